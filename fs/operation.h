@@ -1,0 +1,76 @@
+/* One request of the kernel, restartable.
+ *
+ * A handler computes its answer from what is known. If something is missing it
+ * calls fs_operation_wait and returns; when that need has been met, or has
+ * moved on, the handler is run again from its start. So handlers read from top
+ * to bottom, and a thousand waiting requests are a thousand of these structs.
+ *
+ * The request may be interrupted (Ctrl-C) while it waits: then it is answered
+ * with EINTR, its waiter is dropped, and what it waited for goes on without
+ * it. */
+#pragma once
+
+#include "fs/need.h"
+
+#include <fuse_lowlevel.h>
+#include <glib.h>
+
+typedef struct FsOperation FsOperation;
+/* Must answer the request, by one of the functions below, or wait. */
+typedef void (*FsOperationFunc)(FsOperation *operation);
+
+struct FsOperation {
+    /* Set by whoever starts it; read by the handler. */
+    fuse_ino_t inode;
+    char *name; /* owned; NULL when the request has none */
+    off_t offset;
+    gsize size;
+    gboolean has_file;
+    struct fuse_file_info file;
+    gpointer user_data; /* from fuse_req_userdata */
+
+    /* The handler's own, kept from one run to the next; freed at the end. */
+    gpointer memory;
+    GDestroyNotify free_memory;
+    guint runs; /* how often it was run, this time included */
+
+    /* Private. */
+    fuse_req_t request;
+    FsOperationFunc run;
+    FsNeedWaiter *waiter;
+    guint interrupt_source;
+    GList link; /* in the list of those that wait */
+};
+
+/* Makes an operation and runs it at once. @file may be NULL (copied), @name,
+ * too (copied). */
+void fs_operation_start(fuse_req_t request, FsOperationFunc run,
+                        fuse_ino_t inode, const char *name, gsize size,
+                        off_t offset, const struct fuse_file_info *file);
+
+/* Runs the handler again when @need moves on. If the need has failed by then,
+ * the request fails with that error's errno instead, unless the handler asked
+ * to see errors itself. Exactly one of wait and the answers below is the last
+ * thing a run does. */
+void fs_operation_wait(FsOperation *operation, FsNeed *need);
+
+/* The answers. Each ends the operation and frees it. -ENOENT from the kernel,
+ * because the request is gone, is passed over but for open and opendir: those
+ * return FALSE then, and the caller takes back what it had prepared. */
+void fs_operation_fail(FsOperation *operation, int error_number);
+void fs_operation_fail_with(FsOperation *operation, const GError *error);
+void fs_operation_reply_entry(FsOperation *operation,
+                              const struct fuse_entry_param *entry);
+void fs_operation_reply_attr(FsOperation *operation, const struct stat *attr,
+                             double timeout);
+gboolean fs_operation_reply_open(FsOperation *operation,
+                                 const struct fuse_file_info *file);
+void fs_operation_reply_buffer(FsOperation *operation, const void *data,
+                               gsize size);
+void fs_operation_reply_statfs(FsOperation *operation,
+                               const struct statvfs *statfs);
+
+/* How many wait now, and: fails all that wait with @error_number. For the
+ * end. */
+guint fs_operation_n_waiting(void);
+void fs_operation_fail_all(int error_number);

@@ -1,0 +1,38 @@
+/* The kernel's side: the FUSE session as a source of the GLib main loop.
+ *
+ * libfuse 3.14 asks for FUSE_PARALLEL_DIROPS and never tells the kernel so,
+ * which lets one unanswered look-up block every other in its directory: the
+ * reply to INIT is mended on its way out. */
+#pragma once
+
+#include <fuse_lowlevel.h>
+#include <glib.h>
+
+typedef struct FsSession FsSession;
+
+/* @args: program name and the options for libfuse and fusermount3. @ops is
+ * copied. Fails with FS_ERROR_USAGE on an option that libfuse does not know,
+ * naming it. */
+FsSession *fs_session_new(struct fuse_args *args,
+                          const struct fuse_lowlevel_ops *ops,
+                          gpointer user_data, GError **error);
+
+/* Mounts at @mountpoint and attaches to the default main context. Fails with
+ * FS_ERROR_MOUNT: not a directory, no permission, /dev/fuse missing … with the
+ * remedy. A dead mount that is already there (ENOTCONN) is unmounted first. */
+gboolean fs_session_mount(FsSession *session, const char *mountpoint,
+                          GError **error);
+
+/* @ended runs, from the main loop, when the file system was unmounted from
+ * outside or the kernel cut the connection. */
+void fs_session_set_ended(FsSession *session, void (*ended)(gpointer user_data),
+                          gpointer user_data);
+
+/* Unmounts if mounted. */
+void fs_session_unmount(FsSession *session);
+/* Unmounts, then frees. Accepts NULL. */
+void fs_session_free(FsSession *session);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsSession, fs_session_free)
+
+/* For fuse_lowlevel_notify_*. */
+struct fuse_session *fs_session_fuse(FsSession *session);

@@ -1,0 +1,9 @@
+/* INTERNALDATE (RFC 9051, date-time). */
+#pragma once
+
+#include <glib.h>
+
+/* Parses " 7-Feb-1994 21:52:25 -0800", also with a single-digit day and
+ * without the zone (then UTC). @seconds: since the epoch, UTC. FALSE if it is
+ * no date; @seconds is then untouched. */
+gboolean imap_date_parse(const char *text, gint64 *seconds);

@@ -1,0 +1,182 @@
+/* What a server says, one typed value per response (RFC 9051 section 7).
+ *
+ * Everything here is made by the parser, borrowed by whoever it is shown to,
+ * and gone when that call returns. Strings are NUL-terminated; the parser
+ * refuses a NUL from the server inside them. */
+#pragma once
+
+#include "imap/uid-set.h"
+
+#include <glib.h>
+
+typedef enum {
+    IMAP_CONDITION_OK,
+    IMAP_CONDITION_NO,
+    IMAP_CONDITION_BAD,
+    IMAP_CONDITION_BYE,
+    IMAP_CONDITION_PREAUTH,
+} ImapCondition;
+
+/* "[UIDNEXT 4392]": name in upper case, the rest as it came, "" if none. */
+typedef struct {
+    char *name;
+    char *arguments;
+} ImapResponseCode;
+
+/* OK, NO, BAD, BYE and PREAUTH, tagged or not. */
+typedef struct {
+    char *tag; /* NULL when untagged */
+    ImapCondition condition;
+    GArray *codes; /* of ImapResponseCode; usually none or one */
+    char *text;    /* for people: valid UTF-8, no control characters */
+} ImapStatus;
+
+/* The arguments of the code @name (upper case), "" if it has none, NULL if
+ * @status has no such code. */
+const char *imap_status_code(const ImapStatus *status, const char *name);
+
+/* The same as a number; FALSE when absent or no number. */
+gboolean imap_status_code_number(const ImapStatus *status, const char *name,
+                                 guint64 *number);
+
+/* Why @status refuses, in the domain IMAP_ERROR, by its response code; the
+ * message is the server's text. NULL for OK and PREAUTH. Caller frees. */
+GError *imap_error_from_status(const ImapStatus *status);
+
+/* One message's data item that is a body, passed on in pieces while it comes.
+ * @uid is 0 when the server has not yet told it in this FETCH (some send UID
+ * last); ImapFetch.uid then tells it at the end. */
+typedef struct {
+    guint32 sequence;
+    guint32 uid;
+    const char *section; /* "" for BODY[], "1.2" for BODY[1.2] */
+    guint64 origin;      /* of a partial fetch: BODY[]<origin>; else 0 */
+    guint64 size;        /* octets that follow */
+} ImapBody;
+
+typedef enum {
+    IMAP_BODY_NONE,      /* this FETCH has no body item */
+    IMAP_BODY_NIL,       /* BODY[] NIL: the server has no such body */
+    IMAP_BODY_DELIVERED, /* the body functions have had it, @body_size octets */
+} ImapBodyState;
+
+typedef struct {
+    guint32 sequence;
+    guint32 uid; /* 0 when absent */
+    gboolean has_size;
+    guint64 size; /* RFC822.SIZE, which may lie */
+    gboolean has_internal_date;
+    gint64 internal_date; /* seconds since the epoch, UTC */
+    gboolean has_save_date;
+    gint64 save_date; /* the same unit */
+    gboolean has_modseq;
+    guint64 modseq;
+    char **flags;       /* NULL when absent */
+    char *email_id;     /* NULL when absent */
+    guint64 gm_msgid;   /* X-GM-MSGID; 0 when absent */
+    GBytes *header;     /* BODY[HEADER…]; NULL when absent */
+    ImapBodyState body; /* of the last body item in this FETCH */
+    guint64 body_size;
+} ImapFetch;
+
+enum {
+    IMAP_LIST_NOSELECT = 1 << 0, /* also set for \NonExistent */
+    IMAP_LIST_NONEXISTENT = 1 << 1,
+    IMAP_LIST_NOINFERIORS = 1 << 2,
+    IMAP_LIST_HAS_CHILDREN = 1 << 3,
+    IMAP_LIST_HAS_NO_CHILDREN = 1 << 4,
+    IMAP_LIST_SUBSCRIBED = 1 << 5,
+    IMAP_LIST_ALL = 1 << 6, /* the special uses, RFC 6154 */
+    IMAP_LIST_ARCHIVE = 1 << 7,
+    IMAP_LIST_DRAFTS = 1 << 8,
+    IMAP_LIST_FLAGGED = 1 << 9,
+    IMAP_LIST_JUNK = 1 << 10,
+    IMAP_LIST_SENT = 1 << 11,
+    IMAP_LIST_TRASH = 1 << 12,
+};
+
+typedef struct {
+    guint attributes; /* IMAP_LIST_… */
+    char delimiter;   /* 0 for NIL */
+    char *name;       /* wire name, verbatim */
+} ImapList;
+
+enum {
+    IMAP_MAILBOX_MESSAGES = 1 << 0,
+    IMAP_MAILBOX_UIDNEXT = 1 << 1,
+    IMAP_MAILBOX_UIDVALIDITY = 1 << 2,
+    IMAP_MAILBOX_UNSEEN = 1 << 3,
+    IMAP_MAILBOX_HIGHESTMODSEQ = 1 << 4,
+    IMAP_MAILBOX_SIZE = 1 << 5,
+};
+
+/* The STATUS response. */
+typedef struct {
+    char *name; /* wire name */
+    guint has;  /* IMAP_MAILBOX_… that follow are meaningful */
+    guint64 messages;
+    guint64 uidnext;
+    guint64 uidvalidity;
+    guint64 unseen;
+    guint64 highestmodseq;
+    guint64 size;
+} ImapMailboxStatus;
+
+typedef struct {
+    char *prefix;   /* wire form */
+    char delimiter; /* 0 for NIL */
+} ImapNamespace;
+
+typedef struct {
+    GArray *personal; /* of ImapNamespace; empty for NIL */
+    GArray *other;
+    GArray *shared;
+} ImapNamespaces;
+
+/* SEARCH and ESEARCH. */
+typedef struct {
+    char *tag; /* ESEARCH's (TAG "…"); NULL when absent */
+    ImapUidSet *uids;
+    gboolean has_modseq;
+    guint64 modseq;
+} ImapSearch;
+
+typedef struct {
+    gboolean earlier; /* VANISHED (EARLIER) */
+    ImapUidSet *uids;
+} ImapVanished;
+
+typedef enum {
+    IMAP_RESPONSE_CONTINUATION, /* text */
+    IMAP_RESPONSE_STATUS,       /* status, tagged or not */
+    IMAP_RESPONSE_CAPABILITY,   /* words */
+    IMAP_RESPONSE_ENABLED,      /* words */
+    IMAP_RESPONSE_FLAGS,        /* words */
+    IMAP_RESPONSE_EXISTS,       /* number */
+    IMAP_RESPONSE_RECENT,       /* number */
+    IMAP_RESPONSE_EXPUNGE,      /* number, also for "* n EXPUNGED" */
+    IMAP_RESPONSE_FETCH,
+    IMAP_RESPONSE_LIST, /* also LSUB */
+    IMAP_RESPONSE_MAILBOX_STATUS,
+    IMAP_RESPONSE_NAMESPACE,
+    IMAP_RESPONSE_SEARCH,
+    IMAP_RESPONSE_VANISHED,
+    IMAP_RESPONSE_ID,    /* words: key, value, key, value … */
+    IMAP_RESPONSE_OTHER, /* well-formed, but nothing we know */
+} ImapResponseType;
+
+typedef struct {
+    ImapResponseType type;
+    union {
+        const char *text; /* of a continuation: what follows "+ " */
+        guint32 number;
+        char **words; /* NULL-terminated */
+        const ImapStatus *status;
+        const ImapFetch *fetch;
+        const ImapList *list;
+        const ImapMailboxStatus *mailbox_status;
+        const ImapNamespaces *namespaces;
+        const ImapSearch *search;
+        const ImapVanished *vanished;
+    };
+} ImapResponse;

@@ -1,0 +1,50 @@
+/* Where an account is and how to get in. */
+#pragma once
+
+#include <glib.h>
+
+typedef enum {
+    IMAP_TLS_IMPLICIT, /* TLS from the first octet; port 993 */
+    IMAP_TLS_STARTTLS, /* required, never opportunistic; port 143 */
+    IMAP_TLS_OFF,
+} ImapTls;
+
+/* A secret, wiped when freed. Reference-counted, so that it is never copied. */
+typedef struct ImapSecret ImapSecret;
+ImapSecret *imap_secret_new(const char *text, gsize length);
+ImapSecret *imap_secret_ref(ImapSecret *secret);
+void imap_secret_unref(ImapSecret *secret);             /* accepts NULL */
+const char *imap_secret_text(const ImapSecret *secret); /* NUL-terminated */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapSecret, imap_secret_unref)
+
+typedef struct {
+    char *host;
+    guint16 port;
+    ImapTls tls;
+    char *username;    /* NULL: none was given */
+    char *ca_file;     /* PEM; NULL: the system's */
+    char *fingerprint; /* SHA-256 of the certificate, hex with or without
+                          colons; NULL: the chain is verified instead */
+    char *client_cert; /* PEM files; NULL: none */
+    char *client_key;  /* NULL: in client_cert */
+    char *mechanism;   /* upper case, e.g. "SCRAM-SHA-256"; NULL: the best */
+    gboolean cleartext_password; /* send it in clear to other hosts, too */
+    ImapSecret *password;        /* NULL: none */
+    ImapSecret *token;           /* OAuth2 access token; NULL: none */
+    guint timeout_ms;            /* silence that ends an operation */
+} ImapSettings;
+
+ImapSettings *imap_settings_new(void);
+void imap_settings_free(ImapSettings *settings); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapSettings, imap_settings_free)
+
+/* Fills host, port, tls and username from an imap URL (RFC 5092):
+ * "imaps://me%40example.org@host:993/", "imap://host". Port and TLS follow the
+ * scheme. Fails with IMAP_ERROR_ARGUMENT, saying what is wrong and what to
+ * write instead; a URL with a password is refused, and the message does not
+ * repeat it. A path other than "/" is refused. IPv6 in brackets. */
+gboolean imap_settings_parse_url(ImapSettings *settings, const char *url,
+                                 GError **error);
+
+/* Whether host is this machine: localhost, 127.0.0.0/8 or ::1. */
+gboolean imap_settings_is_loopback(const ImapSettings *settings);

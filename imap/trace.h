@@ -1,0 +1,13 @@
+/* The protocol on stderr, for --trace, with credentials left out. */
+#pragma once
+
+#include <glib.h>
+
+/* Off at first. */
+void imap_trace_enable(gboolean enable);
+gboolean imap_trace_is_enabled(void);
+
+/* One line of talk on connection @connection: control characters made
+ * visible, cut at a bound. Does nothing while off. */
+void imap_trace_line(guint connection, gboolean outgoing, const char *text,
+                     gsize length);

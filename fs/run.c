@@ -93,6 +93,7 @@ attach(Mount *mount, GError **error)
     fuse_opt_add_arg(&args, "imapfs");
     add_option(&args, fsname);
     add_option(&args, "subtype=imapfs");
+    add_option(&args, "ro");
     for (char **option = options->fuse_options; *option != NULL; option++)
         add_option(&args, *option);
 

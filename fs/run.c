@@ -10,6 +10,7 @@
 #include "fs/mailbox-layout.h"
 #include "fs/operation.h"
 #include "fs/session.h"
+#include "imap/trace.h"
 
 #include <errno.h>
 #include <glib-unix.h>
@@ -134,6 +135,7 @@ fs_run(const FsOptions *options)
     Mount mount = {.options = options};
     g_autoptr(GError) error = NULL;
 
+    imap_trace_enable(options->trace);
     mount.loop = g_main_loop_new(NULL, FALSE);
     mount.account = fs_account_new(options);
     mount.names = fs_mailbox_layout_new(mount.account);

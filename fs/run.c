@@ -7,6 +7,7 @@
 #include "fs/account.h"
 #include "fs/background.h"
 #include "fs/handlers.h"
+#include "fs/log.h"
 #include "fs/mailbox-layout.h"
 #include "fs/operation.h"
 #include "fs/session.h"
@@ -119,7 +120,10 @@ serve(Mount *mount)
 
     for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
         sources[i] = g_unix_signal_add(signals[i], on_signal, mount);
-    fs_background_detach();
+    if (!mount->options->foreground) {
+        fs_log_use_syslog();
+        fs_background_detach();
+    }
     g_main_loop_run(mount->loop);
     fs_operation_fail_all(ENETDOWN);
     fs_session_unmount(mount->session);
@@ -135,6 +139,7 @@ fs_run(const FsOptions *options)
     Mount mount = {.options = options};
     g_autoptr(GError) error = NULL;
 
+    fs_log_start(options->debug);
     imap_trace_enable(options->trace);
     mount.loop = g_main_loop_new(NULL, FALSE);
     mount.account = fs_account_new(options);

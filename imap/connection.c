@@ -20,6 +20,8 @@
 
 /* How long a server may take to answer LOGOUT. */
 #define LOGOUT_TIMEOUT_MS 2000
+/* Octets of one read that a trace shows. */
+#define MAX_TRACED 2048
 
 typedef enum {
     STATE_NEW,
@@ -150,17 +152,29 @@ close_with(ImapConnection *connection, ImapError code, const char *message)
     imap_connection_close(connection, error);
 }
 
+/* The first lines of what came in one read: enough to follow the protocol,
+ * not the whole of every message. */
 static void
-trace_status(ImapConnection *connection, const ImapStatus *status)
+trace_received(ImapConnection *connection, const guint8 *data, gsize length)
 {
-    static const char *const names[] = {"OK", "NO", "BAD", "BYE", "PREAUTH"};
-    g_autofree char *line = NULL;
+    const char *line = (const char *)data;
+    const char *end = line + MIN(length, MAX_TRACED);
 
     if (!imap_trace_is_enabled())
         return;
-    line = g_strdup_printf("%s %s %s", status->tag != NULL ? status->tag : "*",
-                           names[status->condition], status->text);
-    imap_trace_line(connection->number, FALSE, line, strlen(line));
+    while (line < end) {
+        const char *next = memchr(line, '\n', end - line);
+
+        next = next != NULL ? next + 1 : end;
+        imap_trace_line(connection->number, FALSE, line, next - line);
+        line = next;
+    }
+    if (length > MAX_TRACED) {
+        g_autofree char *rest = g_strdup_printf(
+            "(%" G_GSIZE_FORMAT " octets more)", length - MAX_TRACED);
+
+        imap_trace_line(connection->number, FALSE, rest, strlen(rest));
+    }
 }
 
 static void
@@ -235,9 +249,6 @@ on_response(const ImapResponse *response, gpointer user_data)
                    "no IMAP greeting; check the port");
         return;
     }
-    if (response->type == IMAP_RESPONSE_STATUS)
-        trace_status(connection, response->status);
-
     if (response->type == IMAP_RESPONSE_CONTINUATION) {
         note_progress(connection);
         imap_command_queue_continue(connection->queue, response->text, &error);
@@ -314,6 +325,7 @@ on_transport_received(const guint8 *data, gsize length, gpointer user_data)
     g_autoptr(ImapConnection) connection = imap_connection_ref(user_data);
     g_autoptr(GError) error = NULL;
 
+    trace_received(connection, data, length);
     connection->parsing = TRUE;
     imap_parser_feed(connection->parser, data, length, &error);
     connection->parsing = FALSE;

@@ -652,6 +652,9 @@ disk_full_after_the_commit_is_never_found(void **state)
     settle(&f);
     g_atomic_int_set(&disk_errno, 0);
     assert_false(has(&f, "k"));
+    /* Nor does it stay: by now its file is closed. */
+    keep(&f, "other", 2, LARGE);
+    assert_int_equal(count_descriptors(), f.n_descriptors + 1);
     finish(&f);
 }
 
@@ -690,11 +693,13 @@ static void
 free_while_bodies_are_held_leaves_them_readable(void **state)
 {
     Fixture f;
-    CacheBody *small, *large, *unfinished;
+    CacheBody *small, *large, *unfinished, *late;
 
     start(&f);
     small = create_whole(&f, "small", 1, 1000);
     large = create_whole(&f, "large", 2, LARGE);
+    late = cache_bodies_create(f.bodies, "late", LARGE);
+    append(late, 6, 0, LARGE);
     settle(&f);
     keep(&f, "kept", 3, LARGE);
     set_disk_stalled(TRUE);
@@ -708,6 +713,8 @@ free_while_bodies_are_held_leaves_them_readable(void **state)
     assert_reads(unfinished, 4, 0, LARGE, LARGE);
     assert_reads(small, 1, 0, 1000, 1000);
     assert_reads(large, 2, 0, LARGE, LARGE);
+    cache_body_commit(late);
+    cache_body_unref(late);
     cache_body_unref(unfinished);
     cache_body_unref(small);
     cache_body_unref(large);

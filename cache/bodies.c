@@ -11,7 +11,6 @@
 #include "cache/bodies.h"
 
 #include "cache/body-file.h"
-#include "cache/error.h"
 
 #include <malloc.h>
 #include <string.h>

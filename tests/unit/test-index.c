@@ -167,6 +167,28 @@ next_while_messages_come_and_go_shows_the_others_once(void **state)
     assert_int_equal(n_even, 2000);
 }
 
+static void
+message_put_between_any_two_finds_its_place(void **state)
+{
+    for (guint32 uid = 1; uid <= 1001; uid += 2) {
+        g_autoptr(CacheIndex) index = new_with_mailbox(3);
+        CacheMessage m = {0};
+        guint n = 0;
+
+        for (guint32 even = 2; even <= 1000; even += 2)
+            put(index, 3, even, NULL);
+        put(index, 3, uid, "odd");
+        for (guint32 last = 0; cache_index_next(index, 3, last, &m); n++) {
+            assert_true(m.uid > last);
+            last = m.uid;
+            assert_int_equal(m.stem != NULL, m.uid == uid);
+        }
+        assert_int_equal(n, 501);
+        assert_true(cache_index_message(index, 3, uid, &m));
+        assert_string_equal(m.stem, "odd");
+    }
+}
+
 #define ORACLE_UIDS 3000u
 
 typedef struct {
@@ -308,6 +330,7 @@ main(void)
         cmocka_unit_test(message_put_back_with_its_own_stem_keeps_it),
         cmocka_unit_test(message_uid_zero_is_passed_over),
         cmocka_unit_test(next_while_messages_come_and_go_shows_the_others_once),
+        cmocka_unit_test(message_put_between_any_two_finds_its_place),
         cmocka_unit_test(operations_at_random_agree_with_the_oracle),
         cmocka_unit_test(messages_in_great_number_come_and_go_quickly),
         cmocka_unit_test(flush_answers_from_the_loop),

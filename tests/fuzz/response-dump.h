@@ -4,6 +4,8 @@
 
 #include "imap/parser.h"
 
+#include <string.h>
+
 typedef struct {
     GString *out;
     GString *body; /* of the one that is under way */

@@ -136,7 +136,6 @@ watch(ImapConnection *connection)
 {
     if (connection->watchdog_source != 0 || !is_awaiting(connection))
         return;
-    note_progress(connection);
     connection->watchdog_source = g_timeout_add(
         connection->settings->timeout_ms, on_watchdog, connection);
 }

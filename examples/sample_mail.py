@@ -83,8 +83,8 @@ def generate(root, messages=400, seed=1, size_mean=None, total_bytes=None,
         dates = sorted(END - source.randrange(newest * DAY, oldest * DAY + DAY)
                        for _ in range(count))
         for index, date in enumerate(dates):
-            if count - index <= len(odd):
-                octets = writer.odd(odd[index - count], date)
+            if index < len(odd):
+                octets = writer.odd(odd[index], date)
             else:
                 octets = writer.message(folder, source.choice(kinds),
                                         source.choice(languages), date,

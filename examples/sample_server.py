@@ -209,7 +209,6 @@ class SampleServer:
         return self
 
     def __exit__(self, *unused):
-        self.stop()
         self.remove()
 
     def running(self):
@@ -254,8 +253,8 @@ class SampleServer:
         return ""
 
     def remove(self):
-        """Removes what lies outside @directory."""
-        self._remove_run_directory()
+        """Stops it and removes what lies outside @directory."""
+        self.stop()
         if self.directory not in self.home.parents:
             shutil.rmtree(self.home, ignore_errors=True)
 

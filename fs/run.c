@@ -104,7 +104,7 @@ attach(Mount *mount, GError **error)
     fuse_opt_free_args(&args);
     if (mount->session == NULL)
         return FALSE;
-    mount->handlers.fuse = fs_session_fuse(mount->session);
+    fs_handlers_attach(&mount->handlers, fs_session_fuse(mount->session));
     fs_session_set_ended(mount->session, on_ended, mount);
     attached = fs_session_mount(mount->session, options->mountpoint, error);
     if (!attached)

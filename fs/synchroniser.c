@@ -1,5 +1,4 @@
-/* Keeps the list of mailboxes, and the messages of those in use, as the server
- * has them.
+/* Keeps the messages of the mailboxes in use as the server has them.
  *
  * A first synchronisation is one streamed FETCH of everything. A later one, and
  * a first one whose count disagrees with EXISTS, asks for the UIDs that exist
@@ -9,9 +8,9 @@
 #include "fs/synchroniser.h"
 
 #include "fs/errno.h"
+#include "fs/lister.h"
 #include "fs/message-name.h"
 #include "imap/error.h"
-#include "imap/mailbox-encoding.h"
 #include "imap/requests.h"
 
 #define MAX_ROUNDS 3
@@ -19,17 +18,12 @@
 #define MAX_RANGES_PER_FETCH 300
 /* The server names that many messages at the most. */
 #define MAX_MESSAGES (20u * 1000 * 1000)
-/* After a failed refresh of what is known, it is served as it is for so
- * long. */
-#define REFRESH_RETRY_US (5 * G_USEC_PER_SEC)
 
 typedef struct {
     FsSynchroniser *synchroniser; /* NULL once that is gone */
     guint32 id;
-    gboolean known;    /* completely, at synced_at */
-    gint64 synced_at;  /* microseconds, monotonic */
+    FsRefresh refresh;
     gint64 changed_at; /* seconds since the epoch */
-    FsNeed *need;      /* NULL unless it is being synchronised */
 
     /* While it is being synchronised. */
     ImapLease *lease;
@@ -41,20 +35,9 @@ typedef struct {
     gboolean flooded;
 } Mailbox;
 
-/* A LIST under way. */
-typedef struct {
-    FsSynchroniser *synchroniser; /* NULL once that is gone */
-    ImapLease *lease;
-    guint attempts;
-} Listing;
-
 struct FsSynchroniser {
     FsAccount *account;
     GHashTable *mailboxes; /* id -> Mailbox, a reference */
-    gboolean list_known;
-    gint64 listed_at;  /* microseconds, monotonic */
-    FsNeed *list_need; /* NULL unless it is being listed */
-    Listing *listing;  /* likewise; a reference */
 };
 
 static void start_round(Mailbox *mailbox);
@@ -67,7 +50,7 @@ mailbox_clear(gpointer data)
 {
     Mailbox *mailbox = data;
 
-    fs_need_unref(mailbox->need);
+    fs_refresh_clear(&mailbox->refresh);
     imap_lease_release(mailbox->lease);
     imap_uid_set_free(mailbox->wanted);
 }
@@ -96,29 +79,17 @@ mailbox_of(FsSynchroniser *synchroniser, guint32 id)
     return mailbox;
 }
 
+static void
+forget(FsSynchroniser *synchroniser, guint32 id)
+{
+    cache_index_drop_mailbox(synchroniser->account->index, id);
+    g_hash_table_remove(synchroniser->mailboxes, GUINT_TO_POINTER(id));
+}
+
 static CacheIndex *
 index_of(const Mailbox *mailbox)
 {
     return mailbox->synchroniser->account->index;
-}
-
-/* Whether @error is the line's and not the server's answer: then what is known
- * is still the best there is. */
-static gboolean
-is_of_the_line(const GError *error)
-{
-    return error->domain == IMAP_ERROR && (error->code == IMAP_ERROR_CLOSED ||
-                                           error->code == IMAP_ERROR_TIMEOUT ||
-                                           error->code == IMAP_ERROR_CONNECT ||
-                                           error->code == IMAP_ERROR_RESOLVE);
-}
-
-/* The age that lets what is known count as fresh for REFRESH_RETRY_US. */
-static gint64
-retry_later(const FsSynchroniser *synchroniser)
-{
-    return g_get_monotonic_time() + REFRESH_RETRY_US -
-           synchroniser->account->options->poll_seconds * G_USEC_PER_SEC;
 }
 
 /* ---- the end of a synchronisation ---- */
@@ -126,26 +97,21 @@ retry_later(const FsSynchroniser *synchroniser)
 static void
 finish(Mailbox *mailbox, const GError *error)
 {
+    FsSynchroniser *synchroniser = mailbox->synchroniser;
+    FsAccount *account = synchroniser->account;
     g_autoptr(Mailbox) keep = g_rc_box_acquire(mailbox);
-    g_autoptr(FsNeed) need = g_steal_pointer(&mailbox->need);
 
     g_clear_pointer(&mailbox->lease, imap_lease_release);
     g_clear_pointer(&mailbox->wanted, imap_uid_set_free);
-    if (error == NULL) {
-        if (mailbox->changed || !mailbox->known)
-            mailbox->changed_at = g_get_real_time() / G_USEC_PER_SEC;
-        mailbox->known = TRUE;
-        mailbox->synced_at = g_get_monotonic_time();
-    } else if (mailbox->known && is_of_the_line(error)) {
-        g_message("showing a mailbox as it was: %s", error->message);
-        mailbox->synced_at = retry_later(mailbox->synchroniser);
-        error = NULL;
-    } else if (!mailbox->known) {
-        cache_index_drop_mailbox(index_of(mailbox), mailbox->id);
-    }
+    if (error == NULL && (mailbox->changed || !mailbox->refresh.known))
+        mailbox->changed_at = g_get_real_time() / G_USEC_PER_SEC;
+    if (error != NULL && !mailbox->refresh.known)
+        cache_index_drop_mailbox(account->index, mailbox->id);
     if (error != NULL)
         g_message("a mailbox cannot be listed: %s", error->message);
-    fs_need_complete(need, error);
+    fs_refresh_end(&mailbox->refresh, error, account->options->poll_seconds);
+    if (fs_mailbox_tree_get(account->tree, mailbox->id) == NULL)
+        forget(synchroniser, mailbox->id);
 }
 
 static void
@@ -268,6 +234,14 @@ count_said(const Mailbox *mailbox)
         ->exists;
 }
 
+/* A server may refuse a whole FETCH because one message was expunged meanwhile
+ * (RFC 2180, section 4.1.2): who looks again is told which. */
+static gboolean
+is_refusal(const GError *error)
+{
+    return error->domain == IMAP_ERROR && error->code >= IMAP_ERROR_NO;
+}
+
 static void
 on_fetched(const GError *error, gpointer user_data)
 {
@@ -275,7 +249,9 @@ on_fetched(const GError *error, gpointer user_data)
 
     if (mailbox->synchroniser == NULL || mailbox->lease == NULL)
         return;
-    if (error != NULL)
+    if (error != NULL && is_refusal(error) && mailbox->rounds < MAX_ROUNDS)
+        start_round(mailbox);
+    else if (error != NULL)
         fail(mailbox, error);
     else if (mailbox->flooded)
         finish_incomplete(mailbox, "it has no end");
@@ -387,9 +363,18 @@ replaced(Mailbox *mailbox)
                     "the server has replaced the mailbox (UIDVALIDITY)");
 
     cache_index_drop_mailbox(account->index, mailbox->id);
-    mailbox->known = FALSE;
+    mailbox->refresh.known = FALSE;
     fs_mailbox_tree_new_id(account->tree, mailbox->id, NULL);
     finish(mailbox, error);
+}
+
+static void
+on_explained(const GError *error, gpointer user_data)
+{
+    g_autoptr(Mailbox) mailbox = user_data;
+
+    if (mailbox->synchroniser != NULL)
+        finish(mailbox, error);
 }
 
 static void
@@ -404,7 +389,8 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
         return;
     }
     if (lease == NULL) {
-        finish(mailbox, error);
+        fs_lister_explain(mailbox->synchroniser->account->lister, mailbox->id,
+                          error, on_explained, g_rc_box_acquire(mailbox));
         return;
     }
     mailbox->lease = lease;
@@ -414,7 +400,7 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
     selected = imap_connection_mailbox(imap_lease_connection(lease));
     if (cache_index_mailbox(index_of(mailbox), mailbox->id, &state) &&
         state.uidvalidity != selected->uidvalidity) {
-        if (mailbox->known) {
+        if (mailbox->refresh.known) {
             replaced(mailbox);
             return;
         }
@@ -422,7 +408,7 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
     }
     state = (CacheMailbox){selected->uidvalidity, selected->uidnext};
     cache_index_set_mailbox(index_of(mailbox), mailbox->id, &state);
-    if (mailbox->known || count_there(mailbox) > 0)
+    if (mailbox->refresh.known || count_there(mailbox) > 0)
         start_round(mailbox);
     else if (selected->exists == 0)
         finish(mailbox, NULL);
@@ -447,41 +433,46 @@ acquire(Mailbox *mailbox)
                       g_rc_box_acquire(mailbox));
 }
 
-static gboolean
-is_fresh(const FsSynchroniser *synchroniser, gint64 since)
-{
-    return g_get_monotonic_time() - since <
-           synchroniser->account->options->poll_seconds * G_USEC_PER_SEC;
-}
-
 FsNeed *
 fs_synchroniser_need_messages(FsSynchroniser *synchroniser, guint32 id,
-                              FsFreshness freshness)
+                              gint64 since)
 {
     Mailbox *mailbox = mailbox_of(synchroniser, id);
+    gboolean start;
+    FsNeed *need =
+        fs_refresh_ask(&mailbox->refresh, since,
+                       synchroniser->account->options->poll_seconds, &start);
 
-    if (mailbox->known &&
-        (freshness == FS_KNOWN || is_fresh(synchroniser, mailbox->synced_at)))
-        return NULL;
-    if (mailbox->need == NULL) {
-        mailbox->need = fs_need_new();
+    if (start) {
         mailbox->attempts = 0;
         mailbox->changed = FALSE;
         acquire(mailbox);
     }
-    return mailbox->need;
+    return need;
 }
 
 void
 fs_synchroniser_mark_stale(FsSynchroniser *synchroniser, guint32 id)
 {
-    mailbox_of(synchroniser, id)->synced_at = G_MININT64 / 2;
+    fs_refresh_mark_stale(&mailbox_of(synchroniser, id)->refresh);
 }
 
 gint64
 fs_synchroniser_changed_at(FsSynchroniser *synchroniser, guint32 id)
 {
     return mailbox_of(synchroniser, id)->changed_at;
+}
+
+void
+fs_synchroniser_mailbox_gone(const FsMailbox *mailbox, gpointer user_data)
+{
+    FsSynchroniser *synchroniser = user_data;
+    Mailbox *known = g_hash_table_lookup(synchroniser->mailboxes,
+                                         GUINT_TO_POINTER(mailbox->id));
+
+    /* What is under way ends by itself, and forgets it then. */
+    if (known != NULL && !fs_refresh_is_under_way(&known->refresh))
+        forget(synchroniser, mailbox->id);
 }
 
 static void
@@ -493,148 +484,6 @@ on_pool_change(const char *wire_name, gpointer user_data)
 
     if (directory != NULL)
         fs_synchroniser_mark_stale(synchroniser, directory->id);
-}
-
-/* ---- the list of mailboxes ---- */
-
-static void acquire_for_list(Listing *listing);
-
-static void
-listing_clear(gpointer data)
-{
-    imap_lease_release(((Listing *)data)->lease);
-}
-
-static void
-listing_unref(gpointer listing)
-{
-    g_rc_box_release_full(listing, listing_clear);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Listing, listing_unref)
-
-static void
-finish_list(Listing *listing, const GError *error)
-{
-    FsSynchroniser *synchroniser = listing->synchroniser;
-    g_autoptr(FsNeed) need = g_steal_pointer(&synchroniser->list_need);
-    g_autoptr(Listing) owned = g_steal_pointer(&synchroniser->listing);
-
-    g_clear_pointer(&listing->lease, imap_lease_release);
-    if (error == NULL) {
-        synchroniser->list_known = TRUE;
-        synchroniser->listed_at = g_get_monotonic_time();
-    } else if (synchroniser->list_known && is_of_the_line(error)) {
-        synchroniser->listed_at = retry_later(synchroniser);
-        error = NULL;
-    } else {
-        g_message("the mailboxes cannot be listed: %s", error->message);
-    }
-    fs_need_complete(need, error);
-}
-
-/* What is under way for it goes on, and finds the mailbox gone. */
-static void
-on_mailbox_gone(const FsMailbox *mailbox, gpointer user_data)
-{
-    FsSynchroniser *synchroniser = user_data;
-    Mailbox *known = g_hash_table_lookup(synchroniser->mailboxes,
-                                         GUINT_TO_POINTER(mailbox->id));
-
-    if (known != NULL && known->need == NULL) {
-        cache_index_drop_mailbox(synchroniser->account->index, mailbox->id);
-        g_hash_table_remove(synchroniser->mailboxes,
-                            GUINT_TO_POINTER(mailbox->id));
-    }
-}
-
-static gboolean
-update_tree(Listing *listing, const GArray *mailboxes, GError **error)
-{
-    FsSynchroniser *synchroniser = listing->synchroniser;
-    gboolean utf8 =
-        imap_connection_is_utf8(imap_lease_connection(listing->lease));
-    g_autoptr(GArray) listed = g_array_sized_new(
-        FALSE, FALSE, sizeof(FsMailboxListing), mailboxes->len);
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-
-    for (guint i = 0; i < mailboxes->len; i++) {
-        const ImapListedMailbox *mailbox =
-            &g_array_index(mailboxes, ImapListedMailbox, i);
-        FsMailboxListing one = {
-            .wire_name = mailbox->name,
-            .name = imap_mailbox_decode(mailbox->name, utf8),
-            .delimiter = mailbox->delimiter,
-            .attributes = mailbox->attributes,
-        };
-
-        g_ptr_array_add(names, (gpointer)one.name);
-        g_array_append_val(listed, one);
-    }
-    return fs_mailbox_tree_update(
-        synchroniser->account->tree, (const FsMailboxListing *)listed->data,
-        listed->len, on_mailbox_gone, synchroniser, error);
-}
-
-static void
-on_listed(const GArray *mailboxes, const GError *error, gpointer user_data)
-{
-    g_autoptr(Listing) listing = user_data;
-    g_autoptr(GError) unfit = NULL;
-
-    if (listing->synchroniser == NULL)
-        return;
-    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
-        listing->attempts++ == 0) {
-        g_clear_pointer(&listing->lease, imap_lease_release);
-        acquire_for_list(listing);
-        return;
-    }
-    if (error == NULL && !update_tree(listing, mailboxes, &unfit))
-        error = unfit;
-    finish_list(listing, error);
-}
-
-static void
-on_list_lease(ImapLease *lease, const GError *error, gpointer user_data)
-{
-    g_autoptr(Listing) listing = user_data;
-
-    if (listing->synchroniser == NULL) {
-        imap_lease_release(lease);
-        return;
-    }
-    if (lease == NULL) {
-        finish_list(listing, error);
-        return;
-    }
-    listing->lease = lease;
-    imap_request_list(imap_lease_connection(lease), on_listed,
-                      g_rc_box_acquire(listing));
-}
-
-static void
-acquire_for_list(Listing *listing)
-{
-    imap_pool_acquire(listing->synchroniser->account->pool, NULL, on_list_lease,
-                      g_rc_box_acquire(listing));
-}
-
-FsNeed *
-fs_synchroniser_need_mailboxes(FsSynchroniser *synchroniser,
-                               FsFreshness freshness)
-{
-    if (synchroniser->list_known &&
-        (freshness == FS_KNOWN ||
-         is_fresh(synchroniser, synchroniser->listed_at)))
-        return NULL;
-    if (synchroniser->list_need == NULL) {
-        synchroniser->list_need = fs_need_new();
-        synchroniser->listing = g_rc_box_new0(Listing);
-        synchroniser->listing->synchroniser = synchroniser;
-        acquire_for_list(synchroniser->listing);
-    }
-    return synchroniser->list_need;
 }
 
 /* ---- making and ending ---- */
@@ -667,12 +516,6 @@ fs_synchroniser_free(FsSynchroniser *synchroniser)
         mailbox->synchroniser = NULL;
         g_clear_pointer(&mailbox->lease, imap_lease_release);
     }
-    if (synchroniser->listing != NULL) {
-        synchroniser->listing->synchroniser = NULL;
-        g_clear_pointer(&synchroniser->listing->lease, imap_lease_release);
-        listing_unref(synchroniser->listing);
-    }
-    fs_need_unref(synchroniser->list_need);
     g_hash_table_unref(synchroniser->mailboxes);
     g_free(synchroniser);
 }

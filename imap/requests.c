@@ -82,26 +82,9 @@ on_list_done(const ImapStatus *status, const GError *error, gpointer user_data)
     g_free(request);
 }
 
-/* Another namespace that cannot be listed is no reason to show nothing. */
-static void
-on_foreign_list_done(const ImapStatus *status, const GError *error,
-                     gpointer user_data)
-{
-    gboolean refused = status != NULL;
-
-    if (refused && error != NULL)
-        g_message("a namespace cannot be listed: %s", error->message);
-    on_list_done(status, refused ? NULL : error, user_data);
-}
-
 static const ImapCommandHandler list_handler = {
     .untagged = on_list_untagged,
     .done = on_list_done,
-};
-
-static const ImapCommandHandler foreign_list_handler = {
-    .untagged = on_list_untagged,
-    .done = on_foreign_list_done,
 };
 
 static void
@@ -117,9 +100,7 @@ send_list(ImapConnection *connection, ListRequest *request, const char *prefix)
                                   ? " RETURN (CHILDREN SPECIAL-USE)"
                                   : " RETURN (CHILDREN)");
     request->pending++;
-    imap_connection_send(
-        connection, command,
-        prefix[0] == '\0' ? &list_handler : &foreign_list_handler, request);
+    imap_connection_send(connection, command, &list_handler, request);
 }
 
 void
@@ -295,8 +276,7 @@ typedef struct {
 static gboolean
 is_listed(const ImapFetch *fetch)
 {
-    return fetch->has_size || fetch->has_internal_date ||
-           fetch->header != NULL;
+    return fetch->has_size || fetch->has_internal_date || fetch->header != NULL;
 }
 
 static gboolean

@@ -18,6 +18,10 @@
 #define UNWRITTEN_MAX (4u * 1024 * 1024)
 #define UNWRITTEN_RESUME (1u * 1024 * 1024)
 
+/* What Courier sends for a message that another client has expunged, and says
+ * of its size: nothing of that size is believed without asking. */
+#define STAND_IN_SIZE 129
+
 /* How much larger than it said a server's message may be before we take it for
  * an attempt to fill the disk. */
 #define SURPLUS_MAX (64 * G_GUINT64_CONSTANT(1024) * 1024)
@@ -35,6 +39,7 @@ struct FsTransfer {
     guint64 appended;  /* octets handed to the store */
     guint64 position;  /* octets seen in this attempt */
     guint attempts;
+    GError *refusal;        /* the server's, of the FETCH */
     ImapConnection *paused; /* a reference; NULL: it is not */
 };
 
@@ -64,6 +69,7 @@ transfer_clear(gpointer data)
         cache_body_set_watch(transfer->body, NULL, NULL);
     cache_body_unref(transfer->body);
     resume(transfer);
+    g_clear_error(&transfer->refusal);
     imap_lease_release(transfer->lease);
     fs_need_unref(transfer->need);
 }
@@ -188,6 +194,8 @@ on_exists(const ImapUidSet *found, const GError *error, gpointer user_data)
         finish_gone(transfer);
     else if (transfer->whole)
         settle(transfer);
+    else if (transfer->refusal != NULL)
+        finish(transfer, transfer->refusal);
     else
         finish_with(transfer, FS_ERROR_INCOMPLETE,
                     "the server lists the message and does not send it");
@@ -253,6 +261,12 @@ on_readable(CacheBody *body, gpointer user_data)
         fs_need_progress(transfer->need);
 }
 
+static gboolean
+is_plausible(const FsTransfer *transfer, guint64 size)
+{
+    return size == transfer->announced && size != STAND_IN_SIZE;
+}
+
 static void
 refuse_flood(FsTransfer *transfer, guint64 size)
 {
@@ -262,8 +276,14 @@ refuse_flood(FsTransfer *transfer, guint64 size)
                     " octets for a message of %" G_GUINT64_FORMAT,
                     size, transfer->announced);
 
-    imap_connection_close(imap_lease_connection(transfer->lease), error);
+    g_autoptr(GError) others = g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED,
+                                           "the connection was given up");
+    g_autoptr(ImapConnection) connection =
+        imap_connection_ref(imap_lease_connection(transfer->lease));
+
     finish(transfer, error);
+    /* Other commands on the line are tried again elsewhere. */
+    imap_connection_close(connection, others);
 }
 
 static void
@@ -281,16 +301,19 @@ on_begin(guint64 size, gboolean certain, gpointer user_data)
         return;
     }
     if (transfer->body != NULL) {
-        if (cache_body_size(transfer->body) == size)
-            return;
-        finish_with(transfer, FS_ERROR_STALE,
-                    "the message changed its size while it was read");
+        /* Whoever reads has part of it already: no more guessing. */
+        if (cache_body_size(transfer->body) != size)
+            finish_with(transfer, FS_ERROR_STALE,
+                        "the message changed its size while it was read");
+        else if (!certain)
+            finish_with(transfer, FS_ERROR_INCOMPLETE,
+                        "the server does not say whose octets it sends");
         return;
     }
     transfer->body =
         cache_bodies_create(transfer->transfers->account->bodies, key, size);
     cache_body_set_watch(transfer->body, on_readable, transfer);
-    if (certain && size == transfer->announced) {
+    if (certain && is_plausible(transfer, size)) {
         transfer->certain = TRUE;
         fs_need_progress(transfer->need);
     }
@@ -325,7 +348,7 @@ on_end(gpointer user_data)
     if (transfer->transfers == NULL)
         return;
     transfer->whole = TRUE;
-    if (cache_body_size(transfer->body) != transfer->announced)
+    if (!is_plausible(transfer, cache_body_size(transfer->body)))
         check_exists(transfer);
     else
         settle(transfer);
@@ -359,6 +382,8 @@ on_done(const GError *error, gpointer user_data)
         finish(transfer, error);
     } else {
         /* Refused, or OK with nothing in it. */
+        g_clear_error(&transfer->refusal);
+        transfer->refusal = error != NULL ? g_error_copy(error) : NULL;
         check_exists(transfer);
     }
 }

@@ -16,7 +16,10 @@
 #define MAX_ROUNDS 3
 /* A FETCH names at most this many UIDs, and so stays a short line. */
 #define MAX_RANGES_PER_FETCH 300
-/* The server names that many messages at the most. */
+/* More messages than the server says there are: so many may have come while
+ * they were listed. */
+#define SURPLUS_MAX 10000
+/* A mailbox holds that many messages at the most. */
 #define MAX_MESSAGES (20u * 1000 * 1000)
 
 typedef struct {
@@ -33,6 +36,8 @@ typedef struct {
     guint attempts;
     gboolean changed;
     gboolean flooded;
+
+    gboolean unusable; /* the server has replaced it, and no id is left */
 } Mailbox;
 
 struct FsSynchroniser {
@@ -146,6 +151,19 @@ is_wanted(const Mailbox *mailbox, guint32 uid)
            imap_uid_set_contains(mailbox->wanted, uid);
 }
 
+static guint64
+count_there(const Mailbox *mailbox)
+{
+    return cache_index_count(index_of(mailbox), mailbox->id);
+}
+
+static guint64
+count_said(const Mailbox *mailbox)
+{
+    return imap_connection_mailbox(imap_lease_connection(mailbox->lease))
+        ->exists;
+}
+
 static void
 on_message(const ImapFetch *fetch, gpointer user_data)
 {
@@ -156,9 +174,10 @@ on_message(const ImapFetch *fetch, gpointer user_data)
     const char *header = "";
     gsize length = 0;
 
-    if (mailbox->synchroniser == NULL || !is_wanted(mailbox, fetch->uid))
+    if (mailbox->synchroniser == NULL || mailbox->lease == NULL ||
+        !is_wanted(mailbox, fetch->uid))
         return;
-    if (cache_index_count(index_of(mailbox), mailbox->id) >= MAX_MESSAGES) {
+    if (count_there(mailbox) >= count_said(mailbox) + SURPLUS_MAX) {
         mailbox->flooded = TRUE;
         return;
     }
@@ -219,19 +238,6 @@ fetch_more(Mailbox *mailbox)
     text = imap_uid_set_to_string(part);
     fetch(mailbox, text);
     return TRUE;
-}
-
-static guint64
-count_there(const Mailbox *mailbox)
-{
-    return cache_index_count(index_of(mailbox), mailbox->id);
-}
-
-static guint64
-count_said(const Mailbox *mailbox)
-{
-    return imap_connection_mailbox(imap_lease_connection(mailbox->lease))
-        ->exists;
 }
 
 /* A server may refuse a whole FETCH because one message was expunged meanwhile
@@ -353,19 +359,33 @@ start_round(Mailbox *mailbox)
 /* ---- the beginning ---- */
 
 /* The server has given the mailbox's name to another one: what we knew under
- * this id is gone, and what is there now gets an id of its own. */
+ * this id is gone, and what is there now gets an id of its own. Without one it
+ * cannot be shown: its messages would pass for the old ones. */
 static void
 replaced(Mailbox *mailbox)
 {
     FsAccount *account = mailbox->synchroniser->account;
-    g_autoptr(GError) error =
-        g_error_new(FS_ERROR, FS_ERROR_STALE,
-                    "the server has replaced the mailbox (UIDVALIDITY)");
+    g_autoptr(GError) error = NULL;
 
-    cache_index_drop_mailbox(account->index, mailbox->id);
+    if (fs_mailbox_tree_new_id(account->tree, mailbox->id, &error) != 0)
+        error = g_error_new(FS_ERROR, FS_ERROR_STALE,
+                            "the server has replaced the mailbox "
+                            "(UIDVALIDITY)");
+    else
+        mailbox->unusable = TRUE;
     mailbox->refresh.known = FALSE;
-    fs_mailbox_tree_new_id(account->tree, mailbox->id, NULL);
     finish(mailbox, error);
+}
+
+/* Some servers keep UIDVALIDITY when a mailbox is deleted and made again; a
+ * UIDNEXT that went back tells. */
+static gboolean
+is_another(const CacheMailbox *known, const ImapMailbox *selected,
+           gboolean fresh)
+{
+    return known->uidvalidity != selected->uidvalidity ||
+           (fresh && known->uidnext != 0 && selected->uidnext != 0 &&
+            selected->uidnext < known->uidnext);
 }
 
 static void
@@ -399,16 +419,15 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
     g_clear_pointer(&mailbox->wanted, imap_uid_set_free);
     selected = imap_connection_mailbox(imap_lease_connection(lease));
     if (cache_index_mailbox(index_of(mailbox), mailbox->id, &state) &&
-        state.uidvalidity != selected->uidvalidity) {
-        if (mailbox->refresh.known) {
-            replaced(mailbox);
-            return;
-        }
-        cache_index_drop_mailbox(index_of(mailbox), mailbox->id);
+        is_another(&state, selected, imap_lease_is_fresh(lease))) {
+        replaced(mailbox);
+        return;
     }
     state = (CacheMailbox){selected->uidvalidity, selected->uidnext};
     cache_index_set_mailbox(index_of(mailbox), mailbox->id, &state);
-    if (mailbox->refresh.known || count_there(mailbox) > 0)
+    /* A selection that is not new may show what is gone: a round asks first. */
+    if (!imap_lease_is_fresh(lease) || mailbox->refresh.known ||
+        count_there(mailbox) > 0)
         start_round(mailbox);
     else if (selected->exists == 0)
         finish(mailbox, NULL);
@@ -424,7 +443,8 @@ acquire(Mailbox *mailbox)
         fs_mailbox_tree_get(account->tree, mailbox->id);
     g_autoptr(GError) error = NULL;
 
-    if (directory == NULL || directory->wire_name == NULL) {
+    if (directory == NULL || directory->wire_name == NULL ||
+        mailbox->unusable) {
         error = g_error_new(FS_ERROR, FS_ERROR_STALE, "the mailbox is gone");
         finish(mailbox, error);
         return;

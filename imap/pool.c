@@ -30,6 +30,7 @@ typedef struct {
     gboolean served;    /* a mailbox was selected, or a lease given */
     gboolean switching; /* EXAMINE is under way */
     gboolean reserved;  /* takes no new leases */
+    gboolean fresh;     /* no lease since the mailbox was selected */
     guint n_leases;
     guint changes_seen;
     char *mailbox; /* selected, or being selected; NULL: none */
@@ -46,6 +47,7 @@ typedef struct {
 struct ImapLease {
     Worker *worker;
     ImapConnection *connection; /* a reference */
+    gboolean fresh;
 };
 
 struct ImapPool {
@@ -234,6 +236,7 @@ on_switched(const GError *error, gpointer user_data)
     worker->changes_seen = imap_connection_mailbox(worker->connection)->changes;
     if (error == NULL) {
         worker->served = TRUE;
+        worker->fresh = TRUE;
     } else {
         g_clear_pointer(&worker->mailbox, g_free);
         /* When the line was cut, another connection may do. */
@@ -282,6 +285,8 @@ lease_new(Worker *worker)
 
     lease->worker = worker;
     lease->connection = imap_connection_ref(worker->connection);
+    lease->fresh = worker->fresh;
+    worker->fresh = FALSE;
     worker->n_leases++;
     worker->served = TRUE;
     return lease;
@@ -534,6 +539,12 @@ ImapConnection *
 imap_lease_connection(const ImapLease *lease)
 {
     return lease->connection;
+}
+
+gboolean
+imap_lease_is_fresh(const ImapLease *lease)
+{
+    return lease->fresh;
 }
 
 void

@@ -273,6 +273,9 @@ read_modseq(ImapReading *reading, const ImapValue *value)
 {
     const ImapValue *inner = unwrap(&reading->values, value);
 
+    reading->fetch.has_modseq = FALSE;
+    if (imap_value_is_nil(&reading->values, value))
+        return TRUE;
     reading->fetch.has_modseq = TRUE;
     return inner != NULL &&
            imap_value_number(&reading->values, inner, &reading->fetch.modseq);
@@ -294,7 +297,9 @@ read_email_id(ImapReading *reading, const ImapValue *value)
 static gboolean
 read_gm_msgid(ImapReading *reading, const ImapValue *value)
 {
-    return imap_value_number(&reading->values, value, &reading->fetch.gm_msgid);
+    reading->fetch.gm_msgid = 0;
+    return imap_value_is_nil(&reading->values, value) ||
+           imap_value_number(&reading->values, value, &reading->fetch.gm_msgid);
 }
 
 static const struct {

@@ -43,9 +43,8 @@ struct ImapParser {
     gsize literal_start;    /* in the buffer */
     char shown[SHOWN_MAX];  /* its beginning, before it was taken apart */
     gsize shown_length;     /* 0: not yet taken */
-    gboolean head_is_known; /* the next two are set */
-    gboolean is_data;       /* untagged, and neither status nor continuation */
-    const ImapResponseKind *kind; /* NULL: a name we do not know */
+    gboolean head_is_known; /* head is set */
+    ImapHead head;
     ImapReading reading;
 };
 
@@ -164,133 +163,6 @@ pass_quoted_body(const ImapBody *body, const char *data, gpointer user_data)
         handler->body_end(parser->user_data);
 }
 
-/* The word from *@at, up to a space or @end. *@at moves behind both. */
-static char *
-next_word(char **at, const char *end, gsize *length)
-{
-    char *word = *at;
-
-    while (*at < end && **at != ' ')
-        (*at)++;
-    *length = (gsize)(*at - word);
-    while (*at < end && **at == ' ')
-        (*at)++;
-    return word;
-}
-
-static gboolean
-is_tag(const char *word, gsize length)
-{
-    for (gsize i = 0; i < length; i++) {
-        if (!g_ascii_isgraph(word[i]) || strchr("(){%*\"\\+", word[i]) != NULL)
-            return FALSE;
-    }
-    return length > 0;
-}
-
-static gboolean
-read_continuation(ImapParser *parser, char *text, char *end, GError **error)
-{
-    while (text < end && *text == ' ')
-        text++;
-    if (memchr(text, '\0', (gsize)(end - text)) != NULL)
-        return imap_reading_fail(error, "a NUL in a continuation");
-    *end = '\0';
-    parser->reading.response.type = IMAP_RESPONSE_CONTINUATION;
-    parser->reading.response.text = text;
-    return TRUE;
-}
-
-/* "tag OK …". */
-static gboolean
-read_tagged(ImapParser *parser, char *at, char *end, GError **error)
-{
-    gsize tag_length;
-    gsize word_length;
-    char *tag = next_word(&at, end, &tag_length);
-    const char *word = next_word(&at, end, &word_length);
-    ImapCondition condition;
-
-    if (!is_tag(tag, tag_length) ||
-        !imap_condition_parse(word, word_length, &condition) ||
-        condition == IMAP_CONDITION_BYE || condition == IMAP_CONDITION_PREAUTH)
-        return imap_reading_fail(error, "this is not IMAP");
-    tag[tag_length] = '\0';
-    return imap_status_read(&parser->reading, tag, condition, at,
-                            (gsize)(end - at), error);
-}
-
-/* What to do with "name …" of an untagged response, numbered or not. */
-static gboolean
-prepare_data(ImapParser *parser, const char *name, gsize length,
-             gboolean numbered, guint64 number, GError **error)
-{
-    const char *list = memchr(name, '(', length);
-
-    if (list != NULL)
-        length = (gsize)(list - name);
-    if (length == 0)
-        return imap_reading_fail(error, "a response without a name");
-    parser->is_data = TRUE;
-    parser->kind = imap_response_kind(name, length);
-    parser->part_start = (gsize)(name + length - parser->buffer->str);
-    if (parser->kind != NULL) {
-        if (parser->kind->numbered != numbered || number > G_MAXUINT32)
-            return imap_reading_fail(
-                error, "a number missing, out of place or too high");
-        parser->reading.number = (guint32)number;
-    }
-    imap_reading_reset(&parser->reading, parser->kind);
-    return TRUE;
-}
-
-/* "* …": a status, or data. */
-static gboolean
-read_untagged(ImapParser *parser, char *at, char *end, GError **error)
-{
-    gsize length;
-    char *word = next_word(&at, end, &length);
-    ImapCondition condition;
-    guint64 number = 0;
-    gsize digits = 0;
-
-    if (imap_condition_parse(word, length, &condition))
-        return imap_status_read(&parser->reading, NULL, condition, at,
-                                (gsize)(end - at), error);
-
-    while (digits < length && g_ascii_isdigit(word[digits])) {
-        if (number <= G_MAXUINT32)
-            number = number * 10 + (guint64)(word[digits] - '0');
-        digits++;
-    }
-    if (digits == 0 || digits < length)
-        return prepare_data(parser, word, length, FALSE, 0, error);
-    word = next_word(&at, end, &length);
-    return prepare_data(parser, word, length, TRUE, number, error);
-}
-
-/* Finds out from its first part what the response is. Status responses and
- * continuations are then read. */
-static gboolean
-read_head(ImapParser *parser, gsize to, GError **error)
-{
-    char *at = parser->buffer->str;
-    char *end = at + to;
-
-    parser->head_is_known = TRUE;
-    parser->is_data = FALSE;
-    if (*at == '+')
-        return read_continuation(parser, at + 1, end, error);
-    if (*at != '*')
-        return read_tagged(parser, at, end, error);
-    at++;
-    if (at < end && *at != ' ')
-        return imap_reading_fail(error, "this is not IMAP");
-    while (at < end && *at == ' ')
-        at++;
-    return read_untagged(parser, at, end, error);
-}
-
 /* Whether @to is inside a quoted string that begins in this part. */
 static gboolean
 in_quotes(const char *from, const char *to)
@@ -356,12 +228,12 @@ begin_literal(ImapParser *parser, guint64 size, GError **error)
 {
     ImapBody body;
 
-    if (parser->kind != NULL && parser->kind->items &&
+    if (parser->head.kind != NULL && parser->head.kind->items &&
         imap_fetch_awaits_body(&parser->reading, &body)) {
         body.size = size;
         return begin_body(parser, &body, error);
     }
-    if (parser->kind != NULL && !parser->kind->values)
+    if (parser->head.kind != NULL && !parser->head.kind->values)
         return imap_reading_fail(error, "a literal out of place");
     if (size > IMAP_PARSER_MAX_LITERAL - parser->literal_octets) {
         g_set_error(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL,
@@ -381,7 +253,7 @@ static gboolean
 read_data(ImapParser *parser, gsize to, GError **error)
 {
     ImapReading *reading = &parser->reading;
-    const ImapResponseKind *kind = parser->kind;
+    const ImapResponseKind *kind = parser->head.kind;
 
     if (kind == NULL) {
         reading->response.type = IMAP_RESPONSE_OTHER;
@@ -416,12 +288,17 @@ end_part(ImapParser *parser, GError **error)
     while (trimmed > parser->part_start && text[trimmed - 1] == ' ')
         trimmed--;
 
-    if (!parser->head_is_known && !read_head(parser, trimmed, error))
-        return FALSE;
-    if (parser->is_data) {
+    if (!parser->head_is_known) {
+        if (!imap_head_read(&parser->reading, parser->buffer->str, trimmed,
+                            &parser->head, error))
+            return FALSE;
+        parser->head_is_known = TRUE;
+        parser->part_start = parser->head.end;
+    }
+    if (parser->head.is_data) {
         if (announces_literal(text + parser->part_start, text + to, &literal,
                               &size)) {
-            if (parser->kind != NULL && parser->kind->values &&
+            if (parser->head.kind != NULL && parser->head.kind->values &&
                 !imap_values_read(&parser->reading.values, parser->buffer->str,
                                   parser->part_start, (gsize)(literal - text),
                                   error))
@@ -447,7 +324,7 @@ end_literal(ImapParser *parser, GError **error)
 
         /* Room to terminate it. */
         g_string_append_c(parser->buffer, '\0');
-        if (parser->kind != NULL &&
+        if (parser->head.kind != NULL &&
             !imap_values_add_literal(&parser->reading.values,
                                      parser->literal_start, length, error))
             return FALSE;

@@ -320,13 +320,22 @@ typedef struct {
     gpointer user_data;
 } FetchListRequest;
 
+/* Flags alone are what a server sends on its own. A size may be missing: some
+ * servers send -1. */
+static gboolean
+is_listed(const ImapFetch *fetch)
+{
+    return fetch->has_size || fetch->has_internal_date ||
+           fetch->header != NULL;
+}
+
 static gboolean
 on_fetch_list_untagged(const ImapResponse *response, gpointer user_data)
 {
     FetchListRequest *request = user_data;
 
     if (response->type != IMAP_RESPONSE_FETCH || response->fetch->uid == 0 ||
-        !response->fetch->has_size ||
+        !is_listed(response->fetch) ||
         response->fetch->body == IMAP_BODY_DELIVERED)
         return FALSE;
     request->handler->message(response->fetch, request->user_data);

@@ -43,7 +43,7 @@ void imap_request_search(ImapConnection *connection, const ImapUidSet *uids,
                          ImapSearchFunc done, gpointer user_data);
 
 /* UID FETCH of what a listing shows. @uids: a sequence set of ours, "1:*".
- * @message runs for every FETCH response with a UID and a size while the
+ * @message runs for every FETCH response that lists a message, while the
  * command is in flight; borrowed. */
 typedef struct {
     void (*message)(const ImapFetch *fetch, gpointer user_data);

@@ -65,6 +65,20 @@ const ImapResponseKind *imap_response_kind(const char *name, gsize length);
 gboolean imap_reading_words(ImapReading *reading, ImapCursor *cursor,
                             GError **error);
 
+/* What the first words of a response tell. */
+typedef struct {
+    gboolean is_data; /* untagged, neither status nor continuation */
+    const ImapResponseKind *kind; /* of data; NULL: a name we do not know */
+    gsize end;                    /* of data: the octet behind the name */
+} ImapHead;
+
+/* imap/head.c: reads the first line, or the part of it before a literal, of
+ * @length octets; the octet after it is overwritten. A status or continuation,
+ * which is no more than that, is then in @reading's response; for data,
+ * @reading is prepared. */
+gboolean imap_head_read(ImapReading *reading, char *text, gsize length,
+                        ImapHead *head, GError **error);
+
 /* imap/status-line.c: "[CODE] text" of @length octets, after the condition.
  * The octet after it is overwritten. @tag NULL: untagged. */
 gboolean imap_condition_parse(const char *word, gsize length,

@@ -448,17 +448,23 @@ describe_no_tls(const ImapSettings *settings)
 {
     const char *host = settings->host;
     guint port = imap_settings_port(settings);
-    g_autofree char *other_port = port == 993 || port == 143
-                                      ? g_strdup("")
-                                      : g_strdup_printf(":%u", port);
+    gboolean in_brackets = strchr(host, ':') != NULL;
+    g_autofree char *authority = g_strdup_printf(
+        "%s%s%s", in_brackets ? "[" : "", host, in_brackets ? "]" : "");
 
+    if (port != 993 && port != 143) {
+        char *with_port = g_strdup_printf("%s:%u", authority, port);
+
+        g_free(authority);
+        authority = with_port;
+    }
     if (settings->tls == IMAP_TLS_IMPLICIT)
         return g_strdup_printf("%s port %u does not speak TLS; for STARTTLS "
-                               "use imap://%s%s/",
-                               host, port, host, other_port);
+                               "use imap://%s/",
+                               host, port, authority);
     return g_strdup_printf("%s port %u does not speak TLS after STARTTLS; if "
-                           "the port is for TLS only, use imaps://%s%s/",
-                           host, port, host, other_port);
+                           "the port is for TLS only, use imaps://%s/",
+                           host, port, authority);
 }
 
 static char *

@@ -1,5 +1,6 @@
-/* The commands of one connection. A command is in one of two lists, waiting or
- * in flight; the one being sent is the last in flight, and has segments left.
+/* The commands of one connection. A command is in one of three lists: waiting,
+ * in flight, or unsendable; the one being sent is the last in flight, and has
+ * segments left.
  *
  * An entry is reference-counted, so that its handler may do anything, closing
  * the connection included, while we are in it. */
@@ -17,15 +18,19 @@ typedef struct {
     gpointer user_data;
     GPtrArray *segments; /* of GString; NULL until sent */
     guint next_segment;
+    guint64 written_to; /* the queue's octets written, its last among them */
+    GError *failure;    /* why it cannot be sent; NULL: it can */
 } Entry;
 
 struct ImapCommandQueue {
     ImapWriteFunc write;
     gpointer user_data;
     ImapLiterals literals;
-    GQueue waiting;   /* of Entry, one reference each */
-    GQueue in_flight; /* of Entry, likewise, in the order sent */
-    Entry *body;      /* takes the body under way; a reference, or NULL */
+    guint64 written;   /* octets, of all commands */
+    GQueue waiting;    /* of Entry, one reference each */
+    GQueue in_flight;  /* of Entry, likewise, in the order sent */
+    GQueue unsendable; /* of Entry, likewise */
+    Entry *body;       /* takes the body under way; a reference, or NULL */
     guint last_id;
     guint last_tag;
 };
@@ -38,6 +43,7 @@ entry_clear(gpointer data)
     imap_command_free(entry->command);
     g_free(entry->tag);
     g_clear_pointer(&entry->segments, g_ptr_array_unref);
+    g_clear_error(&entry->failure);
 }
 
 static void
@@ -63,6 +69,7 @@ imap_command_queue_new(ImapWriteFunc write, gpointer user_data)
     queue->user_data = user_data;
     g_queue_init(&queue->waiting);
     g_queue_init(&queue->in_flight);
+    g_queue_init(&queue->unsendable);
     return queue;
 }
 
@@ -73,6 +80,7 @@ imap_command_queue_free(ImapCommandQueue *queue)
         return;
     g_queue_clear_full(&queue->waiting, entry_unref);
     g_queue_clear_full(&queue->in_flight, entry_unref);
+    g_queue_clear_full(&queue->unsendable, entry_unref);
     g_clear_pointer(&queue->body, entry_unref);
     g_free(queue);
 }
@@ -112,6 +120,8 @@ write_segment(ImapCommandQueue *queue, Entry *entry)
     GString *segment =
         g_ptr_array_index(entry->segments, entry->next_segment++);
 
+    queue->written += segment->len;
+    entry->written_to = queue->written;
     queue->write(segment->str, segment->len,
                  imap_command_is_secret(entry->command), queue->user_data);
 }
@@ -136,19 +146,49 @@ void
 imap_command_queue_flush(ImapCommandQueue *queue)
 {
     while (may_send(queue)) {
-        g_autoptr(Entry) entry = g_queue_pop_head(&queue->waiting);
-        g_autoptr(GError) error = NULL;
+        Entry *entry = g_queue_pop_head(&queue->waiting);
 
         entry->tag = g_strdup_printf("i%u", ++queue->last_tag);
         entry->segments = imap_command_encode(entry->command, entry->tag,
-                                              queue->literals, &error);
+                                              queue->literals, &entry->failure);
         if (entry->segments == NULL) {
-            finish(entry, NULL, error);
+            g_queue_push_tail(&queue->unsendable, entry);
             continue;
         }
-        g_queue_push_tail(&queue->in_flight, g_rc_box_acquire(entry));
+        g_queue_push_tail(&queue->in_flight, entry);
         write_segment(queue, entry);
     }
+}
+
+gboolean
+imap_command_queue_has_unsendable(const ImapCommandQueue *queue)
+{
+    return queue->unsendable.length > 0;
+}
+
+void
+imap_command_queue_fail_unsendable(ImapCommandQueue *queue)
+{
+    while (queue->unsendable.length > 0) {
+        g_autoptr(Entry) entry = g_queue_pop_head(&queue->unsendable);
+
+        finish(entry, NULL, entry->failure);
+    }
+}
+
+static gboolean
+forget_unsent(GQueue *entries, guint id)
+{
+    for (GList *link = entries->head; link != NULL; link = link->next) {
+        Entry *entry = link->data;
+
+        if (entry->id == id) {
+            g_queue_delete_link(entries, link);
+            entry_unref(entry);
+            return TRUE;
+        }
+    }
+    return FALSE;
 }
 
 void
@@ -162,15 +202,8 @@ imap_command_queue_cancel(ImapCommandQueue *queue, guint id)
             return;
         }
     }
-    for (GList *link = queue->waiting.head; link != NULL; link = link->next) {
-        Entry *entry = link->data;
-
-        if (entry->id == id) {
-            g_queue_delete_link(&queue->waiting, link);
-            entry_unref(entry);
-            return;
-        }
-    }
+    if (!forget_unsent(&queue->waiting, id))
+        forget_unsent(&queue->unsendable, id);
 }
 
 gboolean
@@ -200,13 +233,14 @@ imap_command_queue_continue(ImapCommandQueue *queue, const char *text,
     return FALSE;
 }
 
+/* @sent: how many of the octets written have left for the server. */
 static Entry *
-steal_by_tag(ImapCommandQueue *queue, const char *tag)
+steal_by_tag(ImapCommandQueue *queue, const char *tag, guint64 sent)
 {
     for (GList *link = queue->in_flight.head; link != NULL; link = link->next) {
         Entry *entry = link->data;
 
-        if (g_str_equal(entry->tag, tag)) {
+        if (entry->written_to <= sent && g_str_equal(entry->tag, tag)) {
             g_queue_delete_link(&queue->in_flight, link);
             return entry;
         }
@@ -216,9 +250,12 @@ steal_by_tag(ImapCommandQueue *queue, const char *tag)
 
 gboolean
 imap_command_queue_answer(ImapCommandQueue *queue, const ImapStatus *status,
-                          GError **error)
+                          gsize unsent, GError **error)
 {
-    g_autoptr(Entry) entry = steal_by_tag(queue, status->tag);
+    /* Lines that are no commands may be among the unsent, but only behind one
+     * that has the line to itself. */
+    guint64 sent = queue->written - MIN(unsent, queue->written);
+    g_autoptr(Entry) entry = steal_by_tag(queue, status->tag, sent);
     g_autoptr(GError) refusal = NULL;
 
     if (entry == NULL) {
@@ -228,15 +265,26 @@ imap_command_queue_answer(ImapCommandQueue *queue, const ImapStatus *status,
         return FALSE;
     }
     if (entry_is_being_sent(entry) && status->condition == IMAP_CONDITION_OK) {
-        g_set_error(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL,
-                    "the server says OK to a %s that is only half sent",
-                    imap_command_name(entry->command));
-        finish(entry, NULL, *error);
+        refusal = g_error_new(IMAP_ERROR, IMAP_ERROR_PROTOCOL,
+                              "the server says OK to a %s that is only half "
+                              "sent",
+                              imap_command_name(entry->command));
+        finish(entry, NULL, refusal);
+        g_propagate_error(error, g_steal_pointer(&refusal));
         return FALSE;
     }
     refusal = imap_error_from_status(status);
     finish(entry, status, refusal);
     return TRUE;
+}
+
+/* ESEARCH names the command whose result it is. */
+static gboolean
+may_be_for(const ImapResponse *response, const Entry *entry)
+{
+    return response->type != IMAP_RESPONSE_SEARCH ||
+           response->search->tag == NULL ||
+           g_str_equal(response->search->tag, entry->tag);
 }
 
 gboolean
@@ -248,6 +296,7 @@ imap_command_queue_offer(ImapCommandQueue *queue, const ImapResponse *response)
         g_autoptr(Entry) entry = g_rc_box_acquire(link->data);
 
         if (entry->handler != NULL && entry->handler->untagged != NULL &&
+            may_be_for(response, entry) &&
             entry->handler->untagged(response, entry->user_data))
             return TRUE;
         /* The handler may have ended any command, this one included. */
@@ -303,6 +352,7 @@ imap_command_queue_body_end(ImapCommandQueue *queue)
 void
 imap_command_queue_fail_all(ImapCommandQueue *queue, const GError *error)
 {
+    imap_command_queue_fail_unsendable(queue);
     for (;;) {
         g_autoptr(Entry) entry = g_queue_pop_head(&queue->in_flight);
 

@@ -55,9 +55,13 @@ guint imap_command_queue_push(ImapCommandQueue *queue, ImapCommand *command,
                               const ImapCommandHandler *handler,
                               gpointer user_data);
 
-/* Sends what may be sent. A command that cannot be encoded is done with its
- * error. */
+/* Sends what may be sent. Runs no handler: a command that cannot be encoded is
+ * put aside. */
 void imap_command_queue_flush(ImapCommandQueue *queue);
+
+/* The commands put aside, and their end, each with its error. */
+gboolean imap_command_queue_has_unsendable(const ImapCommandQueue *queue);
+void imap_command_queue_fail_unsendable(ImapCommandQueue *queue);
 
 /* The handler of @id is not called any more. What is not sent yet never will
  * be; what is sent keeps its tag, for the reply still comes. An unknown @id is
@@ -69,14 +73,17 @@ gboolean imap_command_queue_continue(ImapCommandQueue *queue, const char *text,
                                      GError **error);
 
 /* Gives the tagged @status to the command it answers, which leaves the queue
- * before its done function runs. IMAP_ERROR_PROTOCOL if no command that was
- * sent has that tag: replies no longer match commands, and the connection must
- * be closed. */
+ * before its done function runs. @unsent: how many of the octets written last
+ * have not left for the server yet. IMAP_ERROR_PROTOCOL if no command that was
+ * sent has that tag, for a server that knows the answer before the question
+ * must not be believed (CVE-2026-42246); the connection must be closed. */
 gboolean imap_command_queue_answer(ImapCommandQueue *queue,
-                                   const ImapStatus *status, GError **error);
+                                   const ImapStatus *status, gsize unsent,
+                                   GError **error);
 
-/* Offers an untagged response to the commands in flight, oldest first. FALSE if
- * none takes it. The same for bodies; the pieces go to who took it. */
+/* Offers an untagged response to the commands in flight, oldest first; one that
+ * names a command, only to that. FALSE if none takes it. The same for bodies;
+ * the pieces go to who took it. */
 gboolean imap_command_queue_offer(ImapCommandQueue *queue,
                                   const ImapResponse *response);
 gboolean imap_command_queue_body_begin(ImapCommandQueue *queue,

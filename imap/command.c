@@ -195,7 +195,7 @@ append_string(GPtrArray *segments, GString *line, const GString *value,
         g_string_append_printf(line, "{%" G_GSIZE_FORMAT "%s}\r\n", value->len,
                                waits ? "" : "+");
         if (waits) {
-            line = g_string_new(NULL);
+            line = g_string_sized_new(line->allocated_len);
             g_ptr_array_add(segments, line);
         }
         g_string_append_len(line, value->str, value->len);
@@ -204,15 +204,29 @@ append_string(GPtrArray *segments, GString *line, const GString *value,
     return line;
 }
 
+/* An upper bound, so that a line never grows: that would leave copies of a
+ * password behind. */
+static gsize
+encoded_length(const ImapCommand *command, const char *tag)
+{
+    gsize length = strlen(tag) + sizeof " \r\n";
+
+    for (guint i = 0; i < command->parts->len; i++)
+        length += 2 * g_array_index(command->parts, Part, i).text->len +
+                  sizeof "{18446744073709551615+}\r\n";
+    return length;
+}
+
 GPtrArray *
 imap_command_encode(const ImapCommand *command, const char *tag,
                     ImapLiterals literals, GError **error)
 {
     g_autoptr(GPtrArray) segments =
         g_ptr_array_new_with_free_func(wiped_string_free);
-    GString *line = g_string_new(tag);
+    GString *line = g_string_sized_new(encoded_length(command, tag));
 
     g_ptr_array_add(segments, line);
+    g_string_append(line, tag);
     g_string_append_c(line, ' ');
     for (guint i = 0; i < command->parts->len; i++) {
         const Part *part = &g_array_index(command->parts, Part, i);
@@ -223,7 +237,7 @@ imap_command_encode(const ImapCommand *command, const char *tag,
         }
         if (strpbrk(part->text->str, "\r\n") != NULL) {
             g_set_error(error, IMAP_ERROR, IMAP_ERROR_ARGUMENT,
-                        "%s was not sent: a name holds a line break",
+                        "%s was not sent: a name in it holds a line break",
                         command->name);
             return NULL;
         }

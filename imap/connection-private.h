@@ -26,8 +26,10 @@ void imap_connection_set_literals(ImapConnection *connection,
 /* The login came to its end. */
 void imap_connection_set_ready(ImapConnection *connection);
 
-/* From now on the responses tell of the mailbox @name; NULL for none. */
-void imap_connection_set_mailbox(ImapConnection *connection, const char *name);
-void imap_connection_set_exists(ImapConnection *connection, guint64 exists);
-void imap_connection_set_read_only(ImapConnection *connection,
-                                   gboolean read_only);
+/* From now on the responses tell of @mailbox (copied, but for its changes);
+ * NULL for none. */
+void imap_connection_set_mailbox(ImapConnection *connection,
+                                 const ImapMailbox *mailbox);
+
+/* What the response codes of @status say of @mailbox. */
+void imap_mailbox_apply_codes(ImapMailbox *mailbox, const ImapStatus *status);

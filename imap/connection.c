@@ -6,8 +6,9 @@
  * idle source, so that a connection may be closed from inside any handler.
  *
  * The watchdog bounds silence: it runs while something is awaited, and starts
- * again with every octet that belongs to what is awaited. Chatter ("* OK still
- * here") does not count. */
+ * again with what belongs to what is awaited: a reply, a response that a
+ * command takes, a piece of its body, a good part of a long response. Chatter
+ * ("* OK still here") does not count. */
 #include "imap/connection-private.h"
 
 #include "imap/error.h"
@@ -16,12 +17,16 @@
 #include "imap/trace.h"
 #include "imap/transport.h"
 
+#include <openssl/crypto.h>
 #include <string.h>
 
 /* How long a server may take to answer LOGOUT. */
 #define LOGOUT_TIMEOUT_MS 2000
 /* Octets of one read that a trace shows. */
 #define MAX_TRACED 2048
+/* A response that is longer counts as progress each time that so much of it has
+ * come: one of many megabytes takes its time on a slow line. */
+#define PROGRESS_OCTETS (16 * 1024)
 
 typedef enum {
     STATE_NEW,
@@ -45,7 +50,10 @@ struct ImapConnection {
     gboolean tls_starting; /* between STARTTLS and the handshake's end */
     gboolean logging_out;
     gboolean paused;
-    gboolean parsing; /* inside imap_parser_feed */
+    gboolean parsing;      /* inside imap_parser_feed */
+    gboolean is_backlog;   /* the network does not take what we send */
+    gboolean body_unasked; /* the body under way is nobody's */
+    gsize inside_octets;   /* of an unfinished response, since progress */
 
     ImapOpenFunc opened;
     gpointer opened_data;
@@ -55,7 +63,9 @@ struct ImapConnection {
     GError *reason; /* why it is closed */
     guint settle_source;
     guint watchdog_source;
-    gint64 last_progress;   /* microseconds, monotonic */
+    guint logout_source;
+    gint64 wait_began;      /* microseconds, monotonic */
+    gint64 last_progress;   /* the same */
     guint64 bytes_received; /* of a transport that is gone */
 };
 
@@ -67,9 +77,17 @@ static void
 note_progress(ImapConnection *connection)
 {
     connection->last_progress = g_get_monotonic_time();
+    connection->inside_octets = 0;
 }
 
 /* ---- the watchdog ---- */
+
+/* Something new is awaited. */
+static void
+begin_wait(ImapConnection *connection)
+{
+    connection->wait_began = g_get_monotonic_time();
+}
 
 static gboolean
 is_awaiting(const ImapConnection *connection)
@@ -115,7 +133,8 @@ on_watchdog(gpointer user_data)
     connection->watchdog_source = 0;
     if (!is_awaiting(connection))
         return G_SOURCE_REMOVE;
-    silence_us = g_get_monotonic_time() - connection->last_progress;
+    silence_us = g_get_monotonic_time() -
+                 MAX(connection->last_progress, connection->wait_began);
     if (silence_us < limit_us) {
         connection->watchdog_source = g_timeout_add(
             (limit_us - silence_us) / 1000 + 1, on_watchdog, connection);
@@ -136,6 +155,7 @@ watch(ImapConnection *connection)
 {
     if (connection->watchdog_source != 0 || !is_awaiting(connection))
         return;
+    begin_wait(connection);
     connection->watchdog_source = g_timeout_add(
         connection->settings->timeout_ms, on_watchdog, connection);
 }
@@ -176,14 +196,27 @@ trace_received(ImapConnection *connection, const guint8 *data, gsize length)
     }
 }
 
-static void
-apply_codes(ImapConnection *connection, const ImapStatus *status)
+void
+imap_mailbox_apply_codes(ImapMailbox *mailbox, const ImapStatus *status)
 {
-    ImapMailbox *mailbox = &connection->mailbox;
-
+    if (status->condition != IMAP_CONDITION_OK)
+        return;
     imap_status_code_number(status, "UIDVALIDITY", &mailbox->uidvalidity);
     imap_status_code_number(status, "UIDNEXT", &mailbox->uidnext);
     imap_status_code_number(status, "HIGHESTMODSEQ", &mailbox->highestmodseq);
+}
+
+/* UIDs must keep their meaning while a mailbox is selected (RFC 9051 section
+ * 2.3.1.1). If they do not, only selecting it anew shows what they mean. */
+static void
+apply_codes(ImapConnection *connection, const ImapStatus *status)
+{
+    guint64 uidvalidity = connection->mailbox.uidvalidity;
+
+    imap_mailbox_apply_codes(&connection->mailbox, status);
+    if (connection->mailbox.uidvalidity != uidvalidity)
+        close_with(connection, IMAP_ERROR_CLOSED,
+                   "the UIDVALIDITY of the selected mailbox has changed");
 }
 
 static void
@@ -193,13 +226,14 @@ on_untagged_status(ImapConnection *connection, const ImapResponse *response)
 
     if (connection->state == STATE_GREETING) {
         connection->state = STATE_LOGIN;
-        note_progress(connection);
+        begin_wait(connection);
         imap_login_greeting(connection->login, status);
         return;
     }
     if (status->condition == IMAP_CONDITION_BYE) {
-        connection->mailbox.changes++;
-        close_with(connection, IMAP_ERROR_CLOSED, status->text);
+        close_with(connection, IMAP_ERROR_CLOSED,
+                   status->text[0] != '\0' ? status->text
+                                           : "the server says goodbye");
         return;
     }
     if (status->condition == IMAP_CONDITION_PREAUTH) {
@@ -207,12 +241,12 @@ on_untagged_status(ImapConnection *connection, const ImapResponse *response)
                    "PREAUTH after the greeting");
         return;
     }
-    if (connection->mailbox.name != NULL)
-        apply_codes(connection, status);
-    if (strlen(status->text) > 0 && imap_status_code(status, "ALERT") != NULL &&
+    if (status->text[0] != '\0' && imap_status_code(status, "ALERT") != NULL &&
         imap_connection_is_encrypted(connection))
         g_message("%s says: %s", connection->settings->host, status->text);
-    imap_command_queue_offer(connection->queue, response);
+    if (!imap_command_queue_offer(connection->queue, response) &&
+        connection->mailbox.name != NULL)
+        apply_codes(connection, status);
 }
 
 static void
@@ -221,6 +255,8 @@ apply_mailbox_change(ImapConnection *connection, const ImapResponse *response)
     ImapMailbox *mailbox = &connection->mailbox;
     guint64 gone;
 
+    if (mailbox->name == NULL)
+        return;
     if (response->type == IMAP_RESPONSE_EXISTS) {
         mailbox->exists = response->number;
         mailbox->changes++;
@@ -236,11 +272,34 @@ apply_mailbox_change(ImapConnection *connection, const ImapResponse *response)
 }
 
 static void
+flush_queue(ImapConnection *connection)
+{
+    imap_command_queue_flush(connection->queue);
+    if (imap_command_queue_has_unsendable(connection->queue))
+        connection_settle(connection);
+}
+
+static gboolean
+on_tagged_status(ImapConnection *connection, const ImapStatus *status,
+                 GError **error)
+{
+    gsize unsent = imap_transport_unsent(connection->transport);
+
+    note_progress(connection);
+    if (!imap_command_queue_answer(connection->queue, status, unsent, error))
+        return FALSE;
+    if (connection->state != STATE_CLOSED)
+        flush_queue(connection);
+    return TRUE;
+}
+
+static void
 on_response(const ImapResponse *response, gpointer user_data)
 {
     ImapConnection *connection = user_data;
     g_autoptr(GError) error = NULL;
 
+    connection->inside_octets = 0;
     if (connection->state == STATE_GREETING &&
         (response->type != IMAP_RESPONSE_STATUS ||
          response->status->tag != NULL)) {
@@ -253,9 +312,7 @@ on_response(const ImapResponse *response, gpointer user_data)
         imap_command_queue_continue(connection->queue, response->text, &error);
     } else if (response->type == IMAP_RESPONSE_STATUS &&
                response->status->tag != NULL) {
-        note_progress(connection);
-        imap_command_queue_answer(connection->queue, response->status, &error);
-        imap_command_queue_flush(connection->queue);
+        on_tagged_status(connection, response->status, &error);
     } else if (response->type == IMAP_RESPONSE_STATUS) {
         on_untagged_status(connection, response);
     } else {
@@ -274,7 +331,9 @@ on_body_begin(const ImapBody *body, gpointer user_data)
 {
     ImapConnection *connection = user_data;
 
-    if (imap_command_queue_body_begin(connection->queue, body))
+    connection->body_unasked =
+        !imap_command_queue_body_begin(connection->queue, body);
+    if (!connection->body_unasked)
         note_progress(connection);
 }
 
@@ -292,6 +351,7 @@ on_body_end(gpointer user_data)
 {
     ImapConnection *connection = user_data;
 
+    connection->body_unasked = FALSE;
     imap_command_queue_body_end(connection->queue);
 }
 
@@ -309,13 +369,25 @@ on_transport_ready(gpointer user_data)
 {
     ImapConnection *connection = user_data;
 
-    note_progress(connection);
+    begin_wait(connection);
     if (connection->tls_starting) {
         connection->tls_starting = FALSE;
         imap_login_encrypted(connection->login);
         return;
     }
     connection->state = STATE_GREETING;
+}
+
+/* Commands alone: a stage of the login has its deadline whole. */
+static void
+note_part_of_response(ImapConnection *connection, gsize length)
+{
+    if (connection->state != STATE_READY || connection->body_unasked ||
+        !imap_parser_is_inside(connection->parser))
+        return;
+    connection->inside_octets += length;
+    if (connection->inside_octets >= PROGRESS_OCTETS)
+        note_progress(connection);
 }
 
 static void
@@ -334,13 +406,21 @@ on_transport_received(const guint8 *data, gsize length, gpointer user_data)
     }
     if (error != NULL)
         close_with(connection, IMAP_ERROR_PROTOCOL, error->message);
+    else
+        note_part_of_response(connection, length);
     watch(connection);
 }
 
+/* The server takes what it was slow to take. What leaves at once says nothing
+ * of the server. */
 static void
 on_transport_sent(gpointer user_data)
 {
-    note_progress(user_data);
+    ImapConnection *connection = user_data;
+
+    if (connection->is_backlog)
+        begin_wait(connection);
+    connection->is_backlog = imap_transport_unsent(connection->transport) > 0;
 }
 
 static void
@@ -440,12 +520,16 @@ static gboolean
 on_settle(gpointer user_data)
 {
     g_autoptr(ImapConnection) connection = imap_connection_ref(user_data);
-    ImapOpenFunc opened = g_steal_pointer(&connection->opened);
-    ImapOpenFunc closed = NULL;
+    ImapOpenFunc opened;
+    ImapOpenFunc closed;
 
     connection->settle_source = 0;
+    imap_command_queue_fail_unsendable(connection->queue);
     if (connection->state == STATE_CLOSED)
         imap_command_queue_fail_all(connection->queue, connection->reason);
+    else if (connection->state != STATE_READY)
+        return G_SOURCE_REMOVE;
+    opened = g_steal_pointer(&connection->opened);
     /* The login is at its end either way, and not in use here. */
     g_clear_pointer(&connection->login, imap_login_free);
     if (opened != NULL) {
@@ -466,11 +550,9 @@ connection_settle(ImapConnection *connection)
             g_idle_add_full(G_PRIORITY_DEFAULT, on_settle, connection, NULL);
 }
 
-void
-imap_connection_close(ImapConnection *connection, const GError *reason)
+static void
+hang_up(ImapConnection *connection, const GError *reason)
 {
-    if (connection->state == STATE_CLOSED)
-        return;
     if (imap_trace_is_enabled())
         imap_trace_line(connection->number, FALSE, reason->message,
                         strlen(reason->message));
@@ -485,6 +567,15 @@ imap_connection_close(ImapConnection *connection, const GError *reason)
     if (!connection->parsing)
         g_clear_pointer(&connection->parser, imap_parser_free);
     g_clear_handle_id(&connection->watchdog_source, g_source_remove);
+    g_clear_handle_id(&connection->logout_source, g_source_remove);
+}
+
+void
+imap_connection_close(ImapConnection *connection, const GError *reason)
+{
+    if (connection->state == STATE_CLOSED)
+        return;
+    hang_up(connection, reason);
     connection_settle(connection);
 }
 
@@ -501,13 +592,13 @@ connection_clear(gpointer data)
     g_autoptr(GError) error = g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED,
                                           "the connection is not needed");
 
-    imap_command_queue_fail_all(connection->queue, error);
+    if (connection->state != STATE_CLOSED)
+        hang_up(connection, error);
+    imap_command_queue_fail_all(connection->queue, connection->reason);
     imap_command_queue_free(connection->queue);
-    imap_transport_free(connection->transport);
     imap_parser_free(connection->parser);
     imap_login_free(connection->login);
     g_clear_handle_id(&connection->settle_source, g_source_remove);
-    g_clear_handle_id(&connection->watchdog_source, g_source_remove);
     imap_capabilities_free(connection->session.capabilities);
     g_strfreev(connection->session.foreign_namespaces);
     g_free(connection->mailbox.name);
@@ -535,13 +626,16 @@ guint
 imap_connection_send(ImapConnection *connection, ImapCommand *command,
                      const ImapCommandHandler *handler, gpointer user_data)
 {
-    guint id =
-        imap_command_queue_push(connection->queue, command, handler, user_data);
+    guint id;
 
+    if (imap_command_queue_n_pending(connection->queue) == 0)
+        begin_wait(connection);
+    id =
+        imap_command_queue_push(connection->queue, command, handler, user_data);
     if (connection->state == STATE_CLOSED)
         connection_settle(connection);
     else
-        imap_command_queue_flush(connection->queue);
+        flush_queue(connection);
     watch(connection);
     return id;
 }
@@ -556,17 +650,22 @@ void
 imap_connection_send_line(ImapConnection *connection, const char *line,
                           gboolean secret)
 {
-    write_out(line, strlen(line), secret, connection);
-    write_out("\r\n", 2, secret, connection);
+    gsize length = strlen(line) + 2;
+    char *text = g_strconcat(line, "\r\n", NULL);
+
+    write_out(text, length, secret, connection);
+    OPENSSL_cleanse(text, length);
+    g_free(text);
 }
 
 static void
 on_logout_done(const ImapStatus *status, const GError *error,
                gpointer user_data)
 {
-    g_autoptr(ImapConnection) connection = user_data;
+    ImapConnection *connection = user_data;
 
-    close_with(connection, IMAP_ERROR_CLOSED, "logged out");
+    if (status != NULL)
+        close_with(connection, IMAP_ERROR_CLOSED, "logged out");
 }
 
 static const ImapCommandHandler logout_handler = {.done = on_logout_done};
@@ -574,14 +673,11 @@ static const ImapCommandHandler logout_handler = {.done = on_logout_done};
 static gboolean
 on_logout_timeout(gpointer user_data)
 {
-    close_with(user_data, IMAP_ERROR_TIMEOUT, "no answer to LOGOUT");
-    return G_SOURCE_REMOVE;
-}
+    ImapConnection *connection = user_data;
 
-static void
-unref_connection(gpointer connection)
-{
-    imap_connection_unref(connection);
+    connection->logout_source = 0;
+    close_with(connection, IMAP_ERROR_TIMEOUT, "no answer to LOGOUT");
+    return G_SOURCE_REMOVE;
 }
 
 void
@@ -594,10 +690,10 @@ imap_connection_logout(ImapConnection *connection)
         close_with(connection, IMAP_ERROR_CLOSED, "not needed any more");
         return;
     }
-    g_timeout_add_full(G_PRIORITY_DEFAULT, LOGOUT_TIMEOUT_MS, on_logout_timeout,
-                       imap_connection_ref(connection), unref_connection);
+    connection->logout_source =
+        g_timeout_add(LOGOUT_TIMEOUT_MS, on_logout_timeout, connection);
     imap_connection_send(connection, imap_command_new("LOGOUT"),
-                         &logout_handler, imap_connection_ref(connection));
+                         &logout_handler, connection);
 }
 
 /* ---- asking ---- */
@@ -615,8 +711,8 @@ imap_connection_set_paused(ImapConnection *connection, gboolean paused)
         return;
     connection->paused = paused;
     imap_transport_set_paused(connection->transport, paused);
+    begin_wait(connection);
     watch(connection);
-    note_progress(connection);
 }
 
 gint64
@@ -697,23 +793,13 @@ imap_connection_set_literals(ImapConnection *connection, ImapLiterals literals)
 }
 
 void
-imap_connection_set_mailbox(ImapConnection *connection, const char *name)
+imap_connection_set_mailbox(ImapConnection *connection,
+                            const ImapMailbox *mailbox)
 {
     guint changes = connection->mailbox.changes;
 
     g_free(connection->mailbox.name);
-    connection->mailbox =
-        (ImapMailbox){.name = g_strdup(name), .changes = changes};
-}
-
-void
-imap_connection_set_exists(ImapConnection *connection, guint64 exists)
-{
-    connection->mailbox.exists = exists;
-}
-
-void
-imap_connection_set_read_only(ImapConnection *connection, gboolean read_only)
-{
-    connection->mailbox.read_only = read_only;
+    connection->mailbox = mailbox != NULL ? *mailbox : (ImapMailbox){0};
+    connection->mailbox.name = g_strdup(connection->mailbox.name);
+    connection->mailbox.changes = changes;
 }

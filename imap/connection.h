@@ -28,12 +28,14 @@ typedef struct {
 /* @settings must outlive the connection. */
 ImapConnection *imap_connection_new(const ImapSettings *settings);
 ImapConnection *imap_connection_ref(ImapConnection *connection);
-/* Accepts NULL. The last reference to an open connection closes it. */
+/* Accepts NULL. The last reference to an open connection closes it; commands
+ * end inside that call, and must not take new references. */
 void imap_connection_unref(ImapConnection *connection);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapConnection, imap_connection_unref)
 
 /* Ready for commands (@error NULL), or not: IMAP_ERROR_RESOLVE, _CONNECT, _TLS,
- * _AUTHENTICATION, _PROTOCOL, _TIMEOUT, _CLOSED. Runs once. */
+ * _AUTHENTICATION, _PROTOCOL, _TIMEOUT, _CLOSED, or what the server's refusal
+ * says: _UNAVAILABLE, _LIMIT, _IN_USE. Runs once. */
 typedef void (*ImapOpenFunc)(ImapConnection *connection, const GError *error,
                              gpointer user_data);
 
@@ -72,7 +74,8 @@ gboolean imap_connection_is_open(const ImapConnection *connection);
 /* While paused nothing is read, and silence does not count. */
 void imap_connection_set_paused(ImapConnection *connection, gboolean paused);
 
-/* Microseconds, g_get_monotonic_time: when a command last got anywhere. */
+/* Microseconds, g_get_monotonic_time: when the server last brought a command
+ * any further. Not chatter, nor what we send. */
 gint64 imap_connection_last_progress(const ImapConnection *connection);
 
 /* Whether the server announced @capability (upper case) after the login. */

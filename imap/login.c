@@ -5,6 +5,9 @@
  * after the login, unless the OK brings them: the older ones are worth nothing,
  * and those of the greeting are mangled by some proxies.
  *
+ * A done function whose status is NULL has nothing to do but close: either the
+ * connection is closed already, or the command could not be sent.
+ *
  * STARTTLS (RFC 9051 section 6.2.1) is never opportunistic: no STARTTLS, no
  * login; nothing that came in clear is believed, and a PREAUTH in clear, which
  * would make us skip it, ends the connection. */
@@ -90,18 +93,73 @@ on_final_done(const ImapStatus *status, const GError *error, gpointer user_data)
 {
     ImapLogin *login = user_data;
 
+    if (status == NULL)
+        imap_connection_close(login->connection, error);
     /* None of the three is worth failing for. */
-    if (status != NULL && --login->n_final == 0)
+    else if (--login->n_final == 0)
         finish(login);
 }
 
-static const ImapCommandHandler final_handler = {.done = on_final_done};
+static void
+take_namespaces(ImapLogin *login, const ImapNamespaces *namespaces)
+{
+    ImapSession *session = imap_connection_session(login->connection);
+    const GArray *groups[] = {namespaces->other, namespaces->shared};
+    GPtrArray *prefixes = g_ptr_array_new();
+
+    for (guint i = 0; i < G_N_ELEMENTS(groups); i++)
+        for (guint j = 0; j < groups[i]->len && prefixes->len < 64; j++) {
+            const char *prefix =
+                g_array_index(groups[i], ImapNamespace, j).prefix;
+
+            if (prefix[0] != '\0' && strpbrk(prefix, "\r\n") == NULL)
+                g_ptr_array_add(prefixes, g_strdup(prefix));
+        }
+    g_ptr_array_add(prefixes, NULL);
+    g_strfreev(session->foreign_namespaces);
+    session->foreign_namespaces = (char **)g_ptr_array_free(prefixes, FALSE);
+}
+
+/* Taken here alone: what comes before, perhaps in clear, was not asked for. */
+static gboolean
+on_enabled(const ImapResponse *response, gpointer user_data)
+{
+    ImapLogin *login = user_data;
+    ImapSession *session = imap_connection_session(login->connection);
+
+    if (response->type != IMAP_RESPONSE_ENABLED)
+        return FALSE;
+    for (char **word = response->words; *word != NULL; word++)
+        session->utf8 |= g_ascii_strcasecmp(*word, "UTF8=ACCEPT") == 0;
+    return FALSE;
+}
+
+static gboolean
+on_namespace(const ImapResponse *response, gpointer user_data)
+{
+    if (response->type == IMAP_RESPONSE_NAMESPACE)
+        take_namespaces(user_data, response->namespaces);
+    return FALSE;
+}
+
+static const ImapCommandHandler id_handler = {.done = on_final_done};
+
+static const ImapCommandHandler enable_handler = {
+    .untagged = on_enabled,
+    .done = on_final_done,
+};
+
+static const ImapCommandHandler namespace_handler = {
+    .untagged = on_namespace,
+    .done = on_final_done,
+};
 
 static void
-send_final(ImapLogin *login, ImapCommand *command)
+send_final(ImapLogin *login, ImapCommand *command,
+           const ImapCommandHandler *handler)
 {
     login->n_final++;
-    imap_connection_send(login->connection, command, &final_handler, login);
+    imap_connection_send(login->connection, command, handler, login);
 }
 
 static void
@@ -119,50 +177,45 @@ ask_final(ImapLogin *login)
     if (imap_connection_has(connection, "ID"))
         send_final(login,
                    imap_command_new("ID (\"name\" \"imapfs\" "
-                                    "\"version\" \"" IMAPFS_VERSION "\")"));
+                                    "\"version\" \"" IMAPFS_VERSION "\")"),
+                   &id_handler);
     if (imap_connection_has(connection, "ENABLE") &&
         (imap_connection_has(connection, "UTF8=ACCEPT") ||
          imap_connection_has(connection, "UTF8=ONLY")))
-        send_final(login, imap_command_new("ENABLE UTF8=ACCEPT"));
+        send_final(login, imap_command_new("ENABLE UTF8=ACCEPT"),
+                   &enable_handler);
     if (imap_connection_has(connection, "NAMESPACE"))
-        send_final(login, imap_command_new("NAMESPACE"));
+        send_final(login, imap_command_new("NAMESPACE"), &namespace_handler);
     if (login->n_final == 0)
         finish(login);
 }
 
-static void
-take_namespaces(ImapLogin *login, const ImapNamespaces *namespaces)
-{
-    ImapSession *session = imap_connection_session(login->connection);
-    const GArray *groups[] = {namespaces->other, namespaces->shared};
-    GPtrArray *prefixes = g_ptr_array_new();
-
-    for (guint i = 0; i < G_N_ELEMENTS(groups); i++)
-        for (guint j = 0; j < groups[i]->len && prefixes->len < 64; j++) {
-            const char *prefix =
-                g_array_index(groups[i], ImapNamespace, j).prefix;
-
-            if (prefix[0] != '\0')
-                g_ptr_array_add(prefixes, g_strdup(prefix));
-        }
-    g_ptr_array_add(prefixes, NULL);
-    g_strfreev(session->foreign_namespaces);
-    session->foreign_namespaces = (char **)g_ptr_array_free(prefixes, FALSE);
-}
-
 /* ---- authentication ---- */
 
+/* Some refusals are not the password's fault, and pass. */
+static gboolean
+is_for_now(const GError *error)
+{
+    return g_error_matches(error, IMAP_ERROR, IMAP_ERROR_UNAVAILABLE) ||
+           g_error_matches(error, IMAP_ERROR, IMAP_ERROR_LIMIT) ||
+           g_error_matches(error, IMAP_ERROR, IMAP_ERROR_IN_USE);
+}
+
 static void
-refused(ImapLogin *login, const char *reason)
+refused(ImapLogin *login, const GError *error, const char *reason)
 {
     const ImapSettings *settings = imap_connection_settings(login->connection);
+    const char *who =
+        settings->username != NULL ? settings->username : "the client";
 
-    fail(login, IMAP_ERROR_AUTHENTICATION,
-         "%s refuses the login of %s: %s; check the user name and the password "
-         "or token",
-         settings->host,
-         settings->username != NULL ? settings->username : "the client",
-         reason);
+    if (is_for_now(error))
+        fail(login, error->code, "%s refuses the login of %s for now: %s",
+             settings->host, who, reason);
+    else
+        fail(login, IMAP_ERROR_AUTHENTICATION,
+             "%s refuses the login of %s: %s; check the user name and the "
+             "password or token",
+             settings->host, who, reason);
 }
 
 static void
@@ -172,8 +225,10 @@ on_authenticate_done(const ImapStatus *status, const GError *error,
     ImapLogin *login = user_data;
     const char *said;
 
-    if (status == NULL)
+    if (status == NULL) {
+        imap_connection_close(login->connection, error);
         return;
+    }
     if (login->abort_reason != NULL) {
         imap_connection_close(login->connection, login->abort_reason);
         return;
@@ -183,7 +238,7 @@ on_authenticate_done(const ImapStatus *status, const GError *error,
             login->auth != NULL ? imap_auth_server_message(login->auth) : NULL;
         if (status->text[0] != '\0')
             said = status->text;
-        refused(login, said != NULL ? said : "no reason given");
+        refused(login, error, said != NULL ? said : "no reason given");
         return;
     }
     if (imap_auth_mechanism(login->auth) != NULL &&
@@ -211,8 +266,11 @@ on_challenge(const char *text, gpointer user_data)
     ImapLogin *login = user_data;
     char *answer;
 
-    if (login->abort_reason != NULL)
+    /* A server that goes on asking must not keep us here. */
+    if (login->abort_reason != NULL) {
+        imap_connection_close(login->connection, login->abort_reason);
         return;
+    }
     answer = imap_auth_step(login->auth, text, &login->abort_reason);
     /* "*" cancels the exchange; the tagged reply still comes. */
     imap_connection_send_line(login->connection, answer != NULL ? answer : "*",
@@ -225,6 +283,9 @@ static const ImapCommandHandler authenticate_handler = {
     .done = on_authenticate_done,
 };
 
+/* LOGIN: a "+" that is not for its literals asks for nothing we have. */
+static const ImapCommandHandler login_handler = {.done = on_authenticate_done};
+
 static void
 send_login_command(ImapLogin *login)
 {
@@ -236,8 +297,7 @@ send_login_command(ImapLogin *login)
     imap_command_add_string(command, imap_secret_text(settings->password));
     imap_command_set_secret(command);
     imap_command_set_exclusive(command);
-    imap_connection_send(login->connection, command, &authenticate_handler,
-                         login);
+    imap_connection_send(login->connection, command, &login_handler, login);
 }
 
 static void
@@ -296,8 +356,10 @@ on_starttls_done(const ImapStatus *status, const GError *error,
     ImapLogin *login = user_data;
     g_autoptr(GError) injected = NULL;
 
-    if (status == NULL)
+    if (status == NULL) {
+        imap_connection_close(login->connection, error);
         return;
+    }
     if (error != NULL) {
         fail(login, IMAP_ERROR_TLS,
              "%s refuses STARTTLS: %s; try imaps:// (port 993)", host_of(login),
@@ -357,9 +419,9 @@ on_capability_done(const ImapStatus *status, const GError *error,
     ImapLogin *login = user_data;
 
     if (status == NULL)
-        return;
-    if (error != NULL ||
-        imap_connection_capabilities(login->connection) == NULL)
+        imap_connection_close(login->connection, error);
+    else if (error != NULL ||
+             imap_connection_capabilities(login->connection) == NULL)
         fail(login, IMAP_ERROR_PROTOCOL,
              "%s does not tell its capabilities: %s", host_of(login),
              status->text);
@@ -417,15 +479,7 @@ imap_login_greeting(ImapLogin *login, const ImapStatus *greeting)
 void
 imap_login_untagged(ImapLogin *login, const ImapResponse *response)
 {
-    ImapSession *session = imap_connection_session(login->connection);
-
-    if (response->type == IMAP_RESPONSE_CAPABILITY) {
+    if (response->type == IMAP_RESPONSE_CAPABILITY)
         take_capabilities(
             login, imap_capabilities_new((const char *const *)response->words));
-    } else if (response->type == IMAP_RESPONSE_NAMESPACE) {
-        take_namespaces(login, response->namespaces);
-    } else if (response->type == IMAP_RESPONSE_ENABLED) {
-        for (char **word = response->words; *word != NULL; word++)
-            session->utf8 |= g_ascii_strcasecmp(*word, "UTF8=ACCEPT") == 0;
-    }
 }

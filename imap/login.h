@@ -18,5 +18,5 @@ void imap_login_greeting(ImapLogin *login, const ImapStatus *greeting);
 /* STARTTLS has done its work. */
 void imap_login_encrypted(ImapLogin *login);
 
-/* A CAPABILITY, NAMESPACE or ENABLED response that no command took. */
+/* A response that no command took. */
 void imap_login_untagged(ImapLogin *login, const ImapResponse *response);

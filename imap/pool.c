@@ -10,11 +10,12 @@
  * A server that refuses further connections is believed: the pool shrinks to
  * what it has. When the last one cannot be opened, everybody who waits is told
  * why, and so is who asks within the next moment: a server in trouble is not
- * helped by a storm of attempts. */
+ * helped by a storm of attempts. Nor is one that lets us in and then hangs up
+ * asked for ever: a request sees a few connections end, then it ends, too. */
 #include "imap/pool.h"
 
 #include "imap/error.h"
-#include "imap/requests.h"
+#include "imap/worker.h"
 
 /* After a failure, how long the next attempt is put off. */
 #define RETRY_DELAY_US (1 * G_USEC_PER_SEC)
@@ -48,19 +49,21 @@ struct ImapLease {
     Worker *worker;
     ImapConnection *connection; /* a reference */
     gboolean fresh;
+    ImapPool *pool;
+    ImapWorker *worker; /* a reference */
 };
 
 struct ImapPool {
     const ImapSettings *settings;
     guint max_connections; /* as configured */
     guint limit;           /* as the server lets us */
-    GPtrArray *workers;    /* of Worker, owned */
+    GPtrArray *workers;    /* of ImapWorker, one reference each; none is gone */
     GQueue waiting;        /* of Request, owned */
     guint dispatch_source;
     guint deadline_source;
-    GError *last_error; /* of opening; NULL: none lately */
-    gint64 retry_at;    /* microseconds, monotonic */
-    gint64 last_progress;
+    GError *last_error;   /* of opening; NULL: none lately */
+    gint64 retry_at;      /* microseconds, monotonic */
+    gint64 last_progress; /* microseconds, monotonic */
     ImapChangeFunc change_func;
     gpointer change_data;
     gboolean logging_out;
@@ -124,6 +127,12 @@ is_out_of_attempts(Request *request, const char *mailbox)
     return ++request->attempts >= MAX_ATTEMPTS;
 }
 
+static gboolean
+is_for_and_out_of_attempts(Request *request, const char *mailbox)
+{
+    return is_for(request, mailbox) && is_out_of_attempts(request, mailbox);
+}
+
 static void
 fail_unmounting(ImapPool *pool)
 {
@@ -133,16 +142,7 @@ fail_unmounting(ImapPool *pool)
     fail_waiting(pool, is_any, NULL, error);
 }
 
-/* ---- workers ---- */
-
-static void
-worker_free(Worker *worker)
-{
-    imap_connection_set_closed(worker->connection, NULL, NULL);
-    imap_connection_unref(worker->connection);
-    g_free(worker->mailbox);
-    g_free(worker);
-}
+/* ---- what becomes of connections ---- */
 
 static void
 note_failure(ImapPool *pool, const GError *error)
@@ -156,62 +156,51 @@ note_failure(ImapPool *pool, const GError *error)
                      (refused ? RETRY_DELAY_REFUSED_US : RETRY_DELAY_US);
 }
 
-/* The connection has ended, or never came to be. Leases on it find out by the
- * errors of their commands. */
 static void
-worker_gone(Worker *worker, const GError *error)
+note_progress(ImapPool *pool, const ImapWorker *worker)
 {
-    ImapPool *pool = worker->pool;
+    pool->last_progress = MAX(
+        pool->last_progress, imap_connection_last_progress(worker->connection));
+}
 
-    gboolean served = worker->served;
-
-    g_debug("a connection ended: %s", error->message);
-    worker->ready = FALSE;
-    if (worker->n_leases == 0)
-        g_ptr_array_remove_fast(pool->workers, worker);
+/* Leases on it find out by the errors of their commands. */
+static void
+remove_worker(ImapPool *pool, ImapWorker *worker)
+{
+    note_progress(pool, worker);
+    g_ptr_array_remove_fast(pool->workers, worker);
     if (pool->workers->len == 0)
         pool->limit = pool->max_connections;
-    /* A server that always hangs up at once is not asked for ever. */
-    if (!served)
-        fail_waiting(pool, is_out_of_attempts, NULL, error);
     pool_wake(pool);
 }
 
 static void
-on_worker_closed(ImapConnection *connection, const GError *error,
-                 gpointer user_data)
+on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
 {
-    worker_gone(user_data, error);
-}
-
-static void
-on_worker_opened(ImapConnection *connection, const GError *error,
-                 gpointer user_data)
-{
-    Worker *worker = user_data;
-    ImapPool *pool = worker->pool;
+    ImapPool *pool = user_data;
 
     if (error == NULL) {
         g_clear_error(&pool->last_error);
-        worker->ready = TRUE;
-        imap_connection_set_closed(connection, on_worker_closed, worker);
         pool_wake(pool);
         return;
     }
-    if (pool->workers->len > 1) {
-        pool->limit = pool->workers->len - 1;
+    remove_worker(pool, worker);
+    if (pool->logging_out)
+        return;
+    if (pool->workers->len > 0) {
+        pool->limit = pool->workers->len;
         g_message("going on with %u connections: %s", pool->limit,
                   error->message);
-    } else if (!pool->logging_out) {
+    } else {
         note_failure(pool, error);
     }
-    worker_gone(worker, error);
 }
 
 static void
-worker_open(ImapPool *pool)
+on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
+                   gpointer user_data)
 {
-    Worker *worker = g_new0(Worker, 1);
+    ImapPool *pool = user_data;
 
     worker->pool = pool;
     worker->connection = imap_connection_new(pool->settings);
@@ -246,21 +235,37 @@ on_switched(const GError *error, gpointer user_data)
             fail_waiting(pool, is_for, mailbox, error);
     }
     pool_wake(pool);
+    if (error == NULL)
+        return;
+    if (imap_connection_is_open(worker->connection) ||
+        g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT) ||
+        g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL)) {
+        fail_waiting(pool, is_for, mailbox, error);
+    } else {
+        /* The line was cut: another connection may do, unless it is this
+         * mailbox that the server cannot bear. */
+        worker->served = TRUE;
+        fail_waiting(pool, is_for_and_out_of_attempts, mailbox, error);
+    }
 }
 
 static void
-worker_switch(Worker *worker, const char *mailbox)
+on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
 {
-    Switch *change = g_new0(Switch, 1);
+    ImapPool *pool = user_data;
+    gboolean served = worker->served;
 
-    change->worker = worker;
-    change->mailbox = g_strdup(mailbox);
-    g_free(worker->mailbox);
-    worker->mailbox = g_strdup(mailbox);
-    worker->switching = TRUE;
-    worker->reserved = FALSE;
-    imap_request_examine(worker->connection, mailbox, on_switched, change);
+    g_debug("a connection ended: %s", error->message);
+    remove_worker(pool, worker);
+    if (!served)
+        fail_waiting(pool, is_out_of_attempts, NULL, error);
 }
+
+static const ImapWorkerHandler worker_handler = {
+    .opened = on_worker_opened,
+    .switched = on_worker_switched,
+    .gone = on_worker_gone,
+};
 
 /* ---- who gets what ---- */
 
@@ -271,15 +276,15 @@ typedef enum {
 } Outcome;
 
 static gboolean
-worker_serves(const Worker *worker, const Request *request)
+worker_serves(const ImapWorker *worker, const Request *request)
 {
-    return worker->ready && !worker->switching && !worker->reserved &&
+    return imap_worker_is_usable(worker) && !worker->reserved &&
            (request->mailbox == NULL ||
             g_strcmp0(worker->mailbox, request->mailbox) == 0);
 }
 
 static ImapLease *
-lease_new(Worker *worker)
+lease_new(ImapPool *pool, ImapWorker *worker)
 {
     ImapLease *lease = g_new0(ImapLease, 1);
 
@@ -287,6 +292,8 @@ lease_new(Worker *worker)
     lease->connection = imap_connection_ref(worker->connection);
     lease->fresh = worker->fresh;
     worker->fresh = FALSE;
+    lease->pool = pool;
+    lease->worker = imap_worker_ref(worker);
     worker->n_leases++;
     worker->served = TRUE;
     return lease;
@@ -294,30 +301,30 @@ lease_new(Worker *worker)
 
 static Outcome
 try_grant(ImapPool *pool, const Request *request, guint *n_opening,
-          Worker **granted)
+          ImapWorker **granted)
 {
-    Worker *idle = NULL;
-    Worker *least = NULL;
+    ImapWorker *idle = NULL;
+    ImapWorker *least = NULL;
 
     for (guint i = 0; i < pool->workers->len; i++) {
-        Worker *worker = g_ptr_array_index(pool->workers, i);
+        ImapWorker *worker = g_ptr_array_index(pool->workers, i);
 
         if (worker_serves(worker, request)) {
             *granted = worker;
             return GRANTED;
         }
-        if (worker->switching &&
+        if (worker->state == IMAP_WORKER_SWITCHING &&
             g_strcmp0(worker->mailbox, request->mailbox) == 0)
             return COMING;
-        if (!worker->ready || worker->switching)
+        if (!imap_worker_is_usable(worker) || worker->reserved)
             continue;
         if (worker->n_leases == 0)
             idle = worker;
         else if (least == NULL || worker->n_leases < least->n_leases)
             least = worker;
     }
-    if (idle != NULL && request->mailbox != NULL) {
-        worker_switch(idle, request->mailbox);
+    if (idle != NULL) {
+        imap_worker_switch(idle, request->mailbox);
         return COMING;
     }
     if (*n_opening > 0) {
@@ -325,7 +332,8 @@ try_grant(ImapPool *pool, const Request *request, guint *n_opening,
         return COMING;
     }
     if (pool->workers->len < pool->limit) {
-        worker_open(pool);
+        g_ptr_array_add(pool->workers,
+                        imap_worker_new(pool->settings, &worker_handler, pool));
         return COMING;
     }
     if (least != NULL)
@@ -333,17 +341,20 @@ try_grant(ImapPool *pool, const Request *request, guint *n_opening,
     return STUCK;
 }
 
+/* Reservations are made anew each time: who they were for may have been
+ * served otherwise. */
 static guint
-count_opening(const ImapPool *pool)
+begin_round(const ImapPool *pool)
 {
-    guint n = 0;
+    guint n_opening = 0;
 
     for (guint i = 0; i < pool->workers->len; i++) {
-        const Worker *worker = g_ptr_array_index(pool->workers, i);
+        ImapWorker *worker = g_ptr_array_index(pool->workers, i);
 
-        n += !worker->ready && worker->n_leases == 0;
+        worker->reserved = FALSE;
+        n_opening += worker->state == IMAP_WORKER_OPENING;
     }
-    return n;
+    return n_opening;
 }
 
 static gboolean
@@ -357,7 +368,7 @@ static gboolean
 on_dispatch(gpointer user_data)
 {
     ImapPool *pool = user_data;
-    guint n_opening = count_opening(pool);
+    guint n_opening;
     g_autoptr(GHashTable) coming = g_hash_table_new(g_str_hash, g_str_equal);
     GList *next;
 
@@ -375,10 +386,11 @@ on_dispatch(gpointer user_data)
         fail_waiting(pool, is_any, NULL, error);
         return G_SOURCE_REMOVE;
     }
+    n_opening = begin_round(pool);
     for (GList *link = pool->waiting.head; link != NULL; link = next) {
         Request *request = link->data;
         const char *mailbox = request->mailbox != NULL ? request->mailbox : "";
-        Worker *worker = NULL;
+        ImapWorker *worker = NULL;
         Outcome outcome;
 
         next = link->next;
@@ -389,7 +401,7 @@ on_dispatch(gpointer user_data)
             g_hash_table_add(coming, (gpointer)mailbox);
         if (outcome == GRANTED) {
             g_queue_delete_link(&pool->waiting, link);
-            request->func(lease_new(worker), NULL, request->user_data);
+            request->func(lease_new(pool, worker), NULL, request->user_data);
             request_free(request);
             /* That may have changed anything. */
             pool_wake(pool);
@@ -409,18 +421,6 @@ pool_wake(ImapPool *pool)
 
 /* ---- deadlines ---- */
 
-static void
-note_progress(ImapPool *pool)
-{
-    for (guint i = 0; i < pool->workers->len; i++) {
-        const Worker *worker = g_ptr_array_index(pool->workers, i);
-        gint64 progress = imap_connection_last_progress(worker->connection);
-
-        if (worker->ready && worker->n_leases > 0)
-            pool->last_progress = MAX(pool->last_progress, progress);
-    }
-}
-
 static gboolean
 on_deadline(gpointer user_data)
 {
@@ -429,7 +429,8 @@ on_deadline(gpointer user_data)
         g_get_monotonic_time() - pool->settings->timeout_ms * (gint64)1000;
     g_autoptr(GError) error = NULL;
 
-    note_progress(pool);
+    for (guint i = 0; i < pool->workers->len; i++)
+        note_progress(pool, g_ptr_array_index(pool->workers, i));
     error = g_error_new(IMAP_ERROR, IMAP_ERROR_TIMEOUT,
                         "%s did not answer for %.3g seconds",
                         pool->settings->host, pool->settings->timeout_ms / 1e3);
@@ -448,6 +449,12 @@ on_deadline(gpointer user_data)
 
 /* ---- the public side ---- */
 
+static void
+drop_worker(gpointer worker)
+{
+    imap_worker_drop(worker);
+}
+
 ImapPool *
 imap_pool_new(const ImapSettings *settings, guint max_connections)
 {
@@ -456,7 +463,7 @@ imap_pool_new(const ImapSettings *settings, guint max_connections)
     pool->settings = settings;
     pool->max_connections = max_connections;
     pool->limit = max_connections;
-    pool->workers = g_ptr_array_new_with_free_func((GDestroyNotify)worker_free);
+    pool->workers = g_ptr_array_new_with_free_func(drop_worker);
     g_queue_init(&pool->waiting);
     return pool;
 }
@@ -468,6 +475,7 @@ imap_pool_free(ImapPool *pool)
         return;
     pool->logging_out = TRUE;
     fail_unmounting(pool);
+    g_queue_clear_full(&pool->waiting, (GDestroyNotify)request_free);
     g_ptr_array_unref(pool->workers);
     g_clear_handle_id(&pool->dispatch_source, g_source_remove);
     g_clear_handle_id(&pool->deadline_source, g_source_remove);
@@ -494,9 +502,8 @@ imap_pool_acquire(ImapPool *pool, const char *mailbox, ImapLeaseFunc func,
 
 /* What the server said meanwhile on its own. */
 static void
-tell_changes(Worker *worker)
+tell_changes(ImapPool *pool, ImapWorker *worker)
 {
-    ImapPool *pool = worker->pool;
     guint changes = imap_connection_mailbox(worker->connection)->changes;
 
     if (changes == worker->changes_seen || worker->mailbox == NULL)
@@ -509,21 +516,12 @@ tell_changes(Worker *worker)
 void
 imap_lease_release(ImapLease *lease)
 {
-    Worker *worker;
-    ImapPool *pool;
-
     if (lease == NULL)
         return;
-    worker = lease->worker;
-    pool = worker->pool;
-    tell_changes(worker);
-    if (--worker->n_leases == 0) {
-        worker->reserved = FALSE;
-        if (!worker->ready)
-            g_ptr_array_remove_fast(pool->workers, worker);
-    }
-    pool_wake(pool);
-    imap_connection_unref(lease->connection);
+    lease->worker->n_leases--;
+    tell_changes(lease->pool, lease->worker);
+    pool_wake(lease->pool);
+    imap_worker_unref(lease->worker);
     g_free(lease);
 }
 
@@ -538,7 +536,7 @@ imap_pool_set_change_func(ImapPool *pool, ImapChangeFunc func,
 ImapConnection *
 imap_lease_connection(const ImapLease *lease)
 {
-    return lease->connection;
+    return lease->worker->connection;
 }
 
 gboolean
@@ -554,7 +552,7 @@ imap_pool_log_out(ImapPool *pool, GSourceFunc done, gpointer user_data)
     pool->logged_out = done;
     pool->logged_out_data = user_data;
     for (guint i = 0; i < pool->workers->len; i++) {
-        Worker *worker = g_ptr_array_index(pool->workers, i);
+        ImapWorker *worker = g_ptr_array_index(pool->workers, i);
 
         imap_connection_logout(worker->connection);
     }

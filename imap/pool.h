@@ -14,8 +14,9 @@ typedef struct ImapLease ImapLease;
 
 /* @settings must outlive the pool. @max_connections ≥ 1. */
 ImapPool *imap_pool_new(const ImapSettings *settings, guint max_connections);
-/* Hangs up; whoever waits is told, inside this call. Leases must have been
- * released. Accepts NULL. */
+/* Hangs up; whoever waits is told, inside this call, and asks for nothing more.
+ * Leases must have been released. Not from inside a callback of the pool's.
+ * Accepts NULL. */
 void imap_pool_free(ImapPool *pool);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapPool, imap_pool_free)
 

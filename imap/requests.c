@@ -11,11 +11,14 @@
 /* ---- LIST ---- */
 
 #define MAX_MAILBOXES 200000
+#define MAX_LIST_OCTETS (64 * 1024 * 1024) /* of all names */
 
 typedef struct {
-    GArray *mailboxes; /* of ImapListedMailbox */
-    guint pending;     /* commands */
-    GError *error;     /* the first */
+    ImapConnection *connection; /* borrowed: it outlives its commands */
+    GArray *mailboxes;          /* of ImapListedMailbox */
+    gsize octets;               /* of their names */
+    guint pending;              /* commands */
+    GError *error;              /* the first */
     char *host;
     ImapListFunc done;
     gpointer user_data;
@@ -35,11 +38,15 @@ on_list_untagged(const ImapResponse *response, gpointer user_data)
 
     if (response->type != IMAP_RESPONSE_LIST)
         return FALSE;
-    if (request->mailboxes->len >= MAX_MAILBOXES) {
-        if (request->error == NULL)
-            g_set_error(&request->error, IMAP_ERROR, IMAP_ERROR_PROTOCOL,
-                        "%s lists more than %d mailboxes", request->host,
-                        MAX_MAILBOXES);
+    request->octets += strlen(response->list->name);
+    if (request->mailboxes->len >= MAX_MAILBOXES ||
+        request->octets > MAX_LIST_OCTETS) {
+        /* It may never come to an end. */
+        g_autoptr(GError) error = g_error_new(
+            IMAP_ERROR, IMAP_ERROR_PROTOCOL,
+            "%s lists more mailboxes than can be kept", request->host);
+
+        imap_connection_close(request->connection, error);
         return TRUE;
     }
     mailbox.name = g_strdup(response->list->name);
@@ -110,6 +117,7 @@ imap_request_list(ImapConnection *connection, ImapListFunc done,
     ListRequest *request = g_new0(ListRequest, 1);
     char **prefixes = imap_connection_foreign_namespaces(connection);
 
+    request->connection = connection;
     request->mailboxes = g_array_new(FALSE, FALSE, sizeof(ImapListedMailbox));
     g_array_set_clear_func(request->mailboxes, listed_mailbox_clear);
     request->host = g_strdup(imap_connection_settings(connection)->host);
@@ -123,25 +131,40 @@ imap_request_list(ImapConnection *connection, ImapListFunc done,
 /* ---- EXAMINE ---- */
 
 typedef struct {
-    ImapConnection *connection; /* a reference */
-    guint64 exists;
+    ImapConnection *connection; /* borrowed: it outlives its commands */
+    ImapMailbox mailbox;        /* owns its name */
+    gboolean has_exists;
     ImapDoneFunc done;
     gpointer user_data;
 } ExamineRequest;
 
+static void
+forget_what_was_said(ExamineRequest *request)
+{
+    request->mailbox =
+        (ImapMailbox){.name = request->mailbox.name, .read_only = TRUE};
+    request->has_exists = FALSE;
+}
+
 /* Some servers send EXISTS several times while they select: the largest is
- * right (Zimbra). */
+ * right (Zimbra). What comes before [CLOSED] is of the mailbox before. None of
+ * this counts as progress: the reply does. */
 static gboolean
 on_examine_untagged(const ImapResponse *response, gpointer user_data)
 {
     ExamineRequest *request = user_data;
+    ImapMailbox *mailbox = &request->mailbox;
 
-    if (response->type == IMAP_RESPONSE_EXISTS)
-        request->exists = MAX(request->exists, response->number);
-    return response->type == IMAP_RESPONSE_EXISTS ||
-           response->type == IMAP_RESPONSE_FLAGS ||
-           response->type == IMAP_RESPONSE_RECENT ||
-           response->type == IMAP_RESPONSE_STATUS;
+    if (response->type == IMAP_RESPONSE_EXISTS) {
+        mailbox->exists = MAX(mailbox->exists, response->number);
+        request->has_exists = TRUE;
+    } else if (response->type == IMAP_RESPONSE_STATUS) {
+        if (imap_status_code(response->status, "CLOSED") != NULL)
+            forget_what_was_said(request);
+        imap_mailbox_apply_codes(mailbox, response->status);
+        return TRUE;
+    }
+    return FALSE;
 }
 
 static void
@@ -149,15 +172,20 @@ on_examine_done(const ImapStatus *status, const GError *error,
                 gpointer user_data)
 {
     ExamineRequest *request = user_data;
+    g_autoptr(GError) incomplete = NULL;
 
-    if (error != NULL) {
-        imap_connection_set_mailbox(request->connection, NULL);
-    } else {
-        imap_connection_set_exists(request->connection, request->exists);
-        imap_connection_set_read_only(request->connection, TRUE);
+    if (error == NULL && !request->has_exists) {
+        incomplete = g_error_new_literal(
+            IMAP_ERROR, IMAP_ERROR_PROTOCOL,
+            "the server does not say how many messages there are");
+        error = incomplete;
     }
+    if (error == NULL)
+        imap_mailbox_apply_codes(&request->mailbox, status);
+    imap_connection_set_mailbox(request->connection,
+                                error == NULL ? &request->mailbox : NULL);
     request->done(error, request->user_data);
-    imap_connection_unref(request->connection);
+    g_free(request->mailbox.name);
     g_free(request);
 }
 
@@ -173,10 +201,11 @@ imap_request_examine(ImapConnection *connection, const char *mailbox,
     ExamineRequest *request = g_new0(ExamineRequest, 1);
     ImapCommand *command = imap_command_new("EXAMINE ");
 
-    request->connection = imap_connection_ref(connection);
+    request->connection = connection;
+    request->mailbox.name = g_strdup(mailbox);
+    forget_what_was_said(request);
     request->done = done;
     request->user_data = user_data;
-    imap_connection_set_mailbox(connection, mailbox);
     imap_command_add_string(command, mailbox);
     imap_command_set_exclusive(command);
     imap_connection_send(connection, command, &examine_handler, request);
@@ -185,8 +214,8 @@ imap_request_examine(ImapConnection *connection, const char *mailbox,
 /* ---- UID SEARCH ---- */
 
 typedef struct {
+    ImapConnection *connection; /* borrowed: it outlives its commands */
     ImapUidSet *found;
-    gboolean overflowed;
     ImapSearchFunc done;
     gpointer user_data;
 } SearchRequest;
@@ -204,8 +233,14 @@ on_search_untagged(const ImapResponse *response, gpointer user_data)
     uids = response->search->uids;
     for (guint i = 0; i < imap_uid_set_n_ranges(uids); i++) {
         imap_uid_set_range(uids, i, &first, &last);
-        if (!imap_uid_set_add(request->found, first, last))
-            request->overflowed = TRUE;
+        if (!imap_uid_set_add(request->found, first, last)) {
+            g_autoptr(GError) error = g_error_new_literal(
+                IMAP_ERROR, IMAP_ERROR_PROTOCOL,
+                "the server finds more messages than can be kept");
+
+            imap_connection_close(request->connection, error);
+            return TRUE;
+        }
     }
     return TRUE;
 }
@@ -215,13 +250,7 @@ on_search_done(const ImapStatus *status, const GError *error,
                gpointer user_data)
 {
     SearchRequest *request = user_data;
-    g_autoptr(GError) overflow = NULL;
 
-    if (error == NULL && request->overflowed)
-        overflow = g_error_new(IMAP_ERROR, IMAP_ERROR_PROTOCOL,
-                               "the server found more than can be kept");
-    if (error == NULL)
-        error = overflow;
     request->done(error == NULL ? request->found : NULL, error,
                   request->user_data);
     imap_uid_set_free(request->found);
@@ -248,6 +277,7 @@ imap_request_search(ImapConnection *connection, const ImapUidSet *uids,
     ImapCommand *command = imap_command_new("UID SEARCH");
     g_autofree char *text = NULL;
 
+    request->connection = connection;
     request->found = imap_uid_set_new();
     request->done = done;
     request->user_data = user_data;
@@ -285,7 +315,8 @@ on_fetch_list_untagged(const ImapResponse *response, gpointer user_data)
     FetchListRequest *request = user_data;
 
     if (response->type != IMAP_RESPONSE_FETCH || response->fetch->uid == 0 ||
-        !is_listed(response->fetch))
+        !is_listed(response->fetch) ||
+        response->fetch->body == IMAP_BODY_DELIVERED)
         return FALSE;
     request->handler->message(response->fetch, request->user_data);
     return TRUE;
@@ -332,6 +363,7 @@ typedef struct {
     gboolean begun;
     gboolean ended;   /* the octets are all there */
     gboolean settled; /* and known to be the message's, or not */
+    gboolean missed;  /* its body came, and was taken for another's */
     const ImapFetchBodyHandler *handler;
     gpointer user_data;
 } FetchBodyRequest;
@@ -368,17 +400,22 @@ on_fetch_body_untagged(const ImapResponse *response, gpointer user_data)
 {
     FetchBodyRequest *request = user_data;
 
-    if (response->type != IMAP_RESPONSE_FETCH || !request->ended ||
-        request->settled || response->fetch->body != IMAP_BODY_DELIVERED)
+    if (response->type != IMAP_RESPONSE_FETCH ||
+        response->fetch->body != IMAP_BODY_DELIVERED || request->settled)
         return FALSE;
-    request->settled = TRUE;
-    if (response->fetch->uid == request->uid) {
+    if (request->ended && response->fetch->uid == request->uid) {
+        request->settled = TRUE;
         request->handler->end(request->user_data);
-    } else {
-        request->begun = request->ended = request->settled = FALSE;
-        request->handler->discard(request->user_data);
+        return TRUE;
     }
-    return TRUE;
+    if (request->ended) {
+        request->begun = request->ended = FALSE;
+        request->handler->discard(request->user_data);
+    } else if (!request->begun && response->fetch->uid == request->uid) {
+        request->missed = TRUE;
+    }
+    /* Whose it is may be waiting behind. */
+    return FALSE;
 }
 
 static void
@@ -386,7 +423,14 @@ on_fetch_body_done(const ImapStatus *status, const GError *error,
                    gpointer user_data)
 {
     FetchBodyRequest *request = user_data;
+    g_autoptr(GError) missed = NULL;
 
+    if (error == NULL && request->missed && !request->settled) {
+        missed = g_error_new_literal(
+            IMAP_ERROR, IMAP_ERROR_PROTOCOL,
+            "the server sends messages out of turn, before their UIDs");
+        error = missed;
+    }
     if (request->begun && !request->settled)
         request->handler->discard(request->user_data);
     request->handler->done(error, request->user_data);

@@ -1,0 +1,127 @@
+/* One connection of a pool.
+ *
+ * The pool holds a reference while the connection lives, and each lease one, so
+ * that a lease on a connection that has ended can still be released. */
+#include "imap/worker.h"
+
+#include "imap/error.h"
+#include "imap/requests.h"
+
+/* An EXAMINE, which the worker may not live to see the end of. */
+typedef struct ImapSwitch {
+    ImapWorker *worker; /* NULL once it is freed */
+    char *mailbox;
+} ImapSwitch;
+
+static void
+on_closed(ImapConnection *connection, const GError *error, gpointer user_data)
+{
+    ImapWorker *worker = user_data;
+
+    worker->state = IMAP_WORKER_GONE;
+    if (worker->handler != NULL)
+        worker->handler->gone(worker, error, worker->user_data);
+}
+
+static void
+on_opened(ImapConnection *connection, const GError *error, gpointer user_data)
+{
+    ImapWorker *worker = user_data;
+
+    if (error == NULL) {
+        worker->state = IMAP_WORKER_READY;
+        imap_connection_set_closed(connection, on_closed, worker);
+    } else {
+        worker->state = IMAP_WORKER_GONE;
+    }
+    if (worker->handler != NULL)
+        worker->handler->opened(worker, error, worker->user_data);
+}
+
+ImapWorker *
+imap_worker_new(const ImapSettings *settings, const ImapWorkerHandler *handler,
+                gpointer user_data)
+{
+    ImapWorker *worker = g_rc_box_new0(ImapWorker);
+
+    worker->handler = handler;
+    worker->user_data = user_data;
+    worker->connection = imap_connection_new(settings);
+    imap_connection_open(worker->connection, on_opened, worker);
+    return worker;
+}
+
+static void
+worker_clear(gpointer data)
+{
+    ImapWorker *worker = data;
+    g_autoptr(GError) error = g_error_new_literal(
+        IMAP_ERROR, IMAP_ERROR_CLOSED, "the connection is not needed");
+
+    if (worker->change != NULL)
+        worker->change->worker = NULL;
+    imap_connection_set_closed(worker->connection, NULL, NULL);
+    /* Somebody may still hold a reference to it. */
+    imap_connection_close(worker->connection, error);
+    imap_connection_unref(worker->connection);
+    g_free(worker->mailbox);
+}
+
+ImapWorker *
+imap_worker_ref(ImapWorker *worker)
+{
+    return g_rc_box_acquire(worker);
+}
+
+void
+imap_worker_unref(ImapWorker *worker)
+{
+    if (worker != NULL)
+        g_rc_box_release_full(worker, worker_clear);
+}
+
+void
+imap_worker_drop(ImapWorker *worker)
+{
+    worker->handler = NULL;
+    imap_worker_unref(worker);
+}
+
+gboolean
+imap_worker_is_usable(const ImapWorker *worker)
+{
+    return worker->state == IMAP_WORKER_READY &&
+           imap_connection_is_open(worker->connection);
+}
+
+static void
+on_switched(const GError *error, gpointer user_data)
+{
+    g_autofree ImapSwitch *change = user_data;
+    g_autofree char *mailbox = change->mailbox;
+    ImapWorker *worker = change->worker;
+
+    if (worker == NULL)
+        return;
+    worker->change = NULL;
+    worker->state = IMAP_WORKER_READY;
+    worker->changes_seen = imap_connection_mailbox(worker->connection)->changes;
+    if (error != NULL)
+        g_clear_pointer(&worker->mailbox, g_free);
+    if (worker->handler != NULL)
+        worker->handler->switched(worker, mailbox, error, worker->user_data);
+}
+
+void
+imap_worker_switch(ImapWorker *worker, const char *mailbox)
+{
+    ImapSwitch *change = g_new0(ImapSwitch, 1);
+
+    change->worker = worker;
+    change->mailbox = g_strdup(mailbox);
+    worker->change = change;
+    worker->state = IMAP_WORKER_SWITCHING;
+    g_free(worker->mailbox);
+    worker->mailbox = g_strdup(mailbox);
+    imap_request_examine(worker->connection, mailbox, on_switched, change);
+}

@@ -1,0 +1,61 @@
+/* One connection of a pool: how far it has come, and what it is busy with. The
+ * pool decides; this carries out. Used by the pool alone. */
+#pragma once
+
+#include "imap/connection.h"
+
+#include <glib.h>
+
+typedef struct ImapWorker ImapWorker;
+
+typedef enum {
+    IMAP_WORKER_OPENING,
+    IMAP_WORKER_READY,
+    IMAP_WORKER_SWITCHING, /* EXAMINE is under way */
+    IMAP_WORKER_GONE,
+} ImapWorkerState;
+
+/* All run from the main loop; each may drop the worker. */
+typedef struct {
+    /* Ready, or (with @error) gone. */
+    void (*opened)(ImapWorker *worker, const GError *error, gpointer user_data);
+    /* With @error no mailbox is selected, and the connection may be about to
+     * end. */
+    void (*switched)(ImapWorker *worker, const char *mailbox,
+                     const GError *error, gpointer user_data);
+    /* The connection has ended after it was ready. */
+    void (*gone)(ImapWorker *worker, const GError *error, gpointer user_data);
+} ImapWorkerHandler;
+
+struct ImapWorker {
+    ImapConnection *connection;
+    ImapWorkerState state;
+    char *mailbox; /* selected, or being selected; NULL: none */
+
+    /* The pool's. */
+    guint n_leases;
+    gboolean reserved; /* takes no new leases */
+    gboolean served;   /* a lease was given, or who waited has been told */
+    guint changes_seen;
+
+    /* Its own. */
+    const ImapWorkerHandler *handler; /* NULL once dropped */
+    gpointer user_data;
+    struct ImapSwitch *change; /* under way; NULL: none */
+};
+
+/* Opens a connection. */
+ImapWorker *imap_worker_new(const ImapSettings *settings,
+                            const ImapWorkerHandler *handler,
+                            gpointer user_data);
+ImapWorker *imap_worker_ref(ImapWorker *worker);
+/* The last one hangs up. Accepts NULL. */
+void imap_worker_unref(ImapWorker *worker);
+/* Calls nothing back any more, and lets go of a reference. */
+void imap_worker_drop(ImapWorker *worker);
+
+/* Ready, and the line has not been cut since. */
+gboolean imap_worker_is_usable(const ImapWorker *worker);
+
+/* Selects @mailbox. The worker is usable and has no leases. */
+void imap_worker_switch(ImapWorker *worker, const char *mailbox);

@@ -25,19 +25,6 @@
 #define MAX_ATTEMPTS 2
 
 typedef struct {
-    ImapPool *pool;
-    ImapConnection *connection;
-    gboolean ready;
-    gboolean served;    /* a mailbox was selected, or a lease given */
-    gboolean switching; /* EXAMINE is under way */
-    gboolean reserved;  /* takes no new leases */
-    gboolean fresh;     /* no lease since the mailbox was selected */
-    guint n_leases;
-    guint changes_seen;
-    char *mailbox; /* selected, or being selected; NULL: none */
-} Worker;
-
-typedef struct {
     char *mailbox; /* NULL: any */
     gint64 since;  /* microseconds, monotonic */
     guint attempts;
@@ -46,11 +33,9 @@ typedef struct {
 } Request;
 
 struct ImapLease {
-    Worker *worker;
-    ImapConnection *connection; /* a reference */
-    gboolean fresh;
     ImapPool *pool;
     ImapWorker *worker; /* a reference */
+    gboolean fresh;
 };
 
 struct ImapPool {
@@ -202,38 +187,6 @@ on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
 {
     ImapPool *pool = user_data;
 
-    worker->pool = pool;
-    worker->connection = imap_connection_new(pool->settings);
-    g_ptr_array_add(pool->workers, worker);
-    imap_connection_open(worker->connection, on_worker_opened, worker);
-}
-
-typedef struct {
-    Worker *worker;
-    char *mailbox;
-} Switch;
-
-static void
-on_switched(const GError *error, gpointer user_data)
-{
-    g_autofree Switch *change = user_data;
-    g_autofree char *mailbox = change->mailbox;
-    Worker *worker = change->worker;
-    ImapPool *pool = worker->pool;
-
-    worker->switching = FALSE;
-    worker->changes_seen = imap_connection_mailbox(worker->connection)->changes;
-    if (error == NULL) {
-        worker->served = TRUE;
-        worker->fresh = TRUE;
-    } else {
-        g_clear_pointer(&worker->mailbox, g_free);
-        /* When the line was cut, another connection may do. */
-        if (imap_connection_is_open(worker->connection) ||
-            g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT) ||
-            g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL))
-            fail_waiting(pool, is_for, mailbox, error);
-    }
     pool_wake(pool);
     if (error == NULL)
         return;
@@ -249,6 +202,20 @@ on_switched(const GError *error, gpointer user_data)
     }
 }
 
+/* When one connection is silent, those that nobody uses at the moment most
+ * likely are, too: better found out now than by the next who has to wait. */
+static void
+give_up_idle(ImapPool *pool, const GError *error)
+{
+    note_failure(pool, error);
+    for (guint i = 0; i < pool->workers->len; i++) {
+        ImapWorker *worker = g_ptr_array_index(pool->workers, i);
+
+        if (imap_worker_is_usable(worker) && worker->n_leases == 0)
+            imap_connection_close(worker->connection, error);
+    }
+}
+
 static void
 on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
 {
@@ -257,6 +224,8 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
 
     g_debug("a connection ended: %s", error->message);
     remove_worker(pool, worker);
+    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT))
+        give_up_idle(pool, error);
     if (!served)
         fail_waiting(pool, is_out_of_attempts, NULL, error);
 }
@@ -288,12 +257,10 @@ lease_new(ImapPool *pool, ImapWorker *worker)
 {
     ImapLease *lease = g_new0(ImapLease, 1);
 
-    lease->worker = worker;
-    lease->connection = imap_connection_ref(worker->connection);
-    lease->fresh = worker->fresh;
-    worker->fresh = FALSE;
     lease->pool = pool;
     lease->worker = imap_worker_ref(worker);
+    lease->fresh = worker->fresh;
+    worker->fresh = FALSE;
     worker->n_leases++;
     worker->served = TRUE;
     return lease;
@@ -533,16 +500,16 @@ imap_pool_set_change_func(ImapPool *pool, ImapChangeFunc func,
     pool->change_data = user_data;
 }
 
-ImapConnection *
-imap_lease_connection(const ImapLease *lease)
-{
-    return lease->worker->connection;
-}
-
 gboolean
 imap_lease_is_fresh(const ImapLease *lease)
 {
     return lease->fresh;
+}
+
+ImapConnection *
+imap_lease_connection(const ImapLease *lease)
+{
+    return lease->worker->connection;
 }
 
 void

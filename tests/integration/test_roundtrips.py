@@ -95,6 +95,7 @@ for naming in ('uid', 'subject'):
         scene = Scene(case, [mailstore.simple_mailbox(count=1500, size=300)],
                       names=names, timeout=20)
         scene.start()
+        run('ls', scene.mount.mountpoint, check=True)
         mark = scene.server.mark()
         assert scene.listing(), 'ls failed'
         commands, flights = scene.server.since(mark)

@@ -92,6 +92,16 @@ def folders(server):
     return sample_store.folders(server.mail_root())
 
 
+def has_connections(server):
+    """Whether a process of the server, which may outlive its master for a
+    moment, still holds a connection."""
+    with open('/proc/net/tcp') as lines:
+        next(lines)
+        fields = [line.split() for line in lines]
+    return any(int(field[1].split(':')[1], 16) == server.tls_port
+               and field[3] == '01' for field in fields)
+
+
 def open_all(server):
     """Has the server give every message its UID."""
     with Client(server) as client:

@@ -124,11 +124,14 @@ class Connection:
         raise Closed
 
     def _pause(self, seconds):
+        """Waits, and logs the commands that come; nothing answers them."""
         if self.server.closing:
             raise Closed
         readable, _, _ = select.select([self.socket], [], [], seconds)
         if readable:
             self._receive()
+            while self._has_command():
+                self._next_command()
 
     # Octets in
 

@@ -362,10 +362,10 @@ for word, deed in (('another_message', other_message),
     tap.test(name=f'listed_body_is_{word}', arguments=(deed,))(listed)
 
 
-FAKE = (b'From: "unavailable" <unavailable@localhost>\r\n'
+FAKE = (b'From: System Administrator <root@localhost>\r\n'
         b'Subject: message unavailable\r\n\r\n'
         b'This message is no longer available on the server.\r\n')
-FAKE = FAKE + b' ' * (127 - len(FAKE)) + b'\r\n'
+assert len(FAKE) == 129
 
 
 def fake_of_courier(line, command):

@@ -13,6 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import courier
+import debian
 import dovecot
 import tap
 from command import run
@@ -25,7 +26,7 @@ def setup():
     global root
     directory = tempfile.mkdtemp(prefix='imapfs-courier-')
     try:
-        root = courier.unpack(directory, courier.PACKAGES)
+        root = debian.unpack(directory, courier.PACKAGES)
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
         raise

@@ -11,33 +11,13 @@ import select
 import subprocess
 
 import mailstore
-from command import run
+from debian import library_path
 from imapserver import Closed, Server
-from tap import Skip
 
 PACKAGES = ['courier-imap', 'courier-base', 'courier-authlib',
             'libcourier-unicode4', 'libgamin0', 'libidn12', 'libpcre3']
 CAPABILITIES = ('IMAP4rev1 UIDPLUS CHILDREN NAMESPACE '
                 'THREAD=ORDEREDSUBJECT THREAD=REFERENCES SORT QUOTA')
-
-
-def unpack(directory, packages):
-    """Downloads Debian packages and unpacks them; returns where."""
-    deb, root = directory + '/deb', directory + '/root'
-    os.makedirs(deb)
-    os.makedirs(root)
-    result = run('apt-get', '-qq', 'download', *packages, cwd=deb, limit=120)
-    if not result.ok:
-        raise Skip('apt-get download failed: ' + result.err.strip()[-200:])
-    for name in sorted(os.listdir(deb)):
-        run('dpkg', '-x', os.path.join(deb, name), root, check=True)
-    return root
-
-
-def library_path(root):
-    folders = {where for where, _, names in os.walk(root)
-               if any('.so' in name for name in names)}
-    return ':'.join(sorted(folders))
 
 
 class Courier:

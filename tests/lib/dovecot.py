@@ -27,6 +27,7 @@ def start_sample(case, messages=None, directory=None, prepare=None, **named):
     if prepare:
         prepare(server)
     case.defer(server.remove)
+    case.defer(server.stop)
     server.start()
     return server
 

@@ -18,17 +18,21 @@ typedef struct CacheBody CacheBody;
 
 /* @directory: where large bodies go; made, with its parents, owner-only, when
  * the first is written. @memory_bytes and @disk_bytes bound what is kept of
- * complete bodies that nobody holds, least recently used first. @thread must
- * outlive the result. */
+ * complete bodies that nobody holds (each with its share of our bookkeeping);
+ * the least recently used goes first, and one that is larger than the bound
+ * alone is not kept at all. @thread must outlive the result and every body made
+ * with it. */
 CacheBodies *cache_bodies_new(const char *directory, guint64 memory_bytes,
                               guint64 disk_bytes, CacheStoreThread *thread);
-void cache_bodies_free(CacheBodies *bodies); /* accepts NULL */
+/* Bodies that are still held stay readable. Accepts NULL. */
+void cache_bodies_free(CacheBodies *bodies);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CacheBodies, cache_bodies_free)
 
 /* The complete body of @key, or NULL. Caller owns a reference. */
 CacheBody *cache_bodies_find(CacheBodies *bodies, const char *key);
 
-/* Forgets the body of @key, if any; those who hold it keep it. */
+/* Forgets the body of @key, if any, also one that is committed and not yet
+ * written; those who hold it keep it. */
 void cache_bodies_remove(CacheBodies *bodies, const char *key);
 
 /* Octets handed in and not yet written: the caller stops reading from the
@@ -46,13 +50,18 @@ typedef void (*CacheBodyFunc)(CacheBody *body, gpointer user_data);
 void cache_body_set_watch(CacheBody *body, CacheBodyFunc func,
                           gpointer user_data);
 
-/* Appends @length octets (copied). More than the size in all is our bug. */
+/* Appends @length octets (copied). More than the size in all is our bug. Does
+ * nothing once the body has failed. */
 void cache_body_append(CacheBody *body, const void *data, gsize length);
 
 /* The body is whole: from when it is written it can be found under its key,
- * instead of an older one. Appended octets must be as many as the size. */
+ * instead of an older one; of two that are written out of order, the one
+ * committed last stays. Appended octets must be as many as the size. A body
+ * that fails is never found. */
 void cache_body_commit(CacheBody *body);
 
+/* When the last reference goes, so does the watch, and a body that was not
+ * committed. */
 CacheBody *cache_body_ref(CacheBody *body);
 void cache_body_unref(CacheBody *body); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CacheBody, cache_body_unref)

@@ -1,3 +1,3 @@
 #include "cache/error.h"
 
-G_DEFINE_QUARK(cache-error-quark, cache_error)
+G_DEFINE_QUARK(cache_error, cache_error)

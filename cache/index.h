@@ -25,7 +25,8 @@ typedef struct {
 } CacheMessage;
 
 CacheIndex *cache_index_new(void);
-void cache_index_free(CacheIndex *index); /* accepts NULL */
+/* Answers the flushes that still wait. Accepts NULL. */
+void cache_index_free(CacheIndex *index);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CacheIndex, cache_index_free)
 
 /* FALSE when nothing is known of @mailbox; until it is set, it has no
@@ -38,7 +39,8 @@ void cache_index_set_mailbox(CacheIndex *index, guint32 mailbox,
 void cache_index_drop_mailbox(CacheIndex *index, guint32 mailbox);
 
 /* Adds, or replaces those of the same UID (strings are copied). Ascending UIDs
- * are added in O(1). @mailbox must be set. */
+ * are added in O(1). UID 0, which no message has, is passed over. @mailbox must
+ * be set. */
 void cache_index_put(CacheIndex *index, guint32 mailbox,
                      const CacheMessage *message);
 void cache_index_remove(CacheIndex *index, guint32 mailbox, guint32 uid);

@@ -15,3 +15,9 @@ void fs_background_start(void);
 /* In the child: leaves session and terminal, standard streams to /dev/null, and
  * lets the parent go. Does nothing if fs_background_start was not called. */
 void fs_background_detach(void);
+
+/* No core file, and no debugger of the same user's: passwords and mail are in
+ * our memory. To be called before a secret is there. Does nothing in a build
+ * with AddressSanitizer, whose leak check needs to look; callers leave it out
+ * when the user asked for --debug. */
+void fs_background_protect_secrets(void);

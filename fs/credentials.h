@@ -4,8 +4,9 @@
 
 #include "fs/options.h"
 
-/* Fills settings->username (default: the name of the user who runs this),
- * ->password or ->token: from password_file (refused with a mode that lets
+/* Fills settings->username (default: the name of the user who runs this, but
+ * for EXTERNAL, where the certificate says who we are), ->password or ->token:
+ * from password_file (refused with a mode that lets
  * others read it), password_command, token_command (/bin/sh -c; first line of
  * the output; a failure shows the exit status), else the terminal, without
  * echo, unless the mechanism is EXTERNAL or a client certificate makes a

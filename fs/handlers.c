@@ -1,1 +1,442 @@
-/* (placeholder) */
+/* The requests of the kernel. Each handler reads from top to bottom: it takes
+ * its answer from the name space or a body, or waits for what is missing and is
+ * run again.
+ *
+ * The size that the kernel is told by the reply to LOOKUP may be a server's
+ * lie. So OPEN waits until the real size is certain, tells the kernel to ask
+ * for the attributes again, and only then is answered: whoever reads after that
+ * gets the message, not cut and not padded. */
+#include "fs/handlers.h"
+
+#include "fs/body-transfer.h"
+#include "fs/errno.h"
+#include "fs/operation.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* An open file: the body, and while it is still arriving, its transfer. */
+typedef struct {
+    CacheBody *body;
+    FsTransfer *transfer; /* NULL when the body is whole */
+} OpenFile;
+
+static FsHandlers *
+handlers_of(const FsOperation *operation)
+{
+    return operation->user_data;
+}
+
+/* The kernel may believe names and attributes for as long as we ourselves do
+ * not ask the server again. */
+static double
+validity(const FsHandlers *handlers)
+{
+    return handlers->account->options->poll_seconds;
+}
+
+/* Waits, or fails, as @answer says; FS_ANSWER_NONE is @none_errno. */
+static void
+answer_obstacle(FsOperation *operation, FsAnswer answer,
+                const FsObstacle *obstacle, int none_errno)
+{
+    if (answer == FS_ANSWER_WAIT)
+        fs_operation_wait(operation, obstacle->need);
+    else if (answer == FS_ANSWER_NONE)
+        fs_operation_fail(operation, none_errno);
+    else
+        fs_operation_fail(operation, obstacle->error_number);
+}
+
+/* ---- look-ups and attributes ---- */
+
+static void
+fill_entry(const FsHandlers *handlers, const FsEntry *entry,
+           struct fuse_entry_param *param)
+{
+    memset(param, 0, sizeof *param);
+    param->ino = entry->inode;
+    param->attr = entry->attributes;
+    param->attr_timeout = validity(handlers);
+    param->entry_timeout = validity(handlers);
+}
+
+static void
+run_lookup(FsOperation *operation)
+{
+    FsHandlers *handlers = handlers_of(operation);
+    FsObstacle obstacle = {0};
+    struct fuse_entry_param param;
+    FsEntry entry;
+    FsAnswer answer = fs_name_space_look_up(handlers->names, operation->inode,
+                                            operation->name, &entry, &obstacle);
+
+    if (answer != FS_ANSWER_FOUND) {
+        answer_obstacle(operation, answer, &obstacle, ENOENT);
+        return;
+    }
+    fill_entry(handlers, &entry, &param);
+    fs_operation_reply_entry(operation, &param);
+}
+
+static void
+handle_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    fs_operation_start(request, run_lookup, parent, name, 0, 0, NULL);
+}
+
+static void
+run_getattr(FsOperation *operation)
+{
+    FsHandlers *handlers = handlers_of(operation);
+    FsObstacle obstacle = {0};
+    FsEntry entry;
+    FsAnswer answer = fs_name_space_describe(handlers->names, operation->inode,
+                                             &entry, &obstacle);
+
+    if (answer != FS_ANSWER_FOUND)
+        answer_obstacle(operation, answer, &obstacle, ESTALE);
+    else
+        fs_operation_reply_attr(operation, &entry.attributes,
+                                validity(handlers));
+}
+
+static void
+handle_getattr(fuse_req_t request, fuse_ino_t inode,
+               struct fuse_file_info *file)
+{
+    fs_operation_start(request, run_getattr, inode, NULL, 0, 0, NULL);
+}
+
+/* ---- directories ---- */
+
+static void
+run_opendir(FsOperation *operation)
+{
+    FsHandlers *handlers = handlers_of(operation);
+    FsObstacle obstacle = {0};
+    FsAnswer answer = fs_name_space_open_directory(handlers->names,
+                                                   operation->inode, &obstacle);
+
+    if (answer != FS_ANSWER_FOUND)
+        answer_obstacle(operation, answer, &obstacle, ESTALE);
+    else
+        fs_operation_reply_open(operation, &operation->file);
+}
+
+static void
+handle_opendir(fuse_req_t request, fuse_ino_t inode,
+               struct fuse_file_info *file)
+{
+    fs_operation_start(request, run_opendir, inode, NULL, 0, 0, file);
+}
+
+/* A directory's entries go to the kernel in portions of its buffer's size. The
+ * offset of an entry is the cookie of the name space plus 3: "." and ".." have
+ * 1 and 2, and 0 is the beginning. */
+#define DOT_ENTRIES 3
+
+typedef struct {
+    FsOperation *operation;
+    gboolean plus;
+    char *buffer;
+    gsize used;
+} Portion;
+
+static gboolean
+portion_add(Portion *portion, const FsEntry *entry, const char *name,
+            off_t offset)
+{
+    FsOperation *operation = portion->operation;
+    gsize room = operation->size - portion->used;
+    char *place = portion->buffer + portion->used;
+    struct fuse_entry_param param;
+    gsize needed;
+
+    fill_entry(handlers_of(operation), entry, &param);
+    if (portion->plus) {
+        /* Of "." and ".." the kernel keeps no count. */
+        if (offset < DOT_ENTRIES)
+            param.ino = 0;
+        needed = fuse_add_direntry_plus(operation->request, place, room, name,
+                                        &param, offset);
+    } else {
+        needed = fuse_add_direntry(operation->request, place, room, name,
+                                   &param.attr, offset);
+    }
+    if (needed > room)
+        return FALSE;
+    portion->used += needed;
+    return TRUE;
+}
+
+/* FALSE when the portion is full. */
+static gboolean
+add_dots(Portion *portion)
+{
+    static const char *const names[] = {".", ".."};
+    FsEntry entry = {0};
+
+    entry.attributes.st_mode = S_IFDIR;
+    entry.attributes.st_ino = portion->operation->inode;
+    entry.inode = portion->operation->inode;
+    for (off_t offset = portion->operation->offset; offset < 2; offset++)
+        if (!portion_add(portion, &entry, names[offset], offset + 1))
+            return FALSE;
+    return TRUE;
+}
+
+static void
+run_readdir_as(FsOperation *operation, gboolean plus)
+{
+    FsHandlers *handlers = handlers_of(operation);
+    g_autofree char *buffer = g_malloc(operation->size);
+    Portion portion = {operation, plus, buffer, 0};
+    guint64 cookie =
+        operation->offset > 2 ? operation->offset - DOT_ENTRIES : 0;
+    FsObstacle obstacle = {0};
+    FsAnswer answer = FS_ANSWER_FOUND;
+    gboolean room = add_dots(&portion);
+    FsEntry entry;
+
+    while (room && answer == FS_ANSWER_FOUND) {
+        answer = fs_name_space_next(handlers->names, operation->inode, cookie,
+                                    &entry, &obstacle);
+        if (answer == FS_ANSWER_FOUND) {
+            room = portion_add(&portion, &entry, entry.name,
+                               entry.cookie + DOT_ENTRIES);
+            cookie = entry.cookie;
+        }
+    }
+    /* What is there goes out first; an empty answer is the end, so it is given
+     * at the end alone. */
+    if (portion.used > 0 || answer == FS_ANSWER_NONE)
+        fs_operation_reply_buffer(operation, buffer, portion.used);
+    else if (answer == FS_ANSWER_FOUND)
+        fs_operation_fail(operation, EINVAL);
+    else
+        answer_obstacle(operation, answer, &obstacle, ESTALE);
+}
+
+static void
+run_readdir(FsOperation *operation)
+{
+    run_readdir_as(operation, FALSE);
+}
+
+static void
+run_readdirplus(FsOperation *operation)
+{
+    run_readdir_as(operation, TRUE);
+}
+
+/* The kernel asks for a page or so; a program cannot make it more. */
+#define MAX_PORTION (1024u * 1024)
+
+static void
+handle_readdir(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
+               struct fuse_file_info *file)
+{
+    fs_operation_start(request, run_readdir, inode, NULL,
+                       MIN(size, MAX_PORTION), offset, file);
+}
+
+static void
+handle_readdirplus(fuse_req_t request, fuse_ino_t inode, size_t size,
+                   off_t offset, struct fuse_file_info *file)
+{
+    fs_operation_start(request, run_readdirplus, inode, NULL,
+                       MIN(size, MAX_PORTION), offset, file);
+}
+
+/* ---- files ---- */
+
+static void
+open_file_free(OpenFile *file)
+{
+    cache_body_unref(file->body);
+    fs_transfer_unref(file->transfer);
+    g_free(file);
+}
+
+static void
+unref_transfer(gpointer transfer)
+{
+    fs_transfer_unref(transfer);
+}
+
+/* Whether the kernel's size of the message is the body's. */
+static void
+correct_size(FsHandlers *handlers, fuse_ino_t inode, guint64 announced,
+             guint64 size)
+{
+    /* Safe on the loop: attributes alone, of a file nobody reads yet. */
+    if (announced != size)
+        fuse_lowlevel_notify_inval_inode(handlers->fuse, inode, -1, 0);
+}
+
+static void
+reply_open(FsOperation *operation, CacheBody *body, FsTransfer *transfer)
+{
+    OpenFile *open_file = g_new0(OpenFile, 1);
+
+    open_file->body = body;
+    open_file->transfer = transfer;
+    operation->file.fh = (guintptr)open_file;
+    operation->file.keep_cache = 1;
+    operation->file.noflush = 1;
+    if (!fs_operation_reply_open(operation, &operation->file))
+        open_file_free(open_file);
+}
+
+/* What an open remembers while it waits. */
+typedef struct {
+    FsTransfer *transfer;
+    guint64 announced; /* the size that the kernel may have */
+} Opening;
+
+static void
+opening_free(gpointer data)
+{
+    Opening *opening = data;
+
+    unref_transfer(opening->transfer);
+    g_free(opening);
+}
+
+static void
+run_open(FsOperation *operation)
+{
+    FsHandlers *handlers = handlers_of(operation);
+    FsTransfers *transfers = handlers->account->transfers;
+    Opening *opening = operation->memory;
+    FsObstacle obstacle = {0};
+    CacheBody *body;
+    FsAnswer answer;
+    FsEntry entry;
+
+    if (opening == NULL) {
+        answer = fs_name_space_describe(handlers->names, operation->inode,
+                                        &entry, &obstacle);
+        if (answer != FS_ANSWER_FOUND) {
+            answer_obstacle(operation, answer, &obstacle, ENOENT);
+            return;
+        }
+        if (entry.uid == 0) {
+            fs_operation_fail(operation, EISDIR);
+            return;
+        }
+        body = fs_transfers_find(transfers, entry.mailbox, entry.uid);
+        if (body != NULL) {
+            reply_open(operation, body, NULL);
+            return;
+        }
+        opening = g_new0(Opening, 1);
+        opening->announced = entry.attributes.st_size;
+        opening->transfer =
+            fs_transfers_get(transfers, entry.mailbox, entry.uid);
+        operation->memory = opening;
+        operation->free_memory = opening_free;
+    }
+    body = fs_transfer_body(opening->transfer);
+    if (body == NULL) {
+        fs_operation_wait(operation, fs_transfer_need(opening->transfer));
+        return;
+    }
+    correct_size(handlers, operation->inode, opening->announced,
+                 cache_body_size(body));
+    reply_open(operation, cache_body_ref(body),
+               fs_transfer_ref(opening->transfer));
+}
+
+static void
+handle_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file)
+{
+    if ((file->flags & O_ACCMODE) != O_RDONLY)
+        fuse_reply_err(request, EROFS);
+    else
+        fs_operation_start(request, run_open, inode, NULL, 0, 0, file);
+}
+
+static void
+run_read(FsOperation *operation)
+{
+    OpenFile *file = (OpenFile *)(guintptr)operation->file.fh;
+    guint64 size = cache_body_size(file->body);
+    guint64 offset = operation->offset;
+    guint64 end = MIN(size, offset + operation->size);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *buffer = NULL;
+    gssize length;
+
+    if (offset >= size) {
+        fs_operation_reply_buffer(operation, NULL, 0);
+        return;
+    }
+    if (cache_body_available(file->body) < end) {
+        if (cache_body_error(file->body) != NULL)
+            fs_operation_fail_with(operation, cache_body_error(file->body));
+        else if (file->transfer == NULL)
+            fs_operation_fail(operation, EIO);
+        else
+            fs_operation_wait(operation, fs_transfer_need(file->transfer));
+        return;
+    }
+    buffer = g_malloc(end - offset);
+    length = cache_body_read(file->body, offset, buffer, end - offset, &error);
+    if (length < 0)
+        fs_operation_fail_with(operation, error);
+    else
+        fs_operation_reply_buffer(operation, buffer, length);
+}
+
+static void
+handle_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
+            struct fuse_file_info *file)
+{
+    fs_operation_start(request, run_read, inode, NULL, size, offset, file);
+}
+
+static void
+handle_release(fuse_req_t request, fuse_ino_t inode,
+               struct fuse_file_info *file)
+{
+    open_file_free((OpenFile *)(guintptr)file->fh);
+    fuse_reply_err(request, 0);
+}
+
+/* ---- the file system as a whole ---- */
+
+/* A server's free space is not known: a large number stands for it, for tools
+ * that look before they copy; none of it can be had of a read-only mount. */
+#define BLOCKS_BEYOND ((fsblkcnt_t)1 << 30)
+
+static void
+handle_statfs(fuse_req_t request, fuse_ino_t inode)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+    struct statvfs statfs = {0};
+    guint64 messages;
+    guint64 octets;
+
+    cache_index_totals(handlers->account->index, &messages, &octets);
+    statfs.f_bsize = statfs.f_frsize = 4096;
+    statfs.f_blocks = (octets + 4095) / 4096 + BLOCKS_BEYOND;
+    statfs.f_bfree = statfs.f_bavail = BLOCKS_BEYOND;
+    statfs.f_files = messages + BLOCKS_BEYOND;
+    statfs.f_ffree = statfs.f_favail = BLOCKS_BEYOND;
+    statfs.f_namemax = 255;
+    fuse_reply_statfs(request, &statfs);
+}
+
+const struct fuse_lowlevel_ops fs_handlers_ops = {
+    .lookup = handle_lookup,
+    .getattr = handle_getattr,
+    .opendir = handle_opendir,
+    .readdir = handle_readdir,
+    .readdirplus = handle_readdirplus,
+    .open = handle_open,
+    .read = handle_read,
+    .release = handle_release,
+    .statfs = handle_statfs,
+};

@@ -1,1 +1,37 @@
-/* (placeholder) */
+/* The interface of the layouts: calls go through the class. */
+#include "fs/name-space.h"
+
+FsAnswer
+fs_name_space_look_up(FsNameSpace *names, guint64 directory, const char *name,
+                      FsEntry *entry, FsObstacle *obstacle)
+{
+    return names->class->look_up(names, directory, name, entry, obstacle);
+}
+
+FsAnswer
+fs_name_space_describe(FsNameSpace *names, guint64 inode, FsEntry *entry,
+                       FsObstacle *obstacle)
+{
+    return names->class->describe(names, inode, entry, obstacle);
+}
+
+FsAnswer
+fs_name_space_open_directory(FsNameSpace *names, guint64 directory,
+                             FsObstacle *obstacle)
+{
+    return names->class->open_directory(names, directory, obstacle);
+}
+
+FsAnswer
+fs_name_space_next(FsNameSpace *names, guint64 directory, guint64 cookie,
+                   FsEntry *entry, FsObstacle *obstacle)
+{
+    return names->class->next(names, directory, cookie, entry, obstacle);
+}
+
+void
+fs_name_space_free(FsNameSpace *names)
+{
+    if (names != NULL)
+        names->class->free(names);
+}

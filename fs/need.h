@@ -11,13 +11,15 @@ typedef struct FsNeedWaiter FsNeedWaiter;
 
 FsNeed *fs_need_new(void);
 FsNeed *fs_need_ref(FsNeed *need);
-/* Accepts NULL. The last reference may go while waiters remain only after the
- * need is complete. */
+/* Accepts NULL. If none but the waiters hold a reference any longer and the
+ * need is not complete, it fails with G_IO_ERROR_FAILED: nobody waits for ever.
+ */
 void fs_need_unref(FsNeed *need);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsNeed, fs_need_unref)
 
-/* Wakes every waiter that there is now, with no error; a waiter that wants more
- * waits again. */
+/* Wakes every waiter that there is now, in their order, with no error unless
+ * the need has failed before they get to run; a waiter that wants more waits
+ * again. */
 void fs_need_progress(FsNeed *need);
 
 /* Ends the need: met (@error NULL) or failed (borrowed, copied). Wakes all

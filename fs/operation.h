@@ -37,7 +37,10 @@ struct FsOperation {
     /* Private. */
     fuse_req_t request;
     FsOperationFunc run;
-    FsNeedWaiter *waiter;
+    FsNeedWaiter *waiter; /* NULL while it runs */
+    FsNeed *need;         /* borrowed from the waiter */
+    gboolean sees_errors;
+    guint completions; /* how often it was woken by a complete need */
     guint interrupt_source;
     GList link; /* in the list of those that wait */
 };
@@ -49,16 +52,24 @@ void fs_operation_start(fuse_req_t request, FsOperationFunc run,
                         off_t offset, const struct fuse_file_info *file);
 
 /* Runs the handler again when @need moves on. If the need has failed by then,
- * the request fails with that error's errno instead, unless the handler asked
- * to see errors itself. Exactly one of wait and the answers below is the last
- * thing a run does. */
+ * the request fails with that error's errno instead. Exactly one of the waits
+ * and the answers below is the last thing a run does.
+ *
+ * A handler that still waits after 1,000 complete needs gets no further run:
+ * its request fails with EIO. */
 void fs_operation_wait(FsOperation *operation, FsNeed *need);
+/* The same for a handler that sees errors itself: it is run again also when
+ * @need has failed, and looks at fs_need_error. */
+void fs_operation_wait_any(FsOperation *operation, FsNeed *need);
 
-/* The answers. Each ends the operation and frees it. -ENOENT from the kernel,
- * because the request is gone, is passed over but for open and opendir: those
- * return FALSE then, and the caller takes back what it had prepared. */
+/* The answers. Each ends the operation and frees it; what it is given may be
+ * the operation's own. -ENOENT from the kernel, because the request is gone, is
+ * passed over but for open and opendir: those return FALSE then, and the caller
+ * takes back what it had prepared. */
 void fs_operation_fail(FsOperation *operation, int error_number);
 void fs_operation_fail_with(FsOperation *operation, const GError *error);
+/* Success, with nothing to tell: release, flush, fsync. */
+void fs_operation_reply_done(FsOperation *operation);
 void fs_operation_reply_entry(FsOperation *operation,
                               const struct fuse_entry_param *entry);
 void fs_operation_reply_attr(FsOperation *operation, const struct stat *attr,

@@ -48,7 +48,10 @@ typedef struct {
     gboolean read_only; /* ro was given */
     gboolean allow_other;
     gboolean default_permissions;
-    char **fuse_options; /* passed on as they are; NULL-terminated */
+    char **fuse_options; /* passed on as they are, each behind a -o: all that
+                            libfuse is to know, ro, allow_other, debug and so on
+                            included; commas in values are escaped;
+                            NULL-terminated */
 } FsOptions;
 
 /* What fs_options_parse found to do. */

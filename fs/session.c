@@ -1,1 +1,240 @@
-/* (placeholder) */
+/* The session with the kernel, served from the GLib main loop.
+ *
+ * The session's descriptor does not block. When it is readable, a batch of
+ * requests is taken from it and handled; then the sockets get their turn.
+ *
+ * libfuse's input and output go through functions of ours for the sake of one
+ * reply: that to INIT, which lacks FUSE_PARALLEL_DIROPS (see session.h). This
+ * also does without splice, which gains nothing for us. libfuse hands those
+ * functions, and the call for INIT, nothing but the caller's user data; so the
+ * session whose request is being handled is known by a variable, to the thread
+ * that handles it and to no other, for notifications pass through here, too. */
+#include "fs/session.h"
+
+#include "fs/errno.h"
+#include "fs/mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <linux/fuse.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* Requests until the sockets get their turn. */
+#define BATCH 64
+
+struct FsSession {
+    struct fuse_session *fuse;
+    struct fuse_buf buffer; /* one for all requests; memory by libfuse */
+    char *mountpoint;       /* absolute; NULL while not mounted */
+    guint source;
+
+    void (*caller_init)(void *user_data, struct fuse_conn_info *connection);
+    gboolean mend_reply; /* the next one, which is that to INIT */
+
+    void (*ended)(gpointer user_data);
+    gpointer ended_data;
+};
+
+static _Thread_local FsSession *handling;
+
+/* Called by libfuse for INIT, which it answers as soon as this returns. */
+static void
+initialise(void *user_data, struct fuse_conn_info *connection)
+{
+    FsSession *session = handling;
+
+    connection->want |=
+        connection->capable & (FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS);
+    /* Attributes come with names: always, not by the kernel's guess. */
+    connection->want &= ~FUSE_CAP_READDIRPLUS_AUTO;
+    /* What changes is invalidated explicitly. */
+    connection->want &= ~FUSE_CAP_AUTO_INVAL_DATA;
+
+    if (session->caller_init != NULL)
+        session->caller_init(user_data, connection);
+    session->mend_reply = (connection->want & FUSE_CAP_PARALLEL_DIROPS) != 0;
+}
+
+static void
+mend_init_reply(const struct iovec *parts, int count)
+{
+    const struct fuse_out_header *header = parts[0].iov_base;
+    struct fuse_init_out *reply;
+
+    if (count != 2 || header->error != 0 ||
+        parts[1].iov_len <
+            G_STRUCT_OFFSET(struct fuse_init_out, flags) + sizeof reply->flags)
+        return;
+    reply = parts[1].iov_base;
+    reply->flags |= FUSE_PARALLEL_DIROPS;
+}
+
+static ssize_t
+write_parts(int fd, struct iovec *parts, int count, void *user_data)
+{
+    if (handling != NULL && handling->mend_reply) {
+        handling->mend_reply = FALSE;
+        mend_init_reply(parts, count);
+    }
+    return writev(fd, parts, count);
+}
+
+static ssize_t
+read_request(int fd, void *buffer, size_t size, void *user_data)
+{
+    return read(fd, buffer, size);
+}
+
+FsSession *
+fs_session_new(struct fuse_args *args, const struct fuse_lowlevel_ops *ops,
+               gpointer user_data, GError **error)
+{
+    g_autoptr(FsSession) session = g_new0(FsSession, 1);
+    struct fuse_lowlevel_ops our_ops = *ops;
+    g_autofree char *complaint = NULL;
+
+    session->caller_init = ops->init;
+    our_ops.init = initialise;
+
+    fs_mount_gather();
+    session->fuse = fuse_session_new(args, &our_ops, sizeof our_ops, user_data);
+    complaint = fs_mount_gathered();
+    if (session->fuse == NULL) {
+        fs_mount_set_option_error(error, complaint);
+        return NULL;
+    }
+    return g_steal_pointer(&session);
+}
+
+/* As the last thing that a source does: @ended may free the session. */
+static gboolean
+end(FsSession *session)
+{
+    session->source = 0;
+    fuse_session_exit(session->fuse);
+    if (session->ended != NULL)
+        session->ended(session->ended_data);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+serve(int fd, GIOCondition condition, gpointer user_data)
+{
+    FsSession *session = user_data;
+
+    for (int i = 0; i < BATCH; i++) {
+        int result = fuse_session_receive_buf(session->fuse, &session->buffer);
+
+        if (result == -EAGAIN || result == -EINTR)
+            break;
+        if (result < 0)
+            g_message("The kernel's requests cannot be read: %s",
+                      g_strerror(-result));
+        if (result <= 0)
+            return end(session);
+
+        handling = session;
+        fuse_session_process_buf(session->fuse, &session->buffer);
+        handling = NULL;
+        if (fuse_session_exited(session->fuse))
+            return end(session);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+/* After the mount, for libfuse takes the descriptor from both. */
+static gboolean
+take_over(FsSession *session)
+{
+    const struct fuse_custom_io io = {.read = read_request,
+                                      .writev = write_parts};
+    int fd = fuse_session_fd(session->fuse);
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+        fuse_session_custom_io(session->fuse, &io, fd) != 0)
+        return FALSE;
+    session->source = g_unix_fd_add(fd, G_IO_IN, serve, session);
+    return TRUE;
+}
+
+gboolean
+fs_session_mount(FsSession *session, const char *mountpoint, GError **error)
+{
+    g_autofree char *complaint = NULL;
+    char *absolute = NULL;
+    gboolean mounted;
+
+    if (!fs_mount_prepare(mountpoint, error))
+        return FALSE;
+    absolute = realpath(mountpoint, NULL);
+    if (absolute == NULL) {
+        fs_mount_set_error(error, mountpoint, g_strerror(errno));
+        return FALSE;
+    }
+    session->mountpoint = g_strdup(absolute);
+    free(absolute);
+
+    fs_mount_gather();
+    mounted = fuse_session_mount(session->fuse, session->mountpoint) == 0;
+    complaint = fs_mount_gathered();
+    if (!mounted) {
+        g_clear_pointer(&session->mountpoint, g_free);
+        fs_mount_set_error(error, mountpoint, complaint);
+        return FALSE;
+    }
+    if (*complaint != '\0')
+        g_message("%s", g_strchomp(complaint));
+
+    if (!take_over(session)) {
+        fs_mount_set_error(error, mountpoint, g_strerror(errno));
+        fs_session_unmount(session);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+void
+fs_session_set_ended(FsSession *session, void (*ended)(gpointer user_data),
+                     gpointer user_data)
+{
+    session->ended = ended;
+    session->ended_data = user_data;
+}
+
+void
+fs_session_unmount(FsSession *session)
+{
+    if (session->mountpoint == NULL)
+        return;
+
+    g_clear_handle_id(&session->source, g_source_remove);
+    /* Answers that come later have nowhere to go; libfuse need not say so. */
+    fuse_session_exit(session->fuse);
+    fuse_session_unmount(session->fuse);
+    /* libfuse leaves a mount whose connection the kernel has cut. */
+    fs_mount_remove_dead(session->mountpoint);
+    g_clear_pointer(&session->mountpoint, g_free);
+}
+
+void
+fs_session_free(FsSession *session)
+{
+    if (session == NULL)
+        return;
+
+    fs_session_unmount(session);
+    if (session->fuse != NULL)
+        fuse_session_destroy(session->fuse);
+    free(session->buffer.mem);
+    g_free(session);
+}
+
+struct fuse_session *
+fs_session_fuse(FsSession *session)
+{
+    return session->fuse;
+}

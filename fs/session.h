@@ -12,14 +12,19 @@ typedef struct FsSession FsSession;
 
 /* @args: program name and the options for libfuse and fusermount3. @ops is
  * copied. Fails with FS_ERROR_USAGE on an option that libfuse does not know,
- * naming it. */
+ * naming it.
+ *
+ * Readdirplus is always on where @ops has it, and cached data is invalidated by
+ * notifications alone; an init of @ops sees these settings and may change
+ * them. libfuse's messages go to GLib's log from here on. */
 FsSession *fs_session_new(struct fuse_args *args,
                           const struct fuse_lowlevel_ops *ops,
                           gpointer user_data, GError **error);
 
-/* Mounts at @mountpoint and attaches to the default main context. Fails with
- * FS_ERROR_MOUNT: not a directory, no permission, /dev/fuse missing … with the
- * remedy. A dead mount that is already there (ENOTCONN) is unmounted first. */
+/* Mounts at @mountpoint, once, and attaches to the default main context. May
+ * wait for fusermount3. Fails with FS_ERROR_MOUNT: not a directory, no
+ * permission, /dev/fuse missing … with the remedy. A dead mount that is already
+ * there (ENOTCONN) is unmounted first. */
 gboolean fs_session_mount(FsSession *session, const char *mountpoint,
                           GError **error);
 
@@ -28,7 +33,9 @@ gboolean fs_session_mount(FsSession *session, const char *mountpoint,
 void fs_session_set_ended(FsSession *session, void (*ended)(gpointer user_data),
                           gpointer user_data);
 
-/* Unmounts if mounted. */
+/* Unmounts if mounted, lazily if it is in use. Neither this nor freeing from
+ * within a handler; who notifies from another thread stops that first, and
+ * operations that wait are failed first (fs_operation_fail_all). */
 void fs_session_unmount(FsSession *session);
 /* Unmounts, then frees. Accepts NULL. */
 void fs_session_free(FsSession *session);

@@ -1,1 +1,336 @@
-/* (placeholder) */
+/* The commands of one connection. A command is in one of two lists, waiting or
+ * in flight; the one being sent is the last in flight, and has segments left.
+ *
+ * An entry is reference-counted, so that its handler may do anything, closing
+ * the connection included, while we are in it. */
+#include "imap/command-queue.h"
+
+#include "imap/error.h"
+
+#include <string.h>
+
+typedef struct {
+    guint id;
+    ImapCommand *command;
+    char *tag;                         /* NULL until sent */
+    const ImapCommandHandler *handler; /* NULL once cancelled */
+    gpointer user_data;
+    GPtrArray *segments; /* of GString; NULL until sent */
+    guint next_segment;
+} Entry;
+
+struct ImapCommandQueue {
+    ImapWriteFunc write;
+    gpointer user_data;
+    ImapLiterals literals;
+    GQueue waiting;   /* of Entry, one reference each */
+    GQueue in_flight; /* of Entry, likewise, in the order sent */
+    Entry *body;      /* takes the body under way; a reference, or NULL */
+    guint last_id;
+    guint last_tag;
+};
+
+static void
+entry_clear(gpointer data)
+{
+    Entry *entry = data;
+
+    imap_command_free(entry->command);
+    g_free(entry->tag);
+    g_clear_pointer(&entry->segments, g_ptr_array_unref);
+}
+
+static void
+entry_unref(gpointer entry)
+{
+    g_rc_box_release_full(entry, entry_clear);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Entry, entry_unref)
+
+static gboolean
+entry_is_being_sent(const Entry *entry)
+{
+    return entry->next_segment < entry->segments->len;
+}
+
+ImapCommandQueue *
+imap_command_queue_new(ImapWriteFunc write, gpointer user_data)
+{
+    ImapCommandQueue *queue = g_new0(ImapCommandQueue, 1);
+
+    queue->write = write;
+    queue->user_data = user_data;
+    g_queue_init(&queue->waiting);
+    g_queue_init(&queue->in_flight);
+    return queue;
+}
+
+void
+imap_command_queue_free(ImapCommandQueue *queue)
+{
+    if (queue == NULL)
+        return;
+    g_queue_clear_full(&queue->waiting, entry_unref);
+    g_queue_clear_full(&queue->in_flight, entry_unref);
+    g_clear_pointer(&queue->body, entry_unref);
+    g_free(queue);
+}
+
+void
+imap_command_queue_set_literals(ImapCommandQueue *queue, ImapLiterals literals)
+{
+    queue->literals = literals;
+}
+
+guint
+imap_command_queue_push(ImapCommandQueue *queue, ImapCommand *command,
+                        const ImapCommandHandler *handler, gpointer user_data)
+{
+    Entry *entry = g_rc_box_new0(Entry);
+
+    entry->id = ++queue->last_id;
+    entry->command = command;
+    entry->handler = handler;
+    entry->user_data = user_data;
+    g_queue_push_tail(&queue->waiting, entry);
+    return entry->id;
+}
+
+static void
+finish(Entry *entry, const ImapStatus *status, const GError *error)
+{
+    const ImapCommandHandler *handler = g_steal_pointer(&entry->handler);
+
+    if (handler != NULL)
+        handler->done(status, error, entry->user_data);
+}
+
+static void
+write_segment(ImapCommandQueue *queue, Entry *entry)
+{
+    GString *segment =
+        g_ptr_array_index(entry->segments, entry->next_segment++);
+
+    queue->write(segment->str, segment->len,
+                 imap_command_is_secret(entry->command), queue->user_data);
+}
+
+static gboolean
+may_send(ImapCommandQueue *queue)
+{
+    const Entry *last = g_queue_peek_tail(&queue->in_flight);
+    const Entry *next = g_queue_peek_head(&queue->waiting);
+
+    if (next == NULL)
+        return FALSE;
+    if (last == NULL)
+        return TRUE;
+    return !entry_is_being_sent(last) &&
+           !imap_command_is_exclusive(last->command) &&
+           !imap_command_is_exclusive(next->command) &&
+           queue->in_flight.length < IMAP_COMMAND_QUEUE_DEPTH;
+}
+
+void
+imap_command_queue_flush(ImapCommandQueue *queue)
+{
+    while (may_send(queue)) {
+        g_autoptr(Entry) entry = g_queue_pop_head(&queue->waiting);
+        g_autoptr(GError) error = NULL;
+
+        entry->tag = g_strdup_printf("i%u", ++queue->last_tag);
+        entry->segments = imap_command_encode(entry->command, entry->tag,
+                                              queue->literals, &error);
+        if (entry->segments == NULL) {
+            finish(entry, NULL, error);
+            continue;
+        }
+        g_queue_push_tail(&queue->in_flight, g_rc_box_acquire(entry));
+        write_segment(queue, entry);
+    }
+}
+
+void
+imap_command_queue_cancel(ImapCommandQueue *queue, guint id)
+{
+    for (GList *link = queue->in_flight.head; link != NULL; link = link->next) {
+        Entry *entry = link->data;
+
+        if (entry->id == id) {
+            entry->handler = NULL;
+            return;
+        }
+    }
+    for (GList *link = queue->waiting.head; link != NULL; link = link->next) {
+        Entry *entry = link->data;
+
+        if (entry->id == id) {
+            g_queue_delete_link(&queue->waiting, link);
+            entry_unref(entry);
+            return;
+        }
+    }
+}
+
+gboolean
+imap_command_queue_continue(ImapCommandQueue *queue, const char *text,
+                            GError **error)
+{
+    g_autoptr(Entry) entry = g_queue_peek_tail(&queue->in_flight);
+
+    if (entry != NULL)
+        g_rc_box_acquire(entry);
+    if (entry != NULL && entry_is_being_sent(entry)) {
+        write_segment(queue, entry);
+        imap_command_queue_flush(queue);
+        return TRUE;
+    }
+    if (entry != NULL && imap_command_is_exclusive(entry->command)) {
+        /* After a cancelled AUTHENTICATE the reply still comes. */
+        if (entry->handler != NULL && entry->handler->continuation != NULL) {
+            entry->handler->continuation(text, entry->user_data);
+            return TRUE;
+        }
+        if (entry->handler == NULL)
+            return TRUE;
+    }
+    g_set_error(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL,
+                "the server asks for more (\"+\") when there is no more");
+    return FALSE;
+}
+
+static Entry *
+steal_by_tag(ImapCommandQueue *queue, const char *tag)
+{
+    for (GList *link = queue->in_flight.head; link != NULL; link = link->next) {
+        Entry *entry = link->data;
+
+        if (g_str_equal(entry->tag, tag)) {
+            g_queue_delete_link(&queue->in_flight, link);
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+gboolean
+imap_command_queue_answer(ImapCommandQueue *queue, const ImapStatus *status,
+                          GError **error)
+{
+    g_autoptr(Entry) entry = steal_by_tag(queue, status->tag);
+    g_autoptr(GError) refusal = NULL;
+
+    if (entry == NULL) {
+        g_set_error(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL,
+                    "the server replies to a command that was not sent: %s %s",
+                    status->tag, status->text);
+        return FALSE;
+    }
+    if (entry_is_being_sent(entry) && status->condition == IMAP_CONDITION_OK) {
+        g_set_error(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL,
+                    "the server says OK to a %s that is only half sent",
+                    imap_command_name(entry->command));
+        finish(entry, NULL, *error);
+        return FALSE;
+    }
+    refusal = imap_error_from_status(status);
+    finish(entry, status, refusal);
+    return TRUE;
+}
+
+gboolean
+imap_command_queue_offer(ImapCommandQueue *queue, const ImapResponse *response)
+{
+    GList *link = queue->in_flight.head;
+
+    while (link != NULL) {
+        g_autoptr(Entry) entry = g_rc_box_acquire(link->data);
+
+        if (entry->handler != NULL && entry->handler->untagged != NULL &&
+            entry->handler->untagged(response, entry->user_data))
+            return TRUE;
+        /* The handler may have ended any command, this one included. */
+        link = g_queue_find(&queue->in_flight, entry);
+        if (link != NULL)
+            link = link->next;
+    }
+    return FALSE;
+}
+
+gboolean
+imap_command_queue_body_begin(ImapCommandQueue *queue, const ImapBody *body)
+{
+    g_clear_pointer(&queue->body, entry_unref);
+    for (GList *link = queue->in_flight.head; link != NULL; link = link->next) {
+        Entry *entry = link->data;
+
+        if (entry->handler == NULL || entry->handler->body_begin == NULL)
+            continue;
+        queue->body = g_rc_box_acquire(entry);
+        if (entry->handler->body_begin(body, entry->user_data))
+            return TRUE;
+        g_clear_pointer(&queue->body, entry_unref);
+        if (g_queue_find(&queue->in_flight, entry) == NULL)
+            break;
+    }
+    return FALSE;
+}
+
+gboolean
+imap_command_queue_body_data(ImapCommandQueue *queue, const guint8 *data,
+                             gsize length)
+{
+    g_autoptr(Entry) entry = NULL;
+
+    if (queue->body == NULL)
+        return FALSE;
+    entry = g_rc_box_acquire(queue->body);
+    if (entry->handler != NULL)
+        entry->handler->body_data(data, length, entry->user_data);
+    return TRUE;
+}
+
+void
+imap_command_queue_body_end(ImapCommandQueue *queue)
+{
+    g_autoptr(Entry) entry = g_steal_pointer(&queue->body);
+
+    if (entry != NULL && entry->handler != NULL)
+        entry->handler->body_end(entry->user_data);
+}
+
+void
+imap_command_queue_fail_all(ImapCommandQueue *queue, const GError *error)
+{
+    for (;;) {
+        g_autoptr(Entry) entry = g_queue_pop_head(&queue->in_flight);
+
+        if (entry == NULL)
+            entry = g_queue_pop_head(&queue->waiting);
+        if (entry == NULL)
+            break;
+        finish(entry, NULL, error);
+    }
+    g_clear_pointer(&queue->body, entry_unref);
+}
+
+guint
+imap_command_queue_n_in_flight(const ImapCommandQueue *queue)
+{
+    return queue->in_flight.length;
+}
+
+guint
+imap_command_queue_n_pending(const ImapCommandQueue *queue)
+{
+    return queue->in_flight.length + queue->waiting.length;
+}
+
+const char *
+imap_command_queue_head(const ImapCommandQueue *queue)
+{
+    const Entry *entry = g_queue_peek_head((GQueue *)&queue->in_flight);
+
+    return entry != NULL ? imap_command_name(entry->command) : NULL;
+}

@@ -1,1 +1,719 @@
-/* (placeholder) */
+/* One connection to a server.
+ *
+ * Its life: connecting (the transport has no line yet), greeting (it has, and
+ * the server speaks first), login (imap/login.c), ready, closed. Closing frees
+ * the transport and stops the parser at once; whoever waits is told from an
+ * idle source, so that a connection may be closed from inside any handler.
+ *
+ * The watchdog bounds silence: it runs while something is awaited, and starts
+ * again with every octet that belongs to what is awaited. Chatter ("* OK still
+ * here") does not count. */
+#include "imap/connection-private.h"
+
+#include "imap/error.h"
+#include "imap/login.h"
+#include "imap/parser.h"
+#include "imap/trace.h"
+#include "imap/transport.h"
+
+#include <string.h>
+
+/* How long a server may take to answer LOGOUT. */
+#define LOGOUT_TIMEOUT_MS 2000
+/* Octets of one read that a trace shows. */
+#define MAX_TRACED 2048
+
+typedef enum {
+    STATE_NEW,
+    STATE_CONNECTING,
+    STATE_GREETING,
+    STATE_LOGIN,
+    STATE_READY,
+    STATE_CLOSED,
+} State;
+
+struct ImapConnection {
+    guint number; /* for traces */
+    const ImapSettings *settings;
+    State state;
+    ImapTransport *transport; /* NULL before opening and once closed */
+    ImapParser *parser;       /* likewise */
+    ImapCommandQueue *queue;
+    ImapLogin *login; /* NULL once ready */
+    ImapSession session;
+    ImapMailbox mailbox;
+    gboolean tls_starting; /* between STARTTLS and the handshake's end */
+    gboolean logging_out;
+    gboolean paused;
+    gboolean parsing; /* inside imap_parser_feed */
+
+    ImapOpenFunc opened;
+    gpointer opened_data;
+    ImapOpenFunc closed;
+    gpointer closed_data;
+
+    GError *reason; /* why it is closed */
+    guint settle_source;
+    guint watchdog_source;
+    gint64 last_progress;   /* microseconds, monotonic */
+    guint64 bytes_received; /* of a transport that is gone */
+};
+
+static guint last_number;
+
+static void connection_settle(ImapConnection *connection);
+
+static void
+note_progress(ImapConnection *connection)
+{
+    connection->last_progress = g_get_monotonic_time();
+}
+
+/* ---- the watchdog ---- */
+
+static gboolean
+is_awaiting(const ImapConnection *connection)
+{
+    if (connection->paused)
+        return FALSE;
+    switch (connection->state) {
+    case STATE_CONNECTING:
+    case STATE_GREETING:
+    case STATE_LOGIN:
+        return TRUE;
+    case STATE_READY:
+        return imap_command_queue_n_pending(connection->queue) > 0;
+    case STATE_NEW:
+    case STATE_CLOSED:
+        break;
+    }
+    return FALSE;
+}
+
+static const char *
+what_is_awaited(const ImapConnection *connection)
+{
+    const char *command = imap_command_queue_head(connection->queue);
+
+    if (connection->state == STATE_CONNECTING)
+        return "connecting";
+    if (connection->tls_starting)
+        return "the TLS handshake";
+    if (connection->state == STATE_GREETING)
+        return "the greeting";
+    return command != NULL ? command : "the login";
+}
+
+static gboolean
+on_watchdog(gpointer user_data)
+{
+    ImapConnection *connection = user_data;
+    gint64 limit_us = connection->settings->timeout_ms * (gint64)1000;
+    gint64 silence_us;
+    GError *error;
+
+    connection->watchdog_source = 0;
+    if (!is_awaiting(connection))
+        return G_SOURCE_REMOVE;
+    silence_us = g_get_monotonic_time() - connection->last_progress;
+    if (silence_us < limit_us) {
+        connection->watchdog_source = g_timeout_add(
+            (limit_us - silence_us) / 1000 + 1, on_watchdog, connection);
+        return G_SOURCE_REMOVE;
+    }
+    error = g_error_new(IMAP_ERROR, IMAP_ERROR_TIMEOUT,
+                        "%s did not answer for %.3g seconds (%s)",
+                        connection->settings->host, limit_us / 1e6,
+                        what_is_awaited(connection));
+    imap_connection_close(connection, error);
+    g_error_free(error);
+    return G_SOURCE_REMOVE;
+}
+
+/* Call after whatever may begin to wait. */
+static void
+watch(ImapConnection *connection)
+{
+    if (connection->watchdog_source != 0 || !is_awaiting(connection))
+        return;
+    connection->watchdog_source = g_timeout_add(
+        connection->settings->timeout_ms, on_watchdog, connection);
+}
+
+/* ---- what the server says ---- */
+
+static void
+close_with(ImapConnection *connection, ImapError code, const char *message)
+{
+    g_autoptr(GError) error = g_error_new(IMAP_ERROR, code, "%s: %s",
+                                          connection->settings->host, message);
+
+    imap_connection_close(connection, error);
+}
+
+/* The first lines of what came in one read: enough to follow the protocol,
+ * not the whole of every message. */
+static void
+trace_received(ImapConnection *connection, const guint8 *data, gsize length)
+{
+    const char *line = (const char *)data;
+    const char *end = line + MIN(length, MAX_TRACED);
+
+    if (!imap_trace_is_enabled())
+        return;
+    while (line < end) {
+        const char *next = memchr(line, '\n', end - line);
+
+        next = next != NULL ? next + 1 : end;
+        imap_trace_line(connection->number, FALSE, line, next - line);
+        line = next;
+    }
+    if (length > MAX_TRACED) {
+        g_autofree char *rest = g_strdup_printf(
+            "(%" G_GSIZE_FORMAT " octets more)", length - MAX_TRACED);
+
+        imap_trace_line(connection->number, FALSE, rest, strlen(rest));
+    }
+}
+
+static void
+apply_codes(ImapConnection *connection, const ImapStatus *status)
+{
+    ImapMailbox *mailbox = &connection->mailbox;
+
+    imap_status_code_number(status, "UIDVALIDITY", &mailbox->uidvalidity);
+    imap_status_code_number(status, "UIDNEXT", &mailbox->uidnext);
+    imap_status_code_number(status, "HIGHESTMODSEQ", &mailbox->highestmodseq);
+}
+
+static void
+on_untagged_status(ImapConnection *connection, const ImapResponse *response)
+{
+    const ImapStatus *status = response->status;
+
+    if (connection->state == STATE_GREETING) {
+        connection->state = STATE_LOGIN;
+        note_progress(connection);
+        imap_login_greeting(connection->login, status);
+        return;
+    }
+    if (status->condition == IMAP_CONDITION_BYE) {
+        connection->mailbox.changes++;
+        close_with(connection, IMAP_ERROR_CLOSED, status->text);
+        return;
+    }
+    if (status->condition == IMAP_CONDITION_PREAUTH) {
+        close_with(connection, IMAP_ERROR_PROTOCOL,
+                   "PREAUTH after the greeting");
+        return;
+    }
+    if (connection->mailbox.name != NULL)
+        apply_codes(connection, status);
+    if (strlen(status->text) > 0 && imap_status_code(status, "ALERT") != NULL &&
+        imap_connection_is_encrypted(connection))
+        g_message("%s says: %s", connection->settings->host, status->text);
+    imap_command_queue_offer(connection->queue, response);
+}
+
+static void
+apply_mailbox_change(ImapConnection *connection, const ImapResponse *response)
+{
+    ImapMailbox *mailbox = &connection->mailbox;
+    guint64 gone;
+
+    if (response->type == IMAP_RESPONSE_EXISTS) {
+        mailbox->exists = response->number;
+        mailbox->changes++;
+    } else if (response->type == IMAP_RESPONSE_EXPUNGE) {
+        mailbox->exists -= mailbox->exists > 0;
+        mailbox->changes++;
+    } else if (response->type == IMAP_RESPONSE_VANISHED &&
+               !response->vanished->earlier) {
+        gone = imap_uid_set_count(response->vanished->uids);
+        mailbox->exists -= MIN(gone, mailbox->exists);
+        mailbox->changes++;
+    }
+}
+
+static void
+on_response(const ImapResponse *response, gpointer user_data)
+{
+    ImapConnection *connection = user_data;
+    g_autoptr(GError) error = NULL;
+
+    if (connection->state == STATE_GREETING &&
+        (response->type != IMAP_RESPONSE_STATUS ||
+         response->status->tag != NULL)) {
+        close_with(connection, IMAP_ERROR_PROTOCOL,
+                   "no IMAP greeting; check the port");
+        return;
+    }
+    if (response->type == IMAP_RESPONSE_CONTINUATION) {
+        note_progress(connection);
+        imap_command_queue_continue(connection->queue, response->text, &error);
+    } else if (response->type == IMAP_RESPONSE_STATUS &&
+               response->status->tag != NULL) {
+        note_progress(connection);
+        imap_command_queue_answer(connection->queue, response->status, &error);
+        imap_command_queue_flush(connection->queue);
+    } else if (response->type == IMAP_RESPONSE_STATUS) {
+        on_untagged_status(connection, response);
+    } else {
+        apply_mailbox_change(connection, response);
+        if (imap_command_queue_offer(connection->queue, response))
+            note_progress(connection);
+        else if (connection->login != NULL)
+            imap_login_untagged(connection->login, response);
+    }
+    if (error != NULL)
+        imap_connection_close(connection, error);
+}
+
+static void
+on_body_begin(const ImapBody *body, gpointer user_data)
+{
+    ImapConnection *connection = user_data;
+
+    if (imap_command_queue_body_begin(connection->queue, body))
+        note_progress(connection);
+}
+
+static void
+on_body_data(const guint8 *data, gsize length, gpointer user_data)
+{
+    ImapConnection *connection = user_data;
+
+    if (imap_command_queue_body_data(connection->queue, data, length))
+        note_progress(connection);
+}
+
+static void
+on_body_end(gpointer user_data)
+{
+    ImapConnection *connection = user_data;
+
+    imap_command_queue_body_end(connection->queue);
+}
+
+static const ImapParserHandler parser_handler = {
+    .response = on_response,
+    .body_begin = on_body_begin,
+    .body_data = on_body_data,
+    .body_end = on_body_end,
+};
+
+/* ---- the transport ---- */
+
+static void
+on_transport_ready(gpointer user_data)
+{
+    ImapConnection *connection = user_data;
+
+    note_progress(connection);
+    if (connection->tls_starting) {
+        connection->tls_starting = FALSE;
+        imap_login_encrypted(connection->login);
+        return;
+    }
+    connection->state = STATE_GREETING;
+}
+
+static void
+on_transport_received(const guint8 *data, gsize length, gpointer user_data)
+{
+    g_autoptr(ImapConnection) connection = imap_connection_ref(user_data);
+    g_autoptr(GError) error = NULL;
+
+    trace_received(connection, data, length);
+    connection->parsing = TRUE;
+    imap_parser_feed(connection->parser, data, length, &error);
+    connection->parsing = FALSE;
+    if (connection->state == STATE_CLOSED) {
+        g_clear_pointer(&connection->parser, imap_parser_free);
+        return;
+    }
+    if (error != NULL)
+        close_with(connection, IMAP_ERROR_PROTOCOL, error->message);
+    watch(connection);
+}
+
+static void
+on_transport_sent(gpointer user_data)
+{
+    note_progress(user_data);
+}
+
+static void
+on_transport_closed(const GError *error, gpointer user_data)
+{
+    imap_connection_close(user_data, error);
+}
+
+static const ImapTransportHandler transport_handler = {
+    .ready = on_transport_ready,
+    .received = on_transport_received,
+    .sent = on_transport_sent,
+    .closed = on_transport_closed,
+};
+
+static void
+write_out(const char *data, gsize length, gboolean secret, gpointer user_data)
+{
+    ImapConnection *connection = user_data;
+    static const char hidden[] = "<credentials left out>";
+
+    if (connection->transport == NULL)
+        return;
+    if (imap_trace_is_enabled())
+        imap_trace_line(connection->number, TRUE, secret ? hidden : data,
+                        secret ? strlen(hidden) : length);
+    imap_transport_write(connection->transport, data, length);
+}
+
+/* ---- opening ---- */
+
+ImapConnection *
+imap_connection_new(const ImapSettings *settings)
+{
+    ImapConnection *connection = g_rc_box_new0(ImapConnection);
+
+    connection->number = ++last_number;
+    connection->settings = settings;
+    connection->queue = imap_command_queue_new(write_out, connection);
+    return connection;
+}
+
+static void
+prepare(ImapConnection *connection, ImapOpenFunc done, gpointer user_data)
+{
+    connection->opened = done;
+    connection->opened_data = user_data;
+    connection->transport = imap_transport_new(connection->settings,
+                                               &transport_handler, connection);
+    connection->parser = imap_parser_new(&parser_handler, connection);
+    connection->login = imap_login_new(connection);
+    connection->state = STATE_CONNECTING;
+    watch(connection);
+}
+
+void
+imap_connection_open(ImapConnection *connection, ImapOpenFunc done,
+                     gpointer user_data)
+{
+    prepare(connection, done, user_data);
+    imap_transport_connect(connection->transport);
+}
+
+void
+imap_connection_open_fd(ImapConnection *connection, int fd, ImapOpenFunc done,
+                        gpointer user_data)
+{
+    prepare(connection, done, user_data);
+    imap_transport_adopt(connection->transport, fd);
+}
+
+gboolean
+imap_connection_start_tls(ImapConnection *connection, GError **error)
+{
+    if (imap_parser_unread(connection->parser) > 0) {
+        g_set_error(error, IMAP_ERROR, IMAP_ERROR_TLS,
+                    "%s: data came in clear after the OK to STARTTLS; somebody "
+                    "may be tampering with the connection",
+                    connection->settings->host);
+        return FALSE;
+    }
+    connection->tls_starting = TRUE;
+    imap_transport_start_tls(connection->transport);
+    return TRUE;
+}
+
+void
+imap_connection_set_ready(ImapConnection *connection)
+{
+    connection->state = STATE_READY;
+    connection_settle(connection);
+}
+
+/* ---- closing, and telling who waits ---- */
+
+static gboolean
+on_settle(gpointer user_data)
+{
+    g_autoptr(ImapConnection) connection = imap_connection_ref(user_data);
+    ImapOpenFunc opened = g_steal_pointer(&connection->opened);
+    ImapOpenFunc closed = NULL;
+
+    connection->settle_source = 0;
+    if (connection->state == STATE_CLOSED)
+        imap_command_queue_fail_all(connection->queue, connection->reason);
+    /* The login is at its end either way, and not in use here. */
+    g_clear_pointer(&connection->login, imap_login_free);
+    if (opened != NULL) {
+        opened(connection, connection->reason, connection->opened_data);
+    } else if (connection->state == STATE_CLOSED) {
+        closed = g_steal_pointer(&connection->closed);
+        if (closed != NULL)
+            closed(connection, connection->reason, connection->closed_data);
+    }
+    return G_SOURCE_REMOVE;
+}
+
+static void
+connection_settle(ImapConnection *connection)
+{
+    if (connection->settle_source == 0)
+        connection->settle_source =
+            g_idle_add_full(G_PRIORITY_DEFAULT, on_settle, connection, NULL);
+}
+
+void
+imap_connection_close(ImapConnection *connection, const GError *reason)
+{
+    if (connection->state == STATE_CLOSED)
+        return;
+    if (imap_trace_is_enabled())
+        imap_trace_line(connection->number, FALSE, reason->message,
+                        strlen(reason->message));
+    connection->state = STATE_CLOSED;
+    connection->reason = g_error_copy(reason);
+    if (connection->transport != NULL)
+        connection->bytes_received =
+            imap_transport_bytes_received(connection->transport);
+    g_clear_pointer(&connection->transport, imap_transport_free);
+    if (connection->parser != NULL)
+        imap_parser_stop(connection->parser);
+    if (!connection->parsing)
+        g_clear_pointer(&connection->parser, imap_parser_free);
+    g_clear_handle_id(&connection->watchdog_source, g_source_remove);
+    connection_settle(connection);
+}
+
+ImapConnection *
+imap_connection_ref(ImapConnection *connection)
+{
+    return g_rc_box_acquire(connection);
+}
+
+static void
+connection_clear(gpointer data)
+{
+    ImapConnection *connection = data;
+    g_autoptr(GError) error = g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED,
+                                          "the connection is not needed");
+
+    imap_command_queue_fail_all(connection->queue, error);
+    imap_command_queue_free(connection->queue);
+    imap_transport_free(connection->transport);
+    imap_parser_free(connection->parser);
+    imap_login_free(connection->login);
+    g_clear_handle_id(&connection->settle_source, g_source_remove);
+    g_clear_handle_id(&connection->watchdog_source, g_source_remove);
+    imap_capabilities_free(connection->session.capabilities);
+    g_strfreev(connection->session.foreign_namespaces);
+    g_free(connection->mailbox.name);
+    g_clear_error(&connection->reason);
+}
+
+void
+imap_connection_unref(ImapConnection *connection)
+{
+    if (connection != NULL)
+        g_rc_box_release_full(connection, connection_clear);
+}
+
+void
+imap_connection_set_closed(ImapConnection *connection, ImapOpenFunc closed,
+                           gpointer user_data)
+{
+    connection->closed = closed;
+    connection->closed_data = user_data;
+}
+
+/* ---- commands ---- */
+
+guint
+imap_connection_send(ImapConnection *connection, ImapCommand *command,
+                     const ImapCommandHandler *handler, gpointer user_data)
+{
+    guint id =
+        imap_command_queue_push(connection->queue, command, handler, user_data);
+
+    if (connection->state == STATE_CLOSED)
+        connection_settle(connection);
+    else
+        imap_command_queue_flush(connection->queue);
+    watch(connection);
+    return id;
+}
+
+void
+imap_connection_cancel(ImapConnection *connection, guint id)
+{
+    imap_command_queue_cancel(connection->queue, id);
+}
+
+void
+imap_connection_send_line(ImapConnection *connection, const char *line,
+                          gboolean secret)
+{
+    write_out(line, strlen(line), secret, connection);
+    write_out("\r\n", 2, secret, connection);
+}
+
+static void
+on_logout_done(const ImapStatus *status, const GError *error,
+               gpointer user_data)
+{
+    g_autoptr(ImapConnection) connection = user_data;
+
+    close_with(connection, IMAP_ERROR_CLOSED, "logged out");
+}
+
+static const ImapCommandHandler logout_handler = {.done = on_logout_done};
+
+static gboolean
+on_logout_timeout(gpointer user_data)
+{
+    close_with(user_data, IMAP_ERROR_TIMEOUT, "no answer to LOGOUT");
+    return G_SOURCE_REMOVE;
+}
+
+static void
+unref_connection(gpointer connection)
+{
+    imap_connection_unref(connection);
+}
+
+void
+imap_connection_logout(ImapConnection *connection)
+{
+    if (connection->logging_out || connection->state == STATE_CLOSED)
+        return;
+    connection->logging_out = TRUE;
+    if (connection->state != STATE_READY) {
+        close_with(connection, IMAP_ERROR_CLOSED, "not needed any more");
+        return;
+    }
+    g_timeout_add_full(G_PRIORITY_DEFAULT, LOGOUT_TIMEOUT_MS, on_logout_timeout,
+                       imap_connection_ref(connection), unref_connection);
+    imap_connection_send(connection, imap_command_new("LOGOUT"),
+                         &logout_handler, imap_connection_ref(connection));
+}
+
+/* ---- asking ---- */
+
+gboolean
+imap_connection_is_open(const ImapConnection *connection)
+{
+    return connection->state == STATE_READY && !connection->logging_out;
+}
+
+void
+imap_connection_set_paused(ImapConnection *connection, gboolean paused)
+{
+    if (connection->paused == paused || connection->transport == NULL)
+        return;
+    connection->paused = paused;
+    imap_transport_set_paused(connection->transport, paused);
+    watch(connection);
+    note_progress(connection);
+}
+
+gint64
+imap_connection_last_progress(const ImapConnection *connection)
+{
+    return connection->last_progress;
+}
+
+gboolean
+imap_connection_has(const ImapConnection *connection, const char *capability)
+{
+    return imap_capabilities_has(connection->session.capabilities, capability);
+}
+
+const ImapCapabilities *
+imap_connection_capabilities(const ImapConnection *connection)
+{
+    return connection->session.capabilities;
+}
+
+gboolean
+imap_connection_is_utf8(const ImapConnection *connection)
+{
+    return connection->session.utf8;
+}
+
+char **
+imap_connection_foreign_namespaces(const ImapConnection *connection)
+{
+    return connection->session.foreign_namespaces;
+}
+
+const ImapMailbox *
+imap_connection_mailbox(const ImapConnection *connection)
+{
+    return &connection->mailbox;
+}
+
+guint
+imap_connection_n_pending(const ImapConnection *connection)
+{
+    return imap_command_queue_n_pending(connection->queue);
+}
+
+guint64
+imap_connection_bytes_received(const ImapConnection *connection)
+{
+    if (connection->transport == NULL)
+        return connection->bytes_received;
+    return imap_transport_bytes_received(connection->transport);
+}
+
+/* ---- for the login and the requests ---- */
+
+const ImapSettings *
+imap_connection_settings(const ImapConnection *connection)
+{
+    return connection->settings;
+}
+
+ImapSession *
+imap_connection_session(ImapConnection *connection)
+{
+    return &connection->session;
+}
+
+gboolean
+imap_connection_is_encrypted(const ImapConnection *connection)
+{
+    return connection->transport != NULL &&
+           imap_transport_is_encrypted(connection->transport);
+}
+
+void
+imap_connection_set_literals(ImapConnection *connection, ImapLiterals literals)
+{
+    imap_command_queue_set_literals(connection->queue, literals);
+}
+
+void
+imap_connection_set_mailbox(ImapConnection *connection, const char *name)
+{
+    guint changes = connection->mailbox.changes;
+
+    g_free(connection->mailbox.name);
+    connection->mailbox =
+        (ImapMailbox){.name = g_strdup(name), .changes = changes};
+}
+
+void
+imap_connection_set_exists(ImapConnection *connection, guint64 exists)
+{
+    connection->mailbox.exists = exists;
+}
+
+void
+imap_connection_set_read_only(ImapConnection *connection, gboolean read_only)
+{
+    connection->mailbox.read_only = read_only;
+}

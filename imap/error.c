@@ -1,3 +1,3 @@
 #include "imap/error.h"
 
-G_DEFINE_QUARK(imap-error-quark, imap_error)
+G_DEFINE_QUARK(imap_error, imap_error)

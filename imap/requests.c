@@ -1,1 +1,436 @@
-/* (placeholder) */
+/* What is asked of a server. Each request is a struct with what it gathers so
+ * far; the reply, which comes also when the connection ends, frees it. So these
+ * are not cancelled: whoever has lost interest passes over the result. */
+#include "imap/requests.h"
+
+#include "imap/connection-private.h"
+#include "imap/error.h"
+
+#include <string.h>
+
+/* ---- LIST ---- */
+
+#define MAX_MAILBOXES 200000
+
+typedef struct {
+    GArray *mailboxes; /* of ImapListedMailbox */
+    guint pending;     /* commands */
+    GError *error;     /* the first */
+    char *host;
+    ImapListFunc done;
+    gpointer user_data;
+} ListRequest;
+
+static void
+listed_mailbox_clear(gpointer mailbox)
+{
+    g_free(((ImapListedMailbox *)mailbox)->name);
+}
+
+static gboolean
+on_list_untagged(const ImapResponse *response, gpointer user_data)
+{
+    ListRequest *request = user_data;
+    ImapListedMailbox mailbox;
+
+    if (response->type != IMAP_RESPONSE_LIST)
+        return FALSE;
+    if (request->mailboxes->len >= MAX_MAILBOXES) {
+        if (request->error == NULL)
+            g_set_error(&request->error, IMAP_ERROR, IMAP_ERROR_PROTOCOL,
+                        "%s lists more than %d mailboxes", request->host,
+                        MAX_MAILBOXES);
+        return TRUE;
+    }
+    mailbox.name = g_strdup(response->list->name);
+    mailbox.delimiter = response->list->delimiter;
+    mailbox.attributes = response->list->attributes;
+    g_array_append_val(request->mailboxes, mailbox);
+    return TRUE;
+}
+
+static gboolean
+has_inbox(const GArray *mailboxes)
+{
+    for (guint i = 0; i < mailboxes->len; i++)
+        if (g_ascii_strcasecmp(
+                g_array_index(mailboxes, ImapListedMailbox, i).name, "INBOX") ==
+            0)
+            return TRUE;
+    return FALSE;
+}
+
+static void
+on_list_done(const ImapStatus *status, const GError *error, gpointer user_data)
+{
+    ListRequest *request = user_data;
+
+    if (error != NULL && request->error == NULL)
+        request->error = g_error_copy(error);
+    if (--request->pending > 0)
+        return;
+    if (request->error == NULL && !has_inbox(request->mailboxes))
+        g_set_error(&request->error, IMAP_ERROR, IMAP_ERROR_PROTOCOL,
+                    "%s gives an incomplete list of mailboxes: INBOX is "
+                    "missing",
+                    request->host);
+    request->done(request->error == NULL ? request->mailboxes : NULL,
+                  request->error, request->user_data);
+    g_array_unref(request->mailboxes);
+    g_clear_error(&request->error);
+    g_free(request->host);
+    g_free(request);
+}
+
+/* Another namespace that cannot be listed is no reason to show nothing. */
+static void
+on_foreign_list_done(const ImapStatus *status, const GError *error,
+                     gpointer user_data)
+{
+    gboolean refused = status != NULL;
+
+    if (refused && error != NULL)
+        g_message("a namespace cannot be listed: %s", error->message);
+    on_list_done(status, refused ? NULL : error, user_data);
+}
+
+static const ImapCommandHandler list_handler = {
+    .untagged = on_list_untagged,
+    .done = on_list_done,
+};
+
+static const ImapCommandHandler foreign_list_handler = {
+    .untagged = on_list_untagged,
+    .done = on_foreign_list_done,
+};
+
+static void
+send_list(ImapConnection *connection, ListRequest *request, const char *prefix)
+{
+    ImapCommand *command = imap_command_new("LIST \"\" ");
+    g_autofree char *pattern = g_strconcat(prefix, "*", NULL);
+
+    imap_command_add_string(command, pattern);
+    if (imap_connection_has(connection, "LIST-EXTENDED"))
+        imap_command_add_text(command,
+                              imap_connection_has(connection, "SPECIAL-USE")
+                                  ? " RETURN (CHILDREN SPECIAL-USE)"
+                                  : " RETURN (CHILDREN)");
+    request->pending++;
+    imap_connection_send(
+        connection, command,
+        prefix[0] == '\0' ? &list_handler : &foreign_list_handler, request);
+}
+
+void
+imap_request_list(ImapConnection *connection, ImapListFunc done,
+                  gpointer user_data)
+{
+    ListRequest *request = g_new0(ListRequest, 1);
+    char **prefixes = imap_connection_foreign_namespaces(connection);
+
+    request->mailboxes = g_array_new(FALSE, FALSE, sizeof(ImapListedMailbox));
+    g_array_set_clear_func(request->mailboxes, listed_mailbox_clear);
+    request->host = g_strdup(imap_connection_settings(connection)->host);
+    request->done = done;
+    request->user_data = user_data;
+    send_list(connection, request, "");
+    for (; prefixes != NULL && *prefixes != NULL; prefixes++)
+        send_list(connection, request, *prefixes);
+}
+
+/* ---- EXAMINE ---- */
+
+typedef struct {
+    ImapConnection *connection; /* a reference */
+    guint64 exists;
+    ImapDoneFunc done;
+    gpointer user_data;
+} ExamineRequest;
+
+/* Some servers send EXISTS several times while they select: the largest is
+ * right (Zimbra). */
+static gboolean
+on_examine_untagged(const ImapResponse *response, gpointer user_data)
+{
+    ExamineRequest *request = user_data;
+
+    if (response->type == IMAP_RESPONSE_EXISTS)
+        request->exists = MAX(request->exists, response->number);
+    return response->type == IMAP_RESPONSE_EXISTS ||
+           response->type == IMAP_RESPONSE_FLAGS ||
+           response->type == IMAP_RESPONSE_RECENT ||
+           response->type == IMAP_RESPONSE_STATUS;
+}
+
+static void
+on_examine_done(const ImapStatus *status, const GError *error,
+                gpointer user_data)
+{
+    ExamineRequest *request = user_data;
+
+    if (error != NULL) {
+        imap_connection_set_mailbox(request->connection, NULL);
+    } else {
+        imap_connection_set_exists(request->connection, request->exists);
+        imap_connection_set_read_only(request->connection, TRUE);
+    }
+    request->done(error, request->user_data);
+    imap_connection_unref(request->connection);
+    g_free(request);
+}
+
+static const ImapCommandHandler examine_handler = {
+    .untagged = on_examine_untagged,
+    .done = on_examine_done,
+};
+
+void
+imap_request_examine(ImapConnection *connection, const char *mailbox,
+                     ImapDoneFunc done, gpointer user_data)
+{
+    ExamineRequest *request = g_new0(ExamineRequest, 1);
+    ImapCommand *command = imap_command_new("EXAMINE ");
+
+    request->connection = imap_connection_ref(connection);
+    request->done = done;
+    request->user_data = user_data;
+    imap_connection_set_mailbox(connection, mailbox);
+    imap_command_add_string(command, mailbox);
+    imap_command_set_exclusive(command);
+    imap_connection_send(connection, command, &examine_handler, request);
+}
+
+/* ---- UID SEARCH ---- */
+
+typedef struct {
+    ImapUidSet *found;
+    gboolean overflowed;
+    ImapSearchFunc done;
+    gpointer user_data;
+} SearchRequest;
+
+static gboolean
+on_search_untagged(const ImapResponse *response, gpointer user_data)
+{
+    SearchRequest *request = user_data;
+    const ImapUidSet *uids;
+    guint32 first;
+    guint32 last;
+
+    if (response->type != IMAP_RESPONSE_SEARCH)
+        return FALSE;
+    uids = response->search->uids;
+    for (guint i = 0; i < imap_uid_set_n_ranges(uids); i++) {
+        imap_uid_set_range(uids, i, &first, &last);
+        if (!imap_uid_set_add(request->found, first, last))
+            request->overflowed = TRUE;
+    }
+    return TRUE;
+}
+
+static void
+on_search_done(const ImapStatus *status, const GError *error,
+               gpointer user_data)
+{
+    SearchRequest *request = user_data;
+    g_autoptr(GError) overflow = NULL;
+
+    if (error == NULL && request->overflowed)
+        overflow = g_error_new(IMAP_ERROR, IMAP_ERROR_PROTOCOL,
+                               "the server found more than can be kept");
+    if (error == NULL)
+        error = overflow;
+    request->done(error == NULL ? request->found : NULL, error,
+                  request->user_data);
+    imap_uid_set_free(request->found);
+    g_free(request);
+}
+
+static const ImapCommandHandler search_handler = {
+    .untagged = on_search_untagged,
+    .done = on_search_done,
+};
+
+static void
+on_noop_done(const ImapStatus *status, const GError *error, gpointer user_data)
+{
+}
+
+static const ImapCommandHandler noop_handler = {.done = on_noop_done};
+
+void
+imap_request_search(ImapConnection *connection, const ImapUidSet *uids,
+                    ImapSearchFunc done, gpointer user_data)
+{
+    SearchRequest *request = g_new0(SearchRequest, 1);
+    ImapCommand *command = imap_command_new("UID SEARCH");
+    g_autofree char *text = NULL;
+
+    request->found = imap_uid_set_new();
+    request->done = done;
+    request->user_data = user_data;
+    if (imap_connection_has(connection, "ESEARCH"))
+        imap_command_add_text(command, " RETURN (ALL)");
+    if (uids != NULL) {
+        text = imap_uid_set_to_string(uids);
+        imap_command_add_format(command, " UID %s", text);
+    } else {
+        imap_command_add_text(command, " ALL");
+    }
+    imap_connection_send(connection, imap_command_new("NOOP"), &noop_handler,
+                         NULL);
+    imap_connection_send(connection, command, &search_handler, request);
+}
+
+/* ---- UID FETCH for a listing ---- */
+
+typedef struct {
+    const ImapFetchListHandler *handler;
+    gpointer user_data;
+} FetchListRequest;
+
+/* Flags alone are what a server sends on its own. A size may be missing: some
+ * servers send -1. */
+static gboolean
+is_listed(const ImapFetch *fetch)
+{
+    return fetch->has_size || fetch->has_internal_date ||
+           fetch->header != NULL;
+}
+
+static gboolean
+on_fetch_list_untagged(const ImapResponse *response, gpointer user_data)
+{
+    FetchListRequest *request = user_data;
+
+    if (response->type != IMAP_RESPONSE_FETCH || response->fetch->uid == 0 ||
+        !is_listed(response->fetch))
+        return FALSE;
+    request->handler->message(response->fetch, request->user_data);
+    return TRUE;
+}
+
+static void
+on_fetch_list_done(const ImapStatus *status, const GError *error,
+                   gpointer user_data)
+{
+    FetchListRequest *request = user_data;
+
+    request->handler->done(error, request->user_data);
+    g_free(request);
+}
+
+static const ImapCommandHandler fetch_list_handler = {
+    .untagged = on_fetch_list_untagged,
+    .done = on_fetch_list_done,
+};
+
+void
+imap_request_fetch_list(ImapConnection *connection, const char *uids,
+                        gboolean with_header,
+                        const ImapFetchListHandler *handler, gpointer user_data)
+{
+    FetchListRequest *request = g_new0(FetchListRequest, 1);
+    ImapCommand *command = imap_command_new("UID FETCH ");
+
+    request->handler = handler;
+    request->user_data = user_data;
+    imap_command_add_text(command, uids);
+    imap_command_add_text(command, " (UID FLAGS INTERNALDATE RFC822.SIZE");
+    if (with_header)
+        imap_command_add_text(command,
+                              " BODY.PEEK[HEADER.FIELDS (DATE FROM SUBJECT)]");
+    imap_command_add_text(command, ")");
+    imap_connection_send(connection, command, &fetch_list_handler, request);
+}
+
+/* ---- UID FETCH of a body ---- */
+
+typedef struct {
+    guint32 uid;
+    gboolean begun;
+    gboolean ended;   /* the octets are all there */
+    gboolean settled; /* and known to be the message's, or not */
+    const ImapFetchBodyHandler *handler;
+    gpointer user_data;
+} FetchBodyRequest;
+
+static gboolean
+on_body_begin(const ImapBody *body, gpointer user_data)
+{
+    FetchBodyRequest *request = user_data;
+
+    if (request->begun || (body->uid != 0 && body->uid != request->uid) ||
+        body->section[0] != '\0' || body->origin != 0)
+        return FALSE;
+    request->begun = TRUE;
+    request->handler->begin(body->size, body->uid != 0, request->user_data);
+    return TRUE;
+}
+
+static void
+on_body_data(const guint8 *data, gsize length, gpointer user_data)
+{
+    FetchBodyRequest *request = user_data;
+
+    request->handler->data(data, length, request->user_data);
+}
+
+static void
+on_body_end(gpointer user_data)
+{
+    ((FetchBodyRequest *)user_data)->ended = TRUE;
+}
+
+static gboolean
+on_fetch_body_untagged(const ImapResponse *response, gpointer user_data)
+{
+    FetchBodyRequest *request = user_data;
+
+    if (response->type != IMAP_RESPONSE_FETCH || !request->ended ||
+        request->settled || response->fetch->body != IMAP_BODY_DELIVERED)
+        return FALSE;
+    request->settled = TRUE;
+    if (response->fetch->uid == request->uid) {
+        request->handler->end(request->user_data);
+    } else {
+        request->begun = request->ended = request->settled = FALSE;
+        request->handler->discard(request->user_data);
+    }
+    return TRUE;
+}
+
+static void
+on_fetch_body_done(const ImapStatus *status, const GError *error,
+                   gpointer user_data)
+{
+    FetchBodyRequest *request = user_data;
+
+    if (request->begun && !request->settled)
+        request->handler->discard(request->user_data);
+    request->handler->done(error, request->user_data);
+    g_free(request);
+}
+
+static const ImapCommandHandler fetch_body_handler = {
+    .untagged = on_fetch_body_untagged,
+    .body_begin = on_body_begin,
+    .body_data = on_body_data,
+    .body_end = on_body_end,
+    .done = on_fetch_body_done,
+};
+
+void
+imap_request_fetch_body(ImapConnection *connection, guint32 uid,
+                        const ImapFetchBodyHandler *handler, gpointer user_data)
+{
+    FetchBodyRequest *request = g_new0(FetchBodyRequest, 1);
+    ImapCommand *command = imap_command_new("UID FETCH ");
+
+    request->uid = uid;
+    request->handler = handler;
+    request->user_data = user_data;
+    imap_command_add_format(command, "%u (UID BODY.PEEK[])", uid);
+    imap_connection_send(connection, command, &fetch_body_handler, request);
+}

@@ -1,1 +1,90 @@
-/* (placeholder) */
+/* What a status response says, by its code and its condition. */
+#include "imap/response.h"
+
+#include "imap/error.h"
+
+#include <string.h>
+
+const char *
+imap_status_code(const ImapStatus *status, const char *name)
+{
+    if (status->codes == NULL)
+        return NULL;
+    for (guint i = 0; i < status->codes->len; i++) {
+        const ImapResponseCode *code =
+            &g_array_index(status->codes, ImapResponseCode, i);
+
+        if (strcmp(code->name, name) == 0)
+            return code->arguments;
+    }
+    return NULL;
+}
+
+gboolean
+imap_status_code_number(const ImapStatus *status, const char *name,
+                        guint64 *number)
+{
+    const char *arguments = imap_status_code(status, name);
+    g_autofree char *trimmed = NULL;
+
+    if (arguments == NULL)
+        return FALSE;
+    trimmed = g_strchomp(g_strdup(arguments));
+    return g_ascii_string_to_unsigned(trimmed, 10, 0, G_MAXUINT64, number,
+                                      NULL);
+}
+
+/* RFC 5530 and RFC 9051 section 7.1; THROTTLED is Gmail's. */
+static const struct {
+    const char *name;
+    ImapError error;
+} refusals[] = {
+    {"NONEXISTENT", IMAP_ERROR_NONEXISTENT},
+    {"TRYCREATE", IMAP_ERROR_NONEXISTENT},
+    {"ALREADYEXISTS", IMAP_ERROR_ALREADY_EXISTS},
+    {"NOPERM", IMAP_ERROR_NO_PERMISSION},
+    {"AUTHORIZATIONFAILED", IMAP_ERROR_NO_PERMISSION},
+    {"PRIVACYREQUIRED", IMAP_ERROR_NO_PERMISSION},
+    {"AUTHENTICATIONFAILED", IMAP_ERROR_AUTHENTICATION},
+    {"EXPIRED", IMAP_ERROR_AUTHENTICATION},
+    {"OVERQUOTA", IMAP_ERROR_OVER_QUOTA},
+    {"TOOBIG", IMAP_ERROR_TOO_BIG},
+    {"INUSE", IMAP_ERROR_IN_USE},
+    {"LIMIT", IMAP_ERROR_LIMIT},
+    {"THROTTLED", IMAP_ERROR_LIMIT},
+    {"UNAVAILABLE", IMAP_ERROR_UNAVAILABLE},
+    {"HASCHILDREN", IMAP_ERROR_HAS_CHILDREN},
+    {"READ-ONLY", IMAP_ERROR_READ_ONLY},
+    {"CANNOT", IMAP_ERROR_CANNOT},
+    {"USEATTR", IMAP_ERROR_CANNOT},
+};
+
+static ImapError
+refusal_of(const ImapStatus *status)
+{
+    /* A BYE ends the connection, whatever its code says of the reason. */
+    if (status->condition == IMAP_CONDITION_BYE)
+        return IMAP_ERROR_CLOSED;
+    for (guint i = 0; i < G_N_ELEMENTS(refusals); i++) {
+        if (imap_status_code(status, refusals[i].name) != NULL)
+            return refusals[i].error;
+    }
+    return status->condition == IMAP_CONDITION_BAD ? IMAP_ERROR_BAD
+                                                   : IMAP_ERROR_NO;
+}
+
+GError *
+imap_error_from_status(const ImapStatus *status)
+{
+    const char *text = status->text;
+
+    if (status->condition == IMAP_CONDITION_OK ||
+        status->condition == IMAP_CONDITION_PREAUTH)
+        return NULL;
+    if (text == NULL || *text == '\0') {
+        text = "the server gives no reason";
+        if (status->codes != NULL && status->codes->len > 0)
+            text = g_array_index(status->codes, ImapResponseCode, 0).name;
+    }
+    return g_error_new_literal(IMAP_ERROR, (int)refusal_of(status), text);
+}

@@ -19,7 +19,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapSecret, imap_secret_unref)
 
 typedef struct {
     char *host;
-    guint16 port;
+    guint16 port; /* 0: the default of tls, see imap_settings_port */
     ImapTls tls;
     char *username;    /* NULL: none was given */
     char *ca_file;     /* PEM; NULL: the system's */
@@ -38,11 +38,16 @@ ImapSettings *imap_settings_new(void);
 void imap_settings_free(ImapSettings *settings); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapSettings, imap_settings_free)
 
+/* The port to connect to: 993 for IMAP_TLS_IMPLICIT, else 143, where
+ * settings->port is 0. */
+guint16 imap_settings_port(const ImapSettings *settings);
+
 /* Fills host, port, tls and username from an imap URL (RFC 5092):
- * "imaps://me%40example.org@host:993/", "imap://host". Port and TLS follow the
- * scheme. Fails with IMAP_ERROR_ARGUMENT, saying what is wrong and what to
- * write instead; a URL with a password is refused, and the message does not
- * repeat it. A path other than "/" is refused. IPv6 in brackets. */
+ * "imaps://me%40example.org@host:993/", "imap://host", and the mechanism from
+ * "user;AUTH=PLAIN@host". Port and TLS follow the scheme. Fails with
+ * IMAP_ERROR_ARGUMENT, saying what is wrong and what to write instead, and
+ * leaves @settings as it was; a URL with a password is refused, and the message
+ * does not repeat it. A path other than "/" is refused. IPv6 in brackets. */
 gboolean imap_settings_parse_url(ImapSettings *settings, const char *url,
                                  GError **error);
 

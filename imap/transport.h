@@ -18,7 +18,7 @@ typedef struct {
     void (*ready)(gpointer user_data);
     /* @length > 0. The handler may free the transport. */
     void (*received)(const guint8 *data, gsize length, gpointer user_data);
-    /* Octets left the buffer for the network. */
+    /* Octets left the buffer for the network. May be NULL. */
     void (*sent)(gpointer user_data);
     /* The end, called at most once: IMAP_ERROR_RESOLVE, _CONNECT, _TLS or
      * _CLOSED. The message names host, cause and, for TLS, the remedy. */

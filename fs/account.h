@@ -1,0 +1,32 @@
+/* One account: its connections, what is known of it, and who keeps that true.
+ *
+ * This is the place where imap/ and cache/ meet. It owns the parts; each part
+ * reaches the others through it. */
+#pragma once
+
+#include "cache/bodies.h"
+#include "cache/index.h"
+#include "fs/mailbox-tree.h"
+#include "fs/options.h"
+#include "imap/pool.h"
+
+typedef struct FsSynchroniser FsSynchroniser;
+typedef struct FsTransfers FsTransfers;
+
+typedef struct {
+    const FsOptions *options; /* borrowed */
+    guint number;             /* in inode numbers */
+    gint64 mounted_at;        /* seconds since the epoch */
+    ImapPool *pool;
+    CacheStoreThread *store_thread;
+    CacheIndex *index;
+    CacheBodies *bodies;
+    FsMailboxTree *tree;
+    FsSynchroniser *synchroniser;
+    FsTransfers *transfers;
+} FsAccount;
+
+/* @options must outlive the account. Nothing is connected yet. */
+FsAccount *fs_account_new(const FsOptions *options);
+void fs_account_free(FsAccount *account); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsAccount, fs_account_free)

@@ -1,0 +1,16 @@
+/* The requests of the kernel, answered from the name space and the bodies. */
+#pragma once
+
+#include "fs/account.h"
+#include "fs/name-space.h"
+
+#include <fuse_lowlevel.h>
+
+/* What the handlers work on: the user data of the FUSE session. */
+typedef struct {
+    FsAccount *account;
+    FsNameSpace *names;
+    struct fuse_session *fuse; /* for notifications; set before any request */
+} FsHandlers;
+
+extern const struct fuse_lowlevel_ops fs_handlers_ops;

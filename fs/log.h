@@ -1,0 +1,12 @@
+/* Where messages go while the mount is served: to the terminal while there is
+ * one, then to the system's log. */
+#pragma once
+
+#include <glib.h>
+
+/* From now on GLib's log goes to stderr, debug messages only when @debug. Call
+ * once. */
+void fs_log_start(gboolean debug);
+
+/* From now on it goes to syslog, which is the journal where there is one. */
+void fs_log_use_syslog(void);

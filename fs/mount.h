@@ -1,0 +1,23 @@
+/* The mountpoint before the mount, and what libfuse and fusermount3 have to say
+ * about it, in sentences that a user can act on. */
+#pragma once
+
+#include <glib.h>
+
+/* Sees to it that @mountpoint is a directory, with no dead mount on it (such
+ * are unmounted). Fails with FS_ERROR_MOUNT. */
+gboolean fs_mount_prepare(const char *mountpoint, GError **error);
+/* Detaches what is mounted there if nobody serves it any longer. */
+void fs_mount_remove_dead(const char *mountpoint);
+
+/* From here on the messages of libfuse are gathered, and with them whatever is
+ * written to the standard error: fusermount3 writes there. Not nested. */
+void fs_mount_gather(void);
+/* Ends that; returns what was gathered. Free with g_free. */
+char *fs_mount_gathered(void);
+
+/* Puts @gathered into a sentence with the remedy, as FS_ERROR_MOUNT. */
+void fs_mount_set_error(GError **error, const char *mountpoint,
+                        const char *gathered);
+/* Likewise for options that were refused, as FS_ERROR_USAGE. */
+void fs_mount_set_option_error(GError **error, const char *gathered);

@@ -1,0 +1,80 @@
+/* The names that the mount shows, behind one interface: which entry has which
+ * name, what a directory holds, what an inode number means. The FUSE handlers
+ * know nothing else of mailboxes, so that other layouts of the same account can
+ * stand beside the first.
+ *
+ * Nothing here waits. A function that does not know enough yet says what to
+ * wait for, and is called again when that is there. */
+#pragma once
+
+#include "fs/account.h"
+#include "fs/need.h"
+
+#include <glib.h>
+#include <sys/stat.h>
+
+typedef enum {
+    FS_ANSWER_FOUND,  /* the entry is filled */
+    FS_ANSWER_NONE,   /* there is no such entry, or none any more */
+    FS_ANSWER_WAIT,   /* on *need (borrowed) */
+    FS_ANSWER_FAILED, /* *error_number says why */
+} FsAnswer;
+
+typedef struct {
+    guint64 inode;
+    char name[256]; /* of a directory's entry; else empty */
+    guint64 cookie; /* where the next entry of the directory is looked for */
+    struct stat attributes;
+    guint32 mailbox; /* 0: none */
+    guint32 uid;     /* of a message; 0: a directory */
+} FsEntry;
+
+/* Why an answer is not FS_ANSWER_FOUND. */
+typedef struct {
+    FsNeed *need;
+    int error_number;
+} FsObstacle;
+
+typedef struct FsNameSpace FsNameSpace;
+
+typedef struct {
+    FsAnswer (*look_up)(FsNameSpace *names, guint64 directory, const char *name,
+                        FsEntry *entry, FsObstacle *obstacle);
+    FsAnswer (*describe)(FsNameSpace *names, guint64 inode, FsEntry *entry,
+                         FsObstacle *obstacle);
+    FsAnswer (*open_directory)(FsNameSpace *names, guint64 directory,
+                               FsObstacle *obstacle);
+    FsAnswer (*next)(FsNameSpace *names, guint64 directory, guint64 cookie,
+                     FsEntry *entry, FsObstacle *obstacle);
+    void (*free)(FsNameSpace *names);
+} FsNameSpaceClass;
+
+/* What every layout begins with. */
+struct FsNameSpace {
+    const FsNameSpaceClass *class;
+    FsAccount *account; /* borrowed; outlives the name space */
+};
+
+/* The entry @name of the directory @directory. */
+FsAnswer fs_name_space_look_up(FsNameSpace *names, guint64 directory,
+                               const char *name, FsEntry *entry,
+                               FsObstacle *obstacle);
+
+/* What @inode is. FS_ANSWER_NONE: nothing any more. */
+FsAnswer fs_name_space_describe(FsNameSpace *names, guint64 inode,
+                                FsEntry *entry, FsObstacle *obstacle);
+
+/* Makes sure that @directory can be listed completely, and is fresh. Never
+ * FS_ANSWER_FOUND without that. */
+FsAnswer fs_name_space_open_directory(FsNameSpace *names, guint64 directory,
+                                      FsObstacle *obstacle);
+
+/* The entry of @directory at @cookie (0: the first), "." and ".." left out.
+ * FS_ANSWER_NONE: the end of a complete listing. Cookies stay good while the
+ * directory changes. */
+FsAnswer fs_name_space_next(FsNameSpace *names, guint64 directory,
+                            guint64 cookie, FsEntry *entry,
+                            FsObstacle *obstacle);
+
+void fs_name_space_free(FsNameSpace *names); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsNameSpace, fs_name_space_free)

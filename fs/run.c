@@ -1,0 +1,158 @@
+/* The life of one mount.
+ *
+ * The login comes before the mount and before the background, so that a wrong
+ * password is a sentence on the terminal and nothing else. */
+#include "fs/run.h"
+
+#include "fs/account.h"
+#include "fs/background.h"
+#include "fs/handlers.h"
+#include "fs/log.h"
+#include "fs/mailbox-layout.h"
+#include "fs/operation.h"
+#include "fs/session.h"
+#include "imap/trace.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <signal.h>
+
+typedef struct {
+    const FsOptions *options;
+    GMainLoop *loop;
+    FsAccount *account;
+    FsNameSpace *names;
+    FsSession *session;
+    FsHandlers handlers;
+    GError *error; /* of the login */
+    ImapLease *lease;
+} Mount;
+
+static gboolean
+on_end(gpointer user_data)
+{
+    Mount *mount = user_data;
+
+    g_main_loop_quit(mount->loop);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_signal(gpointer user_data)
+{
+    on_end(user_data);
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+on_ended(gpointer user_data)
+{
+    on_end(user_data);
+}
+
+static void
+on_logged_in(ImapLease *lease, const GError *error, gpointer user_data)
+{
+    Mount *mount = user_data;
+
+    imap_lease_release(lease);
+    if (error != NULL)
+        mount->error = g_error_copy(error);
+    g_main_loop_quit(mount->loop);
+}
+
+static gboolean
+log_in(Mount *mount, GError **error)
+{
+    imap_pool_acquire(mount->account->pool, NULL, on_logged_in, mount);
+    g_main_loop_run(mount->loop);
+    if (mount->error == NULL)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&mount->error));
+    return FALSE;
+}
+
+static void
+add_option(struct fuse_args *args, const char *option)
+{
+    fuse_opt_add_arg(args, "-o");
+    fuse_opt_add_arg(args, option);
+}
+
+static gboolean
+attach(Mount *mount, GError **error)
+{
+    const FsOptions *options = mount->options;
+    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+    g_autofree char *fsname = NULL;
+    gboolean attached;
+
+    fsname = g_strdup_printf(
+        "fsname=imapfs#%s@%s",
+        options->settings->username != NULL ? options->settings->username : "",
+        options->settings->host);
+    g_strdelimit(fsname, ",\\", '_');
+    fuse_opt_add_arg(&args, "imapfs");
+    add_option(&args, fsname);
+    add_option(&args, "subtype=imapfs");
+    add_option(&args, "ro");
+    for (char **option = options->fuse_options; *option != NULL; option++)
+        add_option(&args, *option);
+
+    mount->session =
+        fs_session_new(&args, &fs_handlers_ops, &mount->handlers, error);
+    fuse_opt_free_args(&args);
+    if (mount->session == NULL)
+        return FALSE;
+    mount->handlers.fuse = fs_session_fuse(mount->session);
+    fs_session_set_ended(mount->session, on_ended, mount);
+    attached = fs_session_mount(mount->session, options->mountpoint, error);
+    if (!attached)
+        g_clear_pointer(&mount->session, fs_session_free);
+    return attached;
+}
+
+static void
+serve(Mount *mount)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    guint sources[G_N_ELEMENTS(signals)];
+
+    for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
+        sources[i] = g_unix_signal_add(signals[i], on_signal, mount);
+    if (!mount->options->foreground) {
+        fs_log_use_syslog();
+        fs_background_detach();
+    }
+    g_main_loop_run(mount->loop);
+    fs_operation_fail_all(ENETDOWN);
+    fs_session_unmount(mount->session);
+    imap_pool_log_out(mount->account->pool, on_end, mount);
+    g_main_loop_run(mount->loop);
+    for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
+        g_source_remove(sources[i]);
+}
+
+int
+fs_run(const FsOptions *options)
+{
+    Mount mount = {.options = options};
+    g_autoptr(GError) error = NULL;
+
+    fs_log_start(options->debug);
+    imap_trace_enable(options->trace);
+    mount.loop = g_main_loop_new(NULL, FALSE);
+    mount.account = fs_account_new(options);
+    mount.names = fs_mailbox_layout_new(mount.account);
+    mount.handlers = (FsHandlers){mount.account, mount.names, NULL};
+    if (log_in(&mount, &error) && attach(&mount, &error))
+        serve(&mount);
+    fs_session_free(mount.session);
+    fs_name_space_free(mount.names);
+    fs_account_free(mount.account);
+    g_main_loop_unref(mount.loop);
+    if (error == NULL)
+        return 0;
+    g_printerr("imapfs: %s\n", error->message);
+    return 1;
+}

@@ -1,0 +1,9 @@
+/* The life of one mount: log in, mount, serve, unmount, log out. */
+#pragma once
+
+#include "fs/options.h"
+
+/* Runs until the file system is unmounted, from outside or by SIGTERM, SIGINT
+ * or SIGHUP. Prints what goes wrong before it is mounted, one sentence, and
+ * leaves no mount behind then. Returns the exit status. */
+int fs_run(const FsOptions *options);

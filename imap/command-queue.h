@@ -1,0 +1,98 @@
+/* The commands of one connection: waiting to be sent, being sent (a literal
+ * waits for the server's "+"), or sent and not yet answered.
+ *
+ * Commands are pipelined (RFC 9051 section 5.5) up to a depth, and nothing is
+ * sent behind a pending literal or a command that wants the line to itself.
+ * Knows neither sockets nor timers, so that tests can drive it. */
+#pragma once
+
+#include "imap/command.h"
+#include "imap/response.h"
+
+#include <glib.h>
+
+#define IMAP_COMMAND_QUEUE_DEPTH 20
+
+typedef struct ImapCommandQueue ImapCommandQueue;
+
+/* What a command does with what it brings. Every function may be NULL but done;
+ * arguments are borrowed; any of them may send and cancel commands or close the
+ * connection. */
+typedef struct {
+    /* An untagged response while the command is in flight. TRUE if it is this
+     * command's; else the next command is asked. */
+    gboolean (*untagged)(const ImapResponse *response, gpointer user_data);
+    /* The same for the body of a message: TRUE if this command takes it. The
+     * other two follow only then. */
+    gboolean (*body_begin)(const ImapBody *body, gpointer user_data);
+    void (*body_data)(const guint8 *data, gsize length, gpointer user_data);
+    void (*body_end)(gpointer user_data);
+    /* "+" when no literal waits for it. */
+    void (*continuation)(const char *text, gpointer user_data);
+    /* Runs once unless the command is cancelled, never inside the call that
+     * sent it. @status is NULL when the connection closed, or the command could
+     * not be sent. @error is NULL for OK. */
+    void (*done)(const ImapStatus *status, const GError *error,
+                 gpointer user_data);
+} ImapCommandHandler;
+
+/* @write sends octets; @secret: they must not be traced. */
+typedef void (*ImapWriteFunc)(const char *data, gsize length, gboolean secret,
+                              gpointer user_data);
+
+ImapCommandQueue *imap_command_queue_new(ImapWriteFunc write,
+                                         gpointer user_data);
+/* The queue must be empty of waiters: see imap_command_queue_fail_all. */
+void imap_command_queue_free(ImapCommandQueue *queue); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapCommandQueue, imap_command_queue_free)
+
+void imap_command_queue_set_literals(ImapCommandQueue *queue,
+                                     ImapLiterals literals);
+
+/* Queues @command (takes ownership) for imap_command_queue_flush to send.
+ * @handler must stay valid. The result names it for cancelling; never 0. */
+guint imap_command_queue_push(ImapCommandQueue *queue, ImapCommand *command,
+                              const ImapCommandHandler *handler,
+                              gpointer user_data);
+
+/* Sends what may be sent. A command that cannot be encoded is done with its
+ * error. */
+void imap_command_queue_flush(ImapCommandQueue *queue);
+
+/* The handler of @id is not called any more. What is not sent yet never will
+ * be; what is sent keeps its tag, for the reply still comes. An unknown @id is
+ * passed over. */
+void imap_command_queue_cancel(ImapCommandQueue *queue, guint id);
+
+/* A line that begins with "+". IMAP_ERROR_PROTOCOL if nobody waits for it. */
+gboolean imap_command_queue_continue(ImapCommandQueue *queue, const char *text,
+                                     GError **error);
+
+/* Gives the tagged @status to the command it answers, which leaves the queue
+ * before its done function runs. IMAP_ERROR_PROTOCOL if no command that was
+ * sent has that tag: replies no longer match commands, and the connection must
+ * be closed. */
+gboolean imap_command_queue_answer(ImapCommandQueue *queue,
+                                   const ImapStatus *status, GError **error);
+
+/* Offers an untagged response to the commands in flight, oldest first. FALSE if
+ * none takes it. The same for bodies; the pieces go to who took it. */
+gboolean imap_command_queue_offer(ImapCommandQueue *queue,
+                                  const ImapResponse *response);
+gboolean imap_command_queue_body_begin(ImapCommandQueue *queue,
+                                       const ImapBody *body);
+/* TRUE if a command has taken the body. */
+gboolean imap_command_queue_body_data(ImapCommandQueue *queue,
+                                      const guint8 *data, gsize length);
+void imap_command_queue_body_end(ImapCommandQueue *queue);
+
+/* Ends every command with @error, in the order they were pushed. What handlers
+ * push meanwhile ends so, too. */
+void imap_command_queue_fail_all(ImapCommandQueue *queue, const GError *error);
+
+/* Sent and unanswered; and all, those waiting included. */
+guint imap_command_queue_n_in_flight(const ImapCommandQueue *queue);
+guint imap_command_queue_n_pending(const ImapCommandQueue *queue);
+
+/* The name of the oldest unanswered command, for messages; NULL if none. */
+const char *imap_command_queue_head(const ImapCommandQueue *queue);

@@ -1,0 +1,33 @@
+/* What the login, and the requests that change the selected mailbox, may do to
+ * a connection that nobody else may. */
+#pragma once
+
+#include "imap/connection.h"
+
+/* The parts of ImapConnection that the login owns. */
+typedef struct {
+    ImapCapabilities *capabilities;
+    char **foreign_namespaces;
+    gboolean utf8;
+} ImapSession;
+
+const ImapSettings *imap_connection_settings(const ImapConnection *connection);
+ImapSession *imap_connection_session(ImapConnection *connection);
+gboolean imap_connection_is_encrypted(const ImapConnection *connection);
+
+/* From inside the handler of STARTTLS's OK: shakes hands; imap_login_encrypted
+ * is called when that is done. Fails with IMAP_ERROR_TLS if octets of the
+ * server's are waiting already: somebody injected them. */
+gboolean imap_connection_start_tls(ImapConnection *connection, GError **error);
+
+void imap_connection_set_literals(ImapConnection *connection,
+                                  ImapLiterals literals);
+
+/* The login came to its end. */
+void imap_connection_set_ready(ImapConnection *connection);
+
+/* From now on the responses tell of the mailbox @name; NULL for none. */
+void imap_connection_set_mailbox(ImapConnection *connection, const char *name);
+void imap_connection_set_exists(ImapConnection *connection, guint64 exists);
+void imap_connection_set_read_only(ImapConnection *connection,
+                                   gboolean read_only);

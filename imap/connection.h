@@ -1,0 +1,91 @@
+/* One connection to a server: connected, encrypted, logged in, and then a line
+ * to send commands on.
+ *
+ * It ties the transport (octets), the parser (responses) and the command queue
+ * (replies) together, and knows which mailbox is selected. Everything happens
+ * on the main loop; no function here calls back before it returns. */
+#pragma once
+
+#include "imap/capability.h"
+#include "imap/command-queue.h"
+#include "imap/settings.h"
+
+#include <glib.h>
+
+typedef struct ImapConnection ImapConnection;
+
+/* The mailbox that is selected, kept current by what the server says. */
+typedef struct {
+    char *name;          /* wire name; NULL: none is selected */
+    guint64 uidvalidity; /* 0: the server did not say */
+    guint64 uidnext;     /* likewise */
+    guint64 highestmodseq;
+    guint64 exists;
+    gboolean read_only; /* it cannot be anything else */
+    guint changes;      /* goes up when messages come or go */
+} ImapMailbox;
+
+/* @settings must outlive the connection. */
+ImapConnection *imap_connection_new(const ImapSettings *settings);
+ImapConnection *imap_connection_ref(ImapConnection *connection);
+/* Accepts NULL. The last reference to an open connection closes it. */
+void imap_connection_unref(ImapConnection *connection);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapConnection, imap_connection_unref)
+
+/* Ready for commands (@error NULL), or not: IMAP_ERROR_RESOLVE, _CONNECT, _TLS,
+ * _AUTHENTICATION, _PROTOCOL, _TIMEOUT, _CLOSED. Runs once. */
+typedef void (*ImapOpenFunc)(ImapConnection *connection, const GError *error,
+                             gpointer user_data);
+
+/* Connects, encrypts, logs in, asks for capabilities and namespaces. */
+void imap_connection_open(ImapConnection *connection, ImapOpenFunc done,
+                          gpointer user_data);
+/* The same over the connected socket @fd (takes ownership). For tests. */
+void imap_connection_open_fd(ImapConnection *connection, int fd,
+                             ImapOpenFunc done, gpointer user_data);
+
+/* @closed runs once when a connection that was ready has ended, after all its
+ * commands did. */
+void imap_connection_set_closed(ImapConnection *connection, ImapOpenFunc closed,
+                                gpointer user_data);
+
+/* Sends @command (takes ownership), or queues it. On a closed connection it is
+ * done with that error. */
+guint imap_connection_send(ImapConnection *connection, ImapCommand *command,
+                           const ImapCommandHandler *handler,
+                           gpointer user_data);
+void imap_connection_cancel(ImapConnection *connection, guint id);
+
+/* A line outside any command, CRLF added: the answer to a "+". @secret is left
+ * out of traces. */
+void imap_connection_send_line(ImapConnection *connection, const char *line,
+                               gboolean secret);
+
+/* Hangs up. Commands end with @reason. */
+void imap_connection_close(ImapConnection *connection, const GError *reason);
+
+/* LOGOUT, then hangs up when the server has, or after a short while. */
+void imap_connection_logout(ImapConnection *connection);
+
+gboolean imap_connection_is_open(const ImapConnection *connection);
+
+/* While paused nothing is read, and silence does not count. */
+void imap_connection_set_paused(ImapConnection *connection, gboolean paused);
+
+/* Microseconds, g_get_monotonic_time: when a command last got anywhere. */
+gint64 imap_connection_last_progress(const ImapConnection *connection);
+
+/* Whether the server announced @capability (upper case) after the login. */
+gboolean imap_connection_has(const ImapConnection *connection,
+                             const char *capability);
+const ImapCapabilities *
+imap_connection_capabilities(const ImapConnection *connection);
+/* UTF8=ACCEPT is enabled: names are UTF-8. */
+gboolean imap_connection_is_utf8(const ImapConnection *connection);
+/* Wire prefixes of the namespaces that are not the user's own,
+ * NULL-terminated; borrowed. */
+char **imap_connection_foreign_namespaces(const ImapConnection *connection);
+
+const ImapMailbox *imap_connection_mailbox(const ImapConnection *connection);
+guint imap_connection_n_pending(const ImapConnection *connection);
+guint64 imap_connection_bytes_received(const ImapConnection *connection);

@@ -1,0 +1,431 @@
+/* From the greeting to the state in which a mailbox can be selected.
+ *
+ * Each step is one function that sends a command, and one that takes its reply
+ * and calls the next step. Capabilities are asked for again after STARTTLS and
+ * after the login, unless the OK brings them: the older ones are worth nothing,
+ * and those of the greeting are mangled by some proxies.
+ *
+ * STARTTLS (RFC 9051 section 6.2.1) is never opportunistic: no STARTTLS, no
+ * login; nothing that came in clear is believed, and a PREAUTH in clear, which
+ * would make us skip it, ends the connection. */
+#include "imap/login.h"
+
+#include "imap/auth.h"
+#include "imap/connection-private.h"
+#include "imap/error.h"
+
+#include <string.h>
+
+struct ImapLogin {
+    ImapConnection *connection;
+    ImapAuth *auth;
+    gboolean authenticated;
+    GError *abort_reason;
+    guint n_final; /* of ID, ENABLE and NAMESPACE, unanswered */
+};
+
+static void ask_capability(ImapLogin *login);
+
+static void fail(ImapLogin *login, ImapError code, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
+
+static void
+fail(ImapLogin *login, ImapError code, const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    error = g_error_new_literal(IMAP_ERROR, code, text);
+    imap_connection_close(login->connection, error);
+}
+
+static const char *
+host_of(const ImapLogin *login)
+{
+    return imap_connection_settings(login->connection)->host;
+}
+
+static void
+take_capabilities(ImapLogin *login, ImapCapabilities *capabilities)
+{
+    ImapSession *session = imap_connection_session(login->connection);
+
+    g_clear_pointer(&session->capabilities, imap_capabilities_free);
+    session->capabilities = capabilities;
+}
+
+ImapLogin *
+imap_login_new(ImapConnection *connection)
+{
+    ImapLogin *login = g_new0(ImapLogin, 1);
+
+    login->connection = connection;
+    return login;
+}
+
+void
+imap_login_free(ImapLogin *login)
+{
+    if (login == NULL)
+        return;
+    imap_auth_free(login->auth);
+    g_clear_error(&login->abort_reason);
+    g_free(login);
+}
+
+/* ---- ID, ENABLE, NAMESPACE: one round trip for the three ---- */
+
+static void
+finish(ImapLogin *login)
+{
+    imap_connection_set_ready(login->connection);
+}
+
+static void
+on_final_done(const ImapStatus *status, const GError *error, gpointer user_data)
+{
+    ImapLogin *login = user_data;
+
+    /* None of the three is worth failing for. */
+    if (status != NULL && --login->n_final == 0)
+        finish(login);
+}
+
+static const ImapCommandHandler final_handler = {.done = on_final_done};
+
+static void
+send_final(ImapLogin *login, ImapCommand *command)
+{
+    login->n_final++;
+    imap_connection_send(login->connection, command, &final_handler, login);
+}
+
+static void
+ask_final(ImapLogin *login)
+{
+    ImapConnection *connection = login->connection;
+    ImapLiterals literals = IMAP_LITERALS_SYNCHRONISING;
+
+    if (imap_connection_has(connection, "LITERAL+"))
+        literals = IMAP_LITERALS_PLUS;
+    else if (imap_connection_has(connection, "LITERAL-"))
+        literals = IMAP_LITERALS_MINUS;
+    imap_connection_set_literals(connection, literals);
+
+    if (imap_connection_has(connection, "ID"))
+        send_final(login,
+                   imap_command_new("ID (\"name\" \"imapfs\" "
+                                    "\"version\" \"" IMAPFS_VERSION "\")"));
+    if (imap_connection_has(connection, "ENABLE") &&
+        (imap_connection_has(connection, "UTF8=ACCEPT") ||
+         imap_connection_has(connection, "UTF8=ONLY")))
+        send_final(login, imap_command_new("ENABLE UTF8=ACCEPT"));
+    if (imap_connection_has(connection, "NAMESPACE"))
+        send_final(login, imap_command_new("NAMESPACE"));
+    if (login->n_final == 0)
+        finish(login);
+}
+
+static void
+take_namespaces(ImapLogin *login, const ImapNamespaces *namespaces)
+{
+    ImapSession *session = imap_connection_session(login->connection);
+    const GArray *groups[] = {namespaces->other, namespaces->shared};
+    GPtrArray *prefixes = g_ptr_array_new();
+
+    for (guint i = 0; i < G_N_ELEMENTS(groups); i++)
+        for (guint j = 0; j < groups[i]->len && prefixes->len < 64; j++) {
+            const char *prefix =
+                g_array_index(groups[i], ImapNamespace, j).prefix;
+
+            if (prefix[0] != '\0')
+                g_ptr_array_add(prefixes, g_strdup(prefix));
+        }
+    g_ptr_array_add(prefixes, NULL);
+    g_strfreev(session->foreign_namespaces);
+    session->foreign_namespaces = (char **)g_ptr_array_free(prefixes, FALSE);
+}
+
+/* ---- authentication ---- */
+
+static void
+refused(ImapLogin *login, const char *reason)
+{
+    const ImapSettings *settings = imap_connection_settings(login->connection);
+
+    fail(login, IMAP_ERROR_AUTHENTICATION,
+         "%s refuses the login of %s: %s; check the user name and the password "
+         "or token",
+         settings->host,
+         settings->username != NULL ? settings->username : "the client",
+         reason);
+}
+
+static void
+on_authenticate_done(const ImapStatus *status, const GError *error,
+                     gpointer user_data)
+{
+    ImapLogin *login = user_data;
+    const char *said;
+
+    if (status == NULL)
+        return;
+    if (login->abort_reason != NULL) {
+        imap_connection_close(login->connection, login->abort_reason);
+        return;
+    }
+    if (error != NULL) {
+        said =
+            login->auth != NULL ? imap_auth_server_message(login->auth) : NULL;
+        if (status->text[0] != '\0')
+            said = status->text;
+        refused(login, said != NULL ? said : "no reason given");
+        return;
+    }
+    if (imap_auth_mechanism(login->auth) != NULL &&
+        !imap_auth_is_complete(login->auth)) {
+        fail(login, IMAP_ERROR_AUTHENTICATION,
+             "%s says OK without proving that it knows the password; it may "
+             "not be the server it claims to be",
+             host_of(login));
+        return;
+    }
+    login->authenticated = TRUE;
+    if (imap_status_code(status, "CAPABILITY") != NULL) {
+        take_capabilities(login, imap_capabilities_parse(
+                                     imap_status_code(status, "CAPABILITY")));
+        ask_final(login);
+    } else {
+        take_capabilities(login, NULL);
+        ask_capability(login);
+    }
+}
+
+static void
+on_challenge(const char *text, gpointer user_data)
+{
+    ImapLogin *login = user_data;
+    char *answer;
+
+    if (login->abort_reason != NULL)
+        return;
+    answer = imap_auth_step(login->auth, text, &login->abort_reason);
+    /* "*" cancels the exchange; the tagged reply still comes. */
+    imap_connection_send_line(login->connection, answer != NULL ? answer : "*",
+                              TRUE);
+    imap_auth_wipe(answer);
+}
+
+static const ImapCommandHandler authenticate_handler = {
+    .continuation = on_challenge,
+    .done = on_authenticate_done,
+};
+
+static void
+send_login_command(ImapLogin *login)
+{
+    const ImapSettings *settings = imap_connection_settings(login->connection);
+    ImapCommand *command = imap_command_new("LOGIN ");
+
+    imap_command_add_string(command, settings->username);
+    imap_command_add_text(command, " ");
+    imap_command_add_string(command, imap_secret_text(settings->password));
+    imap_command_set_secret(command);
+    imap_command_set_exclusive(command);
+    imap_connection_send(login->connection, command, &authenticate_handler,
+                         login);
+}
+
+static void
+send_authenticate(ImapLogin *login)
+{
+    ImapCommand *command = imap_command_new("AUTHENTICATE ");
+    g_autoptr(GError) error = NULL;
+    char *first;
+
+    imap_command_add_text(command, imap_auth_mechanism(login->auth));
+    if (imap_auth_is_client_first(login->auth) &&
+        imap_connection_has(login->connection, "SASL-IR")) {
+        first = imap_auth_step(login->auth, "", &error);
+        if (first == NULL) {
+            imap_command_free(command);
+            imap_connection_close(login->connection, error);
+            return;
+        }
+        imap_command_add_text(command, " ");
+        imap_command_add_text(command, first[0] != '\0' ? first : "=");
+        imap_auth_wipe(first);
+    }
+    imap_command_set_secret(command);
+    imap_command_set_exclusive(command);
+    imap_connection_send(login->connection, command, &authenticate_handler,
+                         login);
+}
+
+static void
+authenticate(ImapLogin *login)
+{
+    ImapConnection *connection = login->connection;
+    ImapSession *session = imap_connection_session(connection);
+    g_auto(GStrv) mechanisms =
+        imap_capabilities_mechanisms(session->capabilities);
+    g_autoptr(GError) error = NULL;
+
+    login->auth = imap_auth_new(
+        imap_connection_settings(connection), (const char *const *)mechanisms,
+        imap_connection_has(connection, "LOGINDISABLED"),
+        imap_connection_is_encrypted(connection), &error);
+    if (login->auth == NULL)
+        imap_connection_close(connection, error);
+    else if (imap_auth_mechanism(login->auth) != NULL)
+        send_authenticate(login);
+    else
+        send_login_command(login);
+}
+
+/* ---- STARTTLS ---- */
+
+static void
+on_starttls_done(const ImapStatus *status, const GError *error,
+                 gpointer user_data)
+{
+    ImapLogin *login = user_data;
+    g_autoptr(GError) injected = NULL;
+
+    if (status == NULL)
+        return;
+    if (error != NULL) {
+        fail(login, IMAP_ERROR_TLS,
+             "%s refuses STARTTLS: %s; try imaps:// (port 993)", host_of(login),
+             status->text);
+        return;
+    }
+    take_capabilities(login, NULL);
+    if (!imap_connection_start_tls(login->connection, &injected))
+        imap_connection_close(login->connection, injected);
+}
+
+static const ImapCommandHandler starttls_handler = {.done = on_starttls_done};
+
+static void
+send_starttls(ImapLogin *login)
+{
+    ImapCommand *command;
+
+    if (!imap_connection_has(login->connection, "STARTTLS")) {
+        fail(login, IMAP_ERROR_TLS,
+             "%s does not offer STARTTLS, or somebody on the way has removed "
+             "it; try imaps:// (port 993)",
+             host_of(login));
+        return;
+    }
+    command = imap_command_new("STARTTLS");
+    imap_command_set_exclusive(command);
+    imap_connection_send(login->connection, command, &starttls_handler, login);
+}
+
+void
+imap_login_encrypted(ImapLogin *login)
+{
+    ask_capability(login);
+}
+
+/* ---- capabilities, and what comes next ---- */
+
+static void
+next_step(ImapLogin *login)
+{
+    const ImapSettings *settings = imap_connection_settings(login->connection);
+
+    if (settings->tls == IMAP_TLS_STARTTLS &&
+        !imap_connection_is_encrypted(login->connection))
+        send_starttls(login);
+    else if (login->authenticated)
+        ask_final(login);
+    else
+        authenticate(login);
+}
+
+static void
+on_capability_done(const ImapStatus *status, const GError *error,
+                   gpointer user_data)
+{
+    ImapLogin *login = user_data;
+
+    if (status == NULL)
+        return;
+    if (error != NULL ||
+        imap_connection_capabilities(login->connection) == NULL)
+        fail(login, IMAP_ERROR_PROTOCOL,
+             "%s does not tell its capabilities: %s", host_of(login),
+             status->text);
+    else
+        next_step(login);
+}
+
+static const ImapCommandHandler capability_handler = {
+    .done = on_capability_done,
+};
+
+static void
+ask_capability(ImapLogin *login)
+{
+    ImapCommand *command = imap_command_new("CAPABILITY");
+
+    imap_command_set_exclusive(command);
+    imap_connection_send(login->connection, command, &capability_handler,
+                         login);
+}
+
+void
+imap_login_greeting(ImapLogin *login, const ImapStatus *greeting)
+{
+    const ImapSettings *settings = imap_connection_settings(login->connection);
+
+    switch (greeting->condition) {
+    case IMAP_CONDITION_OK:
+        ask_capability(login);
+        break;
+    case IMAP_CONDITION_PREAUTH:
+        if (settings->tls == IMAP_TLS_STARTTLS) {
+            fail(login, IMAP_ERROR_TLS,
+                 "%s claims in clear that we are logged in (PREAUTH), which "
+                 "would skip encryption; somebody may be tampering with the "
+                 "connection; try imaps:// (port 993)",
+                 settings->host);
+            break;
+        }
+        login->authenticated = TRUE;
+        ask_capability(login);
+        break;
+    case IMAP_CONDITION_BYE:
+        fail(login, IMAP_ERROR_CLOSED, "%s hangs up: %s", settings->host,
+             greeting->text);
+        break;
+    case IMAP_CONDITION_NO:
+    case IMAP_CONDITION_BAD:
+        fail(login, IMAP_ERROR_PROTOCOL, "%s greets with an error: %s",
+             settings->host, greeting->text);
+        break;
+    }
+}
+
+void
+imap_login_untagged(ImapLogin *login, const ImapResponse *response)
+{
+    ImapSession *session = imap_connection_session(login->connection);
+
+    if (response->type == IMAP_RESPONSE_CAPABILITY) {
+        take_capabilities(
+            login, imap_capabilities_new((const char *const *)response->words));
+    } else if (response->type == IMAP_RESPONSE_NAMESPACE) {
+        take_namespaces(login, response->namespaces);
+    } else if (response->type == IMAP_RESPONSE_ENABLED) {
+        for (char **word = response->words; *word != NULL; word++)
+            session->utf8 |= g_ascii_strcasecmp(*word, "UTF8=ACCEPT") == 0;
+    }
+}

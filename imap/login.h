@@ -1,0 +1,22 @@
+/* From the greeting to the state in which a mailbox can be selected: the
+ * capabilities, STARTTLS, authentication, ID, ENABLE and NAMESPACE. */
+#pragma once
+
+#include "imap/connection.h"
+
+typedef struct ImapLogin ImapLogin;
+
+/* @connection is borrowed and outlives the result. */
+ImapLogin *imap_login_new(ImapConnection *connection);
+void imap_login_free(ImapLogin *login); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapLogin, imap_login_free)
+
+/* The server's first line. Ends in imap_connection_set_ready or
+ * imap_connection_close. */
+void imap_login_greeting(ImapLogin *login, const ImapStatus *greeting);
+
+/* STARTTLS has done its work. */
+void imap_login_encrypted(ImapLogin *login);
+
+/* A CAPABILITY, NAMESPACE or ENABLED response that no command took. */
+void imap_login_untagged(ImapLogin *login, const ImapResponse *response);

@@ -1,0 +1,48 @@
+/* The connections of one account, opened on demand, and the turns on them.
+ *
+ * Who wants to talk about a mailbox takes a lease: a connection on which that
+ * mailbox is selected, and stays so until the lease is released. Several leases
+ * of one mailbox share a connection, and their commands are pipelined. */
+#pragma once
+
+#include "imap/connection.h"
+
+#include <glib.h>
+
+typedef struct ImapPool ImapPool;
+typedef struct ImapLease ImapLease;
+
+/* @settings must outlive the pool. @max_connections ≥ 1. */
+ImapPool *imap_pool_new(const ImapSettings *settings, guint max_connections);
+/* Hangs up; whoever waits is told, inside this call. Leases must have been
+ * released. Accepts NULL. */
+void imap_pool_free(ImapPool *pool);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapPool, imap_pool_free)
+
+/* @lease (takes ownership) or, when there is none to be had, NULL and @error:
+ * the connection's, or why the mailbox cannot be selected. Runs once, from the
+ * main loop, never inside the call that asked. */
+typedef void (*ImapLeaseFunc)(ImapLease *lease, const GError *error,
+                              gpointer user_data);
+
+/* Asks for a lease on the mailbox of the wire name @mailbox, or on any
+ * connection (NULL). Waits at most settings->timeout_ms beyond the last
+ * progress of any connection. */
+void imap_pool_acquire(ImapPool *pool, const char *mailbox, ImapLeaseFunc func,
+                       gpointer user_data);
+
+/* The connection may be used for other mailboxes again. Accepts NULL. */
+void imap_lease_release(ImapLease *lease);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapLease, imap_lease_release)
+
+ImapConnection *imap_lease_connection(const ImapLease *lease);
+
+/* Runs when a selected mailbox changes by what the server says on its own:
+ * @mailbox is its wire name. May be NULL. */
+typedef void (*ImapChangeFunc)(const char *mailbox, gpointer user_data);
+void imap_pool_set_change_func(ImapPool *pool, ImapChangeFunc func,
+                               gpointer user_data);
+
+/* Logs every connection out; @done runs from the main loop when they have
+ * ended. Nothing may be acquired any more. */
+void imap_pool_log_out(ImapPool *pool, GSourceFunc done, gpointer user_data);

@@ -1,0 +1,135 @@
+"""Counts what tests/run did, and prints the output of what failed.
+
+The argument is its directory of results: `steps` has a line "STATUS NAME" for
+each step, NAME.log its output. A step test-X ran the suites of a build, and
+left meson's testlog.json there; lint and sample print TAP; a fuzz-X is one test;
+of the others only a failure counts.
+
+Every TAP line is one test case. Meson's own count would not do: it knows a
+program that crashed after its last line only as a program, not as a case.
+"""
+
+import json
+import os
+import pathlib
+import re
+import sys
+
+BUILDS = {"test-gcc": "build", "test-sanitize": "build-sanitize"}
+SHOWN_MAX = 20000
+LINE = re.compile(r"(?P<failed>not )?ok\b\s*(?P<number>\d+)?\s*-?\s*"
+                  r"(?P<name>.*?)\s*(?:#\s*(?P<directive>skip|todo)\S*\s*"
+                  r"(?P<reason>.*))?$", re.IGNORECASE)
+PLAN = re.compile(r"1\.\.(\d+)(?:\s*#\s*skip\S*\s*(.*))?", re.IGNORECASE)
+
+
+class Count:
+    def __init__(self):
+        self.passed = 0
+        self.failed = []
+        self.skipped = []
+        self.outputs = []
+
+    def output(self, name, text):
+        if len(text) > SHOWN_MAX:
+            text = "[...]\n" + text[-SHOWN_MAX:]
+        self.outputs.append(f"---- {name}\n{text.rstrip()}\n")
+
+
+def count_tap(count, program, output, ended):
+    """Counts one program. @ended: how, if not as it should have; else ""."""
+    failed, cases, plan, skipped = [], 0, None, []
+    for line in output.splitlines():
+        case, planned = LINE.match(line), PLAN.match(line)
+        if planned:
+            plan = int(planned[1])
+            if planned[2] is not None and plan == 0:
+                skipped.append(f"{program}: {planned[2]}")
+        elif line.startswith("Bail out!"):
+            ended = ended or line
+        elif case:
+            cases += 1
+            name = f"{program}: {case['name'] or case['number']}"
+            directive = (case["directive"] or "").lower()
+            if directive == "skip":
+                skipped.append(f"{name}: {case['reason']}")
+            elif case["failed"]:
+                failed.append(name)
+            else:
+                count.passed += 1
+
+    if ended and not failed:
+        failed.append(f"{program}: {ended}")
+    elif plan is None and not cases:
+        failed.append(f"{program}: printed no test case")
+    elif plan is None or plan != cases:
+        failed.append(f"{program}: planned {plan} cases, ran {cases}")
+    count.failed += failed
+    count.skipped += skipped
+    return bool(failed)
+
+
+def count_meson(count, label, path):
+    """Counts every program of a testlog.json. FALSE if there was none."""
+    programs = 0
+    lines = path.read_text(errors="replace").splitlines() \
+        if path.exists() else []
+    for line in lines:
+        programs += 1
+        test = json.loads(line)
+        program = f"{label}, {test['name']}"
+        output = test["stdout"] or ""
+        if test["result"] == "SKIP" and "1..0" not in output:
+            reason = (test.get("stderr") or output).strip() or "no reason given"
+            count.skipped.append(f"{program}: {reason}")
+            continue
+        ended = "" if test["result"] in ("OK", "SKIP") else \
+            f"{test['result']}, exit status {test['returncode']}"
+        if count_tap(count, program, output, ended):
+            count.output(program, output + "\n" + (test.get("stderr") or ""))
+    return programs > 0
+
+
+def count_step(count, results, status, name):
+    log = (results / f"{name}.log").read_text(errors="replace")
+    before = len(count.failed)
+    if name in BUILDS:
+        logs = results.parent / BUILDS[name] / "meson-logs"
+        ran = count_meson(count, name, logs / "testlog.json")
+        if len(count.failed) == before and (status != 0 or not ran):
+            count.failed.append(f"{name}: exit status {status}"
+                                + ("" if ran else ", no test ran"))
+            count.output(name, log)
+    elif name in ("lint", "sample"):
+        ended = f"exit status {status}" if status != 0 else ""
+        if count_tap(count, name, log, ended):
+            count.output(name, log)
+    elif status != 0:
+        count.failed.append(f"{name}: exit status {status}")
+        count.output(name, log)
+    elif name.startswith("fuzz-"):
+        count.passed += 1
+
+
+def main():
+    results = pathlib.Path(sys.argv[1])
+    count = Count()
+    for line in (results / "steps").read_text().splitlines():
+        status, name = line.split(" ", 1)
+        count_step(count, results, int(status), name)
+
+    if count.skipped and os.environ.get("CI"):
+        count.failed += [f"{name} (skipped)" for name in count.skipped]
+    print()
+    for text in count.outputs:
+        print(text)
+    for name in count.skipped:
+        print(f"skipped: {name}")
+    for name in count.failed:
+        print(f"failed: {name}")
+    print(f"{count.passed} passed, {len(count.failed)} failed")
+    return 1 if count.failed or count.passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

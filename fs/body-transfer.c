@@ -114,12 +114,12 @@ table_key(guint32 mailbox, guint32 uid)
 static void
 finish(FsTransfer *transfer, const GError *error)
 {
-    g_autoptr(FsTransfer) keep = fs_transfer_ref(transfer);
     FsTransfers *transfers = g_steal_pointer(&transfer->transfers);
     g_autofree gint64 *key = table_key(transfer->mailbox, transfer->uid);
 
     if (transfers == NULL)
         return;
+    fs_transfer_ref(transfer);
     resume(transfer);
     g_clear_pointer(&transfer->lease, imap_lease_release);
     g_hash_table_remove(transfers->under_way, key);
@@ -127,6 +127,7 @@ finish(FsTransfer *transfer, const GError *error)
         g_message("message %u cannot be read: %s", transfer->uid,
                   error->message);
     fs_need_complete(transfer->need, error);
+    fs_transfer_unref(transfer);
 }
 
 static void

@@ -46,6 +46,7 @@ struct FsSynchroniser {
 };
 
 static void start_round(Mailbox *mailbox);
+static void reselect(Mailbox *mailbox);
 static void acquire(Mailbox *mailbox);
 
 /* ---- the mailboxes' records ---- */
@@ -104,8 +105,8 @@ finish(Mailbox *mailbox, const GError *error)
 {
     FsSynchroniser *synchroniser = mailbox->synchroniser;
     FsAccount *account = synchroniser->account;
-    g_autoptr(Mailbox) keep = g_rc_box_acquire(mailbox);
 
+    g_rc_box_acquire(mailbox);
     g_clear_pointer(&mailbox->lease, imap_lease_release);
     g_clear_pointer(&mailbox->wanted, imap_uid_set_free);
     if (error == NULL && (mailbox->changed || !mailbox->refresh.known))
@@ -117,6 +118,7 @@ finish(Mailbox *mailbox, const GError *error)
     fs_refresh_end(&mailbox->refresh, error, account->options->poll_seconds);
     if (fs_mailbox_tree_get(account->tree, mailbox->id) == NULL)
         forget(synchroniser, mailbox->id);
+    mailbox_unref(mailbox);
 }
 
 static void
@@ -328,9 +330,10 @@ on_searched(const ImapUidSet *found, const GError *error, gpointer user_data)
         return;
     }
     if (imap_uid_set_count(found) != count_said(mailbox)) {
-        /* One of the two is wrong, or it has just changed: look again. */
+        /* It has just changed, or the server does not tell of changes in a
+         * mailbox that stays selected: select it anew. */
         if (mailbox->rounds < MAX_ROUNDS)
-            start_round(mailbox);
+            reselect(mailbox);
         else
             finish_incomplete(mailbox, "UID SEARCH and EXISTS disagree");
         return;
@@ -388,6 +391,63 @@ is_another(const CacheMailbox *known, const ImapMailbox *selected,
             selected->uidnext < known->uidnext);
 }
 
+/* Begins with what the selection says; @fresh: it has just been made. */
+static void
+begin(Mailbox *mailbox, gboolean fresh)
+{
+    const ImapMailbox *selected =
+        imap_connection_mailbox(imap_lease_connection(mailbox->lease));
+    CacheMailbox state;
+
+    if (cache_index_mailbox(index_of(mailbox), mailbox->id, &state) &&
+        is_another(&state, selected, fresh)) {
+        replaced(mailbox);
+        return;
+    }
+    state = (CacheMailbox){selected->uidvalidity, selected->uidnext};
+    cache_index_set_mailbox(index_of(mailbox), mailbox->id, &state);
+    /* A selection that is not new may show what is gone: a round asks first. */
+    if (!fresh || mailbox->refresh.known || count_there(mailbox) > 0)
+        start_round(mailbox);
+    else if (selected->exists == 0)
+        finish(mailbox, NULL);
+    else
+        fetch(mailbox, "1:*");
+}
+
+static void
+on_reselected(const GError *error, gpointer user_data)
+{
+    g_autoptr(Mailbox) mailbox = user_data;
+    ImapConnection *connection;
+
+    if (mailbox->synchroniser == NULL || mailbox->lease == NULL)
+        return;
+    if (error == NULL) {
+        begin(mailbox, TRUE);
+        return;
+    }
+    /* Now it has no mailbox selected, whatever its other leases believe. */
+    connection = imap_lease_connection(mailbox->lease);
+    imap_connection_close(connection, error);
+    finish(mailbox, error);
+}
+
+static void
+reselect(Mailbox *mailbox)
+{
+    const FsMailbox *directory =
+        fs_mailbox_tree_get(mailbox->synchroniser->account->tree, mailbox->id);
+
+    if (directory == NULL || directory->wire_name == NULL) {
+        finish_incomplete(mailbox, "the mailbox is gone");
+        return;
+    }
+    imap_request_examine(imap_lease_connection(mailbox->lease),
+                         directory->wire_name, on_reselected,
+                         g_rc_box_acquire(mailbox));
+}
+
 static void
 on_explained(const GError *error, gpointer user_data)
 {
@@ -401,8 +461,6 @@ static void
 on_lease(ImapLease *lease, const GError *error, gpointer user_data)
 {
     g_autoptr(Mailbox) mailbox = user_data;
-    const ImapMailbox *selected;
-    CacheMailbox state;
 
     if (mailbox->synchroniser == NULL) {
         imap_lease_release(lease);
@@ -417,22 +475,7 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
     mailbox->rounds = 0;
     mailbox->flooded = FALSE;
     g_clear_pointer(&mailbox->wanted, imap_uid_set_free);
-    selected = imap_connection_mailbox(imap_lease_connection(lease));
-    if (cache_index_mailbox(index_of(mailbox), mailbox->id, &state) &&
-        is_another(&state, selected, imap_lease_is_fresh(lease))) {
-        replaced(mailbox);
-        return;
-    }
-    state = (CacheMailbox){selected->uidvalidity, selected->uidnext};
-    cache_index_set_mailbox(index_of(mailbox), mailbox->id, &state);
-    /* A selection that is not new may show what is gone: a round asks first. */
-    if (!imap_lease_is_fresh(lease) || mailbox->refresh.known ||
-        count_there(mailbox) > 0)
-        start_round(mailbox);
-    else if (selected->exists == 0)
-        finish(mailbox, NULL);
-    else
-        fetch(mailbox, "1:*");
+    begin(mailbox, imap_lease_is_fresh(lease));
 }
 
 static void

@@ -42,11 +42,11 @@ static void
 finish(Listing *listing, const GError *error)
 {
     FsLister *lister = listing->lister;
-    g_autoptr(Listing) owned = g_steal_pointer(&lister->listing);
 
     g_clear_pointer(&listing->lease, imap_lease_release);
     if (error != NULL)
         g_message("the mailboxes cannot be listed: %s", error->message);
+    g_clear_pointer(&lister->listing, listing_unref);
     fs_refresh_end(&lister->refresh, error,
                    lister->account->options->poll_seconds);
 }

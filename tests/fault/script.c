@@ -25,7 +25,8 @@ struct Script {
     GString *output;
     char *failure;
     gboolean hung_up;
-    gboolean quiet; /* nothing may come */
+    gboolean quiet;   /* nothing may come */
+    gboolean waiting; /* on purpose */
     guint in_source;
     guint out_source;
     guint timer;
@@ -103,12 +104,12 @@ on_drip(gpointer user_data)
 }
 
 static gboolean
-on_was_quiet(gpointer user_data)
+on_waited(gpointer user_data)
 {
     Script *script = user_data;
 
     script->timer = 0;
-    script->quiet = FALSE;
+    script->quiet = script->waiting = FALSE;
     run(script);
     return G_SOURCE_REMOVE;
 }
@@ -132,7 +133,8 @@ take_line(Script *script, const char *pattern)
 static void
 run(Script *script)
 {
-    while (script->fd >= 0 && *script->step != NULL && !script->quiet) {
+    while (script->fd >= 0 && *script->step != NULL && !script->quiet &&
+           !script->waiting) {
         const char *step = *script->step;
 
         if (g_str_has_prefix(step, "S:")) {
@@ -146,9 +148,12 @@ run(Script *script)
                 return;
         } else if (strcmp(step, "QUIET") == 0) {
             script->quiet = TRUE;
-            script->timer = g_timeout_add(QUIET_MS, on_was_quiet, script);
+            script->timer = g_timeout_add(QUIET_MS, on_waited, script);
             if (script->input->len > 0)
                 go_wrong(script, "not quiet: \"%s\"", script->input->str);
+        } else if (strcmp(step, "WAIT") == 0) {
+            script->waiting = TRUE;
+            script->timer = g_timeout_add(WAIT_MS, on_waited, script);
         } else if (strcmp(step, "CHATTER") == 0) {
             if (script->timer == 0)
                 script->timer = g_timeout_add(OFTEN_MS, on_chatter, script);

@@ -5,6 +5,7 @@
  *   "R:text"   sends text as it is
  *   "C:line"   awaits this line; "?" and "*" are wild
  *   "QUIET"    makes sure that nothing comes for a moment
+ *   "WAIT"     lets some time pass: WAIT_MS
  *   "CHATTER"  says "* OK still here" for ever, often
  *   "DRIP"     sends an octet of an endless line, for ever, often
  *   "HANG"     does nothing more
@@ -14,6 +15,8 @@
 #pragma once
 
 #include <glib.h>
+
+#define WAIT_MS 60
 
 typedef struct Script Script;
 

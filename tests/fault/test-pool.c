@@ -316,10 +316,8 @@ server_that_always_hangs_up_is_not_asked_for_ever(void **state)
 
         start(&f, scripts, 1, LONG_TIMEOUT_MS);
         ask(&f, &a, "A");
-        wait_for(&a.done);
+        assert_refused(&a, IMAP_ERROR_CLOSED, "");
         assert_true(f.listener.n_accepted <= 3);
-        g_clear_error(&a.error);
-        release(&a);
         run_for(10);
         assert_true(f.listener.n_accepted <= 3);
         stop(&f);
@@ -539,6 +537,30 @@ change_is_told_once_for_the_mailbox(void **state)
 }
 
 static void
+freed_while_its_connection_is_held_elsewhere(void **state)
+{
+    Fixture f;
+    Wish a, b;
+    ImapConnection *held;
+    static const char *const steps[] = {LOGIN, EXAMINE(2, "A"),
+                                        "C:i3 EXAMINE B", "HANG", NULL};
+    const char *const *const scripts[] = {steps, NULL};
+
+    start(&f, scripts, 1, LONG_TIMEOUT_MS);
+    ask(&f, &a, "A");
+    held = imap_connection_ref(get(&f, &a));
+    release(&a);
+    ask(&f, &b, "B");
+    run_for(20);
+    g_clear_pointer(&f.pool, imap_pool_free);
+    assert_refused(&b, IMAP_ERROR_CLOSED, "logged out");
+    run_for(20);
+    assert_false(imap_connection_is_open(held));
+    imap_connection_unref(held);
+    stop(&f);
+}
+
+static void
 freed_at_any_moment_tells_who_waits(void **state)
 {
     static const char *const steps[] = {LOGIN, "C:i2 EXAMINE A", "HANG", NULL};
@@ -582,6 +604,7 @@ main(void)
         cmocka_unit_test(log_out_says_so_on_each_connection),
         cmocka_unit_test(log_out_without_connections_is_done),
         cmocka_unit_test(change_is_told_once_for_the_mailbox),
+        cmocka_unit_test(freed_while_its_connection_is_held_elsewhere),
         cmocka_unit_test(freed_at_any_moment_tells_who_waits),
     };
 

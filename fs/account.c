@@ -3,6 +3,7 @@
 #include "fs/account.h"
 
 #include "fs/body-transfer.h"
+#include "fs/lister.h"
 #include "fs/synchroniser.h"
 
 /* Complete bodies kept in memory; those in use come on top. */
@@ -37,6 +38,8 @@ fs_account_new(const FsOptions *options)
         account->store_thread);
     account->tree = fs_mailbox_tree_new();
     account->synchroniser = fs_synchroniser_new(account);
+    account->lister = fs_lister_new(account, fs_synchroniser_mailbox_gone,
+                                    account->synchroniser);
     account->transfers = fs_transfers_new(account);
     return account;
 }
@@ -48,6 +51,7 @@ fs_account_free(FsAccount *account)
         return;
     /* These hold leases on the pool's connections. */
     fs_transfers_free(account->transfers);
+    fs_lister_free(account->lister);
     fs_synchroniser_free(account->synchroniser);
     imap_pool_free(account->pool);
     fs_mailbox_tree_free(account->tree);

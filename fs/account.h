@@ -10,6 +10,7 @@
 #include "fs/options.h"
 #include "imap/pool.h"
 
+typedef struct FsLister FsLister;
 typedef struct FsSynchroniser FsSynchroniser;
 typedef struct FsTransfers FsTransfers;
 
@@ -23,6 +24,7 @@ typedef struct {
     CacheBodies *bodies;
     FsMailboxTree *tree;
     FsSynchroniser *synchroniser;
+    FsLister *lister;
     FsTransfers *transfers;
 } FsAccount;
 

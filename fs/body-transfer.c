@@ -8,6 +8,7 @@
 #include "fs/body-transfer.h"
 
 #include "fs/errno.h"
+#include "fs/lister.h"
 #include "fs/synchroniser.h"
 #include "imap/error.h"
 #include "imap/requests.h"
@@ -16,6 +17,10 @@
  * caught up when no more than that is left. */
 #define UNWRITTEN_MAX (4u * 1024 * 1024)
 #define UNWRITTEN_RESUME (1u * 1024 * 1024)
+
+/* What Courier sends for a message that another client has expunged, and says
+ * of its size: nothing of that size is believed without asking. */
+#define STAND_IN_SIZE 129
 
 /* How much larger than it said a server's message may be before we take it for
  * an attempt to fill the disk. */
@@ -34,15 +39,26 @@ struct FsTransfer {
     guint64 appended;  /* octets handed to the store */
     guint64 position;  /* octets seen in this attempt */
     guint attempts;
+    GError *refusal;        /* the server's, of the FETCH */
+    ImapConnection *paused; /* a reference; NULL: it is not */
 };
 
 struct FsTransfers {
     FsAccount *account;
     GHashTable *under_way; /* inode number of a message -> FsTransfer, ref */
-    GPtrArray *paused;     /* of ImapConnection, referenced */
+    FsResizedFunc resized;
+    gpointer resized_data;
 };
 
 static void acquire(FsTransfer *transfer);
+
+static void
+resume(FsTransfer *transfer)
+{
+    if (transfer->paused != NULL)
+        imap_connection_set_paused(transfer->paused, FALSE);
+    g_clear_pointer(&transfer->paused, imap_connection_unref);
+}
 
 static void
 transfer_clear(gpointer data)
@@ -52,6 +68,8 @@ transfer_clear(gpointer data)
     if (transfer->body != NULL)
         cache_body_set_watch(transfer->body, NULL, NULL);
     cache_body_unref(transfer->body);
+    resume(transfer);
+    g_clear_error(&transfer->refusal);
     imap_lease_release(transfer->lease);
     fs_need_unref(transfer->need);
 }
@@ -75,12 +93,6 @@ unref_transfer(gpointer transfer)
     fs_transfer_unref(transfer);
 }
 
-static void
-unref_connection(gpointer connection)
-{
-    imap_connection_unref(connection);
-}
-
 static char *
 key_of(guint32 mailbox, guint32 uid)
 {
@@ -102,18 +114,20 @@ table_key(guint32 mailbox, guint32 uid)
 static void
 finish(FsTransfer *transfer, const GError *error)
 {
-    g_autoptr(FsTransfer) keep = fs_transfer_ref(transfer);
     FsTransfers *transfers = g_steal_pointer(&transfer->transfers);
     g_autofree gint64 *key = table_key(transfer->mailbox, transfer->uid);
 
     if (transfers == NULL)
         return;
+    fs_transfer_ref(transfer);
+    resume(transfer);
     g_clear_pointer(&transfer->lease, imap_lease_release);
     g_hash_table_remove(transfers->under_way, key);
     if (error != NULL)
         g_message("message %u cannot be read: %s", transfer->uid,
                   error->message);
     fs_need_complete(transfer->need, error);
+    fs_transfer_unref(transfer);
 }
 
 static void
@@ -139,7 +153,8 @@ finish_gone(FsTransfer *transfer)
 static void
 settle(FsTransfer *transfer)
 {
-    FsAccount *account = transfer->transfers->account;
+    FsTransfers *transfers = transfer->transfers;
+    FsAccount *account = transfers->account;
     CacheMessage message;
 
     transfer->certain = TRUE;
@@ -147,9 +162,14 @@ settle(FsTransfer *transfer)
                             &message) &&
         (!message.size_verified ||
          message.size != cache_body_size(transfer->body))) {
+        gboolean resized = message.size != cache_body_size(transfer->body);
+
         message.size = cache_body_size(transfer->body);
         message.size_verified = TRUE;
         cache_index_put(account->index, transfer->mailbox, &message);
+        if (resized && transfers->resized != NULL)
+            transfers->resized(transfer->mailbox, transfer->uid,
+                               transfers->resized_data);
     }
     cache_body_commit(transfer->body);
     /* The line is free again although the disk may still be busy. */
@@ -175,6 +195,8 @@ on_exists(const ImapUidSet *found, const GError *error, gpointer user_data)
         finish_gone(transfer);
     else if (transfer->whole)
         settle(transfer);
+    else if (transfer->refusal != NULL)
+        finish(transfer, transfer->refusal);
     else
         finish_with(transfer, FS_ERROR_INCOMPLETE,
                     "the server lists the message and does not send it");
@@ -192,29 +214,35 @@ check_exists(FsTransfer *transfer)
 
 /* ---- what the server sends ---- */
 
-static void
-resume_connections(FsTransfers *transfers)
+static guint64
+backlog_of(const FsTransfer *transfer)
 {
-    if (transfers->paused->len == 0 ||
-        cache_bodies_unwritten(transfers->account->bodies) > UNWRITTEN_RESUME)
-        return;
-    for (guint i = 0; i < transfers->paused->len; i++)
-        imap_connection_set_paused(g_ptr_array_index(transfers->paused, i),
-                                   FALSE);
-    g_ptr_array_set_size(transfers->paused, 0);
+    return transfer->appended - cache_body_available(transfer->body);
 }
 
+/* Only who has a backlog of its own pauses, for only then does the store call
+ * on_readable again. */
 static void
 pause_if_behind(FsTransfer *transfer)
 {
-    FsTransfers *transfers = transfer->transfers;
-    ImapConnection *connection = imap_lease_connection(transfer->lease);
+    CacheBodies *bodies = transfer->transfers->account->bodies;
 
-    if (cache_bodies_unwritten(transfers->account->bodies) < UNWRITTEN_MAX ||
-        g_ptr_array_find(transfers->paused, connection, NULL))
+    if (transfer->paused != NULL || backlog_of(transfer) == 0 ||
+        cache_bodies_unwritten(bodies) < UNWRITTEN_MAX)
         return;
-    g_ptr_array_add(transfers->paused, imap_connection_ref(connection));
-    imap_connection_set_paused(connection, TRUE);
+    transfer->paused =
+        imap_connection_ref(imap_lease_connection(transfer->lease));
+    imap_connection_set_paused(transfer->paused, TRUE);
+}
+
+static void
+resume_if_caught_up(FsTransfer *transfer)
+{
+    CacheBodies *bodies = transfer->transfers->account->bodies;
+
+    if (backlog_of(transfer) == 0 ||
+        cache_bodies_unwritten(bodies) <= UNWRITTEN_RESUME)
+        resume(transfer);
 }
 
 static void
@@ -224,7 +252,7 @@ on_readable(CacheBody *body, gpointer user_data)
 
     if (transfer->transfers == NULL)
         return;
-    resume_connections(transfer->transfers);
+    resume_if_caught_up(transfer);
     if (cache_body_error(body) != NULL)
         finish(transfer, cache_body_error(body));
     else if (transfer->certain && transfer->whole &&
@@ -232,6 +260,12 @@ on_readable(CacheBody *body, gpointer user_data)
         finish(transfer, NULL);
     else if (transfer->certain)
         fs_need_progress(transfer->need);
+}
+
+static gboolean
+is_plausible(const FsTransfer *transfer, guint64 size)
+{
+    return size == transfer->announced && size != STAND_IN_SIZE;
 }
 
 static void
@@ -243,8 +277,14 @@ refuse_flood(FsTransfer *transfer, guint64 size)
                     " octets for a message of %" G_GUINT64_FORMAT,
                     size, transfer->announced);
 
-    imap_connection_close(imap_lease_connection(transfer->lease), error);
+    g_autoptr(GError) others = g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED,
+                                           "the connection was given up");
+    g_autoptr(ImapConnection) connection =
+        imap_connection_ref(imap_lease_connection(transfer->lease));
+
     finish(transfer, error);
+    /* Other commands on the line are tried again elsewhere. */
+    imap_connection_close(connection, others);
 }
 
 static void
@@ -262,16 +302,19 @@ on_begin(guint64 size, gboolean certain, gpointer user_data)
         return;
     }
     if (transfer->body != NULL) {
-        if (cache_body_size(transfer->body) == size)
-            return;
-        finish_with(transfer, FS_ERROR_STALE,
-                    "the message changed its size while it was read");
+        /* Whoever reads has part of it already: no more guessing. */
+        if (cache_body_size(transfer->body) != size)
+            finish_with(transfer, FS_ERROR_STALE,
+                        "the message changed its size while it was read");
+        else if (!certain)
+            finish_with(transfer, FS_ERROR_INCOMPLETE,
+                        "the server does not say whose octets it sends");
         return;
     }
     transfer->body =
         cache_bodies_create(transfer->transfers->account->bodies, key, size);
     cache_body_set_watch(transfer->body, on_readable, transfer);
-    if (certain && size == transfer->announced) {
+    if (certain && is_plausible(transfer, size)) {
         transfer->certain = TRUE;
         fs_need_progress(transfer->need);
     }
@@ -306,7 +349,7 @@ on_end(gpointer user_data)
     if (transfer->transfers == NULL)
         return;
     transfer->whole = TRUE;
-    if (cache_body_size(transfer->body) != transfer->announced)
+    if (!is_plausible(transfer, cache_body_size(transfer->body)))
         check_exists(transfer);
     else
         settle(transfer);
@@ -340,6 +383,8 @@ on_done(const GError *error, gpointer user_data)
         finish(transfer, error);
     } else {
         /* Refused, or OK with nothing in it. */
+        g_clear_error(&transfer->refusal);
+        transfer->refusal = error != NULL ? g_error_copy(error) : NULL;
         check_exists(transfer);
     }
 }
@@ -355,6 +400,15 @@ static const ImapFetchBodyHandler fetch_handler = {
 /* ---- the beginning ---- */
 
 static void
+on_explained(const GError *error, gpointer user_data)
+{
+    g_autoptr(FsTransfer) transfer = user_data;
+
+    if (transfer->transfers != NULL)
+        finish(transfer, error);
+}
+
+static void
 on_lease(ImapLease *lease, const GError *error, gpointer user_data)
 {
     g_autoptr(FsTransfer) transfer = user_data;
@@ -366,7 +420,9 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
         return;
     }
     if (lease == NULL) {
-        finish(transfer, error);
+        fs_lister_explain(transfer->transfers->account->lister,
+                          transfer->mailbox, error, on_explained,
+                          fs_transfer_ref(transfer));
         return;
     }
     transfer->lease = lease;
@@ -420,6 +476,14 @@ fs_transfers_get(FsTransfers *transfers, guint32 mailbox, guint32 uid)
     return transfer;
 }
 
+void
+fs_transfers_set_resized(FsTransfers *transfers, FsResizedFunc resized,
+                         gpointer user_data)
+{
+    transfers->resized = resized;
+    transfers->resized_data = user_data;
+}
+
 CacheBody *
 fs_transfers_find(FsTransfers *transfers, guint32 mailbox, guint32 uid)
 {
@@ -448,7 +512,6 @@ fs_transfers_new(FsAccount *account)
     transfers->account = account;
     transfers->under_way = g_hash_table_new_full(g_int64_hash, g_int64_equal,
                                                  g_free, unref_transfer);
-    transfers->paused = g_ptr_array_new_with_free_func(unref_connection);
     return transfers;
 }
 
@@ -468,6 +531,5 @@ fs_transfers_free(FsTransfers *transfers)
         g_clear_pointer(&transfer->lease, imap_lease_release);
     }
     g_hash_table_unref(transfers->under_way);
-    g_ptr_array_unref(transfers->paused);
     g_free(transfers);
 }

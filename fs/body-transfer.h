@@ -17,6 +17,12 @@ typedef struct FsTransfer FsTransfer;
 FsTransfers *fs_transfers_new(FsAccount *account);
 void fs_transfers_free(FsTransfers *transfers); /* accepts NULL */
 
+/* Told when a message turns out to have another size than the index said, and
+ * so another than others may have been told. The index has the right one. */
+typedef void (*FsResizedFunc)(guint32 mailbox, guint32 uid, gpointer user_data);
+void fs_transfers_set_resized(FsTransfers *transfers, FsResizedFunc resized,
+                              gpointer user_data);
+
 /* The body of message @uid of @mailbox if it is in the store, else NULL. Caller
  * owns a reference. */
 CacheBody *fs_transfers_find(FsTransfers *transfers, guint32 mailbox,

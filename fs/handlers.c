@@ -10,6 +10,7 @@
 
 #include "fs/body-transfer.h"
 #include "fs/errno.h"
+#include "fs/inode.h"
 #include "fs/operation.h"
 
 #include <errno.h>
@@ -69,7 +70,8 @@ run_lookup(FsOperation *operation)
     struct fuse_entry_param param;
     FsEntry entry;
     FsAnswer answer = fs_name_space_look_up(handlers->names, operation->inode,
-                                            operation->name, &entry, &obstacle);
+                                            operation->name, operation->since,
+                                            &entry, &obstacle);
 
     if (answer != FS_ANSWER_FOUND) {
         answer_obstacle(operation, answer, &obstacle, ENOENT);
@@ -115,8 +117,8 @@ run_opendir(FsOperation *operation)
 {
     FsHandlers *handlers = handlers_of(operation);
     FsObstacle obstacle = {0};
-    FsAnswer answer = fs_name_space_open_directory(handlers->names,
-                                                   operation->inode, &obstacle);
+    FsAnswer answer = fs_name_space_open_directory(
+        handlers->names, operation->inode, operation->since, &obstacle);
 
     if (answer != FS_ANSWER_FOUND)
         answer_obstacle(operation, answer, &obstacle, ESTALE);
@@ -328,6 +330,8 @@ run_open(FsOperation *operation)
         }
         body = fs_transfers_find(transfers, entry.mailbox, entry.uid);
         if (body != NULL) {
+            correct_size(handlers, operation->inode, entry.attributes.st_size,
+                         cache_body_size(body));
             reply_open(operation, body, NULL);
             return;
         }
@@ -427,6 +431,25 @@ handle_statfs(fuse_req_t request, fuse_ino_t inode)
     statfs.f_ffree = statfs.f_favail = BLOCKS_BEYOND;
     statfs.f_namemax = 255;
     fuse_reply_statfs(request, &statfs);
+}
+
+/* Nobody may be waiting for the message any more, and still the kernel has to
+ * forget the size that it was told. */
+static void
+on_resized(guint32 mailbox, guint32 uid, gpointer user_data)
+{
+    FsHandlers *handlers = user_data;
+    guint64 inode = fs_inode_make(handlers->account->number, mailbox, uid);
+
+    fuse_lowlevel_notify_inval_inode(handlers->fuse, inode, -1, 0);
+}
+
+void
+fs_handlers_attach(FsHandlers *handlers, struct fuse_session *fuse)
+{
+    handlers->fuse = fuse;
+    fs_transfers_set_resized(handlers->account->transfers, on_resized,
+                             handlers);
 }
 
 const struct fuse_lowlevel_ops fs_handlers_ops = {

@@ -10,7 +10,10 @@
 typedef struct {
     FsAccount *account;
     FsNameSpace *names;
-    struct fuse_session *fuse; /* for notifications; set before any request */
+    struct fuse_session *fuse; /* for notifications */
 } FsHandlers;
 
 extern const struct fuse_lowlevel_ops fs_handlers_ops;
+
+/* Before the first request: tells @handlers the session that they serve. */
+void fs_handlers_attach(FsHandlers *handlers, struct fuse_session *fuse);

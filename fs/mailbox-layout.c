@@ -15,6 +15,7 @@
 #include "fs/mailbox-layout.h"
 
 #include "fs/inode.h"
+#include "fs/lister.h"
 #include "fs/message-name.h"
 #include "fs/synchroniser.h"
 
@@ -132,11 +133,10 @@ is_selectable(const FsAccount *account, guint32 mailbox)
 
 /* FS_ANSWER_FOUND when the tree is known and has the directory @inode. */
 static FsAnswer
-find_directory(const FsAccount *account, guint64 inode, FsFreshness freshness,
+find_directory(const FsAccount *account, guint64 inode, gint64 since,
                guint32 *mailbox, FsObstacle *obstacle)
 {
-    FsNeed *need =
-        fs_synchroniser_need_mailboxes(account->synchroniser, freshness);
+    FsNeed *need = fs_lister_need(account->lister, since);
 
     if (need != NULL)
         return wait_for(need, obstacle);
@@ -148,29 +148,24 @@ find_directory(const FsAccount *account, guint64 inode, FsFreshness freshness,
 
 /* ---- the interface ---- */
 
+/* What is found may be old: then it is refreshed, and nobody waits for that.
+ * Only who does not find waits for what is fresh. */
 static FsAnswer
-look_up_message(FsAccount *account, guint32 mailbox, const char *name,
-                FsEntry *entry, FsObstacle *obstacle)
+look_up_message(FsAccount *account, guint32 mailbox, const char *stem,
+                guint32 uid, const char *name, gint64 since, FsEntry *entry,
+                FsObstacle *obstacle)
 {
-    g_autofree char *stem = NULL;
     char listed[sizeof entry->name];
     CacheMessage message;
     FsNeed *need;
-    guint32 uid;
 
-    if (!is_selectable(account, mailbox) ||
-        !fs_message_name_parse(name, &stem, &uid))
-        return FS_ANSWER_NONE;
     need =
         fs_synchroniser_need_messages(account->synchroniser, mailbox, FS_KNOWN);
     if (need != NULL)
         return wait_for(need, obstacle);
-    if (!cache_index_message(account->index, mailbox, uid, &message)) {
-        /* It may have come since. */
-        need = fs_synchroniser_need_messages(account->synchroniser, mailbox,
-                                             FS_FRESH);
+    need = fs_synchroniser_need_messages(account->synchroniser, mailbox, since);
+    if (!cache_index_message(account->index, mailbox, uid, &message))
         return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_NONE;
-    }
     if (stem != NULL) {
         name_message(account, mailbox, &message, listed, sizeof listed);
         if (!g_str_equal(listed, name))
@@ -182,22 +177,30 @@ look_up_message(FsAccount *account, guint32 mailbox, const char *name,
 
 static FsAnswer
 layout_look_up(FsNameSpace *names, guint64 directory, const char *name,
-               FsEntry *entry, FsObstacle *obstacle)
+               gint64 since, FsEntry *entry, FsObstacle *obstacle)
 {
     FsAccount *account = names->account;
+    g_autofree char *stem = NULL;
     const FsMailbox *child;
     guint32 mailbox;
+    guint32 uid;
+    FsNeed *need;
     FsAnswer answer =
         find_directory(account, directory, FS_KNOWN, &mailbox, obstacle);
 
     if (answer != FS_ANSWER_FOUND)
         return answer;
+    need = fs_lister_need(account->lister, since);
     child = fs_mailbox_tree_child(account->tree, mailbox, name);
     if (child != NULL) {
         describe_directory(account, child->id, entry);
         return FS_ANSWER_FOUND;
     }
-    return look_up_message(account, mailbox, name, entry, obstacle);
+    if (is_selectable(account, mailbox) &&
+        fs_message_name_parse(name, &stem, &uid))
+        return look_up_message(account, mailbox, stem, uid, name, since, entry,
+                               obstacle);
+    return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_NONE;
 }
 
 static FsAnswer
@@ -228,19 +231,18 @@ layout_describe(FsNameSpace *names, guint64 inode, FsEntry *entry,
 }
 
 static FsAnswer
-layout_open_directory(FsNameSpace *names, guint64 directory,
+layout_open_directory(FsNameSpace *names, guint64 directory, gint64 since,
                       FsObstacle *obstacle)
 {
     FsAccount *account = names->account;
     guint32 mailbox;
     FsNeed *need;
     FsAnswer answer =
-        find_directory(account, directory, FS_FRESH, &mailbox, obstacle);
+        find_directory(account, directory, since, &mailbox, obstacle);
 
     if (answer != FS_ANSWER_FOUND || !is_selectable(account, mailbox))
         return answer;
-    need =
-        fs_synchroniser_need_messages(account->synchroniser, mailbox, FS_FRESH);
+    need = fs_synchroniser_need_messages(account->synchroniser, mailbox, since);
     return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_FOUND;
 }
 

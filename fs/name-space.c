@@ -3,9 +3,10 @@
 
 FsAnswer
 fs_name_space_look_up(FsNameSpace *names, guint64 directory, const char *name,
-                      FsEntry *entry, FsObstacle *obstacle)
+                      gint64 since, FsEntry *entry, FsObstacle *obstacle)
 {
-    return names->class->look_up(names, directory, name, entry, obstacle);
+    return names->class->look_up(names, directory, name, since, entry,
+                                 obstacle);
 }
 
 FsAnswer
@@ -17,9 +18,9 @@ fs_name_space_describe(FsNameSpace *names, guint64 inode, FsEntry *entry,
 
 FsAnswer
 fs_name_space_open_directory(FsNameSpace *names, guint64 directory,
-                             FsObstacle *obstacle)
+                             gint64 since, FsObstacle *obstacle)
 {
-    return names->class->open_directory(names, directory, obstacle);
+    return names->class->open_directory(names, directory, since, obstacle);
 }
 
 FsAnswer

@@ -39,11 +39,11 @@ typedef struct FsNameSpace FsNameSpace;
 
 typedef struct {
     FsAnswer (*look_up)(FsNameSpace *names, guint64 directory, const char *name,
-                        FsEntry *entry, FsObstacle *obstacle);
+                        gint64 since, FsEntry *entry, FsObstacle *obstacle);
     FsAnswer (*describe)(FsNameSpace *names, guint64 inode, FsEntry *entry,
                          FsObstacle *obstacle);
     FsAnswer (*open_directory)(FsNameSpace *names, guint64 directory,
-                               FsObstacle *obstacle);
+                               gint64 since, FsObstacle *obstacle);
     FsAnswer (*next)(FsNameSpace *names, guint64 directory, guint64 cookie,
                      FsEntry *entry, FsObstacle *obstacle);
     void (*free)(FsNameSpace *names);
@@ -55,19 +55,21 @@ struct FsNameSpace {
     FsAccount *account; /* borrowed; outlives the name space */
 };
 
-/* The entry @name of the directory @directory. */
+/* The entry @name of the directory @directory, for an operation that began at
+ * @since (microseconds, monotonic). What is not there is not there now. */
 FsAnswer fs_name_space_look_up(FsNameSpace *names, guint64 directory,
-                               const char *name, FsEntry *entry,
+                               const char *name, gint64 since, FsEntry *entry,
                                FsObstacle *obstacle);
 
 /* What @inode is. FS_ANSWER_NONE: nothing any more. */
 FsAnswer fs_name_space_describe(FsNameSpace *names, guint64 inode,
                                 FsEntry *entry, FsObstacle *obstacle);
 
-/* Makes sure that @directory can be listed completely, and is fresh. Never
+/* Makes sure that @directory can be listed completely, and is fresh for an
+ * operation that began at @since (microseconds, monotonic). Never
  * FS_ANSWER_FOUND without that. */
 FsAnswer fs_name_space_open_directory(FsNameSpace *names, guint64 directory,
-                                      FsObstacle *obstacle);
+                                      gint64 since, FsObstacle *obstacle);
 
 /* The entry of @directory at @cookie (0: the first), "." and ".." left out.
  * FS_ANSWER_NONE: the end of a complete listing. Cookies stay good while the

@@ -62,6 +62,7 @@ fs_operation_start(fuse_req_t request, FsOperationFunc func, fuse_ino_t inode,
     operation->size = size;
     operation->offset = offset;
     operation->user_data = fuse_req_userdata(request);
+    operation->since = g_get_monotonic_time();
     operation->link.data = operation;
     if (file != NULL) {
         operation->has_file = TRUE;

@@ -32,7 +32,8 @@ struct FsOperation {
     /* The handler's own, kept from one run to the next; freed at the end. */
     gpointer memory;
     GDestroyNotify free_memory;
-    guint runs; /* how often it was run, this time included */
+    gint64 since; /* when it began: microseconds, monotonic */
+    guint runs;   /* how often it was run, this time included */
 
     /* Private. */
     fuse_req_t request;

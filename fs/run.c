@@ -104,7 +104,7 @@ attach(Mount *mount, GError **error)
     fuse_opt_free_args(&args);
     if (mount->session == NULL)
         return FALSE;
-    mount->handlers.fuse = fs_session_fuse(mount->session);
+    fs_handlers_attach(&mount->handlers, fs_session_fuse(mount->session));
     fs_session_set_ended(mount->session, on_ended, mount);
     attached = fs_session_mount(mount->session, options->mountpoint, error);
     if (!attached)
@@ -115,11 +115,6 @@ attach(Mount *mount, GError **error)
 static void
 serve(Mount *mount)
 {
-    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
-    guint sources[G_N_ELEMENTS(signals)];
-
-    for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
-        sources[i] = g_unix_signal_add(signals[i], on_signal, mount);
     if (!mount->options->foreground) {
         fs_log_use_syslog();
         fs_background_detach();
@@ -129,8 +124,24 @@ serve(Mount *mount)
     fs_session_unmount(mount->session);
     imap_pool_log_out(mount->account->pool, on_end, mount);
     g_main_loop_run(mount->loop);
+}
+
+/* From before it is mounted, so that no signal leaves a dead mount. */
+static gboolean
+attach_and_serve(Mount *mount, GError **error)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    guint sources[G_N_ELEMENTS(signals)];
+    gboolean attached;
+
+    for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
+        sources[i] = g_unix_signal_add(signals[i], on_signal, mount);
+    attached = attach(mount, error);
+    if (attached)
+        serve(mount);
     for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
         g_source_remove(sources[i]);
+    return attached;
 }
 
 int
@@ -145,8 +156,8 @@ fs_run(const FsOptions *options)
     mount.account = fs_account_new(options);
     mount.names = fs_mailbox_layout_new(mount.account);
     mount.handlers = (FsHandlers){mount.account, mount.names, NULL};
-    if (log_in(&mount, &error) && attach(&mount, &error))
-        serve(&mount);
+    if (log_in(&mount, &error))
+        attach_and_serve(&mount, &error);
     fs_session_free(mount.session);
     fs_name_space_free(mount.names);
     fs_account_free(mount.account);

@@ -1,5 +1,4 @@
-/* Keeps the list of mailboxes, and the messages of those in use, as the server
- * has them.
+/* Keeps the messages of the mailboxes in use as the server has them.
  *
  * A first synchronisation is one streamed FETCH of everything. A later one, and
  * a first one whose count disagrees with EXISTS, asks for the UIDs that exist
@@ -9,27 +8,25 @@
 #include "fs/synchroniser.h"
 
 #include "fs/errno.h"
+#include "fs/lister.h"
 #include "fs/message-name.h"
 #include "imap/error.h"
-#include "imap/mailbox-encoding.h"
 #include "imap/requests.h"
 
 #define MAX_ROUNDS 3
 /* A FETCH names at most this many UIDs, and so stays a short line. */
 #define MAX_RANGES_PER_FETCH 300
-/* The server names that many messages at the most. */
+/* More messages than the server says there are: so many may have come while
+ * they were listed. */
+#define SURPLUS_MAX 10000
+/* A mailbox holds that many messages at the most. */
 #define MAX_MESSAGES (20u * 1000 * 1000)
-/* After a failed refresh of what is known, it is served as it is for so
- * long. */
-#define REFRESH_RETRY_US (5 * G_USEC_PER_SEC)
 
 typedef struct {
     FsSynchroniser *synchroniser; /* NULL once that is gone */
     guint32 id;
-    gboolean known;    /* completely, at synced_at */
-    gint64 synced_at;  /* microseconds, monotonic */
+    FsRefresh refresh;
     gint64 changed_at; /* seconds since the epoch */
-    FsNeed *need;      /* NULL unless it is being synchronised */
 
     /* While it is being synchronised. */
     ImapLease *lease;
@@ -39,25 +36,17 @@ typedef struct {
     guint attempts;
     gboolean changed;
     gboolean flooded;
-} Mailbox;
 
-/* A LIST under way. */
-typedef struct {
-    FsSynchroniser *synchroniser; /* NULL once that is gone */
-    ImapLease *lease;
-    guint attempts;
-} Listing;
+    gboolean unusable; /* the server has replaced it, and no id is left */
+} Mailbox;
 
 struct FsSynchroniser {
     FsAccount *account;
     GHashTable *mailboxes; /* id -> Mailbox, a reference */
-    gboolean list_known;
-    gint64 listed_at;  /* microseconds, monotonic */
-    FsNeed *list_need; /* NULL unless it is being listed */
-    Listing *listing;  /* likewise; a reference */
 };
 
 static void start_round(Mailbox *mailbox);
+static void reselect(Mailbox *mailbox);
 static void acquire(Mailbox *mailbox);
 
 /* ---- the mailboxes' records ---- */
@@ -67,7 +56,7 @@ mailbox_clear(gpointer data)
 {
     Mailbox *mailbox = data;
 
-    fs_need_unref(mailbox->need);
+    fs_refresh_clear(&mailbox->refresh);
     imap_lease_release(mailbox->lease);
     imap_uid_set_free(mailbox->wanted);
 }
@@ -96,29 +85,17 @@ mailbox_of(FsSynchroniser *synchroniser, guint32 id)
     return mailbox;
 }
 
+static void
+forget(FsSynchroniser *synchroniser, guint32 id)
+{
+    cache_index_drop_mailbox(synchroniser->account->index, id);
+    g_hash_table_remove(synchroniser->mailboxes, GUINT_TO_POINTER(id));
+}
+
 static CacheIndex *
 index_of(const Mailbox *mailbox)
 {
     return mailbox->synchroniser->account->index;
-}
-
-/* Whether @error is the line's and not the server's answer: then what is known
- * is still the best there is. */
-static gboolean
-is_of_the_line(const GError *error)
-{
-    return error->domain == IMAP_ERROR && (error->code == IMAP_ERROR_CLOSED ||
-                                           error->code == IMAP_ERROR_TIMEOUT ||
-                                           error->code == IMAP_ERROR_CONNECT ||
-                                           error->code == IMAP_ERROR_RESOLVE);
-}
-
-/* The age that lets what is known count as fresh for REFRESH_RETRY_US. */
-static gint64
-retry_later(const FsSynchroniser *synchroniser)
-{
-    return g_get_monotonic_time() + REFRESH_RETRY_US -
-           synchroniser->account->options->poll_seconds * G_USEC_PER_SEC;
 }
 
 /* ---- the end of a synchronisation ---- */
@@ -126,26 +103,22 @@ retry_later(const FsSynchroniser *synchroniser)
 static void
 finish(Mailbox *mailbox, const GError *error)
 {
-    g_autoptr(Mailbox) keep = g_rc_box_acquire(mailbox);
-    g_autoptr(FsNeed) need = g_steal_pointer(&mailbox->need);
+    FsSynchroniser *synchroniser = mailbox->synchroniser;
+    FsAccount *account = synchroniser->account;
 
+    g_rc_box_acquire(mailbox);
     g_clear_pointer(&mailbox->lease, imap_lease_release);
     g_clear_pointer(&mailbox->wanted, imap_uid_set_free);
-    if (error == NULL) {
-        if (mailbox->changed || !mailbox->known)
-            mailbox->changed_at = g_get_real_time() / G_USEC_PER_SEC;
-        mailbox->known = TRUE;
-        mailbox->synced_at = g_get_monotonic_time();
-    } else if (mailbox->known && is_of_the_line(error)) {
-        g_message("showing a mailbox as it was: %s", error->message);
-        mailbox->synced_at = retry_later(mailbox->synchroniser);
-        error = NULL;
-    } else if (!mailbox->known) {
-        cache_index_drop_mailbox(index_of(mailbox), mailbox->id);
-    }
+    if (error == NULL && (mailbox->changed || !mailbox->refresh.known))
+        mailbox->changed_at = g_get_real_time() / G_USEC_PER_SEC;
+    if (error != NULL && !mailbox->refresh.known)
+        cache_index_drop_mailbox(account->index, mailbox->id);
     if (error != NULL)
         g_message("a mailbox cannot be listed: %s", error->message);
-    fs_need_complete(need, error);
+    fs_refresh_end(&mailbox->refresh, error, account->options->poll_seconds);
+    if (fs_mailbox_tree_get(account->tree, mailbox->id) == NULL)
+        forget(synchroniser, mailbox->id);
+    mailbox_unref(mailbox);
 }
 
 static void
@@ -180,6 +153,19 @@ is_wanted(const Mailbox *mailbox, guint32 uid)
            imap_uid_set_contains(mailbox->wanted, uid);
 }
 
+static guint64
+count_there(const Mailbox *mailbox)
+{
+    return cache_index_count(index_of(mailbox), mailbox->id);
+}
+
+static guint64
+count_said(const Mailbox *mailbox)
+{
+    return imap_connection_mailbox(imap_lease_connection(mailbox->lease))
+        ->exists;
+}
+
 static void
 on_message(const ImapFetch *fetch, gpointer user_data)
 {
@@ -190,9 +176,10 @@ on_message(const ImapFetch *fetch, gpointer user_data)
     const char *header = "";
     gsize length = 0;
 
-    if (mailbox->synchroniser == NULL || !is_wanted(mailbox, fetch->uid))
+    if (mailbox->synchroniser == NULL || mailbox->lease == NULL ||
+        !is_wanted(mailbox, fetch->uid))
         return;
-    if (cache_index_count(index_of(mailbox), mailbox->id) >= MAX_MESSAGES) {
+    if (count_there(mailbox) >= count_said(mailbox) + SURPLUS_MAX) {
         mailbox->flooded = TRUE;
         return;
     }
@@ -255,17 +242,12 @@ fetch_more(Mailbox *mailbox)
     return TRUE;
 }
 
-static guint64
-count_there(const Mailbox *mailbox)
+/* A server may refuse a whole FETCH because one message was expunged meanwhile
+ * (RFC 2180, section 4.1.2): who looks again is told which. */
+static gboolean
+is_refusal(const GError *error)
 {
-    return cache_index_count(index_of(mailbox), mailbox->id);
-}
-
-static guint64
-count_said(const Mailbox *mailbox)
-{
-    return imap_connection_mailbox(imap_lease_connection(mailbox->lease))
-        ->exists;
+    return error->domain == IMAP_ERROR && error->code >= IMAP_ERROR_NO;
 }
 
 static void
@@ -275,7 +257,9 @@ on_fetched(const GError *error, gpointer user_data)
 
     if (mailbox->synchroniser == NULL || mailbox->lease == NULL)
         return;
-    if (error != NULL)
+    if (error != NULL && is_refusal(error) && mailbox->rounds < MAX_ROUNDS)
+        start_round(mailbox);
+    else if (error != NULL)
         fail(mailbox, error);
     else if (mailbox->flooded)
         finish_incomplete(mailbox, "it has no end");
@@ -346,9 +330,10 @@ on_searched(const ImapUidSet *found, const GError *error, gpointer user_data)
         return;
     }
     if (imap_uid_set_count(found) != count_said(mailbox)) {
-        /* One of the two is wrong, or it has just changed: look again. */
+        /* It has just changed, or the server does not tell of changes in a
+         * mailbox that stays selected: select it anew. */
         if (mailbox->rounds < MAX_ROUNDS)
-            start_round(mailbox);
+            reselect(mailbox);
         else
             finish_incomplete(mailbox, "UID SEARCH and EXISTS disagree");
         return;
@@ -377,57 +362,120 @@ start_round(Mailbox *mailbox)
 /* ---- the beginning ---- */
 
 /* The server has given the mailbox's name to another one: what we knew under
- * this id is gone, and what is there now gets an id of its own. */
+ * this id is gone, and what is there now gets an id of its own. Without one it
+ * cannot be shown: its messages would pass for the old ones. */
 static void
 replaced(Mailbox *mailbox)
 {
     FsAccount *account = mailbox->synchroniser->account;
-    g_autoptr(GError) error =
-        g_error_new(FS_ERROR, FS_ERROR_STALE,
-                    "the server has replaced the mailbox (UIDVALIDITY)");
+    g_autoptr(GError) error = NULL;
 
-    cache_index_drop_mailbox(account->index, mailbox->id);
-    mailbox->known = FALSE;
-    fs_mailbox_tree_new_id(account->tree, mailbox->id, NULL);
+    if (fs_mailbox_tree_new_id(account->tree, mailbox->id, &error) != 0)
+        error = g_error_new(FS_ERROR, FS_ERROR_STALE,
+                            "the server has replaced the mailbox "
+                            "(UIDVALIDITY)");
+    else
+        mailbox->unusable = TRUE;
+    mailbox->refresh.known = FALSE;
     finish(mailbox, error);
+}
+
+/* Some servers keep UIDVALIDITY when a mailbox is deleted and made again; a
+ * UIDNEXT that went back tells. */
+static gboolean
+is_another(const CacheMailbox *known, const ImapMailbox *selected,
+           gboolean fresh)
+{
+    return known->uidvalidity != selected->uidvalidity ||
+           (fresh && known->uidnext != 0 && selected->uidnext != 0 &&
+            selected->uidnext < known->uidnext);
+}
+
+/* Begins with what the selection says; @fresh: it has just been made. */
+static void
+begin(Mailbox *mailbox, gboolean fresh)
+{
+    const ImapMailbox *selected =
+        imap_connection_mailbox(imap_lease_connection(mailbox->lease));
+    CacheMailbox state;
+
+    if (cache_index_mailbox(index_of(mailbox), mailbox->id, &state) &&
+        is_another(&state, selected, fresh)) {
+        replaced(mailbox);
+        return;
+    }
+    state = (CacheMailbox){selected->uidvalidity, selected->uidnext};
+    cache_index_set_mailbox(index_of(mailbox), mailbox->id, &state);
+    /* A selection that is not new may show what is gone: a round asks first. */
+    if (!fresh || mailbox->refresh.known || count_there(mailbox) > 0)
+        start_round(mailbox);
+    else if (selected->exists == 0)
+        finish(mailbox, NULL);
+    else
+        fetch(mailbox, "1:*");
+}
+
+static void
+on_reselected(const GError *error, gpointer user_data)
+{
+    g_autoptr(Mailbox) mailbox = user_data;
+    ImapConnection *connection;
+
+    if (mailbox->synchroniser == NULL || mailbox->lease == NULL)
+        return;
+    if (error == NULL) {
+        begin(mailbox, TRUE);
+        return;
+    }
+    /* Now it has no mailbox selected, whatever its other leases believe. */
+    connection = imap_lease_connection(mailbox->lease);
+    imap_connection_close(connection, error);
+    finish(mailbox, error);
+}
+
+static void
+reselect(Mailbox *mailbox)
+{
+    const FsMailbox *directory =
+        fs_mailbox_tree_get(mailbox->synchroniser->account->tree, mailbox->id);
+
+    if (directory == NULL || directory->wire_name == NULL) {
+        finish_incomplete(mailbox, "the mailbox is gone");
+        return;
+    }
+    imap_request_examine(imap_lease_connection(mailbox->lease),
+                         directory->wire_name, on_reselected,
+                         g_rc_box_acquire(mailbox));
+}
+
+static void
+on_explained(const GError *error, gpointer user_data)
+{
+    g_autoptr(Mailbox) mailbox = user_data;
+
+    if (mailbox->synchroniser != NULL)
+        finish(mailbox, error);
 }
 
 static void
 on_lease(ImapLease *lease, const GError *error, gpointer user_data)
 {
     g_autoptr(Mailbox) mailbox = user_data;
-    const ImapMailbox *selected;
-    CacheMailbox state;
 
     if (mailbox->synchroniser == NULL) {
         imap_lease_release(lease);
         return;
     }
     if (lease == NULL) {
-        finish(mailbox, error);
+        fs_lister_explain(mailbox->synchroniser->account->lister, mailbox->id,
+                          error, on_explained, g_rc_box_acquire(mailbox));
         return;
     }
     mailbox->lease = lease;
     mailbox->rounds = 0;
     mailbox->flooded = FALSE;
     g_clear_pointer(&mailbox->wanted, imap_uid_set_free);
-    selected = imap_connection_mailbox(imap_lease_connection(lease));
-    if (cache_index_mailbox(index_of(mailbox), mailbox->id, &state) &&
-        state.uidvalidity != selected->uidvalidity) {
-        if (mailbox->known) {
-            replaced(mailbox);
-            return;
-        }
-        cache_index_drop_mailbox(index_of(mailbox), mailbox->id);
-    }
-    state = (CacheMailbox){selected->uidvalidity, selected->uidnext};
-    cache_index_set_mailbox(index_of(mailbox), mailbox->id, &state);
-    if (mailbox->known || count_there(mailbox) > 0)
-        start_round(mailbox);
-    else if (selected->exists == 0)
-        finish(mailbox, NULL);
-    else
-        fetch(mailbox, "1:*");
+    begin(mailbox, imap_lease_is_fresh(lease));
 }
 
 static void
@@ -438,7 +486,8 @@ acquire(Mailbox *mailbox)
         fs_mailbox_tree_get(account->tree, mailbox->id);
     g_autoptr(GError) error = NULL;
 
-    if (directory == NULL || directory->wire_name == NULL) {
+    if (directory == NULL || directory->wire_name == NULL ||
+        mailbox->unusable) {
         error = g_error_new(FS_ERROR, FS_ERROR_STALE, "the mailbox is gone");
         finish(mailbox, error);
         return;
@@ -447,41 +496,46 @@ acquire(Mailbox *mailbox)
                       g_rc_box_acquire(mailbox));
 }
 
-static gboolean
-is_fresh(const FsSynchroniser *synchroniser, gint64 since)
-{
-    return g_get_monotonic_time() - since <
-           synchroniser->account->options->poll_seconds * G_USEC_PER_SEC;
-}
-
 FsNeed *
 fs_synchroniser_need_messages(FsSynchroniser *synchroniser, guint32 id,
-                              FsFreshness freshness)
+                              gint64 since)
 {
     Mailbox *mailbox = mailbox_of(synchroniser, id);
+    gboolean start;
+    FsNeed *need =
+        fs_refresh_ask(&mailbox->refresh, since,
+                       synchroniser->account->options->poll_seconds, &start);
 
-    if (mailbox->known &&
-        (freshness == FS_KNOWN || is_fresh(synchroniser, mailbox->synced_at)))
-        return NULL;
-    if (mailbox->need == NULL) {
-        mailbox->need = fs_need_new();
+    if (start) {
         mailbox->attempts = 0;
         mailbox->changed = FALSE;
         acquire(mailbox);
     }
-    return mailbox->need;
+    return need;
 }
 
 void
 fs_synchroniser_mark_stale(FsSynchroniser *synchroniser, guint32 id)
 {
-    mailbox_of(synchroniser, id)->synced_at = G_MININT64 / 2;
+    fs_refresh_mark_stale(&mailbox_of(synchroniser, id)->refresh);
 }
 
 gint64
 fs_synchroniser_changed_at(FsSynchroniser *synchroniser, guint32 id)
 {
     return mailbox_of(synchroniser, id)->changed_at;
+}
+
+void
+fs_synchroniser_mailbox_gone(const FsMailbox *mailbox, gpointer user_data)
+{
+    FsSynchroniser *synchroniser = user_data;
+    Mailbox *known = g_hash_table_lookup(synchroniser->mailboxes,
+                                         GUINT_TO_POINTER(mailbox->id));
+
+    /* What is under way ends by itself, and forgets it then. */
+    if (known != NULL && !fs_refresh_is_under_way(&known->refresh))
+        forget(synchroniser, mailbox->id);
 }
 
 static void
@@ -493,148 +547,6 @@ on_pool_change(const char *wire_name, gpointer user_data)
 
     if (directory != NULL)
         fs_synchroniser_mark_stale(synchroniser, directory->id);
-}
-
-/* ---- the list of mailboxes ---- */
-
-static void acquire_for_list(Listing *listing);
-
-static void
-listing_clear(gpointer data)
-{
-    imap_lease_release(((Listing *)data)->lease);
-}
-
-static void
-listing_unref(gpointer listing)
-{
-    g_rc_box_release_full(listing, listing_clear);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Listing, listing_unref)
-
-static void
-finish_list(Listing *listing, const GError *error)
-{
-    FsSynchroniser *synchroniser = listing->synchroniser;
-    g_autoptr(FsNeed) need = g_steal_pointer(&synchroniser->list_need);
-    g_autoptr(Listing) owned = g_steal_pointer(&synchroniser->listing);
-
-    g_clear_pointer(&listing->lease, imap_lease_release);
-    if (error == NULL) {
-        synchroniser->list_known = TRUE;
-        synchroniser->listed_at = g_get_monotonic_time();
-    } else if (synchroniser->list_known && is_of_the_line(error)) {
-        synchroniser->listed_at = retry_later(synchroniser);
-        error = NULL;
-    } else {
-        g_message("the mailboxes cannot be listed: %s", error->message);
-    }
-    fs_need_complete(need, error);
-}
-
-/* What is under way for it goes on, and finds the mailbox gone. */
-static void
-on_mailbox_gone(const FsMailbox *mailbox, gpointer user_data)
-{
-    FsSynchroniser *synchroniser = user_data;
-    Mailbox *known = g_hash_table_lookup(synchroniser->mailboxes,
-                                         GUINT_TO_POINTER(mailbox->id));
-
-    if (known != NULL && known->need == NULL) {
-        cache_index_drop_mailbox(synchroniser->account->index, mailbox->id);
-        g_hash_table_remove(synchroniser->mailboxes,
-                            GUINT_TO_POINTER(mailbox->id));
-    }
-}
-
-static gboolean
-update_tree(Listing *listing, const GArray *mailboxes, GError **error)
-{
-    FsSynchroniser *synchroniser = listing->synchroniser;
-    gboolean utf8 =
-        imap_connection_is_utf8(imap_lease_connection(listing->lease));
-    g_autoptr(GArray) listed = g_array_sized_new(
-        FALSE, FALSE, sizeof(FsMailboxListing), mailboxes->len);
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-
-    for (guint i = 0; i < mailboxes->len; i++) {
-        const ImapListedMailbox *mailbox =
-            &g_array_index(mailboxes, ImapListedMailbox, i);
-        FsMailboxListing one = {
-            .wire_name = mailbox->name,
-            .name = imap_mailbox_decode(mailbox->name, utf8),
-            .delimiter = mailbox->delimiter,
-            .attributes = mailbox->attributes,
-        };
-
-        g_ptr_array_add(names, (gpointer)one.name);
-        g_array_append_val(listed, one);
-    }
-    return fs_mailbox_tree_update(
-        synchroniser->account->tree, (const FsMailboxListing *)listed->data,
-        listed->len, on_mailbox_gone, synchroniser, error);
-}
-
-static void
-on_listed(const GArray *mailboxes, const GError *error, gpointer user_data)
-{
-    g_autoptr(Listing) listing = user_data;
-    g_autoptr(GError) unfit = NULL;
-
-    if (listing->synchroniser == NULL)
-        return;
-    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
-        listing->attempts++ == 0) {
-        g_clear_pointer(&listing->lease, imap_lease_release);
-        acquire_for_list(listing);
-        return;
-    }
-    if (error == NULL && !update_tree(listing, mailboxes, &unfit))
-        error = unfit;
-    finish_list(listing, error);
-}
-
-static void
-on_list_lease(ImapLease *lease, const GError *error, gpointer user_data)
-{
-    g_autoptr(Listing) listing = user_data;
-
-    if (listing->synchroniser == NULL) {
-        imap_lease_release(lease);
-        return;
-    }
-    if (lease == NULL) {
-        finish_list(listing, error);
-        return;
-    }
-    listing->lease = lease;
-    imap_request_list(imap_lease_connection(lease), on_listed,
-                      g_rc_box_acquire(listing));
-}
-
-static void
-acquire_for_list(Listing *listing)
-{
-    imap_pool_acquire(listing->synchroniser->account->pool, NULL, on_list_lease,
-                      g_rc_box_acquire(listing));
-}
-
-FsNeed *
-fs_synchroniser_need_mailboxes(FsSynchroniser *synchroniser,
-                               FsFreshness freshness)
-{
-    if (synchroniser->list_known &&
-        (freshness == FS_KNOWN ||
-         is_fresh(synchroniser, synchroniser->listed_at)))
-        return NULL;
-    if (synchroniser->list_need == NULL) {
-        synchroniser->list_need = fs_need_new();
-        synchroniser->listing = g_rc_box_new0(Listing);
-        synchroniser->listing->synchroniser = synchroniser;
-        acquire_for_list(synchroniser->listing);
-    }
-    return synchroniser->list_need;
 }
 
 /* ---- making and ending ---- */
@@ -667,12 +579,6 @@ fs_synchroniser_free(FsSynchroniser *synchroniser)
         mailbox->synchroniser = NULL;
         g_clear_pointer(&mailbox->lease, imap_lease_release);
     }
-    if (synchroniser->listing != NULL) {
-        synchroniser->listing->synchroniser = NULL;
-        g_clear_pointer(&synchroniser->listing->lease, imap_lease_release);
-        listing_unref(synchroniser->listing);
-    }
-    fs_need_unref(synchroniser->list_need);
     g_hash_table_unref(synchroniser->mailboxes);
     g_free(synchroniser);
 }

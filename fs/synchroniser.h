@@ -1,5 +1,4 @@
-/* Keeps the list of mailboxes, and the messages of those in use, as the server
- * has them.
+/* Keeps the messages of the mailboxes in use as the server has them.
  *
  * A mailbox counts as known only after a listing that was complete: as many
  * messages as the server says there are (EXISTS). Until then, and when that
@@ -7,27 +6,23 @@
 #pragma once
 
 #include "fs/account.h"
-#include "fs/need.h"
+#include "fs/refresh.h"
 
 FsSynchroniser *fs_synchroniser_new(FsAccount *account);
 void fs_synchroniser_free(FsSynchroniser *synchroniser); /* accepts NULL */
 
-typedef enum {
-    FS_KNOWN, /* however old */
-    FS_FRESH, /* no older than options->poll_seconds */
-} FsFreshness;
-
-/* NULL when the list of mailboxes is there; else what to wait for. Borrowed. */
-FsNeed *fs_synchroniser_need_mailboxes(FsSynchroniser *synchroniser,
-                                       FsFreshness freshness);
-
-/* The same for the messages of @mailbox, an id of the account's tree whose
- * mailbox can be selected. */
+/* NULL when the messages of @mailbox, an id of the account's tree whose mailbox
+ * can be selected, are known well enough for an operation that began at
+ * @since (see fs/refresh.h); else what to wait for. Borrowed. */
 FsNeed *fs_synchroniser_need_messages(FsSynchroniser *synchroniser,
-                                      guint32 mailbox, FsFreshness freshness);
+                                      guint32 mailbox, gint64 since);
 
-/* Something has changed in @mailbox: FS_FRESH asks the server again. */
+/* Something has changed in @mailbox: who wants it fresh asks again. */
 void fs_synchroniser_mark_stale(FsSynchroniser *synchroniser, guint32 mailbox);
+
+/* A FsMailboxGoneFunc: the tree holds @mailbox no longer. @user_data is the
+ * synchroniser. */
+void fs_synchroniser_mailbox_gone(const FsMailbox *mailbox, gpointer user_data);
 
 /* Seconds since the epoch: when messages of @mailbox last came or went, as far
  * as we have seen; 0 if it was never synchronised. */

@@ -35,6 +35,7 @@ typedef struct {
 struct ImapLease {
     ImapPool *pool;
     ImapWorker *worker; /* a reference */
+    gboolean fresh;
 };
 
 struct ImapPool {
@@ -201,6 +202,20 @@ on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
     }
 }
 
+/* When one connection is silent, those that nobody uses at the moment most
+ * likely are, too: better found out now than by the next who has to wait. */
+static void
+give_up_idle(ImapPool *pool, const GError *error)
+{
+    note_failure(pool, error);
+    for (guint i = 0; i < pool->workers->len; i++) {
+        ImapWorker *worker = g_ptr_array_index(pool->workers, i);
+
+        if (imap_worker_is_usable(worker) && worker->n_leases == 0)
+            imap_connection_close(worker->connection, error);
+    }
+}
+
 static void
 on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
 {
@@ -209,6 +224,8 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
 
     g_debug("a connection ended: %s", error->message);
     remove_worker(pool, worker);
+    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT))
+        give_up_idle(pool, error);
     if (!served)
         fail_waiting(pool, is_out_of_attempts, NULL, error);
 }
@@ -253,6 +270,8 @@ lease_new(ImapPool *pool, ImapWorker *worker)
 
     lease->pool = pool;
     lease->worker = imap_worker_ref(worker);
+    lease->fresh = worker->fresh;
+    worker->fresh = FALSE;
     worker->n_leases++;
     worker->served = TRUE;
     return lease;
@@ -491,6 +510,12 @@ imap_pool_set_change_func(ImapPool *pool, ImapChangeFunc func,
 {
     pool->change_func = func;
     pool->change_data = user_data;
+}
+
+gboolean
+imap_lease_is_fresh(const ImapLease *lease)
+{
+    return lease->fresh;
 }
 
 ImapConnection *

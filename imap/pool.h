@@ -38,6 +38,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapLease, imap_lease_release)
 
 ImapConnection *imap_lease_connection(const ImapLease *lease);
 
+/* Whether the mailbox was selected for this lease: what its selection said is
+ * what the server has now. */
+gboolean imap_lease_is_fresh(const ImapLease *lease);
+
 /* Runs when a selected mailbox changes by what the server says on its own:
  * @mailbox is its wire name. May be NULL. */
 typedef void (*ImapChangeFunc)(const char *mailbox, gpointer user_data);

@@ -89,26 +89,9 @@ on_list_done(const ImapStatus *status, const GError *error, gpointer user_data)
     g_free(request);
 }
 
-/* Another namespace that cannot be listed is no reason to show nothing. */
-static void
-on_foreign_list_done(const ImapStatus *status, const GError *error,
-                     gpointer user_data)
-{
-    gboolean refused = status != NULL;
-
-    if (refused && error != NULL)
-        g_message("a namespace cannot be listed: %s", error->message);
-    on_list_done(status, refused ? NULL : error, user_data);
-}
-
 static const ImapCommandHandler list_handler = {
     .untagged = on_list_untagged,
     .done = on_list_done,
-};
-
-static const ImapCommandHandler foreign_list_handler = {
-    .untagged = on_list_untagged,
-    .done = on_foreign_list_done,
 };
 
 static void
@@ -124,9 +107,7 @@ send_list(ImapConnection *connection, ListRequest *request, const char *prefix)
                                   ? " RETURN (CHILDREN SPECIAL-USE)"
                                   : " RETURN (CHILDREN)");
     request->pending++;
-    imap_connection_send(
-        connection, command,
-        prefix[0] == '\0' ? &list_handler : &foreign_list_handler, request);
+    imap_connection_send(connection, command, &list_handler, request);
 }
 
 void

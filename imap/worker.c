@@ -106,6 +106,7 @@ on_switched(const GError *error, gpointer user_data)
     worker->change = NULL;
     worker->state = IMAP_WORKER_READY;
     worker->changes_seen = imap_connection_mailbox(worker->connection)->changes;
+    worker->fresh = error == NULL;
     if (error != NULL)
         g_clear_pointer(&worker->mailbox, g_free);
     if (worker->handler != NULL)

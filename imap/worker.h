@@ -36,6 +36,7 @@ struct ImapWorker {
     guint n_leases;
     gboolean reserved; /* takes no new leases */
     gboolean served;   /* a lease was given, or who waited has been told */
+    gboolean fresh;    /* no lease was given since the mailbox was selected */
     guint changes_seen;
 
     /* Its own. */

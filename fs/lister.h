@@ -1,0 +1,24 @@
+/* Keeps the list of mailboxes, and so the account's tree, as the server has
+ * them. A list that was refused, cut or lacks INBOX is an error: the tree then
+ * stays what it was. */
+#pragma once
+
+#include "fs/account.h"
+#include "fs/refresh.h"
+
+/* @gone (may be NULL) is called for every mailbox that the tree holds no
+ * longer. */
+FsLister *fs_lister_new(FsAccount *account, FsMailboxGoneFunc gone,
+                        gpointer user_data);
+void fs_lister_free(FsLister *lister); /* accepts NULL */
+
+/* NULL when there is a list good enough for an operation that began at @since
+ * (see fs/refresh.h); else what to wait for. Borrowed. */
+FsNeed *fs_lister_need(FsLister *lister, gint64 since);
+
+/* The error to report for @mailbox, whose selection failed with @error: many
+ * servers refuse a mailbox that is no longer there without saying that this is
+ * the reason. Asks for the list again if that may be so, and calls @func from
+ * the main loop with @error, or FS_ERROR_GONE if the mailbox is gone. */
+void fs_lister_explain(FsLister *lister, guint32 mailbox, const GError *error,
+                       FsNeedFunc func, gpointer user_data);

@@ -1,0 +1,44 @@
+/* When to ask the server again for something that we keep a copy of.
+ *
+ * A copy is known or not, fresh or stale. While it is being asked for, everyone
+ * waits on one need. A failure is remembered for a moment: the kernel lets
+ * programs that look up the same name ask one after the other, and each would
+ * have to wait for a time-out of its own. */
+#pragma once
+
+#include "fs/need.h"
+
+/* How new a copy has to be is told by when the operation that wants it began
+ * (microseconds, g_get_monotonic_time), or one of these. */
+#define FS_KNOWN G_MININT64 /* however old */
+#define FS_NOW G_MAXINT64   /* asked for after this call */
+
+/* Zeroed: nothing is known. */
+typedef struct {
+    gboolean known;
+    gint64 known_at; /* microseconds, monotonic */
+    gint64 tried_at; /* the same; the end of the last attempt */
+    FsNeed *need;    /* under way, or failed a moment ago; else NULL */
+} FsRefresh;
+
+/* NULL when there is a copy that is no older than @poll_seconds, or that was
+ * asked for, with whatever success, since @since; else what to wait for
+ * (borrowed). So no operation asks twice for the same thing. *@start: the
+ * caller has to begin asking, and to call fs_refresh_end when it has the
+ * answer. */
+FsNeed *fs_refresh_ask(FsRefresh *refresh, gint64 since, guint poll_seconds,
+                       gboolean *start);
+
+/* The answer is there (@error NULL), or none is to be had. What is known stays
+ * good when @error is the line's: then the need is met, and the next attempt
+ * is put off a little. */
+void fs_refresh_end(FsRefresh *refresh, const GError *error,
+                    guint poll_seconds);
+
+gboolean fs_refresh_is_under_way(const FsRefresh *refresh);
+
+/* Whoever wants it fresh asks again. */
+void fs_refresh_mark_stale(FsRefresh *refresh);
+
+/* Releases what it holds. */
+void fs_refresh_clear(FsRefresh *refresh);

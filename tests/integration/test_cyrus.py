@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Cyrus: many extensions, folders with tricky names, and messages that are
+served for a while after they were expunged."""
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
+
+import cyrus
+import debian
+import dovecot
+import mailstore
+import tap
+from command import run
+from mount import Mount
+
+root = None
+
+
+def setup():
+    global root
+    directory = tempfile.mkdtemp(prefix='imapfs-cyrus-')
+    os.chmod(directory, 0o711)
+    try:
+        root = debian.unpack(directory, cyrus.PACKAGES)
+        os.chmod(root, 0o755)
+    except BaseException:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
+    return lambda: shutil.rmtree(directory, ignore_errors=True)
+
+
+# As the server has them, and where they are in a mount.
+FOLDERS = {'INBOX': 'INBOX', 'Projects': 'Projects',
+           'Projects/Äpfel & Birnen': 'Projects/Äpfel & Birnen',
+           '受信トレイ': '受信トレイ', 'a.b': 'a.b', 'Empty': 'Empty'}
+
+
+class Place:
+    def __init__(self, case, **options):
+        self.case = case
+        directory = tempfile.mkdtemp(prefix='imapfs-cyrus-')
+        os.chmod(directory, 0o711)
+        case.defer(shutil.rmtree, directory, True)
+        self.server = cyrus.Cyrus(case, root, directory)
+        self.other = self.server.client()
+        for folder in FOLDERS:
+            name = '"' + dovecot.encode_name(folder) + '"'
+            if folder != 'INBOX':
+                assert self.other.create(name)[0] == 'OK', folder
+            if folder != 'Empty':
+                for number in range(1, 9):
+                    body = mailstore.make_message(number, 900 * number)
+                    flags = '\\Seen' if number % 2 else None
+                    assert self.other.append(name, flags, None,
+                                             body)[0] == 'OK'
+        self.mount = Mount(case, self.server.url,
+                           {'tls': 'off', 'timeout': 15, **options})
+
+    def stored(self, folder):
+        """{UID: octets}, as another client gets them."""
+        status, count = self.other.select(
+            '"' + dovecot.encode_name(folder) + '"', readonly=True)
+        assert status == 'OK'
+        found = {}
+        for item in ([] if count == [b'0'] else
+                     self.other.uid('FETCH', '1:*', '(UID BODY.PEEK[])')[1]):
+            if isinstance(item, tuple):
+                found[int(item[0].split(b'UID ')[1].split()[0])] = item[1]
+        return found
+
+    def flags(self):
+        self.other.select('INBOX', readonly=True)
+        return self.other.uid('FETCH', '1:*', '(FLAGS)')
+
+
+@tap.test
+def test_every_folder_is_read(case):
+    for names in ('subject', 'uid'):
+        one = Place(case, names=names)
+        before = one.flags()
+        copy = case.path(f'copy-{names}')
+        os.mkdir(copy)
+        for folder, path in FOLDERS.items():
+            target = os.path.join(copy, folder.replace('/', '_'))
+            result = run('cp', '-r', one.mount.path(path), target, limit=60)
+            case.expect(result.clean, result)
+            wanted = one.stored(folder)
+            copied = dovecot.copied_digests(target)
+            case.expect(copied == {uid: hashlib.sha256(body).hexdigest()
+                                   for uid, body in wanted.items()},
+                        f'{folder}: {sorted(copied)}, not {sorted(wanted)}')
+        case.expect(one.flags() == before, 'flags changed')
+        case.expect(run('rsync', '-a', one.mount.path('Projects'),
+                        copy).clean, 'rsync failed')
+        one.mount.unmount()
+
+
+@tap.test
+def test_expunged_after_listing_is_gone_or_whole(case):
+    """Cyrus may serve the true bytes until its other sessions are told."""
+    one = Place(case, names='uid')
+    stored = one.stored('INBOX')
+    assert run('ls', '-l', one.mount.path('INBOX')).clean
+    one.other.select('INBOX')
+    for uid in (3, 5):
+        one.other.uid('STORE', str(uid), '+FLAGS', '(\\Deleted)')
+    one.other.expunge()
+    for uid in (3, 5):
+        result = run('cat', one.mount.path(f'INBOX/{uid}.eml'))
+        case.note(result)
+        if result.ok:
+            case.expect(result.out == stored[uid], 'wrong bytes')
+        else:
+            case.expect('No such file' in result.err
+                        or 'Stale' in result.err, result)
+    result = run('cat', one.mount.path('INBOX/6.eml'))
+    case.expect(result.out == stored[6], 'its neighbour is wrong')
+
+
+if __name__ == '__main__':
+    tap.main(setup, jobs=2)

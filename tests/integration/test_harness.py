@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""The scripted server itself, driven by Python's own IMAP client: what the
+other tests prove is worth no more than this server."""
+
+import imaplib
+import os
+import socket
+import ssl
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
+
+import certificates
+import mailstore
+import tap
+from imapserver import Server
+
+
+def started(case, *arguments, **named):
+    server = Server(*arguments, **named).start()
+    case.defer(server.stop)
+    return server
+
+
+def logged_in(server):
+    client = imaplib.IMAP4('127.0.0.1', server.port, timeout=10)
+    client.login('alice', 'secret')
+    return client
+
+
+@tap.test
+def test_session_of_a_correct_client_is_served(case):
+    folder = mailstore.simple_mailbox('Folder', 3)
+    server = started(case, [mailstore.simple_mailbox(), folder])
+    client = logged_in(server)
+    kind, lines = client.list()
+    assert kind == 'OK' and len(lines) == 2, lines
+    kind, (count,) = client.select('Folder', readonly=True)
+    assert (kind, count) == ('OK', b'3')
+    kind, data = client.uid('FETCH', '1:*', '(UID RFC822.SIZE INTERNALDATE '
+                            'FLAGS BODY.PEEK[HEADER.FIELDS (Subject From)])')
+    assert kind == 'OK' and len([d for d in data if type(d) is tuple]) == 3
+    assert b'Subject: Report number 1' in data[0][1], data
+    assert b'Message-ID' not in data[0][1], data
+    kind, data = client.uid('FETCH', '2', '(BODY.PEEK[])')
+    assert data[0][1] == folder.get(2).body
+    kind, data = client.uid('FETCH', '2', '(BODY.PEEK[]<10.20>)')
+    assert data[0][1] == folder.get(2).body[10:30]
+    assert client.uid('SEARCH', 'UID', '2:9') == ('OK', [b'2 3'])
+    assert client.status('INBOX', '(MESSAGES UIDNEXT)')[0] == 'OK'
+    assert not server.complaints
+    client.uid('FETCH', '2', '(BODY[])')
+    assert server.complaints
+    client.logout()
+    assert server.commands[-1].name == 'LOGOUT'
+    assert not server.errors, server.errors
+
+
+@tap.test
+def test_wrong_password_is_refused(case):
+    server = started(case)
+    client = imaplib.IMAP4('127.0.0.1', server.port, timeout=10)
+    try:
+        client.login('alice', 'wrong')
+    except imaplib.IMAP4.error as error:
+        assert 'AUTHENTICATIONFAILED' in str(error)
+    else:
+        raise AssertionError('logged in')
+
+
+def ask(server, *pieces):
+    """Sends pieces, waiting for an answer after each."""
+    with socket.create_connection(('127.0.0.1', server.port), 10) as line:
+        line.settimeout(10)
+        line.recv(1000)
+        for piece in pieces:
+            line.sendall(piece)
+            wanted = piece.rsplit(b'\r\n', 2)[-2].split(b' ')[0]
+            got = b''
+            while b'\r\n' + wanted + b' ' not in b'\r\n' + got:
+                data = line.recv(65536)
+                if not data:
+                    return got
+                got += data
+        return got
+
+
+@tap.test
+def test_flights_pipelined_commands_are_one(case):
+    server = started(case)
+    login = b'a LOGIN alice secret\r\n'
+    mark = server.mark()
+    ask(server, login, b'b EXAMINE INBOX\r\nc NOOP\r\nd NOOP\r\n')
+    assert server.since(mark)[1] == 2, server.since(mark)
+    mark = server.mark()
+    ask(server, login, b'b EXAMINE INBOX\r\n', b'c NOOP\r\n', b'd NOOP\r\n')
+    assert server.since(mark)[1] == 4, server.since(mark)
+
+
+@tap.test
+def test_close_after_every_octet_sends_exactly_that_many(case):
+    server = started(case)
+    for limit in range(0, 200):
+        server.close_after = limit
+        with socket.create_connection(('127.0.0.1', server.port), 10) as line:
+            line.sendall(b'a LOGIN alice secret\r\nb EXAMINE INBOX\r\n')
+            got = b''
+            try:
+                while data := line.recv(65536):
+                    got += data
+            except ConnectionResetError:
+                pass
+            assert len(got) <= limit, (limit, got)
+            if limit < 40:
+                assert len(got) == limit, (limit, got)
+
+
+@tap.test
+def test_tls_both_ways_is_served(case):
+    authority = certificates.Authority(case.path('ca'))
+    pair = authority.issue('server', ['localhost'])
+    context = ssl.create_default_context(cafile=authority.certificate)
+    server = started(case, tls='implicit', certificate=pair)
+    client = imaplib.IMAP4_SSL('localhost', server.port, ssl_context=context,
+                               timeout=10)
+    client.login('alice', 'secret')
+    client.logout()
+    server = started(case, tls='starttls', certificate=pair)
+    client = imaplib.IMAP4('localhost', server.port, timeout=10)
+    client.starttls(context)
+    client.login('alice', 'secret')
+    client.logout()
+    expired = authority.issue('expired', ['localhost'],
+                              start='20200101000000Z', end='20200201000000Z')
+    server = started(case, tls='implicit', certificate=expired)
+    try:
+        imaplib.IMAP4_SSL('localhost', server.port, ssl_context=context,
+                          timeout=10)
+    except ssl.SSLCertVerificationError as error:
+        assert 'expired' in str(error)
+    else:
+        raise AssertionError('an expired certificate was taken')
+
+
+if __name__ == '__main__':
+    tap.main()

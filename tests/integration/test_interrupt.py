@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Ctrl-C on a program that waits for a silent server ends it at once."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
+
+import tap
+from command import wait_until
+from scene import Scene
+
+AT_ONCE = 0.2 if not tap.SANITIZED else 1.0
+
+
+def interrupt(case, scene, pattern, *arguments):
+    mark = scene.server.mark()
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    case.defer(process.stdout.close)
+    case.defer(process.stderr.close)
+    assert wait_until(lambda: scene.server.saw(pattern, mark), 10), \
+        f'{arguments} asked the server nothing'
+    time.sleep(0.1)  # asks nothing of anybody: it must still be waiting then
+    assert process.poll() is None, 'it did not wait'
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.wait(10)
+    took = time.monotonic() - started
+    case.note(f'{arguments[0]} ended {took * 1000:.0f} ms after SIGINT')
+    case.expect(process.returncode == -signal.SIGINT, process.returncode)
+    case.expect(took <= AT_ONCE, f'{arguments[0]} took {took:.2f} s to end')
+
+
+@tap.test(alone=True)
+def test_cat_waiting_for_open_ends_at_once(case):
+    scene = Scene(case, timeout=30)
+    scene.start()
+    assert scene.listing()
+    scene.server.hooks['UID FETCH'] = lambda line, command: line.hang()
+    interrupt(case, scene, 'UID FETCH 3 *', 'cat', scene.file(3))
+    interrupt(case, scene, 'UID FETCH 2 *', 'cat', scene.file(2))
+    scene.heal()
+
+
+@tap.test(alone=True)
+def test_cat_in_the_middle_of_a_body_ends_at_once(case):
+    scene = Scene(case, timeout=30)
+    scene.inbox.get(3).body *= 1000
+    scene.start()
+    assert scene.listing()
+
+    def cut(line, command):
+        line.send(line.default(command)[:1500000])
+        line.hang()
+
+    scene.server.hooks['UID FETCH'] = cut
+    interrupt(case, scene, 'UID FETCH 3 *', 'cat', scene.file(3))
+    scene.heal()
+
+
+@tap.test(alone=True)
+def test_ls_waiting_for_listing_ends_at_once(case):
+    scene = Scene(case, timeout=30)
+    scene.start()
+    scene.server.hooks['UID FETCH'] = lambda line, command: line.hang()
+    scene.server.hooks['UID SEARCH'] = lambda line, command: line.hang()
+    interrupt(case, scene, 'UID *', 'ls', scene.path('INBOX'))
+    scene.heal()
+
+
+@tap.test(alone=True)
+def test_cached_read_is_served_while_another_waits(case):
+    """One program that waits for the server holds up no other."""
+    scene = Scene(case, timeout=30)
+    scene.start()
+    assert scene.listing() and scene.cat(1)
+    scene.server.hooks['UID FETCH'] = lambda line, command: line.hang()
+    waiting = subprocess.Popen(['cat', scene.file(3)],
+                               stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    case.defer(waiting.wait, 10)
+    case.defer(waiting.kill)
+    assert wait_until(lambda: scene.server.saw('UID FETCH 3 *'), 10)
+    started = time.monotonic()
+    case.expect(scene.cat(1) and scene.listing(), 'cat or ls failed')
+    took = time.monotonic() - started
+    case.expect(took < 1 * tap.PATIENCE, f'cat and ls took {took:.2f} s')
+
+
+@tap.test(alone=True)
+def test_look_up_in_folder_that_is_being_listed_is_served(case):
+    """READDIR that waits for the server does not block look-ups in the same
+    folder (the mend of libfuse's INIT reply)."""
+    scene = Scene(case, timeout=6)
+    scene.start()
+    scene.server.hooks['UID FETCH'] = lambda line, command: (
+        line.hang() if ':' in command.text.split()[0] else False)
+    listing = subprocess.Popen(['ls', scene.path('INBOX')],
+                               stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    case.defer(listing.wait, 20)
+    case.defer(listing.kill)
+    assert wait_until(lambda: scene.server.saw('UID FETCH *:*'), 10)
+    look = subprocess.Popen(['stat', scene.file(3)],
+                            stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL)
+    started = time.monotonic()
+    # Succeeds or fails in time; Ctrl-C works on it in any case.
+    time.sleep(0.3)
+    if look.poll() is None:
+        look.send_signal(signal.SIGINT)
+    look.wait(10)
+    took = time.monotonic() - started
+    case.expect(took < 0.3 + AT_ONCE + 0.3, f'stat took {took:.2f} s to end')
+
+
+if __name__ == '__main__':
+    tap.main(jobs=1)

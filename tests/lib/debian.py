@@ -1,0 +1,25 @@
+"""Debian packages that are used without being installed."""
+
+import os
+
+from command import run
+from tap import Skip
+
+
+def unpack(directory, packages):
+    """Downloads Debian packages and unpacks them; returns where."""
+    deb, root = directory + '/deb', directory + '/root'
+    os.makedirs(deb)
+    os.makedirs(root)
+    result = run('apt-get', '-qq', 'download', *packages, cwd=deb, limit=120)
+    if not result.ok:
+        raise Skip('apt-get download failed: ' + result.err.strip()[-200:])
+    for name in sorted(os.listdir(deb)):
+        run('dpkg', '-x', os.path.join(deb, name), root, check=True)
+    return root
+
+
+def library_path(root):
+    folders = {where for where, _, names in os.walk(root)
+               if any('.so' in name for name in names)}
+    return ':'.join(sorted(folders))

@@ -162,9 +162,9 @@ list_is_whole_or_an_error(void **state)
          {LOGIN("LIST-EXTENDED SPECIAL-USE"),
           "C:i3 LIST \"\" \"*\" RETURN (CHILDREN SPECIAL-USE)",
           "S:* LIST () \"/\" INBOX", "S:i3 OK"}},
-        /* A namespace that is refused takes nothing away. */
-        {-1,
-         "INBOX ",
+        /* A part would look like the whole. */
+        {IMAP_ERROR_NO,
+         "",
          {LOGIN("NAMESPACE"), "C:i3 NAMESPACE",
           "S:* NAMESPACE ((\"\" \"/\")) ((\"~\" \"/\")) NIL", "S:i3 OK",
           "C:i4 LIST \"\" \"*\"", "C:i5 LIST \"\" \"~*\"",

@@ -174,7 +174,7 @@ on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
         return;
     if (pool->workers->len > 0) {
         pool->limit = pool->workers->len;
-        g_message("going on with %u connections: %s", pool->limit,
+        g_message("going on with connections: %u; %s", pool->limit,
                   error->message);
     } else {
         note_failure(pool, error);
@@ -252,6 +252,17 @@ worker_serves(const ImapWorker *worker, const Request *request)
             g_strcmp0(worker->mailbox, request->mailbox) == 0);
 }
 
+/* Who wants any connection waits for one that is on its way. */
+static gboolean
+worker_will_serve(const ImapWorker *worker, const Request *request)
+{
+    if (request->mailbox == NULL)
+        return worker->state == IMAP_WORKER_OPENING ||
+               worker->state == IMAP_WORKER_SWITCHING;
+    return worker->state == IMAP_WORKER_SWITCHING &&
+           g_str_equal(worker->mailbox, request->mailbox);
+}
+
 static ImapLease *
 lease_new(ImapPool *pool, ImapWorker *worker)
 {
@@ -272,6 +283,7 @@ try_grant(ImapPool *pool, const Request *request, guint *n_opening,
 {
     ImapWorker *idle = NULL;
     ImapWorker *least = NULL;
+    gboolean coming = FALSE;
 
     for (guint i = 0; i < pool->workers->len; i++) {
         ImapWorker *worker = g_ptr_array_index(pool->workers, i);
@@ -280,9 +292,7 @@ try_grant(ImapPool *pool, const Request *request, guint *n_opening,
             *granted = worker;
             return GRANTED;
         }
-        if (worker->state == IMAP_WORKER_SWITCHING &&
-            g_strcmp0(worker->mailbox, request->mailbox) == 0)
-            return COMING;
+        coming = coming || worker_will_serve(worker, request);
         if (!imap_worker_is_usable(worker) || worker->reserved)
             continue;
         if (worker->n_leases == 0)
@@ -290,6 +300,8 @@ try_grant(ImapPool *pool, const Request *request, guint *n_opening,
         else if (least == NULL || worker->n_leases < least->n_leases)
             least = worker;
     }
+    if (coming)
+        return COMING;
     if (idle != NULL) {
         imap_worker_switch(idle, request->mailbox);
         return COMING;

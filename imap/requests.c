@@ -363,7 +363,7 @@ typedef struct {
     gboolean begun;
     gboolean ended;   /* the octets are all there */
     gboolean settled; /* and known to be the message's, or not */
-    gboolean missed;  /* its body came, and was taken for another's */
+    gboolean missed;  /* a body came with its UID, and was not taken */
     const ImapFetchBodyHandler *handler;
     gpointer user_data;
 } FetchBodyRequest;
@@ -428,7 +428,7 @@ on_fetch_body_done(const ImapStatus *status, const GError *error,
     if (error == NULL && request->missed && !request->settled) {
         missed = g_error_new_literal(
             IMAP_ERROR, IMAP_ERROR_PROTOCOL,
-            "the server sends messages out of turn, before their UIDs");
+            "the server sends the message out of turn or in part");
         error = missed;
     }
     if (request->begun && !request->settled)

@@ -1,0 +1,53 @@
+/* An IMAP server that follows a script, on the main loop of the test.
+ *
+ * A step is one of
+ *   "S:text"   sends text and CRLF
+ *   "R:text"   sends text as it is
+ *   "C:line"   awaits this line; "?" and "*" are wild
+ *   "QUIET"    makes sure that nothing comes for a moment
+ *   "WAIT"     lets some time pass: WAIT_MS
+ *   "CHATTER"  says "* OK still here" for ever, often
+ *   "DRIP"     sends an octet of an endless line, for ever, often
+ *   "HANG"     does nothing more
+ *   "CLOSE"    hangs up
+ * Sends that follow each other travel together. At the end it keeps the
+ * connection and takes no notice of what comes. */
+#pragma once
+
+#include <glib.h>
+
+#define WAIT_MS 60
+
+typedef struct Script Script;
+
+/* Takes ownership of @fd; @steps, NULL-terminated, must outlive the script.
+ * After @cut octets sent it hangs up. */
+Script *script_new(int fd, const char *const *steps, gsize cut);
+void script_free(Script *script); /* accepts NULL */
+
+/* What went wrong; NULL if nothing. */
+const char *script_failure(const Script *script);
+gboolean script_is_done(const Script *script);
+/* The other side has hung up. */
+gboolean script_is_hung_up(const Script *script);
+
+/* A listener on loopback. The n-th connection gets the n-th of @scripts, or
+ * the last; with none, it is accepted and closed. */
+typedef struct {
+    int fd;
+    guint16 port;
+    guint n_accepted;
+    const char *const *const *scripts; /* NULL-terminated */
+    GPtrArray *running;                /* of Script */
+    guint source;
+} Listener;
+
+void listener_start(Listener *listener, const char *const *const *scripts);
+/* Fails the test if a script failed. */
+void listener_check(const Listener *listener);
+void listener_stop(Listener *listener);
+
+/* Runs the main loop until *@flag; fails the test when that takes long. */
+void wait_for(const gboolean *flag);
+/* Runs it for so long. */
+void run_for(guint milliseconds);

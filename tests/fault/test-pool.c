@@ -1,0 +1,612 @@
+/* The pool against servers that follow scripts, one for each connection. */
+#include "imap/error.h"
+#include "imap/pool.h"
+#include "imap/requests.h"
+#include "script.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define TIMEOUT_MS 200
+#define LONG_TIMEOUT_MS 10000
+
+#define LOGIN                                                                  \
+    "S:* PREAUTH in", "C:i1 CAPABILITY", "S:* CAPABILITY IMAP4rev1", "S:i1 OK"
+#define EXAMINE(n, mailbox)                                                    \
+    "C:i" #n " EXAMINE " mailbox, "S:* 1 EXISTS", "S:i" #n " OK"
+
+typedef struct {
+    ImapSettings *settings;
+    Listener listener;
+    ImapPool *pool;
+    GString *changes;
+} Fixture;
+
+/* One who wants a lease. */
+typedef struct {
+    gboolean done;
+    ImapLease *lease;
+    GError *error;
+} Wish;
+
+static void
+start(Fixture *f, const char *const *const *scripts, guint max_connections,
+      guint timeout_ms)
+{
+    listener_start(&f->listener, scripts);
+    f->settings = imap_settings_new();
+    g_free(f->settings->host);
+    f->settings->host = g_strdup("127.0.0.1");
+    f->settings->port = f->listener.port;
+    f->settings->tls = IMAP_TLS_OFF;
+    f->settings->timeout_ms = timeout_ms;
+    f->pool = imap_pool_new(f->settings, max_connections);
+}
+
+static void
+stop(Fixture *f)
+{
+    listener_check(&f->listener);
+    imap_pool_free(f->pool);
+    listener_stop(&f->listener);
+    imap_settings_free(f->settings);
+}
+
+static void
+on_lease(ImapLease *lease, const GError *error, gpointer user_data)
+{
+    Wish *wish = user_data;
+
+    assert_false(wish->done);
+    assert_true((lease == NULL) == (error != NULL));
+    wish->done = TRUE;
+    wish->lease = lease;
+    wish->error = error != NULL ? g_error_copy(error) : NULL;
+}
+
+static void
+ask(Fixture *f, Wish *wish, const char *mailbox)
+{
+    *wish = (Wish){0};
+    imap_pool_acquire(f->pool, mailbox, on_lease, wish);
+    assert_false(wish->done);
+}
+
+static ImapConnection *
+get(Fixture *f, Wish *wish)
+{
+    wait_for(&wish->done);
+    listener_check(&f->listener);
+    if (wish->error != NULL)
+        fail_msg("%s", wish->error->message);
+    return imap_lease_connection(wish->lease);
+}
+
+static void
+release(Wish *wish)
+{
+    g_clear_pointer(&wish->lease, imap_lease_release);
+}
+
+static void
+assert_refused(Wish *wish, ImapError code, const char *words)
+{
+    wait_for(&wish->done);
+    if (wish->error == NULL)
+        fail_msg("no error, but \"%s\" was expected", words);
+    if (!g_error_matches(wish->error, IMAP_ERROR, code) ||
+        strstr(wish->error->message, words) == NULL)
+        fail_msg("\"%s\" expected; error %d: %s", words, wish->error->code,
+                 wish->error->message);
+    g_clear_error(&wish->error);
+}
+
+static void
+on_noop(const ImapStatus *status, const GError *error, gpointer user_data)
+{
+    *(gboolean *)user_data = TRUE;
+}
+
+static const ImapCommandHandler noop_handler = {.done = on_noop};
+
+static void
+send_noop(ImapConnection *connection, gboolean *done)
+{
+    *done = FALSE;
+    imap_connection_send(connection, imap_command_new("NOOP"), &noop_handler,
+                         done);
+}
+
+static void
+leases_of_one_mailbox_share_a_connection(void **state)
+{
+    Fixture f;
+    Wish a, b, c;
+    static const char *const steps[] = {LOGIN, EXAMINE(2, "INBOX"), "QUIET",
+                                        NULL};
+    const char *const *const scripts[] = {steps, NULL};
+
+    start(&f, scripts, 4, LONG_TIMEOUT_MS);
+    ask(&f, &a, "INBOX");
+    ask(&f, &b, "INBOX");
+    ask(&f, &c, NULL);
+    assert_ptr_equal(get(&f, &a), get(&f, &b));
+    assert_ptr_equal(get(&f, &a), get(&f, &c));
+    release(&a);
+    release(&b);
+    release(&c);
+    /* It stays selected. */
+    ask(&f, &a, "INBOX");
+    get(&f, &a);
+    run_for(60);
+    assert_int_equal(f.listener.n_accepted, 1);
+    release(&a);
+    stop(&f);
+}
+
+static void
+mailboxes_in_use_get_connections_of_their_own(void **state)
+{
+    Fixture f;
+    Wish a, b;
+    static const char *const first[] = {LOGIN, EXAMINE(2, "A"), NULL};
+    static const char *const second[] = {LOGIN, EXAMINE(2, "B"), NULL};
+    const char *const *const scripts[] = {first, second, NULL};
+
+    start(&f, scripts, 4, LONG_TIMEOUT_MS);
+    ask(&f, &a, "A");
+    get(&f, &a);
+    ask(&f, &b, "B");
+    assert_ptr_not_equal(get(&f, &a), get(&f, &b));
+    release(&a);
+    release(&b);
+    stop(&f);
+}
+
+static void
+idle_connection_is_switched(void **state)
+{
+    Fixture f;
+    Wish a, b;
+    static const char *const steps[] = {LOGIN, EXAMINE(2, "A"), EXAMINE(3, "B"),
+                                        NULL};
+    const char *const *const scripts[] = {steps, NULL};
+
+    start(&f, scripts, 4, LONG_TIMEOUT_MS);
+    ask(&f, &a, "A");
+    get(&f, &a);
+    release(&a);
+    ask(&f, &b, "B");
+    get(&f, &b);
+    assert_int_equal(f.listener.n_accepted, 1);
+    release(&b);
+    stop(&f);
+}
+
+static void
+switch_waits_until_the_line_is_free(void **state)
+{
+    Fixture f;
+    Wish a, b;
+    gboolean done;
+    static const char *const steps[] = {
+        LOGIN,     EXAMINE(2, "A"), "C:i3 NOOP", "QUIET",
+        "S:i3 OK", EXAMINE(4, "B"), NULL,
+    };
+    const char *const *const scripts[] = {steps, NULL};
+
+    start(&f, scripts, 1, LONG_TIMEOUT_MS);
+    ask(&f, &a, "A");
+    send_noop(get(&f, &a), &done);
+    release(&a);
+    ask(&f, &b, "B");
+    get(&f, &b);
+    assert_true(done);
+    release(&b);
+    stop(&f);
+}
+
+static void
+busy_mailbox_starves_no_other(void **state)
+{
+    Fixture f;
+    Wish first, other, again, earlier;
+    static const char *const steps[] = {
+        LOGIN, EXAMINE(2, "A"), EXAMINE(3, "B"), EXAMINE(4, "A"), NULL,
+    };
+    const char *const *const scripts[] = {steps, NULL};
+
+    start(&f, scripts, 1, LONG_TIMEOUT_MS);
+    ask(&f, &first, "A");
+    get(&f, &first);
+    ask(&f, &earlier, "A");
+    ask(&f, &other, "B");
+    ask(&f, &again, "A");
+    run_for(10);
+    assert_true(earlier.done);
+    assert_false(other.done);
+    assert_false(again.done);
+    release(&first);
+    release(&earlier);
+    get(&f, &other);
+    assert_false(again.done);
+    release(&other);
+    get(&f, &again);
+    release(&again);
+    stop(&f);
+}
+
+static void
+limit_of_the_server_shrinks_the_pool(void **state)
+{
+    Fixture f;
+    Wish wishes[4];
+    static const char *const good[] = {
+        LOGIN,
+        "C:i2 EXAMINE *",
+        "S:* 1 EXISTS",
+        "S:i2 OK",
+        "C:i3 EXAMINE *",
+        "S:* 1 EXISTS",
+        "S:i3 OK",
+        "C:i4 EXAMINE *",
+        "S:* 1 EXISTS",
+        "S:i4 OK",
+        "C:i5 EXAMINE *",
+        "S:* 1 EXISTS",
+        "S:i5 OK",
+        NULL,
+    };
+    static const char *const bad[] = {"S:* BYE too many connections", "CLOSE",
+                                      NULL};
+    const char *const *const scripts[] = {good, bad, NULL};
+    static const char *const names[] = {"A", "B", "C", "D"};
+
+    start(&f, scripts, 4, LONG_TIMEOUT_MS);
+    for (guint i = 0; i < 4; i++)
+        ask(&f, &wishes[i], names[i]);
+    for (guint i = 0; i < 4; i++) {
+        get(&f, &wishes[i]);
+        release(&wishes[i]);
+    }
+    assert_int_equal(f.listener.n_accepted, 4);
+    stop(&f);
+}
+
+static void
+server_that_greets_nobody_fails_all_and_is_left_alone(void **state)
+{
+    Fixture f;
+    Wish a, b, later;
+    const char *const *const scripts[] = {NULL};
+
+    start(&f, scripts, 4, LONG_TIMEOUT_MS);
+    ask(&f, &a, "A");
+    ask(&f, &b, NULL);
+    assert_refused(&a, IMAP_ERROR_CLOSED, "");
+    assert_refused(&b, IMAP_ERROR_CLOSED, "");
+    assert_true(f.listener.n_accepted <= 2);
+    f.listener.n_accepted = 0;
+    ask(&f, &later, "A");
+    assert_refused(&later, IMAP_ERROR_CLOSED, "");
+    assert_int_equal(f.listener.n_accepted, 0);
+    stop(&f);
+}
+
+static void
+server_that_always_hangs_up_is_not_asked_for_ever(void **state)
+{
+    static const char *const after_login[] = {LOGIN, "CLOSE", NULL};
+    static const char *const in_examine[] = {LOGIN, "C:i2 *", "CLOSE", NULL};
+    static const char *const by_bye[] = {LOGIN, "C:i2 *", "S:* BYE", NULL};
+    static const char *const after_examine[] = {LOGIN, EXAMINE(2, "A"), "CLOSE",
+                                                NULL};
+    const char *const *const all[] = {after_login, in_examine, by_bye,
+                                      after_examine};
+
+    for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
+        Fixture f;
+        Wish a;
+        const char *const *const scripts[] = {all[i], NULL};
+
+        start(&f, scripts, 1, LONG_TIMEOUT_MS);
+        ask(&f, &a, "A");
+        assert_refused(&a, IMAP_ERROR_CLOSED, "");
+        assert_true(f.listener.n_accepted <= 3);
+        run_for(10);
+        assert_true(f.listener.n_accepted <= 3);
+        stop(&f);
+    }
+}
+
+static void
+mailbox_that_kills_the_line_fails_alone(void **state)
+{
+    Fixture f;
+    Wish bad, good;
+    static const char *const dies[] = {LOGIN, "C:i2 EXAMINE Bad", "CLOSE",
+                                       NULL};
+    static const char *const lives[] = {LOGIN, EXAMINE(2, "Good"), NULL};
+    const char *const *const scripts[] = {dies, dies, lives, NULL};
+
+    start(&f, scripts, 1, LONG_TIMEOUT_MS);
+    ask(&f, &bad, "Bad");
+    ask(&f, &good, "Good");
+    assert_refused(&bad, IMAP_ERROR_CLOSED, "");
+    get(&f, &good);
+    release(&good);
+    stop(&f);
+}
+
+static void
+examine_refused_fails_that_mailbox_alone(void **state)
+{
+    Fixture f;
+    Wish bad, worse, good;
+    static const char *const steps[] = {
+        LOGIN,
+        "C:i2 EXAMINE Bad",
+        "S:i2 NO [NONEXISTENT] gone",
+        EXAMINE(3, "Good"),
+        NULL,
+    };
+    const char *const *const scripts[] = {steps, NULL};
+
+    start(&f, scripts, 1, LONG_TIMEOUT_MS);
+    ask(&f, &bad, "Bad");
+    ask(&f, &good, "Good");
+    ask(&f, &worse, "Bad");
+    assert_refused(&bad, IMAP_ERROR_NONEXISTENT, "gone");
+    assert_refused(&worse, IMAP_ERROR_NONEXISTENT, "gone");
+    get(&f, &good);
+    release(&good);
+    stop(&f);
+}
+
+static void
+name_with_line_break_fails_without_harm(void **state)
+{
+    Fixture f;
+    Wish bad, also_bad, good;
+    static const char *const steps[] = {LOGIN, EXAMINE(3, "Good"), NULL};
+    const char *const *const scripts[] = {steps, NULL};
+
+    start(&f, scripts, 1, LONG_TIMEOUT_MS);
+    ask(&f, &bad, "a\r\nb");
+    ask(&f, &also_bad, "a\r\nb");
+    ask(&f, &good, "Good");
+    assert_refused(&bad, IMAP_ERROR_ARGUMENT, "line break");
+    assert_refused(&also_bad, IMAP_ERROR_ARGUMENT, "line break");
+    get(&f, &good);
+    release(&good);
+    stop(&f);
+}
+
+static void
+lease_outlives_its_connection(void **state)
+{
+    Fixture f;
+    Wish a, b;
+    static const char *const dies[] = {LOGIN, EXAMINE(2, "A"), "C:i3 NOOP",
+                                       "CLOSE", NULL};
+    static const char *const lives[] = {LOGIN, EXAMINE(2, "A"), NULL};
+    const char *const *const scripts[] = {dies, lives, NULL};
+    gboolean done;
+
+    start(&f, scripts, 1, LONG_TIMEOUT_MS);
+    ask(&f, &a, "A");
+    send_noop(get(&f, &a), &done);
+    wait_for(&done);
+    /* The place is free although the lease is still out. */
+    ask(&f, &b, "A");
+    assert_ptr_not_equal(get(&f, &b), imap_lease_connection(a.lease));
+    release(&a);
+    release(&b);
+    stop(&f);
+}
+
+static void
+request_in_the_queue_has_the_deadline(void **state)
+{
+    static const char *const hung[] = {LOGIN, EXAMINE(2, "A"), "HANG", NULL};
+    static const char *const chatty[] = {LOGIN, EXAMINE(2, "A"), "CHATTER",
+                                         NULL};
+    const char *const *const all[] = {hung, chatty};
+
+    for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
+        Fixture f;
+        Wish a, b;
+        const char *const *const scripts[] = {all[i], NULL};
+        gint64 began;
+
+        start(&f, scripts, 1, TIMEOUT_MS);
+        ask(&f, &a, "A");
+        get(&f, &a);
+        began = g_get_monotonic_time();
+        ask(&f, &b, "B");
+        assert_refused(&b, IMAP_ERROR_TIMEOUT, "did not answer");
+        assert_true(g_get_monotonic_time() - began <
+                    2 * TIMEOUT_MS * G_TIME_SPAN_MILLISECOND);
+        release(&a);
+        stop(&f);
+    }
+}
+
+static void
+server_that_hangs_in_examine_times_out_its_mailbox(void **state)
+{
+    Fixture f;
+    Wish a;
+    static const char *const steps[] = {LOGIN, "C:i2 EXAMINE A", "CHATTER",
+                                        NULL};
+    const char *const *const scripts[] = {steps, NULL};
+
+    start(&f, scripts, 2, TIMEOUT_MS);
+    ask(&f, &a, "A");
+    assert_refused(&a, IMAP_ERROR_TIMEOUT, "did not answer");
+    stop(&f);
+}
+
+static gboolean
+on_logged_out(gpointer user_data)
+{
+    *(gboolean *)user_data = TRUE;
+    return G_SOURCE_REMOVE;
+}
+
+static void
+log_out_says_so_on_each_connection(void **state)
+{
+    Fixture f;
+    Wish a, b, late;
+    static const char *const first[] = {
+        LOGIN, EXAMINE(2, "A"), "C:i3 LOGOUT", "S:* BYE", "S:i3 OK", NULL};
+    static const char *const second[] = {
+        LOGIN, EXAMINE(2, "B"), "C:i3 LOGOUT", "S:* BYE", "S:i3 OK", NULL};
+    const char *const *const scripts[] = {first, second, NULL};
+    gboolean logged_out = FALSE;
+
+    start(&f, scripts, 2, LONG_TIMEOUT_MS);
+    ask(&f, &a, "A");
+    get(&f, &a);
+    ask(&f, &b, "B");
+    get(&f, &b);
+    release(&a);
+    /* A lease that is still out does not hold it up. */
+    imap_pool_log_out(f.pool, on_logged_out, &logged_out);
+    ask(&f, &late, "A");
+    assert_refused(&late, IMAP_ERROR_CLOSED, "logged out");
+    wait_for(&logged_out);
+    for (guint i = 0; i < 2; i++)
+        assert_true(script_is_done(g_ptr_array_index(f.listener.running, i)));
+    release(&b);
+    stop(&f);
+}
+
+static void
+log_out_without_connections_is_done(void **state)
+{
+    Fixture f;
+    const char *const *const scripts[] = {NULL};
+    gboolean logged_out = FALSE;
+
+    start(&f, scripts, 2, LONG_TIMEOUT_MS);
+    imap_pool_log_out(f.pool, on_logged_out, &logged_out);
+    assert_false(logged_out);
+    wait_for(&logged_out);
+    stop(&f);
+}
+
+static void
+on_change(const char *mailbox, gpointer user_data)
+{
+    g_string_append_printf(user_data, "%s ", mailbox);
+}
+
+static void
+change_is_told_once_for_the_mailbox(void **state)
+{
+    Fixture f;
+    Wish a;
+    gboolean done;
+    g_autoptr(GString) changes = g_string_new(NULL);
+    static const char *const steps[] = {
+        LOGIN,     EXAMINE(2, "A"), "C:i3 NOOP", "S:* 2 EXISTS",
+        "S:i3 OK", "C:i4 NOOP",     "S:i4 OK",   NULL,
+    };
+    const char *const *const scripts[] = {steps, NULL};
+
+    start(&f, scripts, 1, LONG_TIMEOUT_MS);
+    imap_pool_set_change_func(f.pool, on_change, changes);
+    ask(&f, &a, "A");
+    send_noop(get(&f, &a), &done);
+    wait_for(&done);
+    release(&a);
+    assert_string_equal(changes->str, "A ");
+    ask(&f, &a, "A");
+    send_noop(get(&f, &a), &done);
+    wait_for(&done);
+    release(&a);
+    assert_string_equal(changes->str, "A ");
+    stop(&f);
+}
+
+static void
+freed_while_its_connection_is_held_elsewhere(void **state)
+{
+    Fixture f;
+    Wish a, b;
+    ImapConnection *held;
+    static const char *const steps[] = {LOGIN, EXAMINE(2, "A"),
+                                        "C:i3 EXAMINE B", "HANG", NULL};
+    const char *const *const scripts[] = {steps, NULL};
+
+    start(&f, scripts, 1, LONG_TIMEOUT_MS);
+    ask(&f, &a, "A");
+    held = imap_connection_ref(get(&f, &a));
+    release(&a);
+    ask(&f, &b, "B");
+    run_for(20);
+    g_clear_pointer(&f.pool, imap_pool_free);
+    assert_refused(&b, IMAP_ERROR_CLOSED, "logged out");
+    run_for(20);
+    assert_false(imap_connection_is_open(held));
+    imap_connection_unref(held);
+    stop(&f);
+}
+
+static void
+freed_at_any_moment_tells_who_waits(void **state)
+{
+    static const char *const steps[] = {LOGIN, "C:i2 EXAMINE A", "HANG", NULL};
+
+    for (guint iterations = 0; iterations < 60; iterations++) {
+        Fixture f;
+        Wish a;
+        const char *const *const scripts[] = {steps, NULL};
+
+        start(&f, scripts, 1, LONG_TIMEOUT_MS);
+        ask(&f, &a, "A");
+        for (guint i = 0; i < iterations; i++)
+            g_main_context_iteration(NULL, FALSE);
+        if (iterations == 59)
+            run_for(20);
+        g_clear_pointer(&f.pool, imap_pool_free);
+        assert_refused(&a, IMAP_ERROR_CLOSED, "logged out");
+        stop(&f);
+    }
+    run_for(20);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(leases_of_one_mailbox_share_a_connection),
+        cmocka_unit_test(mailboxes_in_use_get_connections_of_their_own),
+        cmocka_unit_test(idle_connection_is_switched),
+        cmocka_unit_test(switch_waits_until_the_line_is_free),
+        cmocka_unit_test(busy_mailbox_starves_no_other),
+        cmocka_unit_test(limit_of_the_server_shrinks_the_pool),
+        cmocka_unit_test(server_that_greets_nobody_fails_all_and_is_left_alone),
+        cmocka_unit_test(server_that_always_hangs_up_is_not_asked_for_ever),
+        cmocka_unit_test(mailbox_that_kills_the_line_fails_alone),
+        cmocka_unit_test(examine_refused_fails_that_mailbox_alone),
+        cmocka_unit_test(name_with_line_break_fails_without_harm),
+        cmocka_unit_test(lease_outlives_its_connection),
+        cmocka_unit_test(request_in_the_queue_has_the_deadline),
+        cmocka_unit_test(server_that_hangs_in_examine_times_out_its_mailbox),
+        cmocka_unit_test(log_out_says_so_on_each_connection),
+        cmocka_unit_test(log_out_without_connections_is_done),
+        cmocka_unit_test(change_is_told_once_for_the_mailbox),
+        cmocka_unit_test(freed_while_its_connection_is_held_elsewhere),
+        cmocka_unit_test(freed_at_any_moment_tells_who_waits),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

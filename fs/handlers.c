@@ -16,6 +16,13 @@
 #include <errno.h>
 #include <string.h>
 
+struct FsHandlers {
+    FsAccount *account;
+    FsNameSpace *names;
+    struct fuse_session *fuse; /* for notifications */
+    GHashTable *open_files;    /* of OpenFile, owned */
+};
+
 /* An open file: the body, and while it is still arriving, its transfer. */
 typedef struct {
     CacheBody *body;
@@ -254,8 +261,10 @@ handle_readdirplus(fuse_req_t request, fuse_ino_t inode, size_t size,
 /* ---- files ---- */
 
 static void
-open_file_free(OpenFile *file)
+open_file_free(gpointer data)
 {
+    OpenFile *file = data;
+
     cache_body_unref(file->body);
     fs_transfer_unref(file->transfer);
     g_free(file);
@@ -280,6 +289,7 @@ correct_size(FsHandlers *handlers, fuse_ino_t inode, guint64 announced,
 static void
 reply_open(FsOperation *operation, CacheBody *body, FsTransfer *transfer)
 {
+    FsHandlers *handlers = handlers_of(operation);
     OpenFile *open_file = g_new0(OpenFile, 1);
 
     open_file->body = body;
@@ -287,8 +297,9 @@ reply_open(FsOperation *operation, CacheBody *body, FsTransfer *transfer)
     operation->file.fh = (guintptr)open_file;
     operation->file.keep_cache = 1;
     operation->file.noflush = 1;
+    g_hash_table_add(handlers->open_files, open_file);
     if (!fs_operation_reply_open(operation, &operation->file))
-        open_file_free(open_file);
+        g_hash_table_remove(handlers->open_files, open_file);
 }
 
 /* What an open remembers while it waits. */
@@ -405,7 +416,9 @@ static void
 handle_release(fuse_req_t request, fuse_ino_t inode,
                struct fuse_file_info *file)
 {
-    open_file_free((OpenFile *)(guintptr)file->fh);
+    FsHandlers *handlers = fuse_req_userdata(request);
+
+    g_hash_table_remove(handlers->open_files, (gpointer)(guintptr)file->fh);
     fuse_reply_err(request, 0);
 }
 
@@ -442,6 +455,29 @@ on_resized(guint32 mailbox, guint32 uid, gpointer user_data)
     guint64 inode = fs_inode_make(handlers->account->number, mailbox, uid);
 
     fuse_lowlevel_notify_inval_inode(handlers->fuse, inode, -1, 0);
+}
+
+FsHandlers *
+fs_handlers_new(FsAccount *account, FsNameSpace *names)
+{
+    FsHandlers *handlers = g_new0(FsHandlers, 1);
+
+    handlers->account = account;
+    handlers->names = names;
+    handlers->open_files =
+        g_hash_table_new_full(NULL, NULL, open_file_free, NULL);
+    return handlers;
+}
+
+void
+fs_handlers_free(FsHandlers *handlers)
+{
+    if (handlers == NULL)
+        return;
+    fs_transfers_set_resized(handlers->account->transfers, NULL, NULL);
+    /* The kernel does not release what is open when the mount ends. */
+    g_hash_table_unref(handlers->open_files);
+    g_free(handlers);
 }
 
 void

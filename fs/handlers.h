@@ -7,13 +7,15 @@
 #include <fuse_lowlevel.h>
 
 /* What the handlers work on: the user data of the FUSE session. */
-typedef struct {
-    FsAccount *account;
-    FsNameSpace *names;
-    struct fuse_session *fuse; /* for notifications */
-} FsHandlers;
+typedef struct FsHandlers FsHandlers;
 
-extern const struct fuse_lowlevel_ops fs_handlers_ops;
+/* @account and @names must outlive the result. */
+FsHandlers *fs_handlers_new(FsAccount *account, FsNameSpace *names);
+/* After the session's end. Accepts NULL. */
+void fs_handlers_free(FsHandlers *handlers);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsHandlers, fs_handlers_free)
 
 /* Before the first request: tells @handlers the session that they serve. */
 void fs_handlers_attach(FsHandlers *handlers, struct fuse_session *fuse);
+
+extern const struct fuse_lowlevel_ops fs_handlers_ops;

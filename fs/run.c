@@ -23,7 +23,7 @@ typedef struct {
     FsAccount *account;
     FsNameSpace *names;
     FsSession *session;
-    FsHandlers handlers;
+    FsHandlers *handlers;
     GError *error; /* of the login */
     ImapLease *lease;
 } Mount;
@@ -100,11 +100,11 @@ attach(Mount *mount, GError **error)
         add_option(&args, *option);
 
     mount->session =
-        fs_session_new(&args, &fs_handlers_ops, &mount->handlers, error);
+        fs_session_new(&args, &fs_handlers_ops, mount->handlers, error);
     fuse_opt_free_args(&args);
     if (mount->session == NULL)
         return FALSE;
-    fs_handlers_attach(&mount->handlers, fs_session_fuse(mount->session));
+    fs_handlers_attach(mount->handlers, fs_session_fuse(mount->session));
     fs_session_set_ended(mount->session, on_ended, mount);
     attached = fs_session_mount(mount->session, options->mountpoint, error);
     if (!attached)
@@ -155,10 +155,11 @@ fs_run(const FsOptions *options)
     mount.loop = g_main_loop_new(NULL, FALSE);
     mount.account = fs_account_new(options);
     mount.names = fs_mailbox_layout_new(mount.account);
-    mount.handlers = (FsHandlers){mount.account, mount.names, NULL};
+    mount.handlers = fs_handlers_new(mount.account, mount.names);
     if (log_in(&mount, &error))
         attach_and_serve(&mount, &error);
     fs_session_free(mount.session);
+    fs_handlers_free(mount.handlers);
     fs_name_space_free(mount.names);
     fs_account_free(mount.account);
     g_main_loop_unref(mount.loop);

@@ -30,6 +30,3 @@ void imap_connection_set_ready(ImapConnection *connection);
  * NULL for none. */
 void imap_connection_set_mailbox(ImapConnection *connection,
                                  const ImapMailbox *mailbox);
-
-/* What the response codes of @status say of @mailbox. */
-void imap_mailbox_apply_codes(ImapMailbox *mailbox, const ImapStatus *status);

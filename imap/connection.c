@@ -22,8 +22,6 @@
 
 /* How long a server may take to answer LOGOUT. */
 #define LOGOUT_TIMEOUT_MS 2000
-/* Octets of one read that a trace shows. */
-#define MAX_TRACED 2048
 /* A response that is longer counts as progress each time that so much of it has
  * come: one of many megabytes takes its time on a slow line. */
 #define PROGRESS_OCTETS (16 * 1024)
@@ -171,41 +169,6 @@ close_with(ImapConnection *connection, ImapError code, const char *message)
     imap_connection_close(connection, error);
 }
 
-/* The first lines of what came in one read: enough to follow the protocol,
- * not the whole of every message. */
-static void
-trace_received(ImapConnection *connection, const guint8 *data, gsize length)
-{
-    const char *line = (const char *)data;
-    const char *end = line + MIN(length, MAX_TRACED);
-
-    if (!imap_trace_is_enabled())
-        return;
-    while (line < end) {
-        const char *next = memchr(line, '\n', end - line);
-
-        next = next != NULL ? next + 1 : end;
-        imap_trace_line(connection->number, FALSE, line, next - line);
-        line = next;
-    }
-    if (length > MAX_TRACED) {
-        g_autofree char *rest = g_strdup_printf(
-            "(%" G_GSIZE_FORMAT " octets more)", length - MAX_TRACED);
-
-        imap_trace_line(connection->number, FALSE, rest, strlen(rest));
-    }
-}
-
-void
-imap_mailbox_apply_codes(ImapMailbox *mailbox, const ImapStatus *status)
-{
-    if (status->condition != IMAP_CONDITION_OK)
-        return;
-    imap_status_code_number(status, "UIDVALIDITY", &mailbox->uidvalidity);
-    imap_status_code_number(status, "UIDNEXT", &mailbox->uidnext);
-    imap_status_code_number(status, "HIGHESTMODSEQ", &mailbox->highestmodseq);
-}
-
 /* UIDs must keep their meaning while a mailbox is selected (RFC 9051 section
  * 2.3.1.1). If they do not, only selecting it anew shows what they mean. */
 static void
@@ -247,28 +210,6 @@ on_untagged_status(ImapConnection *connection, const ImapResponse *response)
     if (!imap_command_queue_offer(connection->queue, response) &&
         connection->mailbox.name != NULL)
         apply_codes(connection, status);
-}
-
-static void
-apply_mailbox_change(ImapConnection *connection, const ImapResponse *response)
-{
-    ImapMailbox *mailbox = &connection->mailbox;
-    guint64 gone;
-
-    if (mailbox->name == NULL)
-        return;
-    if (response->type == IMAP_RESPONSE_EXISTS) {
-        mailbox->exists = response->number;
-        mailbox->changes++;
-    } else if (response->type == IMAP_RESPONSE_EXPUNGE) {
-        mailbox->exists -= mailbox->exists > 0;
-        mailbox->changes++;
-    } else if (response->type == IMAP_RESPONSE_VANISHED &&
-               !response->vanished->earlier) {
-        gone = imap_uid_set_count(response->vanished->uids);
-        mailbox->exists -= MIN(gone, mailbox->exists);
-        mailbox->changes++;
-    }
 }
 
 static void
@@ -316,7 +257,7 @@ on_response(const ImapResponse *response, gpointer user_data)
     } else if (response->type == IMAP_RESPONSE_STATUS) {
         on_untagged_status(connection, response);
     } else {
-        apply_mailbox_change(connection, response);
+        imap_mailbox_apply(&connection->mailbox, response);
         if (imap_command_queue_offer(connection->queue, response))
             note_progress(connection);
         else if (connection->login != NULL)
@@ -396,7 +337,7 @@ on_transport_received(const guint8 *data, gsize length, gpointer user_data)
     g_autoptr(ImapConnection) connection = imap_connection_ref(user_data);
     g_autoptr(GError) error = NULL;
 
-    trace_received(connection, data, length);
+    imap_trace_received(connection->number, data, length);
     connection->parsing = TRUE;
     imap_parser_feed(connection->parser, data, length, &error);
     connection->parsing = FALSE;

@@ -8,22 +8,12 @@
 
 #include "imap/capability.h"
 #include "imap/command-queue.h"
+#include "imap/mailbox.h"
 #include "imap/settings.h"
 
 #include <glib.h>
 
 typedef struct ImapConnection ImapConnection;
-
-/* The mailbox that is selected, kept current by what the server says. */
-typedef struct {
-    char *name;          /* wire name; NULL: none is selected */
-    guint64 uidvalidity; /* 0: the server did not say */
-    guint64 uidnext;     /* likewise */
-    guint64 highestmodseq;
-    guint64 exists;
-    gboolean read_only; /* it cannot be anything else */
-    guint changes;      /* goes up when messages come or go */
-} ImapMailbox;
 
 /* @settings must outlive the connection. */
 ImapConnection *imap_connection_new(const ImapSettings *settings);

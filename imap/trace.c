@@ -6,8 +6,10 @@
 #include "imap/trace.h"
 
 #include <stdio.h>
+#include <string.h>
 
-#define SHOWN_OCTETS 500
+#define SHOWN_OCTETS 500 /* of a line */
+#define READ_OCTETS 2048 /* of one read */
 
 static gboolean enabled;
 static gint64 started_us;
@@ -64,4 +66,27 @@ imap_trace_line(guint connection, gboolean outgoing, const char *text,
                                length - at);
     g_string_append_c(line, '\n');
     fputs(line->str, stderr);
+}
+
+void
+imap_trace_received(guint connection, const guint8 *data, gsize length)
+{
+    const char *line = (const char *)data;
+    const char *end = line + MIN(length, READ_OCTETS);
+
+    if (!enabled)
+        return;
+    while (line < end) {
+        const char *next = memchr(line, '\n', end - line);
+
+        next = next != NULL ? next + 1 : end;
+        imap_trace_line(connection, FALSE, line, next - line);
+        line = next;
+    }
+    if (length > READ_OCTETS) {
+        g_autofree char *rest = g_strdup_printf(
+            "(%" G_GSIZE_FORMAT " octets more)", length - READ_OCTETS);
+
+        imap_trace_line(connection, FALSE, rest, strlen(rest));
+    }
 }

@@ -1,0 +1,22 @@
+/* The mailbox that a connection has selected, kept current by what the server
+ * says (RFC 9051 section 7). */
+#pragma once
+
+#include "imap/response.h"
+
+typedef struct {
+    char *name;          /* wire name; NULL: none is selected */
+    guint64 uidvalidity; /* 0: the server did not say */
+    guint64 uidnext;     /* likewise */
+    guint64 highestmodseq;
+    guint64 exists;
+    gboolean read_only; /* it cannot be anything else */
+    guint changes;      /* goes up when messages come or go */
+} ImapMailbox;
+
+/* Takes over the codes of an OK that concern the mailbox. */
+void imap_mailbox_apply_codes(ImapMailbox *mailbox, const ImapStatus *status);
+
+/* Takes over EXISTS, EXPUNGE and VANISHED; others, and all while no mailbox is
+ * selected, are passed over. */
+void imap_mailbox_apply(ImapMailbox *mailbox, const ImapResponse *response);

@@ -11,7 +11,13 @@ def unpack(directory, packages):
     deb, root = directory + '/deb', directory + '/root'
     os.makedirs(deb)
     os.makedirs(root)
-    result = run('apt-get', '-qq', 'download', *packages, cwd=deb, limit=120)
+    download = ('apt-get', '-qq', 'download', *packages)
+    result = run(*download, cwd=deb, limit=120)
+    if not result.ok:
+        # A machine may have no lists of packages, or old ones.
+        run(*([] if os.geteuid() == 0 else ['sudo', '-n']),
+            'apt-get', '-qq', 'update', limit=120)
+        result = run(*download, cwd=deb, limit=120)
     if not result.ok:
         raise Skip('apt-get download failed: ' + result.err.strip()[-200:])
     for name in sorted(os.listdir(deb)):

@@ -310,7 +310,8 @@ cache_bodies_create(CacheBodies *bodies, const char *key, guint64 size)
     if (size <= CACHE_BODY_IN_MEMORY_MAX)
         body->memory = g_malloc(MAX(size, 1));
     else
-        body->file = cache_body_file_new(bodies->disk, file_progress, body);
+        body->file =
+            cache_body_file_new(bodies->disk, size, file_progress, body);
     return body;
 }
 

@@ -13,9 +13,14 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define CHUNK_SIZE (256u * 1024)
+
+/* What a body leaves free for others on the disk. How large it is going to be
+ * is a server's word. */
+#define LEFT_FREE (64 * G_GUINT64_CONSTANT(1024) * 1024)
 
 struct CacheDisk {
     char *directory;
@@ -33,6 +38,7 @@ typedef struct {
 
 struct CacheBodyFile {
     CacheDisk *disk;
+    guint64 size;               /* that it is going to have */
     int fd;                     /* -1 until the first write has opened it */
     CacheBodyFileFunc progress; /* NULL once freed, with a write under way */
     gpointer user_data;
@@ -134,6 +140,19 @@ write_all(int fd, const guint8 *data, gsize length, guint64 offset)
     return TRUE;
 }
 
+/* Whether the file may become as large as it is meant to; else FALSE and
+ * errno. */
+static gboolean
+has_room(int fd, guint64 size)
+{
+    struct statvfs disk;
+
+    if (fstatvfs(fd, &disk) != 0)
+        return TRUE;
+    errno = ENOSPC;
+    return size + LEFT_FREE <= (guint64)disk.f_bavail * disk.f_frsize;
+}
+
 /* On the store thread. */
 static void
 write_chunk(gpointer job)
@@ -142,10 +161,14 @@ write_chunk(gpointer job)
     CacheBodyFile *file = chunk->file;
     const char *directory = file->disk->directory;
 
-    if (file->fd < 0)
+    gboolean first = file->fd < 0;
+
+    if (first)
         file->fd = open_making_directory(directory);
     if (file->fd < 0)
         chunk->error = error_from_errno(errno, "make a file", directory);
+    else if (first && !has_room(file->fd, file->size))
+        chunk->error = error_from_errno(errno, "keep a message", directory);
     else if (!write_all(file->fd, chunk->data, chunk->length, chunk->offset))
         chunk->error = error_from_errno(errno, "write to a file", directory);
 }
@@ -220,12 +243,13 @@ write_next(CacheBodyFile *file)
 }
 
 CacheBodyFile *
-cache_body_file_new(CacheDisk *disk, CacheBodyFileFunc progress,
+cache_body_file_new(CacheDisk *disk, guint64 size, CacheBodyFileFunc progress,
                     gpointer user_data)
 {
     CacheBodyFile *file = g_new0(CacheBodyFile, 1);
 
     file->disk = g_rc_box_acquire(disk);
+    file->size = size;
     file->fd = -1;
     file->progress = progress;
     file->user_data = user_data;

@@ -23,8 +23,10 @@ typedef struct CacheBodyFile CacheBodyFile;
  * may be freed in it. */
 typedef void (*CacheBodyFileFunc)(gpointer user_data);
 
-/* The file is made when the first octets are written. */
-CacheBodyFile *cache_body_file_new(CacheDisk *disk, CacheBodyFileFunc progress,
+/* For @size octets. The file is made when the first are written, and fails with
+ * CACHE_ERROR_NO_SPACE at once if all of them would fill the disk. */
+CacheBodyFile *cache_body_file_new(CacheDisk *disk, guint64 size,
+                                   CacheBodyFileFunc progress,
                                    gpointer user_data);
 /* Drops what is not yet on its way to the disk. @progress is not called any
  * more. Accepts NULL. */

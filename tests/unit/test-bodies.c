@@ -419,6 +419,25 @@ disk_full_is_no_space(void **state)
     finish(&f);
 }
 
+/* A size is what a server says: here more than any disk has. */
+static void
+body_that_would_fill_the_disk_is_refused_at_its_first_octets(void **state)
+{
+    guint64 size = G_GUINT64_CONSTANT(1) << 60;
+    CacheBody *body;
+    Fixture f;
+
+    start(&f);
+    body = cache_bodies_create(f.bodies, "k", size);
+    append(body, 1, 0, LARGE);
+    settle(&f);
+    assert_int_equal(cache_body_available(body), 0);
+    assert_true(g_error_matches(cache_body_error(body), CACHE_ERROR,
+                                CACHE_ERROR_NO_SPACE));
+    cache_body_unref(body);
+    finish(&f);
+}
+
 static void
 disk_full_after_the_commit_is_never_found(void **state)
 {
@@ -734,6 +753,8 @@ main(void)
         cmocka_unit_test(body_beyond_the_bound_is_kept_only_while_held),
         cmocka_unit_test(bodies_without_number_stay_bounded),
         cmocka_unit_test(disk_full_is_no_space),
+        cmocka_unit_test(
+            body_that_would_fill_the_disk_is_refused_at_its_first_octets),
         cmocka_unit_test(disk_full_after_the_commit_is_never_found),
         cmocka_unit_test(file_beyond_the_limit_of_the_shell_is_io_error),
         cmocka_unit_test(directory_that_cannot_be_made_is_io_error),

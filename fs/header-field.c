@@ -101,6 +101,18 @@ static const struct {
     {"big5hkscs", "BIG5-HKSCS"},
 };
 
+/* glibc loads a character set's module to open a conversion, and unloads it
+ * after the last one is closed: with one kept open for each set in use, reading
+ * a thousand headers loads it once. */
+static void
+keep_loaded(gsize index)
+{
+    static GIConv kept[G_N_ELEMENTS(charsets)];
+
+    if (kept[index] == NULL)
+        kept[index] = g_iconv_open("UTF-8", charsets[index].charset);
+}
+
 static const char *
 find_charset(const char *name, gsize length)
 {
@@ -117,8 +129,10 @@ find_charset(const char *name, gsize length)
     }
     plain[used] = '\0';
     for (gsize i = 0; i < G_N_ELEMENTS(charsets); i++)
-        if (strcmp(plain, charsets[i].name) == 0)
+        if (strcmp(plain, charsets[i].name) == 0) {
+            keep_loaded(i);
             return charsets[i].charset;
+        }
     return GUESS;
 }
 

@@ -399,6 +399,21 @@ static const ImapFetchBodyHandler fetch_handler = {
 
 /* ---- the beginning ---- */
 
+/* The connection goes, too: who selects the mailbox next must find out by a new
+ * selection, as we did. */
+static void
+finish_replaced(FsTransfer *transfer)
+{
+    g_autoptr(GError) others =
+        g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED, "the mailbox was replaced");
+
+    imap_connection_close(imap_lease_connection(transfer->lease), others);
+    fs_synchroniser_mark_stale(transfer->transfers->account->synchroniser,
+                               transfer->mailbox);
+    finish_with(transfer, FS_ERROR_STALE,
+                "the server has replaced the mailbox (UIDVALIDITY)");
+}
+
 static void
 on_explained(const GError *error, gpointer user_data)
 {
@@ -429,11 +444,9 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
     selected = imap_connection_mailbox(imap_lease_connection(lease));
     if (!cache_index_mailbox(transfer->transfers->account->index,
                              transfer->mailbox, &known) ||
-        known.uidvalidity != selected->uidvalidity) {
-        fs_synchroniser_mark_stale(transfer->transfers->account->synchroniser,
-                                   transfer->mailbox);
-        finish_with(transfer, FS_ERROR_STALE,
-                    "the server has replaced the mailbox (UIDVALIDITY)");
+        fs_synchroniser_is_another(&known, selected,
+                                   imap_lease_is_fresh(lease))) {
+        finish_replaced(transfer);
         return;
     }
     imap_request_fetch_body(imap_lease_connection(lease), transfer->uid,

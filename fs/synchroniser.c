@@ -16,11 +16,11 @@
 #define MAX_ROUNDS 3
 /* A FETCH names at most this many UIDs, and so stays a short line. */
 #define MAX_RANGES_PER_FETCH 300
-/* More messages than the server says there are: so many may have come while
- * they were listed. */
+/* So many rows beyond those expected: flags that changed, messages that came
+ * meanwhile. */
 #define SURPLUS_MAX 10000
 /* A mailbox holds that many messages at the most. */
-#define MAX_MESSAGES (20u * 1000 * 1000)
+#define MAX_MESSAGES (5u * 1000 * 1000)
 
 typedef struct {
     FsSynchroniser *synchroniser; /* NULL once that is gone */
@@ -35,7 +35,8 @@ typedef struct {
     guint rounds;
     guint attempts;
     gboolean changed;
-    gboolean flooded;
+    guint64 rows;     /* that the FETCH under way has brought */
+    guint64 rows_max; /* that it may bring */
 
     gboolean unusable; /* the server has replaced it, and no id is left */
 } Mailbox;
@@ -167,6 +168,16 @@ count_said(const Mailbox *mailbox)
 }
 
 static void
+refuse_flood(Mailbox *mailbox)
+{
+    g_autoptr(GError) error =
+        g_error_new(IMAP_ERROR, IMAP_ERROR_PROTOCOL,
+                    "the server lists messages without end");
+
+    imap_connection_close(imap_lease_connection(mailbox->lease), error);
+}
+
+static void
 on_message(const ImapFetch *fetch, gpointer user_data)
 {
     Mailbox *mailbox = user_data;
@@ -179,8 +190,8 @@ on_message(const ImapFetch *fetch, gpointer user_data)
     if (mailbox->synchroniser == NULL || mailbox->lease == NULL ||
         !is_wanted(mailbox, fetch->uid))
         return;
-    if (count_there(mailbox) >= count_said(mailbox) + SURPLUS_MAX) {
-        mailbox->flooded = TRUE;
+    if (++mailbox->rows > mailbox->rows_max) {
+        refuse_flood(mailbox);
         return;
     }
     options = mailbox->synchroniser->account->options;
@@ -208,11 +219,14 @@ static const ImapFetchListHandler fetch_handler = {
     .done = on_fetched,
 };
 
+/* @expected: how many messages that should bring. */
 static void
-fetch(Mailbox *mailbox, const char *uids)
+fetch(Mailbox *mailbox, const char *uids, guint64 expected)
 {
     const FsOptions *options = mailbox->synchroniser->account->options;
 
+    mailbox->rows = 0;
+    mailbox->rows_max = MIN(expected, MAX_MESSAGES) + SURPLUS_MAX;
     imap_request_fetch_list(imap_lease_connection(mailbox->lease), uids,
                             options->names == FS_NAMES_SUBJECT ||
                                 options->date == FS_DATE_SENT,
@@ -238,7 +252,7 @@ fetch_more(Mailbox *mailbox)
         imap_uid_set_add(part, first, last);
     }
     text = imap_uid_set_to_string(part);
-    fetch(mailbox, text);
+    fetch(mailbox, text, imap_uid_set_count(part));
     return TRUE;
 }
 
@@ -261,8 +275,6 @@ on_fetched(const GError *error, gpointer user_data)
         start_round(mailbox);
     else if (error != NULL)
         fail(mailbox, error);
-    else if (mailbox->flooded)
-        finish_incomplete(mailbox, "it has no end");
     else if (mailbox->wanted != NULL && fetch_more(mailbox))
         return;
     else if (count_there(mailbox) == count_said(mailbox))
@@ -369,7 +381,11 @@ replaced(Mailbox *mailbox)
 {
     FsAccount *account = mailbox->synchroniser->account;
     g_autoptr(GError) error = NULL;
+    g_autoptr(GError) others =
+        g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED, "the mailbox was replaced");
 
+    /* What others have asked for on this line was meant for the old one. */
+    imap_connection_close(imap_lease_connection(mailbox->lease), others);
     if (fs_mailbox_tree_new_id(account->tree, mailbox->id, &error) != 0)
         error = g_error_new(FS_ERROR, FS_ERROR_STALE,
                             "the server has replaced the mailbox "
@@ -380,11 +396,9 @@ replaced(Mailbox *mailbox)
     finish(mailbox, error);
 }
 
-/* Some servers keep UIDVALIDITY when a mailbox is deleted and made again; a
- * UIDNEXT that went back tells. */
-static gboolean
-is_another(const CacheMailbox *known, const ImapMailbox *selected,
-           gboolean fresh)
+gboolean
+fs_synchroniser_is_another(const CacheMailbox *known,
+                           const ImapMailbox *selected, gboolean fresh)
 {
     return known->uidvalidity != selected->uidvalidity ||
            (fresh && known->uidnext != 0 && selected->uidnext != 0 &&
@@ -397,14 +411,17 @@ begin(Mailbox *mailbox, gboolean fresh)
 {
     const ImapMailbox *selected =
         imap_connection_mailbox(imap_lease_connection(mailbox->lease));
-    CacheMailbox state;
+    CacheMailbox state = {0};
 
     if (cache_index_mailbox(index_of(mailbox), mailbox->id, &state) &&
-        is_another(&state, selected, fresh)) {
+        fs_synchroniser_is_another(&state, selected, fresh)) {
         replaced(mailbox);
         return;
     }
-    state = (CacheMailbox){selected->uidvalidity, selected->uidnext};
+    if (fresh)
+        state.uidnext = 0;
+    state = (CacheMailbox){selected->uidvalidity,
+                           MAX(state.uidnext, selected->uidnext)};
     cache_index_set_mailbox(index_of(mailbox), mailbox->id, &state);
     /* A selection that is not new may show what is gone: a round asks first. */
     if (!fresh || mailbox->refresh.known || count_there(mailbox) > 0)
@@ -412,7 +429,7 @@ begin(Mailbox *mailbox, gboolean fresh)
     else if (selected->exists == 0)
         finish(mailbox, NULL);
     else
-        fetch(mailbox, "1:*");
+        fetch(mailbox, "1:*", selected->exists);
 }
 
 static void
@@ -473,7 +490,6 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
     }
     mailbox->lease = lease;
     mailbox->rounds = 0;
-    mailbox->flooded = FALSE;
     g_clear_pointer(&mailbox->wanted, imap_uid_set_free);
     begin(mailbox, imap_lease_is_fresh(lease));
 }

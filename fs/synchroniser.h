@@ -17,6 +17,14 @@ void fs_synchroniser_free(FsSynchroniser *synchroniser); /* accepts NULL */
 FsNeed *fs_synchroniser_need_messages(FsSynchroniser *synchroniser,
                                       guint32 mailbox, gint64 since);
 
+/* Whether the mailbox that is @selected is another one than was @known under
+ * its name. @fresh: it was selected just now; then a UIDNEXT that went back
+ * tells, too, for some servers keep UIDVALIDITY when a mailbox is deleted and
+ * made again. */
+gboolean fs_synchroniser_is_another(const CacheMailbox *known,
+                                    const ImapMailbox *selected,
+                                    gboolean fresh);
+
 /* Something has changed in @mailbox: who wants it fresh asks again. */
 void fs_synchroniser_mark_stale(FsSynchroniser *synchroniser, guint32 mailbox);
 

@@ -217,8 +217,13 @@ read_size(ImapReading *reading, const ImapValue *value)
     reading->fetch.has_size = FALSE;
     if (imap_value_is_nil(values, value) || imap_value_is(values, value, "-1"))
         return TRUE;
-    reading->fetch.has_size = TRUE;
-    return imap_value_number(values, value, &reading->fetch.size);
+    if (!imap_value_number(values, value, &reading->fetch.size))
+        return FALSE;
+    /* More is a negative number that was printed without its sign. */
+    reading->fetch.has_size = reading->fetch.size <= G_MAXINT64;
+    if (!reading->fetch.has_size)
+        reading->fetch.size = 0;
+    return TRUE;
 }
 
 /* A date that exists in no calendar counts as absent: some servers store what

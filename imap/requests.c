@@ -213,35 +213,46 @@ imap_request_examine(ImapConnection *connection, const char *mailbox,
 
 /* ---- UID SEARCH ---- */
 
+/* One is the rule; some servers send their answer in parts. */
+#define MAX_SEARCH_RESPONSES 1000
+
 typedef struct {
     ImapConnection *connection; /* borrowed: it outlives its commands */
     ImapUidSet *found;
+    guint n_responses;
     ImapSearchFunc done;
     gpointer user_data;
 } SearchRequest;
+
+static void
+refuse_search_flood(SearchRequest *request)
+{
+    g_autoptr(GError) error =
+        g_error_new_literal(IMAP_ERROR, IMAP_ERROR_PROTOCOL,
+                            "the server finds more messages than can be kept");
+
+    imap_connection_close(request->connection, error);
+}
 
 static gboolean
 on_search_untagged(const ImapResponse *response, gpointer user_data)
 {
     SearchRequest *request = user_data;
     const ImapUidSet *uids;
+    gboolean fits;
     guint32 first;
     guint32 last;
 
     if (response->type != IMAP_RESPONSE_SEARCH)
         return FALSE;
     uids = response->search->uids;
-    for (guint i = 0; i < imap_uid_set_n_ranges(uids); i++) {
+    fits = ++request->n_responses <= MAX_SEARCH_RESPONSES;
+    for (guint i = 0; fits && i < imap_uid_set_n_ranges(uids); i++) {
         imap_uid_set_range(uids, i, &first, &last);
-        if (!imap_uid_set_add(request->found, first, last)) {
-            g_autoptr(GError) error = g_error_new_literal(
-                IMAP_ERROR, IMAP_ERROR_PROTOCOL,
-                "the server finds more messages than can be kept");
-
-            imap_connection_close(request->connection, error);
-            return TRUE;
-        }
+        fits = imap_uid_set_add(request->found, first, last);
     }
+    if (!fits)
+        refuse_search_flood(request);
     return TRUE;
 }
 

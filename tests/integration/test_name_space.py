@@ -192,6 +192,61 @@ def test_replaced_mailbox_of_the_same_uidvalidity_is_noticed(case):
                 'still the old one')
 
 
+@tap.test
+def test_replaced_mailbox_is_noticed_by_who_only_reads(case):
+    """Nobody lists: a known name is opened after UIDVALIDITY stayed and UIDNEXT
+    went back. The new message must not show under the old name."""
+    scene = Scene(case, options={'connections': 1})
+    scene.start()
+    assert scene.listing()
+    name = scene.file(2)
+    old = scene.inbox.get(2).body
+    scene.server.mailboxes[0] = Mailbox(
+        'INBOX', [Message(2, make_message(2, len(old), seed=2))])
+    scene.server.drop_connections()
+    result = run('cat', name)
+    case.expect(not result.ok or result.out == scene.inbox.get(2).body, result)
+    case.expect(not result.ok or
+                sorted(names_in(scene.path('INBOX'))) == ['2.eml'], result)
+    case.expect(wait_until(
+        lambda: run('cat', scene.file(2)).out == scene.inbox.get(2).body, 8),
+        'the new one is not there')
+
+
+@tap.test
+def test_replaced_while_it_is_selected_anew_sends_nothing_to_the_new_one(case):
+    """A FETCH that waits behind the EXAMINE which finds the mailbox replaced
+    would fetch the new mailbox's message for the old name."""
+    scene = Scene(case, options={'connections': 1, 'poll': 1})
+    scene.start()
+    assert scene.listing()
+    name = scene.file(2)
+    started, lines = [], []
+
+    def disagree(line, command):
+        """SEARCH finds more than EXISTS says: the client selects anew."""
+        line.send(b'* SEARCH 1 2 3 4 5 6\r\n' + command.tag.encode()
+                  + b' OK done\r\n')
+
+    def replace(line, command):
+        scene.server.hooks = {}
+        scene.server.mailboxes[0] = Mailbox(
+            'INBOX', [Message(2, make_message(2, seed=2))], uidvalidity=99)
+        lines.append(line.number)
+        started.append(subprocess.Popen(['cat', name], stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE))
+        time.sleep(0.5)  # so that its FETCH waits behind this EXAMINE
+        return False
+
+    time.sleep(1.2)  # poll is what is tested
+    scene.server.hooks = {'UID SEARCH': disagree, 'EXAMINE': replace}
+    run('ls', scene.path('INBOX'))
+    assert started, 'was not selected anew'
+    started[0].communicate(timeout=20)
+    names = [c.name for c in scene.server.commands if c.connection == lines[0]]
+    case.expect(names[-1] == 'EXAMINE', names)
+
+
 # Complete or an error
 
 @tap.test
@@ -253,6 +308,25 @@ def test_silent_server_with_known_folder_is_served_in_time(case):
     scene.server.drop_connections()
     result = run('ls', scene.path('INBOX'), limit=12)
     case.expect(result.ok and len(result.out.split()) == 5, result)
+
+
+@tap.test
+def test_listing_without_end_is_an_error(case):
+    """EXISTS says 2, and rows never stop coming."""
+    scene = Scene(case, [simple_mailbox(count=2)], timeout=2)
+    scene.start()
+
+    def endless(line, command):
+        row = ('* 1 FETCH (UID 1 FLAGS () RFC822.SIZE 9 INTERNALDATE '
+               '"22-Nov-2026 09:30:00 +0000")\r\n').encode() * 1000
+        while True:
+            line.send(row)
+
+    scene.server.hooks['UID FETCH'] = endless
+    result = run('ls', scene.path('INBOX'), limit=15)
+    case.expect(result.status != 0, result)
+    case.expect(scene.mount.peak_memory() < 100e6 or tap.SANITIZED,
+                scene.mount.peak_memory())
 
 
 # Sizes

@@ -203,6 +203,8 @@ fetch_attributes_are_read(void **state)
         {"* 3 FETCH (UID 5 MODSEQ () EMAILID NIL X-GM-MSGID NIL "
          "INTERNALDATE NIL RFC822.SIZE NIL)\r\n",
          "FETCH 3 uid=5\n"},
+        {"* 3 FETCH (UID 5 RFC822.SIZE 18446744073709551615)\r\n",
+         "FETCH 3 uid=5\n"},
         {"* 0 FETCH (FLAGS ())\r\n* 2 FETCH ()\r\n",
          "FETCH 0 uid=0 flags= ()\nFETCH 2 uid=0\n"},
         {"* 3 fetch (ENVELOPE (\"\" NIL ((NIL NIL \"a\" {1}\r\nb))) "

@@ -1,0 +1,189 @@
+/* When a copy is good enough, and when it is asked for again. */
+#include "fs/refresh.h"
+
+#include "imap/error.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define POLL_SECONDS 60
+
+static gint64
+now(void)
+{
+    return g_get_monotonic_time();
+}
+
+/* Asks, expecting to be told to begin. */
+static FsNeed *
+begin(FsRefresh *refresh, gint64 since)
+{
+    gboolean start;
+    FsNeed *need = fs_refresh_ask(refresh, since, POLL_SECONDS, &start);
+
+    assert_non_null(need);
+    assert_true(start);
+    return need;
+}
+
+static gboolean
+is_good(FsRefresh *refresh, gint64 since)
+{
+    gboolean start;
+    FsNeed *need = fs_refresh_ask(refresh, since, POLL_SECONDS, &start);
+
+    assert_false(start);
+    return need == NULL;
+}
+
+static void
+end_with(FsRefresh *refresh, int code)
+{
+    g_autoptr(GError) error =
+        g_error_new_literal(IMAP_ERROR, code, "for the test");
+
+    fs_refresh_end(refresh, error, POLL_SECONDS);
+}
+
+static void
+ask_unknown_starts_once_and_all_wait_for_the_same(void **state)
+{
+    FsRefresh refresh = {0};
+    FsNeed *first = begin(&refresh, FS_KNOWN);
+    gboolean start;
+
+    assert_ptr_equal(fs_refresh_ask(&refresh, FS_KNOWN, POLL_SECONDS, &start),
+                     first);
+    assert_false(start);
+    assert_true(fs_refresh_is_under_way(&refresh));
+    fs_refresh_end(&refresh, NULL, POLL_SECONDS);
+    assert_true(is_good(&refresh, FS_KNOWN));
+    fs_refresh_clear(&refresh);
+}
+
+static void
+ask_stale_starts_again_unless_known_is_enough(void **state)
+{
+    FsRefresh refresh = {0};
+
+    begin(&refresh, FS_KNOWN);
+    fs_refresh_end(&refresh, NULL, POLL_SECONDS);
+    assert_true(is_good(&refresh, now()));
+    refresh.known_at = refresh.tried_at =
+        now() - (POLL_SECONDS + 1) * G_USEC_PER_SEC;
+    assert_true(is_good(&refresh, FS_KNOWN));
+    begin(&refresh, now());
+    fs_refresh_end(&refresh, NULL, POLL_SECONDS);
+    begin(&refresh, FS_NOW);
+    fs_refresh_end(&refresh, NULL, POLL_SECONDS);
+    fs_refresh_mark_stale(&refresh);
+    begin(&refresh, now());
+    fs_refresh_clear(&refresh);
+}
+
+/* Two copies that each take longer than the poll interval must not make one
+ * another stale for ever. */
+static void
+ask_by_an_operation_that_began_before_the_last_attempt_is_content(void **state)
+{
+    FsRefresh refresh = {0};
+    gint64 began = now();
+
+    begin(&refresh, began);
+    fs_refresh_end(&refresh, NULL, POLL_SECONDS);
+    refresh.known_at = now() - (POLL_SECONDS + 1) * G_USEC_PER_SEC;
+    assert_true(is_good(&refresh, began));
+
+    begin(&refresh, now());
+    end_with(&refresh, IMAP_ERROR_TIMEOUT);
+    refresh.known_at = now() - (POLL_SECONDS + 1) * G_USEC_PER_SEC;
+    assert_true(is_good(&refresh, began));
+    fs_refresh_clear(&refresh);
+}
+
+static void
+end_by_the_line_keeps_what_is_known_for_a_while(void **state)
+{
+    FsRefresh refresh = {0};
+    g_autoptr(FsNeed) need = NULL;
+
+    begin(&refresh, FS_KNOWN);
+    fs_refresh_end(&refresh, NULL, POLL_SECONDS);
+    need = fs_need_ref(begin(&refresh, FS_NOW));
+    end_with(&refresh, IMAP_ERROR_CLOSED);
+    assert_true(fs_need_is_complete(need));
+    assert_null(fs_need_error(need));
+    assert_true(is_good(&refresh, now()));
+    fs_refresh_clear(&refresh);
+}
+
+static void
+end_by_refusal_is_an_error_also_when_something_is_known(void **state)
+{
+    FsRefresh refresh = {0};
+    g_autoptr(FsNeed) need = NULL;
+
+    begin(&refresh, FS_KNOWN);
+    fs_refresh_end(&refresh, NULL, POLL_SECONDS);
+    need = fs_need_ref(begin(&refresh, FS_NOW));
+    end_with(&refresh, IMAP_ERROR_NO);
+    assert_non_null(fs_need_error(need));
+    fs_refresh_clear(&refresh);
+}
+
+/* The kernel lets programs that look up one name ask one after the other. */
+static void
+failure_stands_for_a_moment_then_it_is_tried_again(void **state)
+{
+    FsRefresh refresh = {0};
+    FsNeed *need = begin(&refresh, FS_KNOWN);
+    gboolean start;
+
+    end_with(&refresh, IMAP_ERROR_TIMEOUT);
+    assert_ptr_equal(fs_refresh_ask(&refresh, now(), POLL_SECONDS, &start),
+                     need);
+    assert_false(start);
+    assert_true(
+        g_error_matches(fs_need_error(need), IMAP_ERROR, IMAP_ERROR_TIMEOUT));
+    refresh.tried_at -= 2 * G_USEC_PER_SEC;
+    begin(&refresh, now());
+    fs_refresh_clear(&refresh);
+}
+
+static void
+poll_of_a_day_does_not_overflow(void **state)
+{
+    FsRefresh refresh = {0};
+    gboolean start;
+
+    begin(&refresh, FS_KNOWN);
+    fs_refresh_end(&refresh, NULL, 86400);
+    refresh.known_at = now() - (gint64)80000 * G_USEC_PER_SEC;
+    assert_null(fs_refresh_ask(&refresh, now(), 86400, &start));
+    refresh.known_at = refresh.tried_at =
+        now() - (gint64)90000 * G_USEC_PER_SEC;
+    assert_non_null(fs_refresh_ask(&refresh, now(), 86400, &start));
+    fs_refresh_clear(&refresh);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ask_unknown_starts_once_and_all_wait_for_the_same),
+        cmocka_unit_test(ask_stale_starts_again_unless_known_is_enough),
+        cmocka_unit_test(
+            ask_by_an_operation_that_began_before_the_last_attempt_is_content),
+        cmocka_unit_test(end_by_the_line_keeps_what_is_known_for_a_while),
+        cmocka_unit_test(
+            end_by_refusal_is_an_error_also_when_something_is_known),
+        cmocka_unit_test(failure_stands_for_a_moment_then_it_is_tried_again),
+        cmocka_unit_test(poll_of_a_day_does_not_overflow),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

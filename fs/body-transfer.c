@@ -22,6 +22,9 @@
  * of its size: nothing of that size is believed without asking. */
 #define STAND_IN_SIZE 129
 
+/* So much of a message is read to its end although nobody wants it. */
+#define REST_MAX (1u * 1024 * 1024)
+
 /* How much larger than it said a server's message may be before we take it for
  * an attempt to fill the disk. */
 #define SURPLUS_MAX (64 * G_GUINT64_CONSTANT(1024) * 1024)
@@ -111,6 +114,23 @@ table_key(guint32 mailbox, guint32 uid)
 
 /* ---- the end ---- */
 
+/* Nobody is going to have what has come so far, but for who has it open: its
+ * space is free again. And the rest is not waited for if it is much. */
+static void
+abandon_body(FsTransfer *transfer)
+{
+    g_autoptr(GError) others = g_error_new(
+        IMAP_ERROR, IMAP_ERROR_CLOSED, "the rest of a message is not wanted");
+
+    if (transfer->body == NULL)
+        return;
+    if (transfer->lease != NULL && !transfer->whole &&
+        cache_body_size(transfer->body) - transfer->position > REST_MAX)
+        imap_connection_close(imap_lease_connection(transfer->lease), others);
+    cache_body_set_watch(transfer->body, NULL, NULL);
+    g_clear_pointer(&transfer->body, cache_body_unref);
+}
+
 static void
 finish(FsTransfer *transfer, const GError *error)
 {
@@ -121,6 +141,8 @@ finish(FsTransfer *transfer, const GError *error)
         return;
     fs_transfer_ref(transfer);
     resume(transfer);
+    if (error != NULL)
+        abandon_body(transfer);
     g_clear_pointer(&transfer->lease, imap_lease_release);
     g_hash_table_remove(transfers->under_way, key);
     if (error != NULL)
@@ -182,6 +204,14 @@ settle(FsTransfer *transfer)
 
 /* ---- whether the message exists at all ---- */
 
+/* Whether to try once more, for the line was cut. */
+static gboolean
+is_cut(FsTransfer *transfer, const GError *error)
+{
+    return g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
+           transfer->attempts++ == 0;
+}
+
 static void
 on_exists(const ImapUidSet *found, const GError *error, gpointer user_data)
 {
@@ -189,7 +219,11 @@ on_exists(const ImapUidSet *found, const GError *error, gpointer user_data)
 
     if (transfer->transfers == NULL)
         return;
-    if (error != NULL)
+    if (is_cut(transfer, error)) {
+        transfer->whole = FALSE;
+        g_clear_pointer(&transfer->lease, imap_lease_release);
+        acquire(transfer);
+    } else if (error != NULL)
         finish(transfer, error);
     else if (!imap_uid_set_contains(found, transfer->uid))
         finish_gone(transfer);
@@ -375,8 +409,7 @@ on_done(const GError *error, gpointer user_data)
 
     if (transfer->transfers == NULL || transfer->whole)
         return;
-    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
-        transfer->attempts++ == 0) {
+    if (is_cut(transfer, error)) {
         g_clear_pointer(&transfer->lease, imap_lease_release);
         acquire(transfer);
     } else if (error != NULL && error->code < IMAP_ERROR_NO) {

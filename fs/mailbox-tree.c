@@ -13,6 +13,7 @@
 
 #include "fs/errno.h"
 #include "fs/inode.h"
+#include "fs/keyed-hash.h"
 #include "fs/mailbox-name.h"
 #include "imap/response.h"
 
@@ -74,7 +75,7 @@ path_hash(gconstpointer data)
     const Directory *directory = data;
 
     return g_direct_hash(directory->parent) * 31 +
-           g_str_hash(directory->mailbox.name);
+           fs_keyed_hash(directory->mailbox.name);
 }
 
 static gboolean
@@ -115,7 +116,7 @@ tables_init(Tables *tables)
 {
     tables->all = g_ptr_array_new_with_free_func(directory_free);
     tables->by_path = g_hash_table_new(path_hash, path_equal);
-    tables->by_wire = g_hash_table_new(g_str_hash, g_str_equal);
+    tables->by_wire = g_hash_table_new(fs_keyed_hash, g_str_equal);
     add_directory(tables, NULL, "");
 }
 

@@ -291,9 +291,8 @@ const FsMountOption fs_mount_option_table[] = {
      set_path, IN_OPTIONS(state_dir)},
 
     {"ro", NULL, FS_SECTION_FILES, "read only, which is all there is as yet",
-     set_flag, IN_OPTIONS(read_only), TO_LIBFUSE},
-    {"rw", NULL, FS_SECTION_FILES, "the opposite",
-     set_read_write, TO_LIBFUSE},
+     set_flag, IN_OPTIONS(read_only)},
+    {"rw", NULL, FS_SECTION_FILES, "the opposite", .set = set_read_write},
     {"uid", "USER", FS_SECTION_FILES, "owner of the files (default: you)",
      .set = set_uid},
     {"gid", "GROUP", FS_SECTION_FILES, "group of the files (default: yours)",
@@ -301,10 +300,11 @@ const FsMountOption fs_mount_option_table[] = {
     {"umask", "OCTAL", FS_SECTION_FILES,
      "permissions that are taken away (default 077)", .set = set_umask},
     {"allow_other", NULL, FS_SECTION_FILES,
-     "let other users in (needs user_allow_other in /etc/fuse.conf)",
+     "let other users in, as far as umask lets them (needs user_allow_other "
+     "in /etc/fuse.conf)",
      set_flag, IN_OPTIONS(allow_other), TO_LIBFUSE},
     {"default_permissions", NULL, FS_SECTION_FILES,
-     "let the kernel check the permissions; wise with allow_other",
+     "let the kernel check the permissions, as it does with allow_other",
      set_flag, IN_OPTIONS(default_permissions), TO_LIBFUSE},
 
     {"allow_root", NULL, FS_SECTION_FUSE, "let root in, and nobody else",

@@ -95,9 +95,13 @@ attach(Mount *mount, GError **error)
     fuse_opt_add_arg(&args, "imapfs");
     add_option(&args, fsname);
     add_option(&args, "subtype=imapfs");
-    add_option(&args, "ro");
     for (char **option = options->fuse_options; *option != NULL; option++)
         add_option(&args, *option);
+    /* Without it nobody would look at the mode bits, and umask be void. */
+    if (options->allow_other)
+        add_option(&args, "default_permissions");
+    /* Last, for mount(8) begins with "rw". */
+    add_option(&args, "ro");
 
     mount->session =
         fs_session_new(&args, &fs_handlers_ops, mount->handlers, error);

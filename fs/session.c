@@ -18,12 +18,15 @@
 #include <fcntl.h>
 #include <glib-unix.h>
 #include <linux/fuse.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 /* Requests until the sockets get their turn. */
 #define BATCH 64
+/* The kernel's first request is there when the mount is. */
+#define INIT_TIMEOUT_MS 2000
 
 struct FsSession {
     struct fuse_session *fuse;
@@ -33,6 +36,8 @@ struct FsSession {
 
     void (*caller_init)(void *user_data, struct fuse_conn_info *connection);
     gboolean mend_reply; /* the next one, which is that to INIT */
+    gboolean initialised;
+    guint max_read; /* as the option says; libfuse wants it twice */
 
     void (*ended)(gpointer user_data);
     gpointer ended_data;
@@ -53,6 +58,8 @@ initialise(void *user_data, struct fuse_conn_info *connection)
     /* What changes is invalidated explicitly. */
     connection->want &= ~FUSE_CAP_AUTO_INVAL_DATA;
 
+    connection->max_read = session->max_read;
+    session->initialised = TRUE;
     if (session->caller_init != NULL)
         session->caller_init(user_data, connection);
     session->mend_reply = (connection->want & FUSE_CAP_PARALLEL_DIROPS) != 0;
@@ -96,11 +103,19 @@ fs_session_new(struct fuse_args *args, const struct fuse_lowlevel_ops *ops,
     struct fuse_lowlevel_ops our_ops = *ops;
     g_autofree char *complaint = NULL;
 
+    const struct fuse_opt templates[] = {
+        {"max_read=%u", G_STRUCT_OFFSET(FsSession, max_read), 0},
+        FUSE_OPT_KEY("max_read=", FUSE_OPT_KEY_KEEP),
+        FUSE_OPT_END,
+    };
+
     session->caller_init = ops->init;
     our_ops.init = initialise;
 
     fs_mount_gather();
-    session->fuse = fuse_session_new(args, &our_ops, sizeof our_ops, user_data);
+    if (fuse_opt_parse(args, session, templates, NULL) == 0)
+        session->fuse =
+            fuse_session_new(args, &our_ops, sizeof our_ops, user_data);
     complaint = fs_mount_gathered();
     if (session->fuse == NULL) {
         fs_mount_set_option_error(error, complaint);
@@ -118,6 +133,28 @@ end(FsSession *session)
     if (session->ended != NULL)
         session->ended(session->ended_data);
     return G_SOURCE_REMOVE;
+}
+
+/* The kernel asks at once; libfuse ends the session if it cannot agree. */
+static gboolean
+shake_hands(FsSession *session, const char *mountpoint, GError **error)
+{
+    struct pollfd wait = {.fd = fuse_session_fd(session->fuse),
+                          .events = POLLIN};
+    int result;
+
+    poll(&wait, 1, INIT_TIMEOUT_MS);
+    result = fuse_session_receive_buf(session->fuse, &session->buffer);
+    if (result > 0) {
+        handling = session;
+        fuse_session_process_buf(session->fuse, &session->buffer);
+        handling = NULL;
+    }
+    if (session->initialised && !fuse_session_exited(session->fuse))
+        return TRUE;
+    fs_mount_set_error(error, mountpoint,
+                       "the kernel and libfuse do not agree on the options");
+    return FALSE;
 }
 
 static gboolean
@@ -191,6 +228,10 @@ fs_session_mount(FsSession *session, const char *mountpoint, GError **error)
 
     if (!take_over(session)) {
         fs_mount_set_error(error, mountpoint, g_strerror(errno));
+        fs_session_unmount(session);
+        return FALSE;
+    }
+    if (!shake_hands(session, mountpoint, error)) {
         fs_session_unmount(session);
         return FALSE;
     }

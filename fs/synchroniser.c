@@ -7,6 +7,7 @@
  * contradict one another the mailbox is an error. */
 #include "fs/synchroniser.h"
 
+#include "fs/body-transfer.h"
 #include "fs/errno.h"
 #include "fs/lister.h"
 #include "fs/message-name.h"
@@ -177,6 +178,20 @@ refuse_flood(Mailbox *mailbox)
     imap_connection_close(imap_lease_connection(mailbox->lease), error);
 }
 
+/* What was read already has told its size: a server's word is not taken again. */
+static void
+correct_size(const Mailbox *mailbox, CacheMessage *message)
+{
+    g_autoptr(CacheBody) body =
+        fs_transfers_find(mailbox->synchroniser->account->transfers,
+                          mailbox->id, message->uid);
+
+    if (body == NULL)
+        return;
+    message->size = cache_body_size(body);
+    message->size_verified = TRUE;
+}
+
 static void
 on_message(const ImapFetch *fetch, gpointer user_data)
 {
@@ -208,6 +223,7 @@ on_message(const ImapFetch *fetch, gpointer user_data)
                                header, length);
         message.stem = stem;
     }
+    correct_size(mailbox, &message);
     mailbox->changed = TRUE;
     cache_index_put(index_of(mailbox), mailbox->id, &message);
 }
@@ -533,13 +549,20 @@ fs_synchroniser_need_messages(FsSynchroniser *synchroniser, guint32 id,
 void
 fs_synchroniser_mark_stale(FsSynchroniser *synchroniser, guint32 id)
 {
-    fs_refresh_mark_stale(&mailbox_of(synchroniser, id)->refresh);
+    Mailbox *mailbox =
+        g_hash_table_lookup(synchroniser->mailboxes, GUINT_TO_POINTER(id));
+
+    if (mailbox != NULL)
+        fs_refresh_mark_stale(&mailbox->refresh);
 }
 
 gint64
 fs_synchroniser_changed_at(FsSynchroniser *synchroniser, guint32 id)
 {
-    return mailbox_of(synchroniser, id)->changed_at;
+    const Mailbox *mailbox =
+        g_hash_table_lookup(synchroniser->mailboxes, GUINT_TO_POINTER(id));
+
+    return mailbox != NULL ? mailbox->changed_at : 0;
 }
 
 void

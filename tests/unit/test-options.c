@@ -105,8 +105,7 @@ options_anywhere_are_collected(void **state)
         assert_int_equal(options->names, FS_NAMES_UID);
         assert_int_equal(options->settings->timeout_ms, 7000);
         assert_string_equal(options->mountpoint, mountpoint);
-        assert_string_equal(options->fuse_options[0], "ro");
-        assert_null(options->fuse_options[1]);
+        assert_null(options->fuse_options[0]);
     }
 }
 
@@ -196,7 +195,7 @@ generic_options_are_passed_on_or_ignored(void **state)
     g_autofree char *user = g_strdup_printf("user=%s", g_get_user_name());
     g_autoptr(FsOptions) mounted_by_user = parse_option(user);
 
-    assert_string_equal(passed, "rw nosuid nodev noexec suid dev exec noatime "
+    assert_string_equal(passed, "nosuid nodev noexec suid dev exec noatime "
                                 "atime sync async fsname=a\\,b allow_root "
                                 "auto_unmount max_read=4096");
     assert_null(mounted_by_user->fuse_options[0]);

@@ -1,4 +1,6 @@
-/* Octets are collected in chunks; at most one chunk of a file is with the store
+/* One large body on its way to the disk, and back.
+ *
+ * Octets are collected in chunks; at most one chunk of a file is with the store
  * thread, and what arrives meanwhile fills the next. So a fast disk has each
  * piece readable at once, and a slow one gets large writes and few wake-ups.
  *

@@ -48,7 +48,7 @@ struct FsTransfer {
 
 struct FsTransfers {
     FsAccount *account;
-    GHashTable *under_way; /* inode number of a message -> FsTransfer, ref */
+    GHashTable *under_way; /* by table_key: of FsTransfer, references */
     FsResizedFunc resized;
     gpointer resized_data;
 };

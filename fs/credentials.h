@@ -4,12 +4,13 @@
 
 #include "fs/options.h"
 
-/* Fills settings->username (default: the name of the user who runs this, but
- * for EXTERNAL, where the certificate says who we are), ->password or ->token:
- * from password_file (refused with a mode that lets
- * others read it), password_command, token_command (/bin/sh -c; first line of
- * the output; a failure shows the exit status), else the terminal, without
- * echo, unless the mechanism is EXTERNAL or a client certificate makes a
- * password needless. A trailing line break is dropped. Fails with
+/* Fills settings->username (default: the name of the user who runs this) and
+ * ->password or ->token: from password_file (refused unless it is the caller's
+ * or root's and closed to others), password_command or token_command (/bin/sh
+ * -c; the first line of the output; a failure shows the exit status), else from
+ * the terminal, without echo. A line break at the end is dropped.
+ *
+ * Does nothing when a certificate says who we are: with EXTERNAL, or with a
+ * client certificate and no other mechanism or source of a secret. Fails with
  * FS_ERROR_CREDENTIALS, saying what to do. */
 gboolean fs_credentials_obtain(FsOptions *options, GError **error);

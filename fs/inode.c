@@ -1,3 +1,4 @@
+/* Inode numbers are put together and taken apart here and nowhere else. */
 #include "fs/inode.h"
 
 guint64

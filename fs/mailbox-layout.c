@@ -4,11 +4,11 @@
  *       2026-11-22_0930_alice-example_quarterly-report.1234.eml
  *       Projects/
  *
- * A message's name is computed, never stored: looking one up means taking the
- * UID from the name and comparing the rest, so that a mailbox of any size needs
- * no table of names. A directory lists its children first, by mailbox id, then
- * its messages by UID; a cookie is the last id or UID seen, so that a listing
- * goes on rightly while messages come and go.
+ * No table of names is needed, however large the mailbox: looking a message up
+ * means taking the UID from the name and comparing the rest. A directory lists
+ * its children first, by mailbox id, then its messages by UID; a cookie is the
+ * last id or UID seen, so that a listing goes on rightly while messages come
+ * and go.
  *
  * A mailbox's name wins over a message's: a message whose name a child has is
  * listed as "message.UID.eml". */

@@ -1,5 +1,5 @@
-/* Every name that may stand behind -o. Read by mount-options.c and
- * the tests alone. */
+/* Every name that may stand behind -o. Read by mount-options.c and the tests
+ * alone. */
 #pragma once
 
 #include "fs/options.h"

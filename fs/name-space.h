@@ -16,8 +16,8 @@
 typedef enum {
     FS_ANSWER_FOUND,  /* the entry is filled */
     FS_ANSWER_NONE,   /* there is no such entry, or none any more */
-    FS_ANSWER_WAIT,   /* on *need (borrowed) */
-    FS_ANSWER_FAILED, /* *error_number says why */
+    FS_ANSWER_WAIT,   /* for the obstacle's need */
+    FS_ANSWER_FAILED, /* the obstacle's error_number says why */
 } FsAnswer;
 
 typedef struct {
@@ -31,8 +31,8 @@ typedef struct {
 
 /* Why an answer is not FS_ANSWER_FOUND. */
 typedef struct {
-    FsNeed *need;
-    int error_number;
+    FsNeed *need;     /* of FS_ANSWER_WAIT; borrowed */
+    int error_number; /* of FS_ANSWER_FAILED: an errno */
 } FsObstacle;
 
 typedef struct FsNameSpace FsNameSpace;

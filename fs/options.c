@@ -1,7 +1,7 @@
 /* The command line.
  *
  * GLib's parser takes the long options and the order; what stands behind -o is
- * the table's in mount-options.c. Here is the rest: the two arguments, and
+ * left to mount-options.c. Here is the rest: the two arguments, and
  * whether what was asked for makes sense together. No message repeats the URL
  * or the value of an unknown option, which may be a password. */
 #include "fs/options.h"

@@ -1,4 +1,5 @@
-/* When to ask the server again for something that we keep a copy of. */
+/* When to ask the server again for something that we keep a copy of. All of it
+ * is arithmetic on a few times; the asking is the caller's. */
 #include "fs/refresh.h"
 
 #include "imap/error.h"

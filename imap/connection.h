@@ -46,6 +46,8 @@ void imap_connection_set_closed(ImapConnection *connection, ImapOpenFunc closed,
 guint imap_connection_send(ImapConnection *connection, ImapCommand *command,
                            const ImapCommandHandler *handler,
                            gpointer user_data);
+/* The handler of the command @id is not called any more; see
+ * imap_command_queue_cancel. */
 void imap_connection_cancel(ImapConnection *connection, guint id);
 
 /* A line outside any command, CRLF added: the answer to a "+". @secret is left
@@ -79,6 +81,9 @@ gboolean imap_connection_is_utf8(const ImapConnection *connection);
  * NULL-terminated; borrowed. */
 char **imap_connection_foreign_namespaces(const ImapConnection *connection);
 
+/* What is selected; its name is NULL when nothing is. Borrowed; kept current.
+ */
 const ImapMailbox *imap_connection_mailbox(const ImapConnection *connection);
+/* Commands waiting or unanswered. */
 guint imap_connection_n_pending(const ImapConnection *connection);
 guint64 imap_connection_bytes_received(const ImapConnection *connection);

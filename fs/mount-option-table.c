@@ -274,17 +274,19 @@ const FsMountOption fs_mount_option_table[] = {
      "give up after so long a silence, 1 to 3600 (default 30)",
      set_timeout, IN_SETTINGS(timeout_ms), .min = 1, .max = 3600},
     {"connections", "N", FS_SECTION_NETWORK,
-     "connections at most, 1 to 32 (default 3); limited effect as yet",
+     "connections to the server at most, 1 to 32 (default 3)",
      set_number, IN_OPTIONS(connections), .min = 1, .max = 32},
     {"poll", "SECONDS", FS_SECTION_NETWORK,
-     "look for changes so often, 1 to 86400 (default 60); limited effect as yet",
+     "how old the list of a folder may be, 1 to 86400 (default 60)",
      set_number, IN_OPTIONS(poll_seconds), .min = 1, .max = 86400},
 
     {"cache_dir", "DIR|none", FS_SECTION_CACHE,
-     "where bodies of large messages are, in unlinked files, while mounted",
+     "where large messages are kept while mounted, in files without a name "
+     "(default ~/.cache/imapfs; none: the directory for temporary files)",
      set_cache_dir, IN_OPTIONS(cache_dir)},
     {"cache_size", "SIZE", FS_SECTION_CACHE,
-     "how much may be kept, e.g. 500M, at least 1M; limited effect as yet",
+     "how much of large messages may be kept, e.g. 500M, at least 1M "
+     "(default 2G)",
      .set = set_cache_size},
     {"state_dir", "DIR", FS_SECTION_CACHE,
      "where unfinished changes will be kept; no effect as yet",

@@ -32,6 +32,8 @@ static const struct {
     const char *reason;
 } refused_options[] = {
     {"blkdev", "imapfs is not on a block device"},
+    {"port", "the port stands in the URL: imaps://HOST:PORT/"},
+    {"reconnect", "imapfs always does"},
     {"remount", "to change options, unmount and mount again"},
     {"token", "a token given here would show in the list of processes; use "
               "token_command=COMMAND"},

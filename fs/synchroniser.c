@@ -178,13 +178,13 @@ refuse_flood(Mailbox *mailbox)
     imap_connection_close(imap_lease_connection(mailbox->lease), error);
 }
 
-/* What was read already has told its size: a server's word is not taken again. */
+/* What was read already has told its size: a server's word is not taken again.
+ */
 static void
 correct_size(const Mailbox *mailbox, CacheMessage *message)
 {
-    g_autoptr(CacheBody) body =
-        fs_transfers_find(mailbox->synchroniser->account->transfers,
-                          mailbox->id, message->uid);
+    g_autoptr(CacheBody) body = fs_transfers_find(
+        mailbox->synchroniser->account->transfers, mailbox->id, message->uid);
 
     if (body == NULL)
         return;

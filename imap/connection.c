@@ -116,7 +116,10 @@ what_is_awaited(const ImapConnection *connection)
     if (connection->tls_starting)
         return "the TLS handshake";
     if (connection->state == STATE_GREETING)
-        return "the greeting";
+        return imap_connection_is_encrypted(connection)
+                   ? "the greeting"
+                   : "the greeting; if this port speaks TLS from the start, "
+                     "use imaps://";
     return command != NULL ? command : "the login";
 }
 

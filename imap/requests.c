@@ -89,9 +89,29 @@ on_list_done(const ImapStatus *status, const GError *error, gpointer user_data)
     g_free(request);
 }
 
+/* What a server says we may not see it does not show tomorrow either; any other
+ * refusal may be for the moment, and a part would pass for the whole. */
+static void
+on_foreign_list_done(const ImapStatus *status, const GError *error,
+                     gpointer user_data)
+{
+    gboolean hidden =
+        g_error_matches(error, IMAP_ERROR, IMAP_ERROR_NO_PERMISSION) ||
+        g_error_matches(error, IMAP_ERROR, IMAP_ERROR_NONEXISTENT);
+
+    if (hidden)
+        g_message("a namespace is not shown: %s", error->message);
+    on_list_done(status, hidden ? NULL : error, user_data);
+}
+
 static const ImapCommandHandler list_handler = {
     .untagged = on_list_untagged,
     .done = on_list_done,
+};
+
+static const ImapCommandHandler foreign_list_handler = {
+    .untagged = on_list_untagged,
+    .done = on_foreign_list_done,
 };
 
 static void
@@ -107,7 +127,9 @@ send_list(ImapConnection *connection, ListRequest *request, const char *prefix)
                                   ? " RETURN (CHILDREN SPECIAL-USE)"
                                   : " RETURN (CHILDREN)");
     request->pending++;
-    imap_connection_send(connection, command, &list_handler, request);
+    imap_connection_send(
+        connection, command,
+        prefix[0] == '\0' ? &list_handler : &foreign_list_handler, request);
 }
 
 void

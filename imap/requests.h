@@ -21,8 +21,9 @@ typedef struct {
 /* All mailboxes: the user's own and, by the prefixes of the other namespaces,
  * those of others. @mailboxes: an array of ImapListedMailbox, borrowed; NULL on
  * error. If the server refuses one of the lists, all fail: a part would look
- * like the whole. A list that lacks INBOX is an error: INBOX always exists, so
- * the list was cut short (RFC 9051 section 5.1). */
+ * like the whole. Only another namespace of which it says that we may not list
+ * it (NOPERM, NONEXISTENT) is left out. A list that lacks INBOX is an error:
+ * INBOX always exists, so the list was cut short (RFC 9051 section 5.1). */
 typedef void (*ImapListFunc)(const GArray *mailboxes, const GError *error,
                              gpointer user_data);
 void imap_request_list(ImapConnection *connection, ImapListFunc done,

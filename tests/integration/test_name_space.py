@@ -116,6 +116,31 @@ def test_statfs_answers(case):
                 found.f_blocks > found.f_bavail, found)
 
 
+@tap.test
+def test_read_only_whatever_mount_passes(case):
+    """mount(8) begins its options with rw."""
+    scene = Scene(case, options={'rw': None, 'max_read': 65536})
+    scene.start()
+    result = run('mkdir', scene.path('New'))
+    case.expect('Read-only' in result.err, result)
+    case.expect(scene.listing() and scene.cat(1), 'reading')
+
+
+@tap.test
+def test_allow_other_heeds_umask(case):
+    """Other users are let in by the kernel; the mode bits still count."""
+    if os.geteuid() != 0:
+        raise tap.Skip('only root can be another user, too')
+    scene = Scene(case, options={'allow_other': None})
+    scene.start()
+    for folder in (case.directory, os.path.dirname(scene.mount.mountpoint)):
+        os.chmod(folder, 0o755)
+    result = run('setpriv', '--reuid=65534', '--regid=65534',
+                 '--clear-groups', 'cat', scene.file(1))
+    case.expect(not result.ok and 'ermission denied' in result.err, result)
+    case.expect(scene.cat(1), 'cat as the owner')
+
+
 # Freshness
 
 @tap.test
@@ -278,6 +303,20 @@ def test_refused_namespace_is_no_short_root(case):
 
 
 @tap.test
+def test_forbidden_namespace_is_left_out(case):
+    """A server that offers a namespace and never lets us list it."""
+    scene = Scene(case)
+    scene.server.hooks['NAMESPACE'] = lambda line, command: line.send(
+        b'* NAMESPACE (("" "/")) (("Others/" "/")) NIL\r\n'
+        + command.tag.encode() + b' OK done\r\n')
+    scene.server.hooks['LIST'] = lambda line, command: (
+        line.send(command.tag.encode() + b' NO [NOPERM] not for you\r\n') or True
+        if 'Others' in command.text else False)
+    scene.start()
+    case.expect(names_in(scene.mount.mountpoint) == ['INBOX'], 'root')
+
+
+@tap.test
 def test_fetch_refused_once_for_an_expunge_is_tried_again(case):
     scene = Scene(case)
     refused = []
@@ -357,6 +396,44 @@ def test_interrupted_open_still_corrects_the_size(case):
     assert wait_until(lambda: scene.server.saw('UID SEARCH *UID 1', mark), 10)
     time.sleep(0.3)  # the transfer ends without anybody waiting for it
     case.expect(scene.cat(1), 'cat failed')
+
+
+@tap.test
+def test_size_once_known_is_not_taken_back(case):
+    """A message flickers: gone from one answer, then there again with its old
+    lie of a size. Its body is in the store, and is not cut."""
+    scene = Scene(case, [Mailbox('INBOX', [
+        Message(1, make_message(1, 30000), announced=100),
+        Message(2, make_message(2))])], options={'poll': 1})
+    scene.start()
+    assert scene.listing() and scene.cat(1)
+    lost = scene.inbox.messages.pop(0)
+    time.sleep(1.2)  # poll is what is tested
+    assert scene.listing()
+    scene.inbox.messages.insert(0, lost)
+    time.sleep(1.2)
+    assert scene.listing()
+    case.expect(scene.cat(1), 'cat failed')
+    case.expect(os.stat(scene.file(1)).st_size == 30000, 'stat')
+
+
+@tap.test
+def test_line_cut_at_the_confirming_search_is_tried_again(case):
+    scene = Scene(case, [Mailbox('INBOX', [
+        Message(1, make_message(1, 5000), announced=100)])])
+    scene.start()
+    assert scene.listing()
+    cut = []
+
+    def cut_once(line, command):
+        if cut:
+            return False
+        cut.append(command)
+        line.close()
+        return True
+
+    scene.server.hooks['UID SEARCH'] = cut_once
+    case.expect(scene.cat(1) and cut, 'cat failed')
 
 
 @tap.test

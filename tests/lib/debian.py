@@ -1,13 +1,23 @@
 """Debian packages that are used without being installed."""
 
 import os
+import re
 
 from command import run
 from tap import Skip
 
 
+def with_missing(packages):
+    """The packages, and what they depend on that is not installed here."""
+    result = run('apt-get', '-s', '-qq', '-y', '--no-install-recommends',
+                 'install', *packages, limit=120)
+    found = re.findall(r'^Inst (\S+)', result.out.decode(), re.M)
+    return sorted({*packages, *found})
+
+
 def unpack(directory, packages):
     """Downloads Debian packages and unpacks them; returns where."""
+    packages = with_missing(packages)
     deb, root = directory + '/deb', directory + '/root'
     os.makedirs(deb)
     os.makedirs(root)

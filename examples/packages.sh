@@ -5,7 +5,7 @@ packages_build=(meson ninja-build pkg-config gcc libc6-dev libfuse3-dev
     libglib2.0-dev libssl-dev libgmime-3.0-dev libgsasl-dev)
 packages_server=(dovecot-core dovecot-imapd openssl python3)
 packages_mount=(fuse3)
-packages_test=(clang libclang-rt-14-dev llvm clang-format libcmocka-dev rsync
+packages_test=(git clang libclang-rt-14-dev llvm clang-format libcmocka-dev rsync
     tar findutils grep procps util-linux)
 
 missing_packages() {

@@ -190,13 +190,6 @@ fs_operation_reply_buffer(FsOperation *operation, const void *data, gsize size)
     free_operation(operation);
 }
 
-void
-fs_operation_reply_statfs(FsOperation *operation, const struct statvfs *statfs)
-{
-    fuse_reply_statfs(operation->request, statfs);
-    free_operation(operation);
-}
-
 guint
 fs_operation_n_waiting(void)
 {

@@ -79,8 +79,6 @@ gboolean fs_operation_reply_open(FsOperation *operation,
                                  const struct fuse_file_info *file);
 void fs_operation_reply_buffer(FsOperation *operation, const void *data,
                                gsize size);
-void fs_operation_reply_statfs(FsOperation *operation,
-                               const struct statvfs *statfs);
 
 /* How many wait now, and: fails all that wait with @error_number. For the
  * end. */

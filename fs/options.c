@@ -20,13 +20,9 @@
 
 #define USAGE "usage: imapfs [options] URL MOUNTPOINT"
 
-#define DEFAULT_TIMEOUT_MS (30 * 1000)
 #define DEFAULT_CONNECTIONS 3
 #define DEFAULT_POLL_SECONDS 60
 #define DEFAULT_UMASK 077
-
-#define PORT_IMPLICIT 993
-#define PORT_PLAIN 143
 
 /* As they stand on the command line, before anything is checked. */
 typedef struct {
@@ -188,7 +184,6 @@ options_new(const CommandLine *line)
     FsOptions *options = g_new0(FsOptions, 1);
 
     options->settings = imap_settings_new();
-    options->settings->timeout_ms = DEFAULT_TIMEOUT_MS;
     options->foreground = line->foreground;
     options->debug = line->debug;
     options->trace = line->trace;
@@ -201,45 +196,21 @@ options_new(const CommandLine *line)
     return options;
 }
 
-static gboolean
-url_has_port(const char *url)
-{
-    const char *authority = strstr(url, "://");
-    g_autofree char *host = NULL;
-    const char *after_user, *after_address;
-
-    if (authority == NULL)
-        return FALSE;
-    authority += strlen("://");
-    host = g_strndup(authority, strcspn(authority, "/?#"));
-    after_user = strrchr(host, '@');
-    after_address = strrchr(after_user != NULL ? after_user : host, ']');
-    if (after_address == NULL)
-        after_address = after_user != NULL ? after_user : host;
-    return strchr(after_address, ':') != NULL;
-}
-
 /* The URL first, for tls= and username= overrule it, whatever the order. */
 static gboolean
 apply(FsOptions *options, const CommandLine *line, GError **error)
 {
     g_autoptr(GError) cause = NULL;
-    ImapTls url_tls;
 
     options->url = g_strdup(line->words[0]);
     if (!imap_settings_parse_url(options->settings, options->url, &cause))
         return fail(error, "%s", cause->message);
-    url_tls = options->settings->tls;
 
     for (char **text = line->mount_options; text != NULL && *text; text++) {
         if (!fs_mount_options_apply(options, *text, error))
             return FALSE;
     }
 
-    if (options->settings->tls != url_tls && !url_has_port(options->url))
-        options->settings->port = options->settings->tls == IMAP_TLS_IMPLICIT
-                                      ? PORT_IMPLICIT
-                                      : PORT_PLAIN;
     if (options->debug)
         fs_mount_options_pass_on(options, "debug", NULL);
     if (options->debug || options->trace)

@@ -695,12 +695,6 @@ imap_connection_mailbox(const ImapConnection *connection)
     return &connection->mailbox;
 }
 
-guint
-imap_connection_n_pending(const ImapConnection *connection)
-{
-    return imap_command_queue_n_pending(connection->queue);
-}
-
 guint64
 imap_connection_bytes_received(const ImapConnection *connection)
 {

@@ -85,5 +85,4 @@ char **imap_connection_foreign_namespaces(const ImapConnection *connection);
  */
 const ImapMailbox *imap_connection_mailbox(const ImapConnection *connection);
 /* Commands waiting or unanswered. */
-guint imap_connection_n_pending(const ImapConnection *connection);
 guint64 imap_connection_bytes_received(const ImapConnection *connection);

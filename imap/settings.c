@@ -268,7 +268,6 @@ parse_host_and_rest(ImapSettings *parsed, const char *text, GError **error)
         if (!parse_port(parsed, &text, error))
             return FALSE;
     }
-    parsed->port = imap_settings_port(parsed);
 
     if (*text == '/')
         text++;

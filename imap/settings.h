@@ -44,10 +44,11 @@ guint16 imap_settings_port(const ImapSettings *settings);
 
 /* Fills host, port, tls and username from an imap URL (RFC 5092):
  * "imaps://me%40example.org@host:993/", "imap://host", and the mechanism from
- * "user;AUTH=PLAIN@host". Port and TLS follow the scheme. Fails with
- * IMAP_ERROR_ARGUMENT, saying what is wrong and what to write instead, and
- * leaves @settings as it was; a URL with a password is refused, and the message
- * does not repeat it. A path other than "/" is refused. IPv6 in brackets. */
+ * "user;AUTH=PLAIN@host". TLS follows the scheme; the port stays 0 unless the
+ * URL names one. Fails with IMAP_ERROR_ARGUMENT, saying what is wrong and what
+ * to write instead, and leaves @settings as it was; a URL with a password is
+ * refused, and the message does not repeat it. A path other than "/" is
+ * refused. IPv6 in brackets. */
 gboolean imap_settings_parse_url(ImapSettings *settings, const char *url,
                                  GError **error);
 

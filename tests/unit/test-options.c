@@ -180,7 +180,7 @@ tls_option_overrules_url_and_moves_port(void **state)
         g_autoptr(FsOptions) options = parse_good(rows[i].words);
 
         assert_int_equal(options->settings->tls, rows[i].tls);
-        assert_int_equal(options->settings->port, rows[i].port);
+        assert_int_equal(imap_settings_port(options->settings), rows[i].port);
     }
 }
 

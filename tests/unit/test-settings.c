@@ -54,7 +54,7 @@ url_good_fills_settings(void **state)
         assert_true(imap_settings_parse_url(settings, cases[i].url, &error));
         assert_null(error);
         assert_string_equal(settings->host, cases[i].host);
-        assert_int_equal(settings->port, cases[i].port);
+        assert_int_equal(imap_settings_port(settings), cases[i].port);
         assert_int_equal(settings->tls, cases[i].tls);
         assert_true(g_strcmp0(settings->username, cases[i].username) == 0);
         assert_true(g_strcmp0(settings->mechanism, cases[i].mechanism) == 0);

@@ -11,8 +11,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_log.h>
+#include <gio/gunixmounts.h>
 #include <glib/gstdio.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -151,6 +153,24 @@ fs_mount_remove_dead(const char *mountpoint)
         detach(mountpoint);
 }
 
+/* A second mount would hide the first, and take two calls to unmount. */
+static gboolean
+is_ours(const char *mountpoint)
+{
+    char *resolved = realpath(mountpoint, NULL);
+    GUnixMountEntry *entry;
+    gboolean ours = FALSE;
+
+    if (resolved == NULL)
+        return FALSE;
+    entry = g_unix_mount_at(resolved, NULL);
+    if (entry != NULL)
+        ours = g_str_equal(g_unix_mount_get_fs_type(entry), "fuse.imapfs");
+    g_clear_pointer(&entry, g_unix_mount_free);
+    free(resolved);
+    return ours;
+}
+
 gboolean
 fs_mount_prepare(const char *mountpoint, GError **error)
 {
@@ -173,6 +193,13 @@ fs_mount_prepare(const char *mountpoint, GError **error)
         g_set_error(error, FS_ERROR, FS_ERROR_MOUNT,
                     "cannot mount at %s: it is not a directory; name an empty "
                     "directory",
+                    mountpoint);
+        return FALSE;
+    }
+    if (is_ours(mountpoint)) {
+        g_set_error(error, FS_ERROR, FS_ERROR_MOUNT,
+                    "cannot mount at %s: a mailbox is mounted there already; "
+                    "unmount it first with fusermount3 -u",
                     mountpoint);
         return FALSE;
     }

@@ -5,7 +5,7 @@
 #include <glib.h>
 
 /* Sees to it that @mountpoint is a directory, with no dead mount on it (such
- * are unmounted). Fails with FS_ERROR_MOUNT. */
+ * are unmounted), nor a live one of imapfs. Fails with FS_ERROR_MOUNT. */
 gboolean fs_mount_prepare(const char *mountpoint, GError **error);
 /* Detaches what is mounted there if nobody serves it any longer. */
 void fs_mount_remove_dead(const char *mountpoint);

@@ -202,13 +202,14 @@ on_message(const ImapFetch *fetch, gpointer user_data)
     const char *header = "";
     gsize length = 0;
 
-    if (mailbox->synchroniser == NULL || mailbox->lease == NULL ||
-        !is_wanted(mailbox, fetch->uid))
+    if (mailbox->synchroniser == NULL || mailbox->lease == NULL)
         return;
     if (++mailbox->rows > mailbox->rows_max) {
         refuse_flood(mailbox);
         return;
     }
+    if (!is_wanted(mailbox, fetch->uid))
+        return;
     options = mailbox->synchroniser->account->options;
     if (fetch->header != NULL)
         header = g_bytes_get_data(fetch->header, &length);

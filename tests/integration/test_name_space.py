@@ -13,6 +13,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 import mailstore
 import tap
 from command import run, wait_until
+from mount import Mount, MountFailed
 from mailstore import Mailbox, Message, make_message, simple_mailbox
 from scene import Scene
 
@@ -104,6 +105,19 @@ def test_nothing_can_be_written(case):
         result = run('sh', '-c', command)
         case.expect(result.status != 0 and 'Read-only' in result.err, result)
     case.expect(scene.listing() and scene.cat(1), 'reading')
+
+
+@tap.test
+def test_second_mount_at_the_same_place_is_refused(case):
+    scene = Scene(case)
+    scene.start()
+    try:
+        Mount(case, scene.server.url(), dict(scene.options),
+              mountpoint=scene.mount.mountpoint, background=True)
+        case.expect(False, 'mounted twice')
+    except MountFailed as failed:
+        case.expect('already' in failed.message, failed.message)
+    case.expect(scene.listing(), 'the first one is gone')
 
 
 @tap.test

@@ -223,17 +223,18 @@ on_exists(const ImapUidSet *found, const GError *error, gpointer user_data)
         transfer->whole = FALSE;
         g_clear_pointer(&transfer->lease, imap_lease_release);
         acquire(transfer);
-    } else if (error != NULL)
+    } else if (error != NULL) {
         finish(transfer, error);
-    else if (!imap_uid_set_contains(found, transfer->uid))
+    } else if (!imap_uid_set_contains(found, transfer->uid)) {
         finish_gone(transfer);
-    else if (transfer->whole)
+    } else if (transfer->whole) {
         settle(transfer);
-    else if (transfer->refusal != NULL)
+    } else if (transfer->refusal != NULL) {
         finish(transfer, transfer->refusal);
-    else
+    } else {
         finish_with(transfer, FS_ERROR_INCOMPLETE,
                     "the server lists the message and does not send it");
+    }
 }
 
 static void
@@ -310,7 +311,6 @@ refuse_flood(FsTransfer *transfer, guint64 size)
                     "the server sends %" G_GUINT64_FORMAT
                     " octets for a message of %" G_GUINT64_FORMAT,
                     size, transfer->announced);
-
     g_autoptr(GError) others = g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED,
                                            "the connection was given up");
     g_autoptr(ImapConnection) connection =

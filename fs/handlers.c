@@ -270,12 +270,6 @@ open_file_free(gpointer data)
     g_free(file);
 }
 
-static void
-unref_transfer(gpointer transfer)
-{
-    fs_transfer_unref(transfer);
-}
-
 /* Whether the kernel's size of the message is the body's. */
 static void
 correct_size(FsHandlers *handlers, fuse_ino_t inode, guint64 announced,
@@ -313,7 +307,7 @@ opening_free(gpointer data)
 {
     Opening *opening = data;
 
-    unref_transfer(opening->transfer);
+    fs_transfer_unref(opening->transfer);
     g_free(opening);
 }
 

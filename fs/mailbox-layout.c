@@ -98,7 +98,9 @@ name_message(const FsAccount *account, guint32 mailbox,
     g_autofree char *listed = fs_message_name(message->stem, message->uid);
     g_autoptr(GString) stem = g_string_new(STAND_IN_STEM);
 
-    while (fs_mailbox_tree_child(account->tree, mailbox, listed) != NULL) {
+    /* Most mailboxes have no children, and are long. */
+    while (fs_mailbox_tree_count_children(account->tree, mailbox) > 0 &&
+           fs_mailbox_tree_child(account->tree, mailbox, listed) != NULL) {
         g_free(listed);
         listed = fs_message_name(stem->str, message->uid);
         g_string_append_c(stem, '-');

@@ -17,7 +17,6 @@ typedef enum {
     IMAP_ERROR_CLOSED,         /* the server, or the network, hung up */
 
     /* One command. The connection is as good as before. */
-    IMAP_ERROR_CANCELLED,
     IMAP_ERROR_ARGUMENT, /* CR, LF or NUL in an argument; nothing was sent */
     IMAP_ERROR_NO,       /* refused without a code that says more */
     IMAP_ERROR_BAD,      /* the server does not understand the command */

@@ -31,7 +31,6 @@ imap_error_has_its_errno(void **state)
         {IMAP_ERROR_PROTOCOL, EIO},
         {IMAP_ERROR_TIMEOUT, ETIMEDOUT},
         {IMAP_ERROR_CLOSED, ENETDOWN},
-        {IMAP_ERROR_CANCELLED, EINTR},
         {IMAP_ERROR_ARGUMENT, EINVAL},
         {IMAP_ERROR_NO, EIO},
         {IMAP_ERROR_BAD, EIO},

@@ -9,4 +9,7 @@ GQuark cache_error_quark(void);
 typedef enum {
     CACHE_ERROR_IO,       /* the disk refuses; the message says how */
     CACHE_ERROR_NO_SPACE, /* the disk is full */
+    CACHE_ERROR_FOREIGN,  /* a file is not ours, or of another version */
+    CACHE_ERROR_DAMAGED,  /* a file is not as we wrote it */
+    CACHE_ERROR_LOCKED,   /* another process uses the directory */
 } CacheError;

@@ -2,7 +2,8 @@
 # missing and does nothing, not even call apt-get, when all is there.
 
 packages_build=(meson ninja-build pkg-config gcc libc6-dev libfuse3-dev
-    libglib2.0-dev libssl-dev libgmime-3.0-dev libgsasl-dev)
+    libglib2.0-dev libssl-dev libgmime-3.0-dev libgsasl-dev libsqlite3-dev
+    zlib1g-dev)
 packages_server=(dovecot-core dovecot-imapd openssl python3)
 packages_mount=(fuse3)
 packages_test=(git clang libclang-rt-14-dev llvm clang-format libcmocka-dev rsync

@@ -31,7 +31,7 @@ fs_account_new(const FsOptions *options)
     account->mounted_at = g_get_real_time() / G_USEC_PER_SEC;
     account->pool = imap_pool_new(options->settings, options->connections);
     account->store_thread = cache_store_thread_new();
-    account->index = cache_index_new();
+    account->index = cache_index_new(NULL, NULL);
     account->bodies = cache_bodies_new(
         directory, BODIES_IN_MEMORY,
         options->cache_size > 0 ? options->cache_size : BODIES_ON_DISK,

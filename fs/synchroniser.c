@@ -437,8 +437,10 @@ begin(Mailbox *mailbox, gboolean fresh)
     }
     if (fresh)
         state.uidnext = 0;
-    state = (CacheMailbox){selected->uidvalidity,
-                           MAX(state.uidnext, selected->uidnext)};
+    state = (CacheMailbox){
+        .uidvalidity = selected->uidvalidity,
+        .uidnext = MAX(state.uidnext, selected->uidnext),
+    };
     cache_index_set_mailbox(index_of(mailbox), mailbox->id, &state);
     /* A selection that is not new may show what is gone: a round asks first. */
     if (!fresh || mailbox->refresh.known || count_there(mailbox) > 0)

@@ -36,3 +36,34 @@ void fs_synchroniser_mailbox_gone(const FsMailbox *mailbox, gpointer user_data);
  * as we have seen; 0 if it was never synchronised. */
 gint64 fs_synchroniser_changed_at(FsSynchroniser *synchroniser,
                                   guint32 mailbox);
+
+/* While a first synchronisation runs: the messages with UIDs up to this one are
+ * all there, so that a listing may show them already. G_MAXUINT32 when all
+ * are known. */
+guint32 fs_synchroniser_listed_to(FsSynchroniser *synchroniser,
+                                  guint32 mailbox);
+
+/* What to wait for until more can be listed; begins the first synchronisation
+ * if it has not begun. NULL when all is known. Moves on as more becomes known,
+ * and fails if a listing that was begun cannot be completed. Borrowed. */
+FsNeed *fs_synchroniser_need_more(FsSynchroniser *synchroniser,
+                                  guint32 mailbox);
+
+/* NULL when the index tells rightly, as of @since, whether there is a message
+ * @uid in @mailbox; else what to wait for. In a mailbox that was never listed,
+ * that message alone is asked for. Borrowed. */
+FsNeed *fs_synchroniser_need_message(FsSynchroniser *synchroniser,
+                                     guint32 mailbox, guint32 uid,
+                                     gint64 since);
+
+/* Told what has changed in a mailbox that was known before: a message is new,
+ * is gone, or has other flags. At most one; NULL removes it. */
+typedef enum {
+    FS_CHANGE_NEW,
+    FS_CHANGE_GONE,
+    FS_CHANGE_FLAGS,
+} FsChange;
+typedef void (*FsChangeFunc)(FsChange change, guint32 mailbox,
+                             const CacheMessage *message, gpointer user_data);
+void fs_synchroniser_set_change_func(FsSynchroniser *synchroniser,
+                                     FsChangeFunc func, gpointer user_data);

@@ -5,6 +5,7 @@
  * of one mailbox share a connection, and their commands are pipelined. */
 #pragma once
 
+#include "imap/changes.h"
 #include "imap/connection.h"
 
 #include <glib.h>
@@ -31,6 +32,32 @@ typedef void (*ImapLeaseFunc)(ImapLease *lease, const GError *error,
  * progress of any connection. */
 void imap_pool_acquire(ImapPool *pool, const char *mailbox, ImapLeaseFunc func,
                        gpointer user_data);
+
+/* What a lease is wanted for. */
+typedef struct {
+    const char *mailbox; /* wire name; NULL: any connection */
+    /* Much is going to be fetched, and nobody waits for its end: such a lease
+     * does not share a connection with others if there can be two. While one is
+     * held, another connection is kept ready, on the same mailbox, so that who
+     * wants a single thing waits for no more than a round trip. */
+    gboolean bulk;
+    /* What is known of the mailbox, so that its selection, if one is needed,
+     * brings what has changed since (QRESYNC); NULL: nothing. Copied. */
+    const ImapKnown *known;
+} ImapWish;
+
+/* The same as imap_pool_acquire for a @wish (copied). */
+void imap_pool_acquire_wish(ImapPool *pool, const ImapWish *wish,
+                            ImapLeaseFunc func, gpointer user_data);
+
+/* What the selection of the mailbox has brought of changes since what the wish
+ * said was known. NULL when it did not: the connection had it selected already,
+ * or the server cannot, or there were too many, or another lease has taken
+ * them. Once only; caller owns the result. */
+ImapChanges *imap_lease_take_changes(ImapLease *lease);
+
+/* How many connections the server lets us have, as far as is known. */
+guint imap_pool_limit(const ImapPool *pool);
 
 /* The connection may be used for other mailboxes again. Accepts NULL. */
 void imap_lease_release(ImapLease *lease);

@@ -46,7 +46,8 @@ void imap_request_search(ImapConnection *connection, const ImapUidSet *uids,
 
 /* UID FETCH of what a listing shows. @uids: a sequence set of ours, "1:*".
  * @message runs for every FETCH response that lists a message, while the
- * command is in flight; borrowed. */
+ * command is in flight; borrowed. Where the server has an identity of the
+ * content (EMAILID, X-GM-MSGID), it comes along. */
 typedef struct {
     void (*message)(const ImapFetch *fetch, gpointer user_data);
     void (*done)(const GError *error, gpointer user_data);
@@ -54,6 +55,51 @@ typedef struct {
 void imap_request_fetch_list(ImapConnection *connection, const char *uids,
                              gboolean with_header,
                              const ImapFetchListHandler *handler,
+                             gpointer user_data);
+
+/* UID FETCH of flags: of those messages of @uids ("1:*", a sequence set of
+ * ours) that changed since @modseq, or of all (0; the only value for a server
+ * without CONDSTORE). With QRESYNC enabled and a @modseq, the messages that
+ * have vanished since are told as well. Sends NOOP first, as
+ * imap_request_search does. @flags: as imap_flags_to_string writes them;
+ * borrowed. */
+typedef struct {
+    void (*flags)(guint32 uid, const char *flags, gpointer user_data);
+    void (*vanished)(const ImapUidSet *uids, gpointer user_data);
+    void (*done)(const GError *error, gpointer user_data);
+} ImapFlagsHandler;
+void imap_request_flags(ImapConnection *connection, const char *uids,
+                        guint64 modseq, const ImapFlagsHandler *handler,
+                        gpointer user_data);
+
+/* UID FETCH of messages, whole or in part, by BODY.PEEK[] (marks nothing as
+ * read).
+ *
+ * begin: octets follow, @size of them, of the message @uid; or, @uid 0, of one
+ * that the server names only at the end. data: more of them; end: that was all,
+ * and it is certain that they were the message @uid's. discard: what was begun
+ * is no message's that was asked for. The messages come in any order, each once
+ * or not at all: one that is gone is passed over by the server, or makes it
+ * refuse. done comes last in any case. */
+typedef struct {
+    void (*begin)(guint32 uid, guint64 size, gpointer user_data);
+    void (*data)(const guint8 *data, gsize length, gpointer user_data);
+    void (*end)(guint32 uid, gpointer user_data);
+    void (*discard)(gpointer user_data);
+    void (*done)(const GError *error, gpointer user_data);
+} ImapBodiesHandler;
+
+/* @uids: of which at most some hundred ranges, for the sake of the line. */
+void imap_request_fetch_bodies(ImapConnection *connection,
+                               const ImapUidSet *uids,
+                               const ImapBodiesHandler *handler,
+                               gpointer user_data);
+
+/* Of one message, the @length octets from @offset, or as many of them as there
+ * are. */
+void imap_request_fetch_part(ImapConnection *connection, guint32 uid,
+                             guint64 offset, guint32 length,
+                             const ImapBodiesHandler *handler,
                              gpointer user_data);
 
 /* UID FETCH of one message, whole, by BODY.PEEK[] (marks nothing as read).

@@ -10,7 +10,7 @@
 static CacheIndex *
 new_with_mailbox(guint32 mailbox)
 {
-    CacheIndex *index = cache_index_new();
+    CacheIndex *index = cache_index_new(NULL, NULL);
     CacheMailbox state = {.uidvalidity = 7, .uidnext = 100};
 
     cache_index_set_mailbox(index, mailbox, &state);
@@ -50,7 +50,7 @@ assert_totals(CacheIndex *index, guint64 messages, guint64 octets)
 static void
 mailbox_unknown_is_empty(void **state)
 {
-    g_autoptr(CacheIndex) index = cache_index_new();
+    g_autoptr(CacheIndex) index = cache_index_new(NULL, NULL);
     CacheMailbox mailbox;
     CacheMessage m;
 
@@ -292,7 +292,7 @@ count_flush(const GError *error, gpointer user_data)
 static void
 flush_answers_from_the_loop(void **state)
 {
-    g_autoptr(CacheIndex) index = cache_index_new();
+    g_autoptr(CacheIndex) index = cache_index_new(NULL, NULL);
     guint n = 0;
 
     cache_index_flush(index, count_flush, &n);
@@ -308,7 +308,7 @@ flush_answers_from_the_loop(void **state)
 static void
 free_with_a_flush_waiting_answers_it(void **state)
 {
-    CacheIndex *index = cache_index_new();
+    CacheIndex *index = cache_index_new(NULL, NULL);
     guint n = 0;
 
     cache_index_flush(index, count_flush, &n);

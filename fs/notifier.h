@@ -1,0 +1,29 @@
+/* Tells the kernel what it must not believe any longer, from a thread of its
+ * own: a notification about an entry waits for whoever holds its directory, and
+ * that one may be waiting for the main loop.
+ *
+ * The main loop queues, in order; the thread sends. Nothing here fails: what
+ * the kernel does not know needs no telling. */
+#pragma once
+
+#include <fuse_lowlevel.h>
+#include <glib.h>
+
+typedef struct FsNotifier FsNotifier;
+
+/* @fuse is mounted and outlives the notifier. */
+FsNotifier *fs_notifier_new(struct fuse_session *fuse);
+/* Sends what is queued no more, and ends the thread; before the session is
+ * unmounted. Accepts NULL. */
+void fs_notifier_free(FsNotifier *notifier);
+
+/* The entry @name of @directory is no longer what it was; @inode: gone for
+ * good, and whoever watches it is told; 0: just not to be believed. */
+void fs_notifier_forget_entry(FsNotifier *notifier, guint64 directory,
+                              const char *name, guint64 inode);
+/* Entries have come to or gone from @directory. */
+void fs_notifier_forget_listing(FsNotifier *notifier, guint64 directory);
+/* Size or times of @inode are others. */
+void fs_notifier_forget_attributes(FsNotifier *notifier, guint64 inode);
+/* And its octets. */
+void fs_notifier_forget_content(FsNotifier *notifier, guint64 inode);

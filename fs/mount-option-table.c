@@ -129,6 +129,9 @@ G_STATIC_ASSERT(sizeof(FsDate) == sizeof(guint));
 G_STATIC_ASSERT(sizeof(ImapTls) == sizeof(guint));
 G_STATIC_ASSERT(IMAP_TLS_IMPLICIT == 0 && IMAP_TLS_STARTTLS == 1 &&
                 IMAP_TLS_OFF == 2);
+G_STATIC_ASSERT(sizeof(ImapCompress) == sizeof(guint));
+G_STATIC_ASSERT(IMAP_COMPRESS_AUTO == 0 && IMAP_COMPRESS_ON == 1 &&
+                IMAP_COMPRESS_OFF == 2);
 
 static gboolean
 set_mechanism(FsOptions *options, const FsMountOption *option,
@@ -276,6 +279,10 @@ const FsMountOption fs_mount_option_table[] = {
     {"connections", "N", FS_SECTION_NETWORK,
      "connections to the server at most, 1 to 32 (default 3)",
      set_number, IN_OPTIONS(connections), .min = 1, .max = 32},
+    {"compress", "auto|on|off", FS_SECTION_NETWORK,
+     "compress what goes over the line; auto (the default): where the line "
+     "turns out to be slower than about 150 Mbit/s, and the server can",
+     set_choice, IN_SETTINGS(compress)},
     {"poll", "SECONDS", FS_SECTION_NETWORK,
      "how old the list of a folder may be, 1 to 86400 (default 60)",
      set_number, IN_OPTIONS(poll_seconds), .min = 1, .max = 86400},

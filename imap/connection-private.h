@@ -20,6 +20,11 @@ gboolean imap_connection_is_encrypted(const ImapConnection *connection);
  * server's are waiting already: somebody injected them. */
 gboolean imap_connection_start_tls(ImapConnection *connection, GError **error);
 
+/* From inside the handler of COMPRESS's OK. Fails with IMAP_ERROR_CLOSED if
+ * octets of the server's are waiting already, for which it is too late. */
+gboolean imap_connection_start_compression(ImapConnection *connection,
+                                           GError **error);
+
 void imap_connection_set_literals(ImapConnection *connection,
                                   ImapLiterals literals);
 

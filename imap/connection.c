@@ -11,6 +11,7 @@
  * ("* OK still here") does not count. */
 #include "imap/connection-private.h"
 
+#include "imap/compression.h"
 #include "imap/error.h"
 #include "imap/login.h"
 #include "imap/parser.h"
@@ -45,6 +46,8 @@ struct ImapConnection {
     ImapLogin *login; /* NULL once ready */
     ImapSession session;
     ImapMailbox mailbox;
+    ImapCompression compression;
+    gboolean compressed;
     gboolean tls_starting; /* between STARTTLS and the handshake's end */
     gboolean logging_out;
     gboolean paused;
@@ -352,6 +355,9 @@ on_transport_received(const guint8 *data, gsize length, gpointer user_data)
         close_with(connection, IMAP_ERROR_PROTOCOL, error->message);
     else
         note_part_of_response(connection, length);
+    if (connection->state == STATE_READY)
+        imap_compression_received(&connection->compression, connection, length,
+                                  is_awaiting(connection));
     watch(connection);
 }
 
@@ -407,6 +413,12 @@ imap_connection_new(const ImapSettings *settings)
     return connection;
 }
 
+void
+imap_connection_set_line_rate(ImapConnection *connection, ImapLineRate *rate)
+{
+    connection->compression.rate = rate;
+}
+
 static void
 prepare(ImapConnection *connection, ImapOpenFunc done, gpointer user_data)
 {
@@ -451,10 +463,25 @@ imap_connection_start_tls(ImapConnection *connection, GError **error)
     return TRUE;
 }
 
+gboolean
+imap_connection_start_compression(ImapConnection *connection, GError **error)
+{
+    if (imap_parser_unread(connection->parser) > 0) {
+        g_set_error(error, IMAP_ERROR, IMAP_ERROR_CLOSED,
+                    "%s: data came in clear after the OK to COMPRESS",
+                    connection->settings->host);
+        return FALSE;
+    }
+    connection->compressed = TRUE;
+    imap_transport_start_compression(connection->transport);
+    return TRUE;
+}
+
 void
 imap_connection_set_ready(ImapConnection *connection)
 {
     connection->state = STATE_READY;
+    imap_compression_begin(&connection->compression, connection);
     connection_settle(connection);
 }
 
@@ -663,6 +690,12 @@ gint64
 imap_connection_last_progress(const ImapConnection *connection)
 {
     return connection->last_progress;
+}
+
+gboolean
+imap_connection_is_compressed(const ImapConnection *connection)
+{
+    return connection->compressed;
 }
 
 gboolean

@@ -14,6 +14,7 @@
 #include <glib.h>
 
 typedef struct ImapConnection ImapConnection;
+typedef struct ImapLineRate ImapLineRate;
 
 /* @settings must outlive the connection. */
 ImapConnection *imap_connection_new(const ImapSettings *settings);
@@ -28,6 +29,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapConnection, imap_connection_unref)
  * says: _UNAVAILABLE, _LIMIT, _IN_USE. Runs once. */
 typedef void (*ImapOpenFunc)(ImapConnection *connection, const GError *error,
                              gpointer user_data);
+
+/* What is known of the line, shared with others on it, for the connection to
+ * learn from and add to; NULL: nothing, and compress=auto does not compress.
+ * Borrowed. Before opening. */
+void imap_connection_set_line_rate(ImapConnection *connection,
+                                   ImapLineRate *rate);
 
 /* Connects, encrypts, logs in, asks for capabilities and namespaces. */
 void imap_connection_open(ImapConnection *connection, ImapOpenFunc done,
@@ -69,6 +76,9 @@ void imap_connection_set_paused(ImapConnection *connection, gboolean paused);
 /* Microseconds, g_get_monotonic_time: when the server last brought a command
  * any further. Not chatter, nor what we send. */
 gint64 imap_connection_last_progress(const ImapConnection *connection);
+
+/* Whether COMPRESS=DEFLATE is in use. */
+gboolean imap_connection_is_compressed(const ImapConnection *connection);
 
 /* Whether the server announced @capability (upper case) after the login. */
 gboolean imap_connection_has(const ImapConnection *connection,

@@ -9,6 +9,12 @@ typedef enum {
     IMAP_TLS_OFF,
 } ImapTls;
 
+typedef enum {
+    IMAP_COMPRESS_AUTO, /* where the line turns out to be slow */
+    IMAP_COMPRESS_ON,   /* wherever the server can */
+    IMAP_COMPRESS_OFF,
+} ImapCompress;
+
 /* A secret, wiped when freed. Reference-counted, so that it is never copied. */
 typedef struct ImapSecret ImapSecret;
 ImapSecret *imap_secret_new(const char *text, gsize length);
@@ -31,7 +37,8 @@ typedef struct {
     gboolean cleartext_password; /* send it in clear to other hosts, too */
     ImapSecret *password;        /* NULL: none */
     ImapSecret *token;           /* OAuth2 access token; NULL: none */
-    guint timeout_ms;            /* silence that ends an operation */
+    ImapCompress compress;
+    guint timeout_ms; /* silence that ends an operation */
 } ImapSettings;
 
 ImapSettings *imap_settings_new(void);

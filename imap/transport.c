@@ -9,6 +9,8 @@
  * Every handler may free the transport. The dispatcher holds a reference and
  * looks at the state after each of them: closed means hands off. */
 #include "imap/transport.h"
+
+#include "imap/deflate.h"
 #include "imap/error.h"
 #include "imap/line.h"
 #include "imap/send-buffer.h"
@@ -58,10 +60,20 @@ struct ImapTransport {
     GError *write_failure;
 
     ImapSendBuffer unsent;
+    ImapDeflate *deflate; /* NULL: in clear */
+    guint8 *packed;       /* what came of the line, while it is inflated */
+    GQueue writes;        /* of Write, the oldest first; under compression */
+
     guint64 bytes_received;
     guint64 bytes_sent;
     guint8 *buffer;
 };
+
+/* A write that has not left as a whole, in octets. */
+typedef struct {
+    gsize plain;
+    gsize packed;
+} Write;
 
 /* ---- life ---- */
 
@@ -79,6 +91,9 @@ transport_unref(ImapTransport *transport)
         return;
     g_clear_error(&transport->failure);
     g_clear_error(&transport->write_failure);
+    g_queue_clear_full(&transport->writes, g_free);
+    imap_deflate_free(transport->deflate);
+    g_free(transport->packed);
     g_free(transport->buffer);
     g_free(transport);
 }
@@ -99,6 +114,7 @@ imap_transport_new(const ImapSettings *settings,
     transport->user_data = user_data;
     transport->cancellable = g_cancellable_new();
     imap_send_buffer_init(&transport->unsent);
+    g_queue_init(&transport->writes);
     return transport;
 }
 
@@ -203,6 +219,22 @@ fail_later(ImapTransport *transport, GError *error) /* takes ownership */
 
 /* ---- sending and receiving ---- */
 
+/* @sent packed octets have left. */
+static void
+forget_writes(ImapTransport *transport, gsize sent)
+{
+    while (transport->writes.length > 0) {
+        Write *write = g_queue_peek_head(&transport->writes);
+        gsize part = MIN(write->packed, sent);
+
+        write->packed -= part;
+        sent -= part;
+        if (write->packed > 0)
+            return;
+        g_free(g_queue_pop_head(&transport->writes));
+    }
+}
+
 /* A line that cannot be written to may still hold the reason, such as a BYE:
  * what has arrived is read before the failure is reported. */
 static void
@@ -228,8 +260,35 @@ flush(ImapTransport *transport)
         transport->readable = TRUE;
     }
     transport->bytes_sent += total;
+    forget_writes(transport, total);
     if (total > 0 && transport->handler->sent != NULL)
         transport->handler->sent(transport->user_data);
+}
+
+/* As imap_line_receive, less what is to be inflated first. Done with nothing
+ * received: there was too little to inflate. */
+static ImapIo
+receive(ImapTransport *transport, gsize *received, GError **error)
+{
+    ImapDeflate *deflate = transport->deflate;
+    ImapIo io;
+
+    if (deflate == NULL)
+        return imap_line_receive(transport->line, transport->buffer,
+                                 READ_BUFFER_SIZE, received, error);
+    if (!imap_deflate_is_pending(deflate)) {
+        gsize packed;
+
+        io = imap_line_receive(transport->line, transport->packed,
+                               READ_BUFFER_SIZE, &packed, error);
+        if (io != IMAP_IO_DONE)
+            return io;
+        imap_deflate_feed(deflate, transport->packed, packed);
+    }
+    if (!imap_deflate_inflate(deflate, transport->buffer, READ_BUFFER_SIZE,
+                              received, error))
+        return IMAP_IO_FAILED;
+    return IMAP_IO_DONE;
 }
 
 /* Reads until it would block, the budget is used up, or a handler has changed
@@ -247,8 +306,7 @@ drain(ImapTransport *transport)
            total < DISPATCH_BUDGET) {
         g_autoptr(GError) error = NULL;
         gsize received;
-        ImapIo io = imap_line_receive(transport->line, transport->buffer,
-                                      READ_BUFFER_SIZE, &received, &error);
+        ImapIo io = receive(transport, &received, &error);
 
         if (io == IMAP_IO_FAILED) {
             report_closed(transport, g_steal_pointer(&error));
@@ -258,6 +316,10 @@ drain(ImapTransport *transport)
             transport->readable = FALSE;
             transport->read_wants_write = io == IMAP_IO_WANTS_WRITE;
             break;
+        }
+        if (received == 0) {
+            total += READ_BUFFER_SIZE; /* a stream of nothing has its end */
+            continue;
         }
         total += received;
         transport->bytes_received += received;
@@ -510,7 +572,28 @@ imap_transport_start_tls(ImapTransport *transport)
     update_watch(transport);
 }
 
+void
+imap_transport_start_compression(ImapTransport *transport)
+{
+    if (transport->state != STATE_OPEN || transport->deflate != NULL)
+        return;
+    transport->deflate = imap_deflate_new();
+    transport->packed = g_malloc(READ_BUFFER_SIZE);
+}
+
 /* ---- using it ---- */
+
+static void
+append_packed(ImapTransport *transport, const void *data, gsize length)
+{
+    g_autoptr(GByteArray) packed =
+        imap_deflate_compress(transport->deflate, data, length);
+    Write *write = g_new(Write, 1);
+
+    *write = (Write){length, packed->len};
+    g_queue_push_tail(&transport->writes, write);
+    imap_send_buffer_append(&transport->unsent, packed->data, packed->len);
+}
 
 void
 imap_transport_write(ImapTransport *transport, const void *data, gsize length)
@@ -518,14 +601,24 @@ imap_transport_write(ImapTransport *transport, const void *data, gsize length)
     if (transport->state == STATE_CLOSED || transport->state == STATE_FAILED ||
         transport->write_failure != NULL)
         return;
-    imap_send_buffer_append(&transport->unsent, data, length);
+    if (transport->deflate != NULL)
+        append_packed(transport, data, length);
+    else
+        imap_send_buffer_append(&transport->unsent, data, length);
     update_watch(transport);
 }
 
 gsize
 imap_transport_unsent(const ImapTransport *transport)
 {
-    return transport->unsent.length;
+    gsize unsent = 0;
+
+    if (transport->deflate == NULL)
+        return transport->unsent.length;
+    for (const GList *link = transport->writes.head; link != NULL;
+         link = link->next)
+        unsent += ((const Write *)link->data)->plain;
+    return unsent;
 }
 
 void

@@ -48,12 +48,17 @@ void imap_transport_adopt(ImapTransport *transport, int fd);
  * section 6.2.1). */
 void imap_transport_start_tls(ImapTransport *transport);
 
+/* From here on both sides compress (RFC 4978). The caller has made sure that
+ * nothing of the server's is left unread, and nothing of ours unsent. */
+void imap_transport_start_compression(ImapTransport *transport);
+
 /* Buffers @length octets (copied; the copy is wiped once sent) and sends them
  * from the loop. */
 void imap_transport_write(ImapTransport *transport, const void *data,
                           gsize length);
 
-/* Octets written and not yet given to the network. */
+/* Octets written and not yet given to the network; under compression, of
+ * writes that have not left as a whole. */
 gsize imap_transport_unsent(const ImapTransport *transport);
 
 /* While paused nothing is read: the server feels the back-pressure. */

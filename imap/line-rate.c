@@ -1,0 +1,47 @@
+/* How fast a line is. */
+#include "imap/line-rate.h"
+
+/* What a single measure spans: longer than what a kernel's buffers give at
+ * once, and than a moment of another process on our core. */
+#define MEASURE_OCTETS (256u * 1024)
+/* So much must have come before a line is called slow. */
+#define CERTAIN_OCTETS (1024u * 1024)
+/* A pause is the server's, or a round trip, and says nothing of the line. */
+#define PAUSE_US 300000
+/* Mail shrinks to about a half, at some 40 MB of CPU time a second on both
+ * sides: below this rate, 150 Mbit/s, the line gains. */
+#define SLOW_OCTETS_PER_SECOND (150u * 1000 * 1000 / 8)
+
+void
+imap_line_measure_interrupt(ImapLineMeasure *measure)
+{
+    measure->began = 0;
+}
+
+void
+imap_line_measure_received(ImapLineMeasure *measure, gsize octets, gint64 now,
+                           ImapLineRate *rate)
+{
+    gint64 elapsed = now - measure->began;
+
+    if (measure->began == 0 || now - measure->last > PAUSE_US) {
+        /* The time before these octets came is not known: they do not count. */
+        *measure = (ImapLineMeasure){.began = now, .last = now};
+        return;
+    }
+    measure->last = now;
+    measure->octets += octets;
+    rate->octets += octets;
+    if (measure->octets < MEASURE_OCTETS)
+        return;
+    rate->fastest =
+        MAX(rate->fastest, measure->octets * G_USEC_PER_SEC / MAX(elapsed, 1));
+    *measure = (ImapLineMeasure){.began = now, .last = now};
+}
+
+gboolean
+imap_line_rate_is_slow(const ImapLineRate *rate)
+{
+    return rate->octets >= CERTAIN_OCTETS && rate->fastest > 0 &&
+           rate->fastest < SLOW_OCTETS_PER_SECOND;
+}

@@ -80,6 +80,10 @@ gint64 imap_connection_last_progress(const ImapConnection *connection);
 /* Whether COMPRESS=DEFLATE is in use. */
 gboolean imap_connection_is_compressed(const ImapConnection *connection);
 
+/* Microseconds, g_get_monotonic_time: until when the server does not want to be
+ * asked for more; in the past, or 0, if it has not said so. */
+gint64 imap_connection_throttled_until(const ImapConnection *connection);
+
 /* Whether the server announced @capability (upper case) after the login. */
 gboolean imap_connection_has(const ImapConnection *connection,
                              const char *capability);
@@ -87,6 +91,10 @@ const ImapCapabilities *
 imap_connection_capabilities(const ImapConnection *connection);
 /* UTF8=ACCEPT is enabled: names are UTF-8. */
 gboolean imap_connection_is_utf8(const ImapConnection *connection);
+/* RFC 7162: whether flags that changed since a mod-sequence can be asked for;
+ * and, QRESYNC being enabled, the messages that have vanished since, too. */
+gboolean imap_connection_has_condstore(const ImapConnection *connection);
+gboolean imap_connection_has_qresync(const ImapConnection *connection);
 /* Wire prefixes of the namespaces that are not the user's own,
  * NULL-terminated; borrowed. */
 char **imap_connection_foreign_namespaces(const ImapConnection *connection);

@@ -43,6 +43,11 @@ gboolean imap_status_code_number(const ImapStatus *status, const char *name,
  * message is the server's text. NULL for OK and PREAUTH. Caller frees. */
 GError *imap_error_from_status(const ImapStatus *status);
 
+/* How many milliseconds a refusal says that we should ask for nothing more:
+ * "Suggested Backoff Time: N" (Exchange), [THROTTLED] (Gmail). 0: it does not.
+ */
+guint imap_status_backoff_ms(const ImapStatus *status);
+
 /* One message's data item that is a body, passed on in pieces while it comes.
  * @uid is 0 when the server has not yet told it in this FETCH (some send UID
  * last); ImapFetch.uid then tells it at the end. */
@@ -50,7 +55,8 @@ typedef struct {
     guint32 sequence;
     guint32 uid;
     const char *section; /* "" for BODY[], "1.2" for BODY[1.2] */
-    guint64 origin;      /* of a partial fetch: BODY[]<origin>; else 0 */
+    gboolean is_part;    /* of a partial fetch: BODY[]<origin> */
+    guint64 origin;      /* likewise; else 0 */
     guint64 size;        /* octets that follow */
 } ImapBody;
 
@@ -78,6 +84,11 @@ typedef struct {
     ImapBodyState body; /* of the last body item in this FETCH */
     guint64 body_size;
 } ImapFetch;
+
+/* The identity of the message's content, the same in whatever mailbox it is:
+ * "e:" and its EMAILID, or "g:" and its X-GM-MSGID, decimal; NULL if the server
+ * has told none. Caller frees. */
+char *imap_fetch_identity(const ImapFetch *fetch);
 
 enum {
     IMAP_LIST_NOSELECT = 1 << 0, /* also set for \NonExistent */

@@ -223,7 +223,7 @@ fs_account_directories_open(FsAccountDirectories *directories,
                             const FsOptions *options, CacheStoreThread *thread,
                             GError **error)
 {
-    *directories = (FsAccountDirectories){NULL};
+    *directories = (FsAccountDirectories){NULL, NULL, NULL};
     if (!lock_both(directories, options, error) ||
         !open_state(directories, thread, error)) {
         fs_account_directories_close(directories);

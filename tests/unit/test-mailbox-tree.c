@@ -524,7 +524,7 @@ remembered(const Memory *memory, const char *name)
 static void
 ids_remembered_are_the_same_in_another_tree(void **state)
 {
-    Memory memory = {NULL};
+    Memory memory = {NULL, 0, 0};
     g_autoptr(FsMailboxTree) tree = new_remembering(&memory);
     guint32 a, c;
 
@@ -549,7 +549,7 @@ ids_remembered_are_the_same_in_another_tree(void **state)
 static void
 ids_remembered_come_back_with_their_mailbox(void **state)
 {
-    Memory memory = {NULL};
+    Memory memory = {NULL, 0, 0};
     g_autoptr(FsMailboxTree) tree = new_remembering(&memory);
     guint32 a, b;
 
@@ -570,7 +570,7 @@ ids_remembered_come_back_with_their_mailbox(void **state)
 static void
 id_of_directory_stays_when_it_becomes_a_mailbox(void **state)
 {
-    Memory memory = {NULL};
+    Memory memory = {NULL, 0, 0};
     g_autoptr(FsMailboxTree) tree = new_remembering(&memory);
     guint32 b, deep;
 
@@ -592,7 +592,7 @@ id_of_directory_stays_when_it_becomes_a_mailbox(void **state)
 static void
 new_id_is_remembered_and_keeps_children_in_order(void **state)
 {
-    Memory memory = {NULL};
+    Memory memory = {NULL, 0, 0};
     g_autoptr(FsMailboxTree) tree = new_remembering(&memory);
     guint32 a;
 
@@ -611,7 +611,7 @@ new_id_is_remembered_and_keeps_children_in_order(void **state)
 static void
 ids_remembered_used_up_is_an_error(void **state)
 {
-    Memory memory = {NULL};
+    Memory memory = {NULL, 0, 0};
     g_autoptr(FsMailboxTree) tree = new_remembering(&memory);
     const FsMailboxListing two[] = {LISTING("a"), LISTING("b")};
     g_autoptr(GError) error = NULL;

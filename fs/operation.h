@@ -80,7 +80,10 @@ gboolean fs_operation_reply_open(FsOperation *operation,
 void fs_operation_reply_buffer(FsOperation *operation, const void *data,
                                gsize size);
 
-/* How many wait now, and: fails all that wait with @error_number. For the
- * end. */
+/* How many wait now, and whether one on @inode does; rarely it is said so
+ * although none does. */
 guint fs_operation_n_waiting(void);
+gboolean fs_operation_waits_at(guint64 inode);
+/* For the end: fails all that wait with @error_number, and likewise from here
+ * on all that would. */
 void fs_operation_fail_all(int error_number);

@@ -277,7 +277,7 @@ const FsMountOption fs_mount_option_table[] = {
      "connections to the server at most, 1 to 32 (default 3)",
      set_number, IN_OPTIONS(connections), .min = 1, .max = 32},
     {"poll", "SECONDS", FS_SECTION_NETWORK,
-     "how old the list of a folder may be, 1 to 86400 (default 60)",
+     "how long a change elsewhere may go unseen, 1 to 86400 (default 60)",
      set_number, IN_OPTIONS(poll_seconds), .min = 1, .max = 86400},
 
     {"cache_dir", "DIR|none", FS_SECTION_CACHE,
@@ -308,6 +308,9 @@ const FsMountOption fs_mount_option_table[] = {
     {"default_permissions", NULL, FS_SECTION_FILES,
      "let the kernel check the permissions, as it does with allow_other",
      set_flag, IN_OPTIONS(default_permissions), TO_LIBFUSE},
+    {"xattr", NULL, FS_SECTION_FILES,
+     "flags, UID and keywords as extended attributes (slows ls -l down)",
+     set_flag, IN_OPTIONS(xattr)},
 
     {"allow_root", NULL, FS_SECTION_FUSE, "let root in, and nobody else",
      NULL, TO_LIBFUSE},

@@ -207,6 +207,13 @@ fs_operation_reply_buffer(FsOperation *operation, const void *data, gsize size)
     free_operation(operation);
 }
 
+void
+fs_operation_reply_xattr(FsOperation *operation, gsize size)
+{
+    fuse_reply_xattr(operation->request, size);
+    free_operation(operation);
+}
+
 guint
 fs_operation_n_waiting(void)
 {

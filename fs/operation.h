@@ -79,6 +79,8 @@ gboolean fs_operation_reply_open(FsOperation *operation,
                                  const struct fuse_file_info *file);
 void fs_operation_reply_buffer(FsOperation *operation, const void *data,
                                gsize size);
+/* How large an extended attribute, or the list of their names, is. */
+void fs_operation_reply_xattr(FsOperation *operation, gsize size);
 
 /* How many wait now, and whether one on @inode does; rarely it is said so
  * although none does. */

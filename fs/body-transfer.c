@@ -165,8 +165,8 @@ finish_gone(FsTransfer *transfer)
 {
     FsAccount *account = transfer->transfers->account;
 
-    cache_index_remove(account->index, transfer->mailbox, transfer->uid);
-    fs_synchroniser_mark_stale(account->synchroniser, transfer->mailbox);
+    fs_synchroniser_message_gone(account->synchroniser, transfer->mailbox,
+                                 transfer->uid);
     finish_with(transfer, transfer->certain ? FS_ERROR_STALE : FS_ERROR_GONE,
                 "the message is no longer on the server");
 }

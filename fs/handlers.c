@@ -11,7 +11,9 @@
 #include "fs/body-transfer.h"
 #include "fs/errno.h"
 #include "fs/inode.h"
+#include "fs/kernel-cache.h"
 #include "fs/operation.h"
+#include "fs/xattr.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,7 +22,9 @@ struct FsHandlers {
     FsAccount *account;
     FsNameSpace *names;
     struct fuse_session *fuse; /* for notifications */
-    GHashTable *open_files;    /* of OpenFile, owned */
+    FsKernelCache *kernel_cache;
+    GHashTable *open_files; /* of OpenFile, owned */
+    GByteArray *portion;    /* where parts of listings are put together */
 };
 
 /* An open file: the body, and while it is still arriving, its transfer. */
@@ -33,14 +37,6 @@ static FsHandlers *
 handlers_of(const FsOperation *operation)
 {
     return operation->user_data;
-}
-
-/* The kernel may believe names and attributes for as long as we ourselves do
- * not ask the server again. */
-static double
-validity(const FsHandlers *handlers)
-{
-    return handlers->account->options->poll_seconds;
 }
 
 /* Waits, or fails, as @answer says; FS_ANSWER_NONE is @none_errno. */
@@ -65,8 +61,8 @@ fill_entry(const FsHandlers *handlers, const FsEntry *entry,
     memset(param, 0, sizeof *param);
     param->ino = entry->inode;
     param->attr = entry->attributes;
-    param->attr_timeout = validity(handlers);
-    param->entry_timeout = validity(handlers);
+    param->attr_timeout = param->entry_timeout =
+        fs_kernel_cache_validity(handlers->kernel_cache, entry);
 }
 
 static void
@@ -84,6 +80,7 @@ run_lookup(FsOperation *operation)
         answer_obstacle(operation, answer, &obstacle, ENOENT);
         return;
     }
+    fs_kernel_cache_use(handlers->kernel_cache, entry.mailbox);
     fill_entry(handlers, &entry, &param);
     fs_operation_reply_entry(operation, &param);
 }
@@ -103,11 +100,14 @@ run_getattr(FsOperation *operation)
     FsAnswer answer = fs_name_space_describe(handlers->names, operation->inode,
                                              &entry, &obstacle);
 
-    if (answer != FS_ANSWER_FOUND)
+    if (answer != FS_ANSWER_FOUND) {
         answer_obstacle(operation, answer, &obstacle, ESTALE);
-    else
-        fs_operation_reply_attr(operation, &entry.attributes,
-                                validity(handlers));
+        return;
+    }
+    fs_kernel_cache_use(handlers->kernel_cache, entry.mailbox);
+    fs_operation_reply_attr(
+        operation, &entry.attributes,
+        fs_kernel_cache_validity(handlers->kernel_cache, &entry));
 }
 
 static void
@@ -119,18 +119,31 @@ handle_getattr(fuse_req_t request, fuse_ino_t inode,
 
 /* ---- directories ---- */
 
+static guint32
+mailbox_of_directory(guint64 inode)
+{
+    return inode == FS_INODE_ROOT ? 0 : fs_inode_mailbox(inode);
+}
+
 static void
 run_opendir(FsOperation *operation)
 {
     FsHandlers *handlers = handlers_of(operation);
+    struct fuse_file_info file = operation->file;
+    guint64 inode = operation->inode;
     FsObstacle obstacle = {0};
     FsAnswer answer = fs_name_space_open_directory(
         handlers->names, operation->inode, operation->since, &obstacle);
 
-    if (answer != FS_ANSWER_FOUND)
+    if (answer != FS_ANSWER_FOUND) {
         answer_obstacle(operation, answer, &obstacle, ESTALE);
-    else
-        fs_operation_reply_open(operation, &operation->file);
+        return;
+    }
+    fs_kernel_cache_use(handlers->kernel_cache,
+                        mailbox_of_directory(operation->inode));
+    fs_kernel_cache_open(handlers->kernel_cache, inode, &file);
+    if (!fs_operation_reply_open(operation, &file))
+        fs_kernel_cache_close(handlers->kernel_cache, inode, &file);
 }
 
 static void
@@ -138,6 +151,16 @@ handle_opendir(fuse_req_t request, fuse_ino_t inode,
                struct fuse_file_info *file)
 {
     fs_operation_start(request, run_opendir, inode, NULL, 0, 0, file);
+}
+
+static void
+handle_releasedir(fuse_req_t request, fuse_ino_t inode,
+                  struct fuse_file_info *file)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+
+    fs_kernel_cache_close(handlers->kernel_cache, inode, file);
+    fuse_reply_err(request, 0);
 }
 
 /* A directory's entries go to the kernel in portions of its buffer's size. The
@@ -195,11 +218,20 @@ add_dots(Portion *portion)
     return TRUE;
 }
 
+/* One for all: an answer is given before the next is begun. */
+static char *
+portion_buffer(FsHandlers *handlers, gsize size)
+{
+    if (handlers->portion->len < size)
+        g_byte_array_set_size(handlers->portion, size);
+    return (char *)handlers->portion->data;
+}
+
 static void
 run_readdir_as(FsOperation *operation, gboolean plus)
 {
     FsHandlers *handlers = handlers_of(operation);
-    g_autofree char *buffer = g_malloc(operation->size);
+    char *buffer = portion_buffer(handlers, operation->size);
     Portion portion = {operation, plus, buffer, 0};
     guint64 cookie =
         operation->offset > 2 ? operation->offset - DOT_ENTRIES : 0;
@@ -208,6 +240,8 @@ run_readdir_as(FsOperation *operation, gboolean plus)
     gboolean room = add_dots(&portion);
     FsEntry entry;
 
+    if (operation->offset == 0)
+        fs_kernel_cache_read(handlers->kernel_cache, operation->inode);
     while (room && answer == FS_ANSWER_FOUND) {
         answer = fs_name_space_next(handlers->names, operation->inode, cookie,
                                     &entry, &obstacle);
@@ -256,6 +290,106 @@ handle_readdirplus(fuse_req_t request, fuse_ino_t inode, size_t size,
 {
     fs_operation_start(request, run_readdirplus, inode, NULL,
                        MIN(size, MAX_PORTION), offset, file);
+}
+
+/* ---- extended attributes ---- */
+
+/* FS_ANSWER_FOUND and the message, or the request is answered or waits. */
+static gboolean
+find_message(FsOperation *operation, CacheMessage *message,
+             CacheMailbox *mailbox)
+{
+    FsHandlers *handlers = handlers_of(operation);
+    CacheIndex *index = handlers->account->index;
+    FsObstacle obstacle = {0};
+    FsEntry entry;
+    FsAnswer answer = fs_name_space_describe(handlers->names, operation->inode,
+                                             &entry, &obstacle);
+
+    if (answer != FS_ANSWER_FOUND) {
+        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        return FALSE;
+    }
+    if (entry.uid == 0 || !cache_index_mailbox(index, entry.mailbox, mailbox) ||
+        !cache_index_message(index, entry.mailbox, entry.uid, message)) {
+        fs_operation_fail(operation, ENODATA);
+        return FALSE;
+    }
+    fs_kernel_cache_use(handlers->kernel_cache, entry.mailbox);
+    return TRUE;
+}
+
+/* A program asks for the size first, or offers a buffer of some size. */
+static void
+reply_xattr(FsOperation *operation, const char *data, gsize length)
+{
+    if (operation->size == 0)
+        fs_operation_reply_xattr(operation, length);
+    else if (operation->size < length)
+        fs_operation_fail(operation, ERANGE);
+    else
+        fs_operation_reply_buffer(operation, data, length);
+}
+
+static void
+run_getxattr(FsOperation *operation)
+{
+    g_autoptr(GString) value = NULL;
+    CacheMessage message;
+    CacheMailbox mailbox;
+
+    if (!find_message(operation, &message, &mailbox))
+        return;
+    value = fs_xattr_value(&mailbox, &message, operation->name);
+    if (value == NULL)
+        fs_operation_fail(operation, ENODATA);
+    else
+        reply_xattr(operation, value->str, value->len);
+}
+
+static void
+run_listxattr(FsOperation *operation)
+{
+    g_autoptr(GString) names = NULL;
+    CacheMessage message;
+    CacheMailbox mailbox;
+
+    if (mailbox_of_directory(operation->inode) == 0 ||
+        fs_inode_uid(operation->inode) == 0) {
+        reply_xattr(operation, "", 0);
+        return;
+    }
+    if (!find_message(operation, &message, &mailbox))
+        return;
+    names = fs_xattr_names(&message);
+    reply_xattr(operation, names->str, names->len);
+}
+
+/* ENOSYS is remembered by the kernel: who lists with ls -l asks for two of them
+ * for every file. */
+static void
+handle_getxattr(fuse_req_t request, fuse_ino_t inode, const char *name,
+                size_t size)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+
+    if (!handlers->account->options->xattr)
+        fuse_reply_err(request, ENOSYS);
+    else if (!fs_xattr_is_ours(name))
+        fuse_reply_err(request, ENODATA);
+    else
+        fs_operation_start(request, run_getxattr, inode, name, size, 0, NULL);
+}
+
+static void
+handle_listxattr(fuse_req_t request, fuse_ino_t inode, size_t size)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+
+    if (!handlers->account->options->xattr)
+        fuse_reply_err(request, ENOSYS);
+    else
+        fs_operation_start(request, run_listxattr, inode, NULL, size, 0, NULL);
 }
 
 /* ---- files ---- */
@@ -458,6 +592,8 @@ fs_handlers_new(FsAccount *account, FsNameSpace *names)
 
     handlers->account = account;
     handlers->names = names;
+    handlers->kernel_cache = fs_kernel_cache_new(account, names);
+    handlers->portion = g_byte_array_new();
     handlers->open_files =
         g_hash_table_new_full(NULL, NULL, open_file_free, NULL);
     return handlers;
@@ -471,6 +607,8 @@ fs_handlers_free(FsHandlers *handlers)
     fs_transfers_set_resized(handlers->account->transfers, NULL, NULL);
     /* The kernel does not release what is open when the mount ends. */
     g_hash_table_unref(handlers->open_files);
+    g_byte_array_unref(handlers->portion);
+    fs_kernel_cache_free(handlers->kernel_cache);
     g_free(handlers);
 }
 
@@ -480,6 +618,15 @@ fs_handlers_attach(FsHandlers *handlers, struct fuse_session *fuse)
     handlers->fuse = fuse;
     fs_transfers_set_resized(handlers->account->transfers, on_resized,
                              handlers);
+    fs_kernel_cache_attach(handlers->kernel_cache, fuse);
+}
+
+void
+fs_handlers_stop(FsHandlers *handlers, int error_number,
+                 void (*stopped)(gpointer user_data), gpointer user_data)
+{
+    fs_operation_fail_all(error_number);
+    fs_kernel_cache_stop(handlers->kernel_cache, stopped, user_data);
 }
 
 const struct fuse_lowlevel_ops fs_handlers_ops = {
@@ -488,8 +635,11 @@ const struct fuse_lowlevel_ops fs_handlers_ops = {
     .opendir = handle_opendir,
     .readdir = handle_readdir,
     .readdirplus = handle_readdirplus,
+    .releasedir = handle_releasedir,
     .open = handle_open,
     .read = handle_read,
     .release = handle_release,
     .statfs = handle_statfs,
+    .getxattr = handle_getxattr,
+    .listxattr = handle_listxattr,
 };

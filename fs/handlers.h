@@ -11,11 +11,16 @@ typedef struct FsHandlers FsHandlers;
 
 /* @account and @names must outlive the result. */
 FsHandlers *fs_handlers_new(FsAccount *account, FsNameSpace *names);
-/* After the session's end. Accepts NULL. */
+/* After the session's end, or where it never began. Accepts NULL. */
 void fs_handlers_free(FsHandlers *handlers);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsHandlers, fs_handlers_free)
 
 /* Before the first request: tells @handlers the session that they serve. */
 void fs_handlers_attach(FsHandlers *handlers, struct fuse_session *fuse);
+/* For the end: what waits fails with @error_number, and so does what would
+ * wait. Calls @stopped from the main loop when the session may be unmounted;
+ * the loop must go on until then. */
+void fs_handlers_stop(FsHandlers *handlers, int error_number,
+                      void (*stopped)(gpointer user_data), gpointer user_data);
 
 extern const struct fuse_lowlevel_ops fs_handlers_ops;

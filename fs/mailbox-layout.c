@@ -59,13 +59,15 @@ describe_common(const FsAccount *account, FsEntry *entry, mode_t type,
 static void
 describe_directory(const FsAccount *account, guint32 mailbox, FsEntry *entry)
 {
-    gint64 changed = 0;
+    const FsMailbox *directory = fs_mailbox_tree_get(account->tree, mailbox);
+    gint64 changed = directory != NULL ? directory->changed_at : 0;
 
     memset(entry, 0, sizeof *entry);
     entry->inode = inode_of(account, mailbox, 0);
     entry->mailbox = mailbox;
     if (mailbox != 0)
-        changed = fs_synchroniser_changed_at(account->synchroniser, mailbox);
+        changed = MAX(changed, fs_synchroniser_changed_at(account->synchroniser,
+                                                          mailbox));
     describe_common(account, entry, S_IFDIR,
                     changed != 0 ? changed : account->mounted_at);
 }
@@ -294,6 +296,27 @@ layout_next(FsNameSpace *names, guint64 directory, guint64 cookie,
     return next_message(account, mailbox, (guint32)cookie, entry, obstacle);
 }
 
+static guint64
+layout_directory_of(FsNameSpace *names, guint32 mailbox)
+{
+    return inode_of(names->account, mailbox, 0);
+}
+
+static void
+layout_names_of(FsNameSpace *names, guint32 mailbox,
+                const CacheMessage *message, FsNameFunc func,
+                gpointer user_data)
+{
+    guint64 directory = layout_directory_of(names, mailbox);
+    g_autofree char *by_uid = fs_message_name(NULL, message->uid);
+    char listed[sizeof((FsEntry *)NULL)->name];
+
+    name_message(names->account, mailbox, message, listed, sizeof listed);
+    func(directory, listed, user_data);
+    if (!g_str_equal(listed, by_uid))
+        func(directory, by_uid, user_data);
+}
+
 static void
 layout_free(FsNameSpace *names)
 {
@@ -305,6 +328,8 @@ static const FsNameSpaceClass layout_class = {
     .describe = layout_describe,
     .open_directory = layout_open_directory,
     .next = layout_next,
+    .directory_of = layout_directory_of,
+    .names_of = layout_names_of,
     .free = layout_free,
 };
 

@@ -44,6 +44,9 @@ struct FsMailboxTree {
     GHashTable *by_id; /* id -> Directory */
     FsMailboxIds ids;  /* without functions: counted up from last_id */
     guint32 last_id;
+    gboolean listed; /* it was updated once */
+    FsMailboxEntryFunc entry_func;
+    gpointer entry_data;
 };
 
 static gboolean
@@ -423,12 +426,86 @@ tell_gone(const FsMailboxTree *tree, const Tables *before,
     }
 }
 
+static void
+tell_entry(FsMailboxTree *tree, guint32 parent, const char *name)
+{
+    Directory *directory =
+        g_hash_table_lookup(tree->by_id, GUINT_TO_POINTER(parent));
+
+    if (directory != NULL)
+        directory->mailbox.changed_at = g_get_real_time() / G_USEC_PER_SEC;
+    if (tree->entry_func != NULL)
+        tree->entry_func(parent, name, tree->entry_data);
+}
+
+/* The id of the entry of @tables that @wanted stands for in other tables; 0 if
+ * there is none. */
+static guint32
+id_of_entry(const Tables *tables, GHashTable *by_id, const Directory *wanted)
+{
+    const Directory *parent =
+        g_hash_table_lookup(by_id, GUINT_TO_POINTER(wanted->mailbox.parent));
+    const Directory *entry =
+        parent != NULL ? find_path(tables, parent, wanted->mailbox.name) : NULL;
+
+    return entry != NULL ? entry->mailbox.id : 0;
+}
+
+/* What is in @some and not, or not the same, in @others. */
+static void
+tell_different(FsMailboxTree *tree, const Tables *some, const Tables *others,
+               GHashTable *others_by_id, gboolean only_missing)
+{
+    for (guint i = 1; i < some->all->len; i++) {
+        const Directory *directory = g_ptr_array_index(some->all, i);
+        guint32 id = id_of_entry(others, others_by_id, directory);
+
+        if (id == 0 || (!only_missing && id != directory->mailbox.id))
+            tell_entry(tree, directory->mailbox.parent,
+                       directory->mailbox.name);
+    }
+}
+
+static void
+keep_times(FsMailboxTree *tree, const Tables *before)
+{
+    for (guint i = 0; i < before->all->len; i++) {
+        const Directory *old = g_ptr_array_index(before->all, i);
+        Directory *new =
+            g_hash_table_lookup(tree->by_id, GUINT_TO_POINTER(old->mailbox.id));
+
+        if (new != NULL)
+            new->mailbox.changed_at = old->mailbox.changed_at;
+    }
+}
+
+static void
+tell_entries(FsMailboxTree *tree, const Tables *before,
+             GHashTable *before_by_id)
+{
+    keep_times(tree, before);
+    if (tree->listed) {
+        tell_different(tree, before, &tree->tables, tree->by_id, FALSE);
+        tell_different(tree, &tree->tables, before, before_by_id, TRUE);
+    }
+    tree->listed = TRUE;
+}
+
+void
+fs_mailbox_tree_set_entry_func(FsMailboxTree *tree, FsMailboxEntryFunc func,
+                               gpointer user_data)
+{
+    tree->entry_func = func;
+    tree->entry_data = user_data;
+}
+
 gboolean
 fs_mailbox_tree_update(FsMailboxTree *tree, const FsMailboxListing *listings,
                        gsize count, FsMailboxGoneFunc gone, gpointer user_data,
                        GError **error)
 {
     g_autoptr(GHashTable) by_id = g_hash_table_new(NULL, NULL);
+    g_autoptr(GHashTable) before_by_id = NULL;
     g_auto(Tables) tables = {NULL, NULL, NULL};
     guint32 last_id = tree->last_id;
     Tables before;
@@ -448,9 +525,10 @@ fs_mailbox_tree_update(FsMailboxTree *tree, const FsMailboxListing *listings,
     before = tree->tables;
     tree->tables = tables;
     tables = before;
-    g_hash_table_unref(tree->by_id);
+    before_by_id = tree->by_id;
     tree->by_id = g_steal_pointer(&by_id);
     tree->last_id = last_id;
+    tell_entries(tree, &tables, before_by_id);
     if (gone != NULL)
         tell_gone(tree, &tables, gone, user_data);
     return TRUE;
@@ -530,6 +608,7 @@ fs_mailbox_tree_new_id(FsMailboxTree *tree, guint32 id, GError **error)
         ((Directory *)g_ptr_array_index(directory->children, i))
             ->mailbox.parent = renewed;
     g_ptr_array_sort(directory->parent->children, compare_ids);
+    tell_entry(tree, directory->mailbox.parent, directory->mailbox.name);
     return renewed;
 }
 

@@ -24,6 +24,8 @@ typedef struct {
     char delimiter;      /* 0 if there is none */
     guint attributes;    /* IMAP_LIST_…; 0 without a wire name */
     gboolean selectable; /* holds messages */
+    gint64 changed_at;   /* seconds since the epoch: when its children last came
+                            or went after the first list; 0: not since then */
 } FsMailbox;
 
 /* One line of a list. */
@@ -37,6 +39,12 @@ typedef struct {
 /* Told of a mailbox, or directory, that the tree holds no longer. It is valid
  * during the call; the tree already is in its new state. */
 typedef void (*FsMailboxGoneFunc)(const FsMailbox *mailbox, gpointer user_data);
+
+/* Told that the directory @parent holds, under @name, another directory than
+ * before, or one where was none, or none any longer. The tree already is in its
+ * new state. */
+typedef void (*FsMailboxEntryFunc)(guint32 parent, const char *name,
+                                   gpointer user_data);
 
 /* Where ids come from. Names are "m:" and the wire name of a mailbox, INBOX in
  * capitals, or "d:" and the path of a directory that is none. Ids go from 1 to
@@ -58,6 +66,12 @@ FsMailboxTree *fs_mailbox_tree_new(void);
 FsMailboxTree *fs_mailbox_tree_new_with_ids(const FsMailboxIds *ids);
 void fs_mailbox_tree_free(FsMailboxTree *tree);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsMailboxTree, fs_mailbox_tree_free)
+
+/* Called by the two functions below, before they return. At most one; NULL
+ * removes it. */
+void fs_mailbox_tree_set_entry_func(FsMailboxTree *tree,
+                                    FsMailboxEntryFunc func,
+                                    gpointer user_data);
 
 /* Makes @tree hold the @count mailboxes @listings, and directories for parents
  * that are not among them. What comes out does not depend on the order of

@@ -301,7 +301,7 @@ const FsMountOption fs_mount_option_table[] = {
      "turns out to be slower than about 150 Mbit/s, and the server can",
      set_choice, IN_SETTINGS(compress)},
     {"poll", "SECONDS", FS_SECTION_NETWORK,
-     "how old the list of a folder may be, 1 to 86400 (default 60)",
+     "how long a change elsewhere may go unseen, 1 to 86400 (default 60)",
      set_number, IN_OPTIONS(poll_seconds), .min = 1, .max = 86400},
 
     {"cache_dir", "DIR|none", FS_SECTION_CACHE,
@@ -333,6 +333,9 @@ const FsMountOption fs_mount_option_table[] = {
     {"default_permissions", NULL, FS_SECTION_FILES,
      "let the kernel check the permissions, as it does with allow_other",
      set_flag, IN_OPTIONS(default_permissions), TO_LIBFUSE},
+    {"xattr", NULL, FS_SECTION_FILES,
+     "flags, UID and keywords as extended attributes (slows ls -l down)",
+     set_flag, IN_OPTIONS(xattr)},
 
     {"allow_root", NULL, FS_SECTION_FUSE, "let root in, and nobody else",
      NULL, TO_LIBFUSE},

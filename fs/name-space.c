@@ -30,6 +30,20 @@ fs_name_space_next(FsNameSpace *names, guint64 directory, guint64 cookie,
     return names->class->next(names, directory, cookie, entry, obstacle);
 }
 
+guint64
+fs_name_space_directory_of(FsNameSpace *names, guint32 mailbox)
+{
+    return names->class->directory_of(names, mailbox);
+}
+
+void
+fs_name_space_names_of(FsNameSpace *names, guint32 mailbox,
+                       const CacheMessage *message, FsNameFunc func,
+                       gpointer user_data)
+{
+    names->class->names_of(names, mailbox, message, func, user_data);
+}
+
 void
 fs_name_space_free(FsNameSpace *names)
 {

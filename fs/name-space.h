@@ -37,6 +37,10 @@ typedef struct {
 
 typedef struct FsNameSpace FsNameSpace;
 
+/* Told a name under which something is to be found, and in which directory. */
+typedef void (*FsNameFunc)(guint64 directory, const char *name,
+                           gpointer user_data);
+
 typedef struct {
     FsAnswer (*look_up)(FsNameSpace *names, guint64 directory, const char *name,
                         gint64 since, FsEntry *entry, FsObstacle *obstacle);
@@ -46,6 +50,10 @@ typedef struct {
                                gint64 since, FsObstacle *obstacle);
     FsAnswer (*next)(FsNameSpace *names, guint64 directory, guint64 cookie,
                      FsEntry *entry, FsObstacle *obstacle);
+    guint64 (*directory_of)(FsNameSpace *names, guint32 mailbox);
+    void (*names_of)(FsNameSpace *names, guint32 mailbox,
+                     const CacheMessage *message, FsNameFunc func,
+                     gpointer user_data);
     void (*free)(FsNameSpace *names);
 } FsNameSpaceClass;
 
@@ -77,6 +85,15 @@ FsAnswer fs_name_space_open_directory(FsNameSpace *names, guint64 directory,
 FsAnswer fs_name_space_next(FsNameSpace *names, guint64 directory,
                             guint64 cookie, FsEntry *entry,
                             FsObstacle *obstacle);
+
+/* The inode number of the directory that shows @mailbox (0: the top). */
+guint64 fs_name_space_directory_of(FsNameSpace *names, guint32 mailbox);
+
+/* Calls @func with every name that @message of @mailbox can be looked up by,
+ * that under which it is listed first; also if it is not there any more. */
+void fs_name_space_names_of(FsNameSpace *names, guint32 mailbox,
+                            const CacheMessage *message, FsNameFunc func,
+                            gpointer user_data);
 
 void fs_name_space_free(FsNameSpace *names); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsNameSpace, fs_name_space_free)

@@ -11,10 +11,16 @@
 
 typedef struct FsNotifier FsNotifier;
 
-/* @fuse is mounted and outlives the notifier. */
+/* @fuse outlives the notifier. */
 FsNotifier *fs_notifier_new(struct fuse_session *fuse);
-/* Sends what is queued no more, and ends the thread; before the session is
- * unmounted. Accepts NULL. */
+
+/* Sends what is queued no more, and calls @stopped from the main loop once the
+ * thread has sent its last: what it waits for may be an answer of the loop's,
+ * which therefore goes on until then. Nothing may be queued any more. */
+void fs_notifier_stop(FsNotifier *notifier, void (*stopped)(gpointer user_data),
+                      gpointer user_data);
+/* Sends what is queued no more, and waits for the thread to end: after it has
+ * stopped, or the mount has ended. Accepts NULL. */
 void fs_notifier_free(FsNotifier *notifier);
 
 /* The entry @name of @directory is no longer what it was; @inode: gone for

@@ -18,6 +18,17 @@
 #define MAX_COMPLETIONS 1000
 
 static GQueue waiting = G_QUEUE_INIT; /* of FsOperation, by their links */
+/* How many of those are on an inode of a bucket's. */
+#define BUCKETS 1024
+static guint waiting_at[BUCKETS];
+static int ending; /* the errno of whoever would wait; 0: not yet */
+
+static guint *
+bucket_of(guint64 inode)
+{
+    /* Mailboxes differ in the upper half, messages in the lower. */
+    return &waiting_at[(inode ^ inode >> 32) % BUCKETS];
+}
 
 static void
 stop_waiting(FsOperation *operation)
@@ -25,6 +36,7 @@ stop_waiting(FsOperation *operation)
     operation->waiter = NULL;
     operation->need = NULL;
     g_queue_unlink(&waiting, &operation->link);
+    (*bucket_of(operation->inode))--;
 }
 
 static void
@@ -115,10 +127,15 @@ need_moved_on(const GError *error, gpointer user_data)
 static void
 wait_for(FsOperation *operation, FsNeed *need, gboolean sees_errors)
 {
+    if (ending != 0) {
+        fs_operation_fail(operation, ending);
+        return;
+    }
     operation->sees_errors = sees_errors;
     operation->need = need;
     operation->waiter = fs_need_wait(need, need_moved_on, operation);
     g_queue_push_tail_link(&waiting, &operation->link);
+    (*bucket_of(operation->inode))++;
 
     /* Most requests are answered in their first run and need none of this.
      * An interrupt that came earlier is reported inside this call. */
@@ -190,15 +207,29 @@ fs_operation_reply_buffer(FsOperation *operation, const void *data, gsize size)
     free_operation(operation);
 }
 
+void
+fs_operation_reply_xattr(FsOperation *operation, gsize size)
+{
+    fuse_reply_xattr(operation->request, size);
+    free_operation(operation);
+}
+
 guint
 fs_operation_n_waiting(void)
 {
     return waiting.length;
 }
 
+gboolean
+fs_operation_waits_at(guint64 inode)
+{
+    return *bucket_of(inode) > 0;
+}
+
 void
 fs_operation_fail_all(int error_number)
 {
+    ending = error_number;
     while (waiting.head != NULL)
         fs_operation_fail(waiting.head->data, error_number);
 }

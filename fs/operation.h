@@ -79,8 +79,13 @@ gboolean fs_operation_reply_open(FsOperation *operation,
                                  const struct fuse_file_info *file);
 void fs_operation_reply_buffer(FsOperation *operation, const void *data,
                                gsize size);
+/* How large an extended attribute, or the list of their names, is. */
+void fs_operation_reply_xattr(FsOperation *operation, gsize size);
 
-/* How many wait now, and: fails all that wait with @error_number. For the
- * end. */
+/* How many wait now, and whether one on @inode does; rarely it is said so
+ * although none does. */
 guint fs_operation_n_waiting(void);
+gboolean fs_operation_waits_at(guint64 inode);
+/* For the end: fails all that wait with @error_number, and likewise from here
+ * on all that would. */
 void fs_operation_fail_all(int error_number);

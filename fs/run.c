@@ -9,7 +9,6 @@
 #include "fs/handlers.h"
 #include "fs/log.h"
 #include "fs/mailbox-layout.h"
-#include "fs/operation.h"
 #include "fs/session.h"
 #include "imap/trace.h"
 
@@ -24,7 +23,8 @@ typedef struct {
     FsNameSpace *names;
     FsSession *session;
     FsHandlers *handlers;
-    GError *error; /* of the login */
+    gboolean stopped; /* nobody waits for the kernel any longer */
+    GError *error;    /* of the login */
     ImapLease *lease;
 } Mount;
 
@@ -48,6 +48,15 @@ static void
 on_ended(gpointer user_data)
 {
     on_end(user_data);
+}
+
+static void
+on_stopped(gpointer user_data)
+{
+    Mount *mount = user_data;
+
+    mount->stopped = TRUE;
+    on_end(mount);
 }
 
 static void
@@ -124,7 +133,9 @@ serve(Mount *mount)
         fs_background_detach();
     }
     g_main_loop_run(mount->loop);
-    fs_operation_fail_all(ENETDOWN);
+    fs_handlers_stop(mount->handlers, ENETDOWN, on_stopped, mount);
+    while (!mount->stopped)
+        g_main_loop_run(mount->loop);
     fs_session_unmount(mount->session);
     fs_account_announce_end(mount->account);
     imap_pool_log_out(mount->account->pool, on_end, mount);

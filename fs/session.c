@@ -8,7 +8,13 @@
  * also does without splice, which gains nothing for us. libfuse hands those
  * functions, and the call for INIT, nothing but the caller's user data; so the
  * session whose request is being handled is known by a variable, to the thread
- * that handles it and to no other, for notifications pass through here, too. */
+ * that handles it and to no other, for notifications pass through here, too.
+ *
+ * Waking up costs more than handling a request. A program that reads a
+ * directory's entries sends the next request some microseconds after the answer
+ * to the last: so the loop, when it is about to sleep and has just served one,
+ * looks a few times more whether there is anything to do, sockets included.
+ * Where that does not pay, it is tried rarely. */
 #include "fs/session.h"
 
 #include "fs/errno.h"
@@ -27,6 +33,16 @@
 #define BATCH 64
 /* The kernel's first request is there when the mount is. */
 #define INIT_TIMEOUT_MS 2000
+/* How long to look before sleeping, and how long after a request. */
+#define SPIN_US 40
+#define RECENT_US 200
+/* The part of the looks that found something, in units of 1/SCORE_MAX, as a
+ * moving average over about SCORE_WEIGHT of them; below SCORE_MIN only one in
+ * SPIN_RARELY times is looked at all. */
+#define SCORE_MAX 1024
+#define SCORE_WEIGHT 16
+#define SCORE_MIN (SCORE_MAX / 4)
+#define SPIN_RARELY 32
 
 struct FsSession {
     struct fuse_session *fuse;
@@ -38,6 +54,11 @@ struct FsSession {
     gboolean mend_reply; /* the next one, which is that to INIT */
     gboolean initialised;
     guint max_read; /* as the option says; libfuse wants it twice */
+
+    GPollFunc sleep;  /* the loop's own way; NULL while not mounted */
+    gint64 served_at; /* microseconds, monotonic: the last request */
+    gint score;
+    guint n_passed_over; /* looks that were not made since the last */
 
     void (*ended)(gpointer user_data);
     gpointer ended_data;
@@ -157,6 +178,59 @@ shake_hands(FsSession *session, const char *mountpoint, GError **error)
     return FALSE;
 }
 
+/* The session whose requests the loop serves; it gets no word of itself where
+ * the loop sleeps. */
+static FsSession *serving;
+
+static gboolean
+is_worth_looking(FsSession *session, gint64 now)
+{
+    if (now - session->served_at > RECENT_US)
+        return FALSE;
+    if (session->score >= SCORE_MIN ||
+        ++session->n_passed_over >= SPIN_RARELY) {
+        session->n_passed_over = 0;
+        return TRUE;
+    }
+    return FALSE;
+}
+
+/* A GPollFunc. */
+static gint
+look_then_sleep(GPollFD *fds, guint n_fds, gint timeout_ms)
+{
+    FsSession *session = serving;
+    gint64 now = timeout_ms != 0 ? g_get_monotonic_time() : 0;
+    gint64 end = now + SPIN_US;
+    gint result = 0;
+
+    if (timeout_ms == 0 || !is_worth_looking(session, now))
+        return session->sleep(fds, n_fds, timeout_ms);
+    do
+        result = session->sleep(fds, n_fds, 0);
+    while (result == 0 && g_get_monotonic_time() < end);
+    session->score +=
+        ((result != 0 ? SCORE_MAX : 0) - session->score) / SCORE_WEIGHT;
+    return result != 0 ? result : session->sleep(fds, n_fds, timeout_ms);
+}
+
+static void
+set_sleep(FsSession *session, gboolean ours)
+{
+    GMainContext *context = g_main_context_default();
+
+    if (ours) {
+        serving = session;
+        session->score = SCORE_MAX;
+        session->sleep = g_main_context_get_poll_func(context);
+        g_main_context_set_poll_func(context, look_then_sleep);
+    } else if (session->sleep != NULL) {
+        g_main_context_set_poll_func(context, session->sleep);
+        session->sleep = NULL;
+        serving = NULL;
+    }
+}
+
 static gboolean
 serve(int fd, GIOCondition condition, gpointer user_data)
 {
@@ -179,6 +253,7 @@ serve(int fd, GIOCondition condition, gpointer user_data)
         if (fuse_session_exited(session->fuse))
             return end(session);
     }
+    session->served_at = g_get_monotonic_time();
     return G_SOURCE_CONTINUE;
 }
 
@@ -195,6 +270,7 @@ take_over(FsSession *session)
         fuse_session_custom_io(session->fuse, &io, fd) != 0)
         return FALSE;
     session->source = g_unix_fd_add(fd, G_IO_IN, serve, session);
+    set_sleep(session, TRUE);
     return TRUE;
 }
 
@@ -252,6 +328,7 @@ fs_session_unmount(FsSession *session)
     if (session->mountpoint == NULL)
         return;
 
+    set_sleep(session, FALSE);
     g_clear_handle_id(&session->source, g_source_remove);
     /* Answers that come later have nowhere to go; libfuse need not say so. */
     fuse_session_exit(session->fuse);

@@ -45,6 +45,8 @@ typedef struct {
 struct FsSynchroniser {
     FsAccount *account;
     GHashTable *mailboxes; /* id -> Mailbox, a reference */
+    FsChangeFunc change_func;
+    gpointer change_data;
 };
 
 static void start_round(Mailbox *mailbox);
@@ -192,6 +194,17 @@ correct_size(const Mailbox *mailbox, CacheMessage *message)
     message->size_verified = TRUE;
 }
 
+/* For those who look on: nothing is a change in a mailbox not known before. */
+static void
+tell_change(Mailbox *mailbox, FsChange change, const CacheMessage *message)
+{
+    FsSynchroniser *synchroniser = mailbox->synchroniser;
+
+    if (mailbox->refresh.known && synchroniser->change_func != NULL)
+        synchroniser->change_func(change, mailbox->id, message,
+                                  synchroniser->change_data);
+}
+
 static void
 on_message(const ImapFetch *fetch, gpointer user_data)
 {
@@ -227,6 +240,7 @@ on_message(const ImapFetch *fetch, gpointer user_data)
     correct_size(mailbox, &message);
     mailbox->changed = TRUE;
     cache_index_put(index_of(mailbox), mailbox->id, &message);
+    tell_change(mailbox, FS_CHANGE_NEW, &message);
 }
 
 static void on_fetched(const GError *error, gpointer user_data);
@@ -311,6 +325,7 @@ drop_vanished(Mailbox *mailbox, const ImapUidSet *found)
     while (cache_index_next(index, mailbox->id, message.uid, &message))
         if (!imap_uid_set_contains(found, message.uid)) {
             mailbox->changed = TRUE;
+            tell_change(mailbox, FS_CHANGE_GONE, &message);
             cache_index_remove(index, mailbox->id, message.uid);
         }
 }
@@ -549,6 +564,23 @@ fs_synchroniser_need_messages(FsSynchroniser *synchroniser, guint32 id,
     return need;
 }
 
+guint32
+fs_synchroniser_listed_to(FsSynchroniser *synchroniser, guint32 id)
+{
+    const Mailbox *mailbox =
+        g_hash_table_lookup(synchroniser->mailboxes, GUINT_TO_POINTER(id));
+
+    return mailbox != NULL && mailbox->refresh.known ? G_MAXUINT32 : 0;
+}
+
+void
+fs_synchroniser_set_change_func(FsSynchroniser *synchroniser, FsChangeFunc func,
+                                gpointer user_data)
+{
+    synchroniser->change_func = func;
+    synchroniser->change_data = user_data;
+}
+
 void
 fs_synchroniser_mark_stale(FsSynchroniser *synchroniser, guint32 id)
 {
@@ -557,6 +589,21 @@ fs_synchroniser_mark_stale(FsSynchroniser *synchroniser, guint32 id)
 
     if (mailbox != NULL)
         fs_refresh_mark_stale(&mailbox->refresh);
+}
+
+void
+fs_synchroniser_message_gone(FsSynchroniser *synchroniser, guint32 id,
+                             guint32 uid)
+{
+    CacheIndex *index = synchroniser->account->index;
+    CacheMessage message;
+
+    if (cache_index_message(index, id, uid, &message) &&
+        synchroniser->change_func != NULL)
+        synchroniser->change_func(FS_CHANGE_GONE, id, &message,
+                                  synchroniser->change_data);
+    cache_index_remove(index, id, uid);
+    fs_synchroniser_mark_stale(synchroniser, id);
 }
 
 gint64

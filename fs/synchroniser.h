@@ -67,3 +67,8 @@ typedef void (*FsChangeFunc)(FsChange change, guint32 mailbox,
                              const CacheMessage *message, gpointer user_data);
 void fs_synchroniser_set_change_func(FsSynchroniser *synchroniser,
                                      FsChangeFunc func, gpointer user_data);
+
+/* The server has said that the message @uid of @mailbox is gone: the index
+ * loses it, the change is told, and the mailbox is stale. */
+void fs_synchroniser_message_gone(FsSynchroniser *synchroniser, guint32 mailbox,
+                                  guint32 uid);

@@ -1,0 +1,394 @@
+/* What the kernel believes.
+ *
+ * Listings: the kernel keeps one copy of a directory's listing, made while
+ * programs read it, and drops it at an opendir whose answer does not say that
+ * it may be kept. Every change of a directory gives it a new state number. The
+ * copy is good if the reading that made it began in the present state, and if
+ * no older reading was under way then which could have had a part in it.
+ *
+ * Changes come in thousands, and few of them are known to the kernel. They are
+ * gathered for a moment: of a directory, entries that are gone, and once that
+ * its listing and times are others. What would wait for a program that itself
+ * waits for the server is put off for a little longer, for nothing behind it in
+ * the queue gets through meanwhile. */
+#include "fs/kernel-cache.h"
+
+#include "fs/inode.h"
+#include "fs/lister.h"
+#include "fs/notifier.h"
+#include "fs/operation.h"
+#include "fs/synchroniser.h"
+#include "fs/upkeep.h"
+
+#include <string.h>
+
+/* What is kept up may be believed so long, in seconds. */
+#define VALIDITY 3600.0
+/* A mailbox is in use for so long after its last use. */
+#define KEEP_MS (15u * 60 * 1000)
+/* Changes are gathered so long, and put off so long at the most. */
+#define GATHER_MS 20
+#define PUT_OFF_US (250 * 1000)
+/* More entries than these are forgotten with their directory's own. */
+#define MAX_ENTRIES 20000
+
+/* An entry that the kernel must forget. */
+typedef struct {
+    guint64 inode; /* 0: another has taken its place, perhaps */
+    char name[];
+} Entry;
+
+typedef struct {
+    guint64 inode; /* the key */
+
+    guint64 state;     /* changes with the directory; never 0 */
+    guint64 copied;    /* the state that the kernel's copy is of; 0: none */
+    guint n_open;      /* opened in this state */
+    guint n_open_then; /* opened in earlier ones */
+
+    GPtrArray *entries;     /* of Entry; NULL for none */
+    gboolean all_entries;   /* too many to name */
+    gboolean listing;       /* it has changed */
+    gint64 gathering_since; /* microseconds; 0: nothing to tell */
+} Directory;
+
+struct FsKernelCache {
+    FsAccount *account;
+    FsNameSpace *names;
+    FsNotifier *notifier; /* NULL until attached */
+    FsUpkeep *upkeep;
+    GHashTable *directories; /* &Directory.inode -> Directory, owned */
+    GPtrArray *changed; /* of Directory, borrowed: with something to tell */
+    guint64 last_state;
+    guint timer; /* 0 while there is nothing to tell */
+    gboolean stopped;
+};
+
+static void
+directory_free(gpointer data)
+{
+    Directory *directory = data;
+
+    g_clear_pointer(&directory->entries, g_ptr_array_unref);
+    g_free(directory);
+}
+
+static Directory *
+directory_of(FsKernelCache *cache, guint64 inode)
+{
+    Directory *directory = g_hash_table_lookup(cache->directories, &inode);
+
+    if (directory == NULL) {
+        directory = g_new0(Directory, 1);
+        directory->inode = inode;
+        directory->state = ++cache->last_state;
+        g_hash_table_insert(cache->directories, &directory->inode, directory);
+    }
+    return directory;
+}
+
+/* ---- telling the kernel ---- */
+
+/* The directory's own entry in its parent, and with it all below. */
+static void
+forget_directory(FsKernelCache *cache, const Directory *directory)
+{
+    const FsMailbox *mailbox = fs_mailbox_tree_get(
+        cache->account->tree, fs_inode_mailbox(directory->inode));
+
+    if (mailbox != NULL && mailbox->id != FS_MAILBOX_TREE_ROOT)
+        fs_notifier_forget_entry(
+            cache->notifier,
+            fs_name_space_directory_of(cache->names, mailbox->parent),
+            mailbox->name, 0);
+}
+
+static void
+tell(FsKernelCache *cache, Directory *directory)
+{
+    if (directory->all_entries)
+        forget_directory(cache, directory);
+    for (guint i = 0; directory->entries && i < directory->entries->len; i++) {
+        const Entry *entry = g_ptr_array_index(directory->entries, i);
+
+        fs_notifier_forget_entry(cache->notifier, directory->inode, entry->name,
+                                 entry->inode);
+    }
+    if (directory->listing)
+        fs_notifier_forget_listing(cache->notifier, directory->inode);
+    g_clear_pointer(&directory->entries, g_ptr_array_unref);
+    directory->all_entries = directory->listing = FALSE;
+    directory->gathering_since = 0;
+}
+
+static gboolean
+on_timer(gpointer user_data)
+{
+    FsKernelCache *cache = user_data;
+    gint64 now = g_get_monotonic_time();
+
+    for (guint i = 0; i < cache->changed->len;) {
+        Directory *directory = g_ptr_array_index(cache->changed, i);
+
+        if (fs_operation_waits_at(directory->inode) &&
+            now - directory->gathering_since < PUT_OFF_US) {
+            i++;
+            continue;
+        }
+        tell(cache, directory);
+        g_ptr_array_remove_index_fast(cache->changed, i);
+    }
+    if (cache->changed->len > 0)
+        return G_SOURCE_CONTINUE;
+    cache->timer = 0;
+    return G_SOURCE_REMOVE;
+}
+
+/* NULL when nobody is to be told. */
+static Directory *
+gather(FsKernelCache *cache, guint64 inode)
+{
+    Directory *directory;
+
+    if (cache->notifier == NULL || cache->stopped)
+        return NULL;
+    directory = directory_of(cache, inode);
+    if (directory->gathering_since == 0) {
+        directory->gathering_since = g_get_monotonic_time();
+        g_ptr_array_add(cache->changed, directory);
+    }
+    if (cache->timer == 0)
+        cache->timer = g_timeout_add(GATHER_MS, on_timer, cache);
+    return directory;
+}
+
+static void
+forget_listing(FsKernelCache *cache, guint64 inode)
+{
+    Directory *directory = gather(cache, inode);
+
+    if (directory == NULL)
+        return;
+    directory->listing = TRUE;
+    directory->state = ++cache->last_state;
+    directory->n_open_then += directory->n_open;
+    directory->n_open = 0;
+}
+
+static void
+forget_entry(FsKernelCache *cache, guint64 inode, const char *name,
+             guint64 gone)
+{
+    Directory *directory = gather(cache, inode);
+    gsize length = strlen(name) + 1;
+    Entry *entry;
+
+    if (directory == NULL || directory->all_entries)
+        return;
+    if (directory->entries == NULL)
+        directory->entries = g_ptr_array_new_with_free_func(g_free);
+    if (directory->entries->len >= MAX_ENTRIES) {
+        g_clear_pointer(&directory->entries, g_ptr_array_unref);
+        directory->all_entries = TRUE;
+        return;
+    }
+    entry = g_malloc(sizeof *entry + length);
+    entry->inode = gone;
+    memcpy(entry->name, name, length);
+    g_ptr_array_add(directory->entries, entry);
+}
+
+/* ---- what changes ---- */
+
+typedef struct {
+    FsKernelCache *cache;
+    guint64 inode;
+} GoneMessage;
+
+static void
+forget_name(guint64 directory, const char *name, gpointer user_data)
+{
+    const GoneMessage *message = user_data;
+
+    forget_entry(message->cache, directory, name, message->inode);
+}
+
+/* A FsChangeFunc. Flags are in nothing that the kernel keeps. */
+static void
+on_change(FsChange change, guint32 mailbox, const CacheMessage *message,
+          gpointer user_data)
+{
+    FsKernelCache *cache = user_data;
+    guint64 inode =
+        fs_inode_make(cache->account->number, mailbox, message->uid);
+
+    if (change == FS_CHANGE_FLAGS)
+        return;
+    forget_listing(cache, fs_name_space_directory_of(cache->names, mailbox));
+    if (change == FS_CHANGE_GONE)
+        fs_name_space_names_of(cache->names, mailbox, message, forget_name,
+                               &(GoneMessage){cache, inode});
+}
+
+/* A FsMailboxEntryFunc. */
+static void
+on_mailbox_entry(guint32 parent, const char *name, gpointer user_data)
+{
+    FsKernelCache *cache = user_data;
+    guint64 inode = fs_name_space_directory_of(cache->names, parent);
+
+    forget_listing(cache, inode);
+    forget_entry(cache, inode, name, 0);
+}
+
+/* ---- what is in use ---- */
+
+static gboolean
+is_all_known(const FsKernelCache *cache, guint32 mailbox)
+{
+    return fs_synchroniser_listed_to(cache->account->synchroniser, mailbox) ==
+           G_MAXUINT32;
+}
+
+/* A FsUpkeepCheckFunc. A mailbox that nobody has listed is not listed for this:
+ * what the kernel knows of it, it will ask for again soon. */
+static FsNeed *
+check(guint32 mailbox, gpointer user_data)
+{
+    FsKernelCache *cache = user_data;
+
+    if (mailbox == FS_MAILBOX_TREE_ROOT)
+        return fs_lister_need(cache->account->lister, FS_NOW);
+    if (fs_mailbox_tree_get(cache->account->tree, mailbox) == NULL) {
+        fs_upkeep_drop(cache->upkeep, mailbox);
+        return NULL;
+    }
+    if (!is_all_known(cache, mailbox))
+        return NULL;
+    return fs_synchroniser_need_messages(cache->account->synchroniser, mailbox,
+                                         FS_NOW);
+}
+
+void
+fs_kernel_cache_use(FsKernelCache *cache, guint32 mailbox)
+{
+    FsSynchroniser *synchroniser = cache->account->synchroniser;
+
+    if (cache->stopped)
+        return;
+    /* Who comes back after a while is not made to wait, but what the kernel
+     * has kept since then is put right at once. */
+    if (fs_upkeep_use(cache->upkeep, mailbox) &&
+        mailbox != FS_MAILBOX_TREE_ROOT && is_all_known(cache, mailbox))
+        fs_synchroniser_need_messages(synchroniser, mailbox,
+                                      g_get_monotonic_time());
+    if (mailbox != FS_MAILBOX_TREE_ROOT)
+        fs_upkeep_use(cache->upkeep, FS_MAILBOX_TREE_ROOT);
+}
+
+double
+fs_kernel_cache_validity(FsKernelCache *cache, const FsEntry *entry)
+{
+    if (entry->uid != 0 && !cache->stopped &&
+        fs_upkeep_is_used(cache->upkeep, entry->mailbox) &&
+        is_all_known(cache, entry->mailbox))
+        return VALIDITY;
+    return cache->account->options->poll_seconds;
+}
+
+/* ---- listings ---- */
+
+void
+fs_kernel_cache_open(FsKernelCache *cache, guint64 inode,
+                     struct fuse_file_info *file)
+{
+    Directory *directory = directory_of(cache, inode);
+
+    file->cache_readdir = 1;
+    file->keep_cache = directory->copied == directory->state;
+    file->fh = directory->state;
+    directory->n_open++;
+}
+
+void
+fs_kernel_cache_close(FsKernelCache *cache, guint64 inode,
+                      const struct fuse_file_info *file)
+{
+    Directory *directory = directory_of(cache, inode);
+
+    if (file->fh == directory->state)
+        directory->n_open--;
+    else
+        directory->n_open_then--;
+}
+
+void
+fs_kernel_cache_read(FsKernelCache *cache, guint64 inode)
+{
+    Directory *directory = directory_of(cache, inode);
+
+    if (directory->copied != directory->state)
+        directory->copied = directory->n_open_then == 0 ? directory->state : 0;
+}
+
+/* ---- making and ending ---- */
+
+FsKernelCache *
+fs_kernel_cache_new(FsAccount *account, FsNameSpace *names)
+{
+    FsKernelCache *cache = g_new0(FsKernelCache, 1);
+    guint poll_ms = account->options->poll_seconds * 1000;
+
+    cache->account = account;
+    cache->names = names;
+    cache->directories = g_hash_table_new_full(g_int64_hash, g_int64_equal,
+                                               NULL, directory_free);
+    cache->changed = g_ptr_array_new();
+    /* What was used is checked once at the least. */
+    cache->upkeep =
+        fs_upkeep_new(poll_ms, MAX(KEEP_MS, 2 * poll_ms), check, cache);
+    return cache;
+}
+
+void
+fs_kernel_cache_attach(FsKernelCache *cache, struct fuse_session *fuse)
+{
+    cache->notifier = fs_notifier_new(fuse);
+    fs_synchroniser_set_change_func(cache->account->synchroniser, on_change,
+                                    cache);
+    fs_mailbox_tree_set_entry_func(cache->account->tree, on_mailbox_entry,
+                                   cache);
+}
+
+static void
+stop(FsKernelCache *cache)
+{
+    cache->stopped = TRUE;
+    g_clear_handle_id(&cache->timer, g_source_remove);
+    g_clear_pointer(&cache->upkeep, fs_upkeep_free);
+    if (cache->notifier == NULL)
+        return;
+    fs_synchroniser_set_change_func(cache->account->synchroniser, NULL, NULL);
+    fs_mailbox_tree_set_entry_func(cache->account->tree, NULL, NULL);
+}
+
+void
+fs_kernel_cache_stop(FsKernelCache *cache, void (*stopped)(gpointer user_data),
+                     gpointer user_data)
+{
+    stop(cache);
+    fs_notifier_stop(cache->notifier, stopped, user_data);
+}
+
+void
+fs_kernel_cache_free(FsKernelCache *cache)
+{
+    if (cache == NULL)
+        return;
+    if (!cache->stopped)
+        stop(cache);
+    fs_notifier_free(cache->notifier);
+    g_ptr_array_unref(cache->changed);
+    g_hash_table_unref(cache->directories);
+    g_free(cache);
+}

@@ -1,0 +1,32 @@
+/* Which mailboxes are in use, and so have to be kept as the server has them.
+ *
+ * The kernel answers most uses itself, by what it was told. So whatever it may
+ * answer for is checked at regular intervals for as long as there is a sign of
+ * use; when nothing is in use, nothing happens, not even a timer. */
+#pragma once
+
+#include "fs/need.h"
+
+#include <glib.h>
+
+typedef struct FsUpkeep FsUpkeep;
+
+/* Asks the server for what is newer than anything known of @mailbox (0: of the
+ * list of mailboxes). What to wait for until that is there; NULL: nothing.
+ * Borrowed. */
+typedef FsNeed *(*FsUpkeepCheckFunc)(guint32 mailbox, gpointer user_data);
+
+/* Milliseconds from one check to the next, and from a mailbox's last use until
+ * it is not in use any more. */
+FsUpkeep *fs_upkeep_new(guint interval_ms, guint keep_ms,
+                        FsUpkeepCheckFunc check, gpointer user_data);
+/* Accepts NULL. */
+void fs_upkeep_free(FsUpkeep *upkeep);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsUpkeep, fs_upkeep_free)
+
+/* @mailbox, or the list (0), is being used. TRUE if it was not in use before:
+ * what is known of it may be old. */
+gboolean fs_upkeep_use(FsUpkeep *upkeep, guint32 mailbox);
+gboolean fs_upkeep_is_used(const FsUpkeep *upkeep, guint32 mailbox);
+/* It is gone. */
+void fs_upkeep_drop(FsUpkeep *upkeep, guint32 mailbox);

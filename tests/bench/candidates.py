@@ -50,6 +50,7 @@ class Account:
         self.directory = tempfile.mkdtemp(prefix='account-',
                                           dir=ground.directory)
         self.mount = None
+        self._stack = contextlib.ExitStack()
 
     def __enter__(self):
         return self
@@ -79,7 +80,6 @@ class Account:
             **({'ca_file': ground.server.ca_file} if tls else {'tls': 'off'}))
         url = (f'{"imaps" if tls else "imap"}://{ground.server.user}'
                f'@localhost:{ground.line.port}/')
-        self._stack = contextlib.ExitStack()
         self.mount = _Imapfs(
             self, url, options, password=None, background=True, limit=60,
             environment={'XDG_CACHE_HOME': self.path('cache'),
@@ -89,10 +89,11 @@ class Account:
         return self.mount
 
     def unmount(self):
-        if self.mount is None:
-            return
         mount, self.mount = self.mount, None
-        with self._stack:
+        # Also after a mount that failed.
+        with self._stack.pop_all():
+            if mount is None:
+                return
             # Busy while the server still finishes with a tool given up.
             if wait_until(lambda: run('fusermount3', '-u',
                                       mount.mountpoint).ok, 5, 0.1):

@@ -6,6 +6,7 @@ packages_build=(meson ninja-build pkg-config gcc libc6-dev libfuse3-dev
     zlib1g-dev)
 packages_server=(dovecot-core dovecot-imapd openssl python3)
 packages_mount=(fuse3)
+packages_bench=(isync ripgrep tar)
 packages_test=(git clang libclang-rt-14-dev llvm clang-format libcmocka-dev rsync
     tar findutils grep procps util-linux)
 

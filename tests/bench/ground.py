@@ -1,0 +1,231 @@
+"""What all candidates run on: one directory, one server with its mail, one
+line to it, and the tools, each timed in the same way."""
+
+import contextlib
+import json
+import math
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import mailstore
+import sample_store
+from proxy import Proxy
+from sample_server import SampleServer
+
+SIDE_FOLDERS = 40
+SIDE_MESSAGES = 5
+SINGLES = 400
+LARGE_BYTES = 50_000_000
+# For COMPRESS=DEFLATE, as most installations of Dovecot have it.
+ZLIB = 'protocol imap {\n  mail_plugins = $mail_plugins imap_zlib\n}\n'
+
+
+class Ground:
+    """Everything that is started ends with close()."""
+
+    def __init__(self, build, directory=None, transport='tls', rate=0,
+                 patience=120, say=print):
+        self.build = pathlib.Path(build).absolute()
+        self.transport = transport
+        self.patience = patience
+        self.say = say
+        self.complaints = []
+        self._stack = contextlib.ExitStack()
+        self._kept = directory is not None
+        self.directory = os.path.abspath(directory) if directory else \
+            tempfile.mkdtemp(prefix='imapfs-bench-')
+        if not self._kept:
+            self.defer(shutil.rmtree, self.directory, True)
+        os.makedirs(self.directory, exist_ok=True)
+        os.chmod(self.directory, 0o711)
+        try:
+            self.server = SampleServer(
+                os.path.join(self.directory, 'server'), extra=ZLIB,
+                settings={'mail_max_userip_connections': 200})
+            self.defer(self.server.stop)
+            self.rate = rate
+        except BaseException:
+            self.close()
+            raise
+
+    # The interface that tests/lib/mount.py wants of a test.
+
+    def defer(self, function, *arguments, **named):
+        self._stack.callback(function, *arguments, **named)
+
+    def path(self, *parts):
+        return os.path.join(self.directory, *parts)
+
+    def expect(self, condition, *words):
+        if not condition:
+            text = ' '.join(str(word) for word in words)
+            self.complaints.append(text)
+            self.say('! ' + text)
+        return bool(condition)
+
+    def close(self):
+        self._stack.close()
+
+    def program(self, name):
+        return str(self.build / 'tests/bench' / name)
+
+    # Mail
+
+    def make_mail(self, wanted):
+        """wanted: {folder: arguments of generate()}. What a kept directory
+        has already is not made again."""
+        record = self.path('mail.json')
+        made = {}
+        if os.path.exists(record):
+            made = json.loads(pathlib.Path(record).read_text())
+        for folder, arguments in wanted.items():
+            if made.get(folder) == arguments:
+                continue
+            if arguments['messages'] > 100:
+                self.say(f'making {arguments["messages"]} messages: {folder}')
+            shutil.rmtree(self.folder(folder), ignore_errors=True)
+            self._make(folder, **arguments)
+            made[folder] = arguments
+            pathlib.Path(record).write_text(json.dumps(made))
+        self.server._give_away(self.server.home)
+
+    def _make(self, folder, messages, kind='sample', **named):
+        if kind == 'sample':
+            self.server.generate(flat=folder, messages=messages, **named)
+            return
+        cur = self.folder(folder) / 'cur'
+        for part in sample_store.PARTS:
+            (cur.parent / part).mkdir(parents=True)
+        if kind == 'large':
+            self._store(cur, 1, mailstore.make_message(1, LARGE_BYTES))
+            return
+        # Tiny ones: a thousand different files, each under many names.
+        for number in range(1, messages + 1):
+            body = mailstore.make_message(number % 1000, 400)
+            name = f'{number:08d}.M1P1.sample,S={len(body)},W={len(body)}:2,S'
+            first = cur / f'{number % 1000:08d}.M1P1.sample,S=400,W=400:2,S'
+            if 1000 <= number and first.exists():
+                os.link(first, cur / name)
+            else:
+                (cur / name).write_bytes(body)
+
+    @staticmethod
+    def _store(cur, number, body):
+        name = f'{number}.M1P1.sample,S={len(body)},W={len(body)}:2,S'
+        (cur / name).write_bytes(body)
+
+    def folder(self, name):
+        return sample_store.folder_path(self.server.mail_root(), name)
+
+    def start(self):
+        self.server.start()
+        port = self.server.tls_port if self.transport == 'tls' \
+            else self.server.starttls_port
+        self.line = Proxy(port, case=self, rate_mbit=self.rate,
+                          program=self.program('delay-proxy'))
+
+    def warm_up(self, folders):
+        """The server builds its index of a folder when it is first asked, and
+        reads its files from the disk: none of the candidates should pay."""
+        self.say('warming up the server')
+        self.line.set_rtt(0)
+        for folder in folders:
+            for what in ('headers', 'plain', 'bodies'):
+                self.wire(folder, what)
+
+    # Candidates that are a single program
+
+    def wire(self, folder, what):
+        """{seconds, setup, octets} of one streamed FETCH."""
+        security = ['--ca', str(self.server.ca_file)] \
+            if self.transport == 'tls' else ['--plain']
+        done = subprocess.run(
+            [self.program('wire'), '--port', str(self.line.port),
+             '--user', self.server.user,
+             '--password-file', str(self.server.password_file),
+             '--mailbox', folder, '--fetch', what, *security],
+            stdout=subprocess.PIPE, check=True, timeout=600)
+        return json.loads(done.stdout)
+
+    def mbsync(self, folder, fsync, compress):
+        """Seconds of pulling a folder into an empty Maildir."""
+        target = self.path('mbsync')
+        shutil.rmtree(target, ignore_errors=True)
+        os.makedirs(target + '/mail')
+        tls = self.transport == 'tls'
+        lines = [
+            'IMAPAccount a', 'Host localhost', f'Port {self.line.port}',
+            f'User {self.server.user}',
+            f'PassCmd "cat {self.server.password_file}"',
+            f'SSLType {"IMAPS" if tls else "None"}',
+            *([f'CertificateFile {self.server.ca_file}'] if tls else []),
+            'AuthMechs LOGIN',
+            *([] if compress else ['DisableExtension COMPRESS=DEFLATE']), '',
+            'IMAPStore far', 'Account a', '',
+            'MaildirStore near', f'Path {target}/mail/',
+            f'Inbox {target}/mail/INBOX', 'SubFolders Verbatim', '',
+            'Channel c', f'Far :far:{folder}', f'Near :near:{folder}',
+            'Create Near', 'Sync Pull', 'Expunge None', 'SyncState *', '',
+        ]
+        if not fsync:
+            lines[:0] = ['FSync no', '']
+        pathlib.Path(target, 'rc').write_text('\n'.join(lines))
+        with open(target + '/log', 'w') as log:
+            seconds = self.timed(['mbsync', '-q', '-c', target + '/rc', 'c'],
+                                 env=dict(os.environ, HOME=target), stderr=log)
+        pulled = len(sample_store.files(target + '/mail', folder))
+        wanted = len(sample_store.files(self.server.mail_root(), folder))
+        # It skips a message that has no header.
+        self.expect(math.isinf(seconds) or pulled >= 0.99 * wanted,
+                    f'mbsync pulled {pulled} of {wanted} messages:',
+                    pathlib.Path(target, 'log').read_text()[-300:])
+        shutil.rmtree(target)
+        return seconds
+
+    # Timing
+
+    def timed(self, command, statuses=(0,), started=None, **named):
+        """Seconds until command ended; infinite when it took longer than the
+        patience or failed. started: when to count from, if not from now."""
+        started = started or time.monotonic()
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                   start_new_session=True, **named)
+        try:
+            status = process.wait(self.patience)
+        except subprocess.TimeoutExpired:
+            self.say(f'gave up after {self.patience} s: {command}')
+            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(30)
+            return math.inf
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        seconds = time.monotonic() - started
+        if not self.expect(status in statuses, f'exit status {status}:',
+                           command):
+            return math.inf
+        return seconds
+
+    def tool(self, name, directory, started=None):
+        """Seconds of a tool over a directory. Its output goes through a pipe:
+        some tools do less when they see /dev/null."""
+        # Found in some of the messages, whatever their number.
+        script = {'tar': 'tar c -C "$0" .', 'rg': 'rg -c meeting "$0"',
+                  'ls -f': 'LC_ALL=C ls -f "$0"',
+                  'ls -l': 'LC_ALL=C ls -l "$0"'}[name]
+        return self.timed(
+            ['bash', '-o', 'pipefail', '-c', script + ' | cat >/dev/null',
+             directory], (0, 1) if name == 'rg' else (0,), started)
+
+    def on_line(self, call):
+        """What call() returns, and what it cost on the line."""
+        before = self.line.counts()
+        result = call()
+        after = self.line.counts()
+        return result, {key: after[key] - before[key] for key in after}

@@ -1,0 +1,306 @@
+"""The measurements, a group each. Every function takes one round of samples,
+which the caller repeats; figures are keyed (what, round-trip time)."""
+
+import contextlib
+import itertools
+import os
+import subprocess
+import time
+
+import dovecot
+from candidates import Account, bare, local_copy, memory
+from ground import LARGE_BYTES, SIDE_FOLDERS, SIDE_MESSAGES, SINGLES
+
+MANY, BIG, LARGE, SIDE, TINY = 'Many', 'Big', 'Large', 'Side', 'Tiny'
+MBSYNC = {  # (FSync, COMPRESS)
+    'mbsync as installed': (True, True),
+    'mbsync as installed, uncompressed': (True, False),
+    'mbsync FSync no': (False, True),
+    'mbsync FSync no, uncompressed': (False, False),
+}
+SAMPLES = 15  # of a single access, beside a scan and without one
+
+
+def mail_of(groups, messages, listed, tiny):
+    """What ground.make_mail() has to make for these groups."""
+    mail = {}
+    if {'scan', 'busy'} & groups:
+        mail[MANY] = {'messages': messages, 'total_bytes': 14600 * messages,
+                      'seed': 2}
+    if {'list', 'memory'} & groups:
+        mail[BIG] = {'messages': listed, 'size_mean': 600, 'seed': 3}
+    if 'large' in groups:
+        mail[LARGE] = {'messages': 1, 'kind': 'large'}
+    if {'single', 'busy'} & groups:
+        mail[SIDE] = {'messages': SINGLES, 'seed': 4}
+    if 'busy' in groups:
+        for number in range(SIDE_FOLDERS):
+            mail[f'Side/{number}'] = {'messages': SIDE_MESSAGES,
+                                      'seed': 100 + number}
+    if 'million' in groups:
+        mail[TINY] = {'messages': tiny, 'kind': 'tiny'}
+    return mail
+
+
+class Round:
+    """One round of samples on one ground."""
+
+    def __init__(self, ground, figures, rtt):
+        self.ground = ground
+        self.figures = figures
+        self.rtt = rtt
+        self.line = ground.line
+        self.line.set_rtt(rtt)
+
+    def add(self, what, value):
+        self.figures.add((what, self.rtt), value)
+
+    def wants(self, what):
+        """Whether it is worth trying: not after it was given up once."""
+        return not self.figures.gave_up((what, self.rtt))
+
+    def wire(self, what, folder, fetch):
+        result = self.ground.wire(folder, fetch)
+        self.add(what, result['seconds'])
+        self.add(what + ' set-up', result['setup'])
+        self.add(what + ' octets', result['octets'])
+
+    def tool(self, what, name, directory, started=None):
+        """Seconds of a tool, with the octets that it cost."""
+        seconds, cost = self.ground.on_line(
+            lambda: self.ground.tool(name, directory, started))
+        self.add(what, seconds)
+        self.add(what + ' octets', cost['to_client'])
+
+
+def scan(round_, first):
+    """Everything read once: from the server, from the cache, without either.
+    first: also what does not depend on the line."""
+    ground = round_.ground
+    round_.wire('W bodies', MANY, 'bodies')
+    for what, (fsync, compress) in MBSYNC.items():
+        if round_.wants(what):
+            round_.add(what, ground.mbsync(MANY, fsync, compress))
+    for name in ('tar', 'rg'):
+        if round_.wants(f'{name} cold'):
+            _scan_mount(round_, name)
+    if first:
+        with bare(ground, MANY) as directory:
+            round_.tool('rg bare first', 'rg', directory)
+            round_.tool('rg bare', 'rg', directory)
+        for place, parent in (('tmpfs', '/dev/shm'),
+                              ('disk', ground.directory)):
+            with local_copy(ground, MANY, parent) as directory:
+                for name in ('tar', 'rg'):
+                    round_.tool(f'{name} {place}', name, directory)
+
+
+def _scan_mount(round_, name):
+    with Account(round_.ground) as account:
+        folder = account.start().path(MANY)
+        round_.tool(f'{name} cold', name, folder)
+        if not round_.wants(f'{name} cold'):
+            return
+        round_.tool(f'{name} again', name, folder)
+        folder = account.start().path(MANY)
+        round_.tool(f'{name} remount', name, folder)
+        round_.tool(f'{name} remount again', name, folder)
+
+
+def listing(round_, first):
+    """A folder listed: the first time, again, after a remount, after changes
+    made meanwhile."""
+    ground = round_.ground
+    round_.wire('W headers', BIG, 'headers')
+    round_.wire('W plain', BIG, 'plain')
+    for names in ('subject', 'uid'):
+        for name in ('ls -f', 'ls -l'):
+            what = f'{name} {names}'
+            if not round_.wants(what):
+                continue
+            with Account(ground, names=names) as account:
+                folder = account.start().path(BIG)
+                round_.tool(what, name, folder)
+                round_.tool(what + ' again', name, folder)
+                if round_.wants(what) and what == 'ls -f subject':
+                    _check_listing(ground, folder)
+                    _list_remounted(round_, account, what)
+    if first:
+        with local_copy(ground, BIG, ground.directory) as directory:
+            round_.tool('ls -l disk first', 'ls -l', directory)
+            round_.tool('ls -l disk', 'ls -l', directory)
+
+
+def _check_listing(ground, folder):
+    listed = sum(name.endswith('.eml') for name in os.listdir(folder))
+    stored = len(ground.server.stored(BIG))
+    ground.expect(listed == stored, f'{listed} of {stored} messages listed')
+
+
+def _list_remounted(round_, account, what):
+    ground = round_.ground
+    for change, title in ((False, ' remount'), (True, ' changed')):
+        account.unmount()
+        if change:
+            change_folder(ground)
+        before = ground.line.counts()['to_client']
+        mount = account.start()
+        folder = mount.path(BIG)
+        round_.tool(what + title, 'ls -f', folder, mount.returned)
+        round_.add(what + title + ' octets and mounting',
+                   ground.line.counts()['to_client'] - before)
+        round_.tool(what + title + ' again', 'ls -f', folder)
+        _check_listing(ground, folder)
+
+
+def change_folder(ground, count=10):
+    """As another client: new messages, expunged ones, changed flags."""
+    with dovecot.Client(ground.server) as client:
+        client.open(BIG, readonly=False)
+        uids = sorted(ground.server.stored(BIG))
+        chosen = [uids[i * len(uids) // (2 * count)] for i in range(2 * count)]
+        gone, flagged = (','.join(map(str, chosen[i::2])) for i in (0, 1))
+        imap = client.imap
+        imap.uid('STORE', flagged, 'FLAGS', '(\\Flagged)')
+        imap.uid('STORE', gone, '+FLAGS', '(\\Deleted)')
+        imap.uid('EXPUNGE', gone)
+        for number in range(count):
+            imap.append(BIG, '', None,
+                        f'From: New <new@example.org>\r\nSubject: new {number}'
+                        '\r\n\r\nHello\r\n'.encode())
+
+
+def single(round_, first):
+    """One message, once its folder was listed: read, and read again."""
+    ground = round_.ground
+    with Account(ground) as account:
+        names = iter(_listed(account.start().path(SIDE)))
+        ground.timed(['cat', next(names)], stdout=subprocess.DEVNULL)
+        for name in itertools.islice(names, 5):
+            seconds, cost = ground.on_line(lambda: _cat(ground, name))
+            round_.add('cat', seconds)
+            round_.add('cat turns', cost['turns'])
+            seconds, cost = ground.on_line(lambda: _cat(ground, name))
+            round_.add('cat again', seconds)
+            round_.add('cat again octets',
+                       cost['to_client'] + cost['to_server'])
+
+
+def _cat(ground, path):
+    return ground.timed(['cat', path], stdout=subprocess.DEVNULL)
+
+
+def _listed(folder):
+    return [os.path.join(folder, name) for name in sorted(os.listdir(folder))
+            if name.endswith('.eml')]
+
+
+def busy(round_, first):
+    """Single accesses, alone and beside a long scan of another folder and of
+    the same one."""
+    ground = round_.ground
+    with Account(ground) as account:
+        mount = account.start()
+        # From here and there: no two are neighbours.
+        side = _listed(mount.path(SIDE))[::3]
+        same = list(reversed(_listed(mount.path(MANY))))[1:200:7]
+        _cat(ground, side.pop())
+        folders = iter(range(SIDE_FOLDERS))
+        for _ in range(SAMPLES):
+            round_.add('cat alone', _cat(ground, side.pop()))
+            round_.add('ls alone', _list_next(ground, mount, folders))
+        with _scanning(ground, mount.path(MANY)) as running:
+            for _ in range(SAMPLES):
+                samples = {'cat beside': lambda: _cat(ground, side.pop()),
+                           'cat beside, same folder':
+                               lambda: _cat(ground, same.pop()),
+                           'ls beside':
+                               lambda: _list_next(ground, mount, folders)}
+                for what, call in samples.items():
+                    if running():
+                        round_.add(what, call())
+
+
+def _list_next(ground, mount, folders):
+    return ground.tool('ls -f', mount.path(f'Side/{next(folders)}'))
+
+
+@contextlib.contextmanager
+def _scanning(ground, folder):
+    process = subprocess.Popen(
+        ['bash', '-c', 'tar c -C "$0" . | cat >/dev/null', folder],
+        stdin=subprocess.DEVNULL, start_new_session=True)
+    end = time.monotonic() + ground.patience
+    try:
+        # The scan has begun when much has come.
+        before = ground.line.counts()['to_client']
+        while process.poll() is None and time.monotonic() < end and \
+                ground.line.counts()['to_client'] < before + 500_000:
+            time.sleep(0.005)
+        yield lambda: process.poll() is None and time.monotonic() < end
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 9)
+        process.wait()
+
+
+def memory_use(round_, first, folder=BIG, prefix=''):
+    """Resident size after listing a folder, and after reading all of it."""
+    ground = round_.ground
+    with Account(ground) as account:
+        mount = account.start()
+        round_.add(prefix + 'RSS mounted', memory(mount.pid)['VmRSS'])
+        steps = ('ls -l',) if prefix else ('ls -l', 'tar')
+        for name in steps:
+            round_.tool(f'{prefix}memory {name}', name, mount.path(folder))
+            used = memory(mount.pid)
+            round_.add(f'{prefix}RSS after {name}', used['VmRSS'])
+            round_.add(f'{prefix}HWM after {name}', used['VmHWM'])
+
+
+def million(round_, first):
+    memory_use(round_, first, TINY, 'million ')
+
+
+def large(round_, first):
+    """A message of 50 MB: its beginning, and all of it."""
+    ground = round_.ground
+    uid = max(ground.server.stored(LARGE))
+    round_.wire('W large', LARGE, str(uid))
+    with Account(ground) as account:
+        name = _listed(account.start().path(LARGE))[0]
+
+        def head():
+            seconds = ground.timed(['head', '-c', '1000', name],
+                                   stdout=subprocess.DEVNULL)
+            _await_silence(ground)
+            return seconds
+
+        seconds, cost = ground.on_line(head)
+        round_.add('head', seconds)
+        round_.add('head octets', cost['to_client'])
+    with Account(ground) as account:
+        mount = account.start()
+        name = _listed(mount.path(LARGE))[0]
+        command = ['bash', '-c', 'cat "$0" | cat >/dev/null', name]
+        round_.add('stream', ground.timed(command))
+        round_.add('stream HWM', memory(mount.pid)['VmHWM'])
+        round_.add('stream again', ground.timed(command))
+
+
+def _await_silence(ground):
+    """What was asked for and is not needed any more still comes."""
+    last = -1
+    end = time.monotonic() + ground.patience
+    while time.monotonic() < end:
+        count = ground.line.counts()['to_client']
+        if count == last:
+            return
+        last = count
+        time.sleep(0.3)
+
+
+GROUPS = {'scan': scan, 'list': listing, 'single': single, 'busy': busy,
+          'memory': memory_use, 'large': large, 'million': million}
+# Where the round-trip time does not matter.
+ONCE = {'memory', 'million'}

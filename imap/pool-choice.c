@@ -187,27 +187,23 @@ switch_to(ImapPoolRound *round, ImapWorker *worker,
           const ImapPoolRequest *request)
 {
     worker->borrowed = is_spare(round->pool, worker);
+    worker->is_spare = FALSE;
     imap_worker_switch(worker, request->mailbox,
                        known_of(round->pool, request));
 }
 
 static gboolean
-open_another(ImapPool *pool)
+open_another(ImapPoolRound *round)
 {
+    ImapPool *pool = round->pool;
+
     if (pool->workers->len >= pool->allowance.limit)
         return FALSE;
     g_ptr_array_add(
         pool->workers,
         imap_worker_new(pool->settings, &imap_pool_worker_handler, pool));
-    return TRUE;
-}
-
-static gboolean
-wait_for_opening(ImapPoolRound *round, const Found *found)
-{
-    if (round->n_opening == 0 || (round->is_slow && found->shares != NULL))
-        return FALSE;
-    round->n_opening--;
+    if (pool->waiting.length > 0)
+        wake_at(round, round->now + PATIENCE_US);
     return TRUE;
 }
 
@@ -225,7 +221,13 @@ arrange(ImapPoolRound *round, const ImapPoolRequest *request,
         switch_to(round, found->spare, request);
         return TRUE;
     }
-    if (wait_for_opening(round, found) || open_another(round->pool))
+    if (found->shares != NULL && round->is_slow)
+        return FALSE;
+    if (round->n_opening > 0) {
+        round->n_opening--;
+        return TRUE;
+    }
+    if (open_another(round))
         return TRUE;
     if (found->spare != NULL && found->shares == NULL) {
         switch_to(round, found->spare, request);
@@ -256,25 +258,24 @@ imap_pool_choose(ImapPoolRound *round, const ImapPoolRequest *request,
 
 /* ---- spares ---- */
 
-/* Whether there is somebody beside @bulk who can serve its mailbox, or soon. */
+/* Whether there is somebody beside @bulk who can serve its mailbox, or there
+ * may be soon: what a connection that is being opened will do is seen when it
+ * is ready. */
 static gboolean
-has_spare(ImapPoolRound *round, const ImapWorker *bulk)
+has_spare(const ImapPool *pool, const ImapWorker *bulk)
 {
-    const ImapPool *pool = round->pool;
-
     for (guint i = 0; i < pool->workers->len; i++) {
         const ImapWorker *worker = worker_at(pool, i);
 
+        if (worker->state == IMAP_WORKER_OPENING)
+            return TRUE;
         if (worker != bulk && worker->n_bulk == 0 &&
             is_on(worker, bulk->mailbox) &&
             (imap_worker_is_usable(worker) ||
              worker->state == IMAP_WORKER_SWITCHING))
             return TRUE;
     }
-    if (round->n_opening == 0)
-        return FALSE;
-    round->n_opening--;
-    return TRUE;
+    return FALSE;
 }
 
 /* One that can be made a spare now. */
@@ -318,15 +319,16 @@ imap_pool_keep_spares(ImapPoolRound *round)
         ImapWorker *spare;
 
         if (worker->n_bulk == 0 || !imap_worker_is_usable(worker) ||
-            has_spare(round, worker))
+            has_spare(pool, worker))
             continue;
         spare = find_unused(round);
         if (spare == NULL) {
             if (!has_borrowed(pool))
-                open_another(pool);
+                open_another(round);
             continue;
         }
         spare->borrowed = FALSE;
+        spare->is_spare = TRUE;
         imap_worker_switch(spare, worker->mailbox, NULL);
     }
 }

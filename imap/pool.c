@@ -259,8 +259,8 @@ lease_new(ImapPool *pool, ImapWorker *worker, gboolean bulk)
     lease->pool = pool;
     lease->worker = imap_worker_ref(worker);
     lease->bulk = bulk;
-    lease->fresh =
-        worker->fresh && g_get_monotonic_time() - worker->since < FRESH_US;
+    lease->fresh = worker->fresh && !worker->is_spare &&
+                   g_get_monotonic_time() - worker->since < FRESH_US;
     worker->fresh = FALSE;
     worker->n_leases++;
     worker->n_bulk += bulk;

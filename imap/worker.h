@@ -43,6 +43,7 @@ struct ImapWorker {
     gboolean reserved; /* takes no new leases */
     gboolean served;   /* a lease was given, or who waited has been told */
     gboolean fresh;    /* no lease was given since the mailbox was selected */
+    gboolean is_spare; /* was selected for nobody */
     gboolean borrowed; /* was a spare, and was switched for who had no other */
     gboolean leaving;  /* is being logged out */
     guint changes_seen;

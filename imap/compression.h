@@ -7,7 +7,7 @@
 
 /* Zeroed at first. */
 typedef struct {
-    ImapLineRate *rate; /* shared, borrowed; NULL: unknown */
+    ImapLineRate *rate; /* shared, a reference; NULL: unknown */
     ImapLineMeasure measure;
     gboolean tried; /* once is enough, also when it was refused */
 } ImapCompression;

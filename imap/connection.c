@@ -424,7 +424,7 @@ imap_connection_new(const ImapSettings *settings)
 void
 imap_connection_set_line_rate(ImapConnection *connection, ImapLineRate *rate)
 {
-    connection->compression.rate = rate;
+    connection->compression.rate = imap_line_rate_ref(rate);
 }
 
 static void
@@ -581,6 +581,7 @@ connection_clear(gpointer data)
     imap_capabilities_free(connection->session.capabilities);
     g_strfreev(connection->session.foreign_namespaces);
     g_free(connection->mailbox.name);
+    imap_line_rate_unref(connection->compression.rate);
     g_clear_error(&connection->reason);
 }
 

@@ -31,8 +31,8 @@ typedef void (*ImapOpenFunc)(ImapConnection *connection, const GError *error,
                              gpointer user_data);
 
 /* What is known of the line, shared with others on it, for the connection to
- * learn from and add to; NULL: nothing, and compress=auto does not compress.
- * Borrowed. Before opening. */
+ * learn from and add to; without it compress=auto does not compress. A
+ * reference is taken. Once, before opening. */
 void imap_connection_set_line_rate(ImapConnection *connection,
                                    ImapLineRate *rate);
 

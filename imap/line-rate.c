@@ -12,6 +12,25 @@
  * sides: below this rate, 150 Mbit/s, the line gains. */
 #define SLOW_OCTETS_PER_SECOND (150u * 1000 * 1000 / 8)
 
+ImapLineRate *
+imap_line_rate_new(void)
+{
+    return g_rc_box_new0(ImapLineRate);
+}
+
+ImapLineRate *
+imap_line_rate_ref(ImapLineRate *rate)
+{
+    return g_rc_box_acquire(rate);
+}
+
+void
+imap_line_rate_unref(ImapLineRate *rate)
+{
+    if (rate != NULL)
+        g_rc_box_release(rate);
+}
+
 void
 imap_line_measure_interrupt(ImapLineMeasure *measure)
 {

@@ -13,6 +13,10 @@ typedef struct ImapLineRate {
     guint64 octets;  /* measured in all */
 } ImapLineRate;
 
+ImapLineRate *imap_line_rate_new(void);
+ImapLineRate *imap_line_rate_ref(ImapLineRate *rate);
+void imap_line_rate_unref(ImapLineRate *rate); /* accepts NULL */
+
 /* One download on one connection. Zeroed: between two. */
 typedef struct {
     gint64 began; /* microseconds, monotonic; 0: not begun */

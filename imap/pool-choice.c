@@ -199,9 +199,9 @@ open_another(ImapPoolRound *round)
 
     if (pool->workers->len >= pool->allowance.limit)
         return FALSE;
-    g_ptr_array_add(
-        pool->workers,
-        imap_worker_new(pool->settings, &imap_pool_worker_handler, pool));
+    g_ptr_array_add(pool->workers,
+                    imap_worker_new(pool->settings, pool->line_rate,
+                                    &imap_pool_worker_handler, pool));
     if (pool->waiting.length > 0)
         wake_at(round, round->now + PATIENCE_US);
     return TRUE;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "imap/allowance.h"
+#include "imap/line-rate.h"
 #include "imap/pool.h"
 #include "imap/worker.h"
 
@@ -21,6 +22,7 @@ typedef struct {
 struct ImapPool {
     const ImapSettings *settings;
     ImapAllowance allowance;
+    ImapLineRate *line_rate; /* of all connections */
     GPtrArray *workers; /* of ImapWorker, one reference each; none is gone */
     GQueue waiting; /* of ImapPoolRequest, owned, by the time they are due */
     guint dispatch_source;

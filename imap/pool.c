@@ -443,6 +443,7 @@ imap_pool_new(const ImapSettings *settings, guint max_connections)
     pool->idle_us = IDLE_US;
     pool->last_idle_us = LAST_IDLE_US;
     pool->workers = g_ptr_array_new_with_free_func(drop_worker);
+    pool->line_rate = imap_line_rate_new();
     g_queue_init(&pool->waiting);
     return pool;
 }
@@ -460,6 +461,7 @@ imap_pool_free(ImapPool *pool)
     g_clear_handle_id(&pool->deadline_source, g_source_remove);
     g_clear_handle_id(&pool->wake_source, g_source_remove);
     g_clear_error(&pool->last_error);
+    imap_line_rate_unref(pool->line_rate);
     g_free(pool);
 }
 

@@ -40,8 +40,8 @@ on_opened(ImapConnection *connection, const GError *error, gpointer user_data)
 }
 
 ImapWorker *
-imap_worker_new(const ImapSettings *settings, const ImapWorkerHandler *handler,
-                gpointer user_data)
+imap_worker_new(const ImapSettings *settings, ImapLineRate *rate,
+                const ImapWorkerHandler *handler, gpointer user_data)
 {
     ImapWorker *worker = g_rc_box_new0(ImapWorker);
 
@@ -49,6 +49,7 @@ imap_worker_new(const ImapSettings *settings, const ImapWorkerHandler *handler,
     worker->user_data = user_data;
     worker->since = g_get_monotonic_time();
     worker->connection = imap_connection_new(settings);
+    imap_connection_set_line_rate(worker->connection, rate);
     imap_connection_open(worker->connection, on_opened, worker);
     return worker;
 }

@@ -54,8 +54,8 @@ struct ImapWorker {
     struct ImapSwitch *change; /* under way; NULL: none */
 };
 
-/* Opens a connection. */
-ImapWorker *imap_worker_new(const ImapSettings *settings,
+/* Opens a connection on the line of @rate. */
+ImapWorker *imap_worker_new(const ImapSettings *settings, ImapLineRate *rate,
                             const ImapWorkerHandler *handler,
                             gpointer user_data);
 ImapWorker *imap_worker_ref(ImapWorker *worker);

@@ -11,8 +11,10 @@
 
 #include <malloc.h>
 
-/* Trimming takes some tenths of a millisecond. */
+/* How much of what was freed may lie in malloc's free lists. Trimming takes
+ * some tenths of a millisecond. */
 #define TRIM_BYTES (4u * 1024 * 1024)
+#define TRIM_BYTES_AT_REST (1024u * 1024)
 
 static Chunk *
 chunk_at(const Mailbox *mailbox, guint i)
@@ -82,11 +84,13 @@ cache_index_free_mailbox(CacheIndex *index, Mailbox *mailbox)
     g_free(mailbox);
 }
 
-static void
-trim_memory(CacheIndex *index, gsize freed)
+void
+cache_index_trim_memory(CacheIndex *index, gsize freed)
 {
+    gboolean at_rest = index->job == NULL && index->n_changes == 0;
+
     index->freed_bytes += freed;
-    if (index->freed_bytes < TRIM_BYTES)
+    if (index->freed_bytes < (at_rest ? TRIM_BYTES_AT_REST : TRIM_BYTES))
         return;
     index->freed_bytes = 0;
 #ifdef __GLIBC__
@@ -111,7 +115,7 @@ evict(CacheIndex *index, const Chunk *needed)
         cache_index_pin_chunk(index, chunk);
         g_clear_pointer(&chunk->records, cache_records_free);
     }
-    trim_memory(index, before - index->clean_bytes);
+    cache_index_trim_memory(index, before - index->clean_bytes);
 }
 
 static void
@@ -239,8 +243,10 @@ mark_dirty(CacheIndex *index, Mailbox *mailbox, Chunk *chunk)
     if (chunk->dirty)
         return;
     chunk->dirty = TRUE;
-    if (index->writing)
-        g_ptr_array_add(mailbox->dirty, g_rc_box_acquire(chunk));
+    if (!index->writing)
+        return;
+    index->n_dirty += chunk->stub.length;
+    g_ptr_array_add(mailbox->dirty, g_rc_box_acquire(chunk));
 }
 
 static guint64
@@ -299,6 +305,8 @@ cache_index_chunk_changed(CacheIndex *index, Mailbox *mailbox, guint i)
     Chunk *chunk = chunk_at(mailbox, i);
     CacheChunkStub *stub = &chunk->stub;
 
+    if (chunk->dirty && index->writing)
+        index->n_dirty += cache_records_length(chunk->records) > stub->length;
     stub->length = cache_records_length(chunk->records);
     if (stub->length > 0) {
         stub->first = cache_records_uid(chunk->records, 0);

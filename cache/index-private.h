@@ -12,7 +12,8 @@
 typedef struct {
     guint chunk_length;   /* records */
     gsize clean_bytes;    /* of records in memory that the disk has, too */
-    guint batch_changes;  /* so many are written at once */
+    guint batch_changes;  /* so many are written at once, */
+    guint batch_records;  /* or so many records that it takes to write them, */
     guint batch_delay_ms; /* or what there is after this */
 } CacheIndexLimits;
 
@@ -71,10 +72,11 @@ struct CacheIndex {
     GArray *dropped;     /* of guint32: mailboxes */
     GHashTable *changed; /* GUINT_TO_POINTER(id): mailboxes */
     guint n_changes;
+    guint n_dirty;  /* records of the chunks that changed */
     GSource *timer; /* NULL: nothing to write */
 
     WriteJob *job;     /* being written; NULL: none */
-    guint n_writing;   /* changes in it */
+    guint n_writing;   /* records in it */
     guint64 n_batches; /* made so far */
     GQueue flushes;    /* of Flush */
     GSource *flush_source;
@@ -124,6 +126,9 @@ void cache_index_chunk_written(CacheIndex *index, Chunk *chunk);
 void cache_index_release_chunk(gpointer chunk);
 /* @chunk, which is in memory, stays there: its records are about to change. */
 void cache_index_pin_chunk(CacheIndex *index, Chunk *chunk);
+
+/* So many octets were given back to malloc. */
+void cache_index_trim_memory(CacheIndex *index, gsize freed);
 
 /* ---- index-writer.c ---- */
 

@@ -287,7 +287,7 @@ fill(CacheRecords *records, guint i, guint neighbour,
     Text stem = text_of(message->stem, CACHE_STEM_MAX);
     Text flags = flags_of(message);
     Text identity = identity_of(message);
-    g_autofree char *former =
+    char *former =
         make_room(records, stem.length + flags.length + identity.length + 3);
     const Record old = records->records[i];
     Record *record = &records->records[i];
@@ -305,6 +305,7 @@ fill(CacheRecords *records, guint i, guint neighbour,
         old.flags != 0 && same_text(records, old.flags, flags)
             ? old.flags
             : add_text(records, flags, records->records[neighbour].flags);
+    g_free(former);
     if (record->stem != old.stem)
         count_garbage(records, old.stem);
     if (record->flags != old.flags)

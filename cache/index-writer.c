@@ -19,6 +19,7 @@ struct WriteJob {
     CacheIndexDatabase *database;
     CacheIndexBatch *batch; /* NULL: rebuild the database instead */
     GPtrArray *chunks;      /* of Chunk */
+    gsize n_bytes;          /* of their encoded records */
     guint64 number;         /* of the batch */
     GError *error;
     GAsyncQueue *answer; /* NULL, or where the caller waits */
@@ -139,6 +140,7 @@ add_chunk(WriteJob *job, guint32 mailbox, Chunk *chunk)
     chunk->stored = TRUE;
     row.data = cache_records_encode(chunk->records, mailbox, chunk->stub.number,
                                     &row.length);
+    job->n_bytes += row.length;
     g_array_append_val(job->batch->chunks, row);
     g_ptr_array_add(job->chunks, g_rc_box_acquire(chunk));
 }
@@ -182,8 +184,8 @@ collect(CacheIndex *index)
         add_mailbox(job, g_hash_table_lookup(index->mailboxes, id));
     g_hash_table_remove_all(index->changed);
     job->number = ++index->n_batches;
-    index->n_writing = index->n_changes;
-    index->n_changes = 0;
+    index->n_writing = index->n_dirty;
+    index->n_changes = index->n_dirty = 0;
     clear_source(&index->timer);
     return job;
 }
@@ -201,7 +203,7 @@ stop_writing(CacheIndex *index, const GError *error)
     index->writing = FALSE;
     g_clear_error(&index->error);
     index->error = g_error_copy(error);
-    index->n_changes = index->n_writing = 0;
+    index->n_changes = index->n_dirty = index->n_writing = 0;
     g_hash_table_remove_all(index->changed);
     g_array_set_size(index->dropped, 0);
     g_hash_table_iter_init(&iter, index->mailboxes);
@@ -253,6 +255,7 @@ done_write(gpointer data)
     }
     for (guint i = 0; i < job->chunks->len; i++)
         cache_index_chunk_written(index, g_ptr_array_index(job->chunks, i));
+    cache_index_trim_memory(index, job->n_bytes);
     free_write_job(job);
     if (index->n_changes > 0)
         write_soon(index);
@@ -287,6 +290,7 @@ write_soon(CacheIndex *index)
     if (index->job != NULL)
         return;
     if (index->n_changes >= index->limits.batch_changes ||
+        index->n_dirty >= index->limits.batch_records ||
         (last != NULL && last->batch > index->n_batches))
         write_now(index);
     else if (index->timer == NULL)
@@ -373,7 +377,8 @@ write_again(CacheIndex *index, Mailbox *mailbox)
         chunk->stored = chunk->writing = FALSE;
         g_ptr_array_add(mailbox->dirty, g_rc_box_acquire(chunk));
     }
-    index->n_changes += 1 + (guint)mailbox->n_messages;
+    index->n_changes++;
+    index->n_dirty += (guint)mailbox->n_messages;
     g_hash_table_add(index->changed, GUINT_TO_POINTER(mailbox->id));
 }
 
@@ -428,7 +433,7 @@ cache_index_lose(CacheIndex *index, const GError *error)
     if (index->job != NULL)
         index->job->index = NULL;
     index->job = NULL;
-    index->n_changes = index->n_writing = 0;
+    index->n_changes = index->n_dirty = index->n_writing = 0;
     index->writing = TRUE;
     g_clear_error(&index->error);
     g_array_set_size(index->dropped, 0);

@@ -10,9 +10,10 @@
 #include "cache/index-private.h"
 
 static const CacheIndexLimits default_limits = {
-    .chunk_length = 102, /* just below 4 KiB */
+    .chunk_length = 51, /* just below 2 KiB, and their strings */
     .clean_bytes = 3u * 1024 * 1024,
     .batch_changes = 2000,
+    .batch_records = 20000,
     .batch_delay_ms = 100,
 };
 
@@ -300,5 +301,5 @@ cache_index_totals(const CacheIndex *index, guint64 *messages, guint64 *octets)
 guint
 cache_index_unwritten(const CacheIndex *index)
 {
-    return index->n_changes + index->n_writing;
+    return index->n_dirty + index->n_writing;
 }

@@ -22,6 +22,7 @@ static const CacheIndexLimits small_limits = {
     .chunk_length = 8,
     .clean_bytes = 4000,
     .batch_changes = 50,
+    .batch_records = 200,
     .batch_delay_ms = 1,
 };
 

@@ -2,7 +2,7 @@
  *
  * index.c: mailboxes and messages, as callers see them. index-chunks.c: what of
  * them is in memory. index-writer.c: how it gets to the disk, and what happens
- * when the disk fails. */
+ * when the disk fails. index-order-job.c: the order of names. */
 #pragma once
 
 #include "cache/index-database.h"
@@ -141,3 +141,8 @@ void cache_index_changed(CacheIndex *index, const Mailbox *mailbox);
 
 /* The disk does not give back what it was given. */
 void cache_index_lose(CacheIndex *index, const GError *error);
+
+/* ---- index-order-job.c ---- */
+
+/* Who still waits for an order gets none. */
+void cache_index_end_orders(CacheIndex *index);

@@ -56,14 +56,16 @@ void cache_index_drop_mailbox(CacheIndex *index, guint32 mailbox);
 /* Runs, from the main loop and never inside a call, when the disk does not give
  * back what it was given: @mailbox is not known any more, and has to be listed
  * again. Whoever finds a message missing asks cache_index_mailbox whether this
- * is why. At most one; NULL removes it. */
+ * is why. Until it has run, @mailbox can be dropped, but not set: who is half
+ * through a listing must not make it seem complete. At most one; NULL removes
+ * it. */
 typedef void (*CacheLostFunc)(guint32 mailbox, gpointer user_data);
 void cache_index_set_lost_func(CacheIndex *index, CacheLostFunc func,
                                gpointer user_data);
 
 /* Adds, or replaces those of the same UID (strings are copied). Ascending UIDs
- * are added in O(1). UID 0, which no message has, is passed over. @mailbox must
- * be set. */
+ * are added in O(1). UID 0, which no message has, is passed over, and so is a
+ * message of a mailbox that is not set, or is lost meanwhile. */
 void cache_index_put(CacheIndex *index, guint32 mailbox,
                      const CacheMessage *message);
 void cache_index_remove(CacheIndex *index, guint32 mailbox, guint32 uid);
@@ -81,9 +83,9 @@ gboolean cache_index_next(CacheIndex *index, guint32 mailbox, guint32 after,
                           CacheMessage *result);
 
 /* The UIDs of @mailbox in the order of date (sent or internal; a message
- * without the former has the latter), then stem, then UID: that of the names
- * that are made of them. @done runs later, from the main loop, with an array of
- * guint32 that it takes over; empty when it cannot be had. */
+ * without the former has the latter; to the minute), then stem, then UID: that
+ * of the names that are made of them. @done runs later, from the main loop,
+ * with an array of guint32 that it takes over; empty when it cannot be had. */
 typedef void (*CacheOrderFunc)(GArray *uids, gpointer user_data);
 void cache_index_order_by_name(CacheIndex *index, guint32 mailbox,
                                gboolean by_sent_date, CacheOrderFunc done,
@@ -93,8 +95,9 @@ void cache_index_order_by_name(CacheIndex *index, guint32 mailbox,
 void cache_index_totals(const CacheIndex *index, guint64 *messages,
                         guint64 *octets);
 
-/* Changes of messages that are not yet written: who lists faster than the disk
- * takes it waits while there are very many. */
+/* Messages in memory until they are written, for they or their neighbours have
+ * changed: who lists faster than the disk takes it waits while there are very
+ * many. */
 guint cache_index_unwritten(const CacheIndex *index);
 
 /* Calls @done from the main loop once all changes so far are written, or cannot

@@ -265,7 +265,8 @@ start_segment(CacheBlockStore *store, gboolean hot, GError **error)
     return TRUE;
 }
 
-/* The segment that @length more octets go to. */
+/* The segment that @length more octets go to: the one last written, unless it
+ * is full, or was deleted behind our back. */
 static CacheSegment *
 segment_for(CacheBlockStore *store, gboolean hot, gsize length, GError **error)
 {
@@ -273,7 +274,7 @@ segment_for(CacheBlockStore *store, gboolean hot, gsize length, GError **error)
     CacheSegment *segment =
         tail->number != 0 ? find_segment(store, tail->number) : NULL;
 
-    if (segment == NULL ||
+    if (segment == NULL || !cache_segment_is_there(tail->fd) ||
         segment->octets + length >
             cache_block_store_segment_size(store->max_octets)) {
         if (!start_segment(store, hot, error))
@@ -293,8 +294,7 @@ append(CacheBlockStore *store, CacheSegment *segment, GArray *spans,
 
     for (guint i = 0; i < spans->len; i++)
         length += g_array_index(spans, CacheSpan, i).length;
-    if (!cache_segment_is_there(tail->fd, tail->number, error) ||
-        !cache_segment_has_room(tail->fd, length, error) ||
+    if (!cache_segment_has_room(tail->fd, length, error) ||
         !cache_segment_append(tail->fd, segment->octets,
                               (const CacheSpan *)(void *)spans->data,
                               spans->len, error))

@@ -31,7 +31,7 @@
 /* And waits until it has this, or as long. */
 #define ENOUGH_OCTETS (512u * 1024)
 #define ENOUGH_CHANGES 128u
-#define ENOUGH_TIME_US (50 * (gint64)1000)
+#define ENOUGH_TIME_US (20 * (gint64)1000)
 
 /* What is remembered about use is written with the next batch, or then. */
 #define NOTES_TIME_US (30 * (gint64)G_USEC_PER_SEC)

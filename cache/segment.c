@@ -211,15 +211,11 @@ cache_segment_has_room(int fd, guint64 octets, GError **error)
 }
 
 gboolean
-cache_segment_is_there(int fd, guint32 number, GError **error)
+cache_segment_is_there(int fd)
 {
     struct stat status;
 
-    if (fstat(fd, &status) == 0 && status.st_nlink > 0)
-        return TRUE;
-    g_set_error(error, CACHE_ERROR, CACHE_ERROR_IO,
-                "the file " FOLDER "/%0*u was deleted", NAME_DIGITS, number);
-    return FALSE;
+    return fstat(fd, &status) != 0 || status.st_nlink > 0;
 }
 
 GBytes *

@@ -50,8 +50,8 @@ gboolean cache_segment_append(int fd, guint64 offset, const CacheSpan *spans,
  * 64 MiB, and a hundredth. */
 gboolean cache_segment_has_room(int fd, guint64 octets, GError **error);
 
-/* Fails with CACHE_ERROR_IO if somebody deleted the file. */
-gboolean cache_segment_is_there(int fd, guint32 number, GError **error);
+/* FALSE if somebody deleted the file. */
+gboolean cache_segment_is_there(int fd);
 
 /* The block at @place, or NULL if it is not what was written. */
 GBytes *cache_segment_read(int fd, const CacheBlockPlace *place,

@@ -70,40 +70,57 @@ describe_directory(const FsAccount *account, guint32 mailbox, FsEntry *entry)
                     changed != 0 ? changed : account->mounted_at);
 }
 
+/* What the user wants to see as the date of @message. */
+static gint64
+date_of(const FsAccount *account, const CacheMessage *message)
+{
+    if (account->options->date == FS_DATE_SENT &&
+        message->sent_date != G_MININT64)
+        return message->sent_date;
+    return message->internal_date;
+}
+
 static void
 describe_message(const FsAccount *account, guint32 mailbox,
                  const CacheMessage *message, FsEntry *entry)
 {
-    gint64 time = message->internal_date;
-
-    if (account->options->date == FS_DATE_SENT &&
-        message->sent_date != G_MININT64)
-        time = message->sent_date;
     memset(entry, 0, sizeof *entry);
     entry->inode = inode_of(account, mailbox, message->uid);
     entry->mailbox = mailbox;
     entry->uid = message->uid;
-    describe_common(account, entry, S_IFREG, time);
+    describe_common(account, entry, S_IFREG, date_of(account, message));
     entry->attributes.st_size = message->size;
     entry->attributes.st_blocks = (message->size + 511) / 512;
 }
 
 /* ---- names ---- */
 
+/* Whether a child of @mailbox has the name @name. Most mailboxes have no
+ * children, and are long. */
+static gboolean
+is_taken(const FsAccount *account, guint32 mailbox, const char *name)
+{
+    return fs_mailbox_tree_count_children(account->tree, mailbox) > 0 &&
+           fs_mailbox_tree_child(account->tree, mailbox, name) != NULL;
+}
+
 /* The name that @message is listed under. */
 static void
 name_message(const FsAccount *account, guint32 mailbox,
              const CacheMessage *message, char *name, gsize size)
 {
-    g_autofree char *listed = fs_message_name(message->stem, message->uid);
-    g_autoptr(GString) stem = g_string_new(STAND_IN_STEM);
+    g_autofree char *listed = fs_message_name(
+        account->options->names == FS_NAMES_SUBJECT ? message->stem : NULL,
+        date_of(account, message), message->uid);
+    g_autoptr(GString) stand_in = NULL;
 
-    /* Most mailboxes have no children, and are long. */
-    while (fs_mailbox_tree_count_children(account->tree, mailbox) > 0 &&
-           fs_mailbox_tree_child(account->tree, mailbox, listed) != NULL) {
+    while (is_taken(account, mailbox, listed)) {
+        if (stand_in == NULL)
+            stand_in = g_string_new(STAND_IN_STEM);
+        else
+            g_string_append_c(stand_in, '-');
         g_free(listed);
-        listed = fs_message_name(stem->str, message->uid);
-        g_string_append_c(stem, '-');
+        listed = g_strdup_printf("%s.%u.eml", stand_in->str, message->uid);
     }
     g_strlcpy(name, listed, size);
 }

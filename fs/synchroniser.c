@@ -217,11 +217,7 @@ on_message(const ImapFetch *fetch, gpointer user_data)
     if (!fs_message_sent_date(header, length, &message.sent_date))
         message.sent_date = G_MININT64;
     if (options->names == FS_NAMES_SUBJECT) {
-        stem = fs_message_stem(options->date == FS_DATE_SENT &&
-                                       message.sent_date != G_MININT64
-                                   ? message.sent_date
-                                   : message.internal_date,
-                               header, length);
+        stem = fs_message_stem(header, length);
         message.stem = stem;
     }
     correct_size(mailbox, &message);

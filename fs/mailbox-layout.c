@@ -167,8 +167,6 @@ find_directory(const FsAccount *account, guint64 inode, gint64 since,
 
 /* ---- the interface ---- */
 
-/* What is found may be old: then it is refreshed, and nobody waits for that.
- * Only who does not find waits for what is fresh. */
 static FsAnswer
 look_up_message(FsAccount *account, guint32 mailbox, const char *stem,
                 guint32 uid, const char *name, gint64 since, FsEntry *entry,
@@ -178,13 +176,12 @@ look_up_message(FsAccount *account, guint32 mailbox, const char *stem,
     CacheMessage message;
     FsNeed *need;
 
-    need =
-        fs_synchroniser_need_messages(account->synchroniser, mailbox, FS_KNOWN);
+    need = fs_synchroniser_need_message(account->synchroniser, mailbox, uid,
+                                        since);
     if (need != NULL)
         return wait_for(need, obstacle);
-    need = fs_synchroniser_need_messages(account->synchroniser, mailbox, since);
     if (!cache_index_message(account->index, mailbox, uid, &message))
-        return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_NONE;
+        return FS_ANSWER_NONE;
     if (stem != NULL) {
         name_message(account, mailbox, &message, listed, sizeof listed);
         if (!g_str_equal(listed, name))
@@ -231,6 +228,7 @@ layout_describe(FsNameSpace *names, guint64 inode, FsEntry *entry,
     CacheMessage message;
     guint32 mailbox;
     FsAnswer answer;
+    FsNeed *need;
 
     if (inode == FS_INODE_ROOT) {
         describe_directory(account, 0, entry);
@@ -243,8 +241,12 @@ layout_describe(FsNameSpace *names, guint64 inode, FsEntry *entry,
         describe_directory(account, mailbox, entry);
         return FS_ANSWER_FOUND;
     }
-    if (!cache_index_message(account->index, mailbox, uid, &message))
-        return FS_ANSWER_NONE;
+    if (!cache_index_message(account->index, mailbox, uid, &message)) {
+        /* The index may have lost it. */
+        need = fs_synchroniser_need_message(account->synchroniser, mailbox, uid,
+                                            FS_KNOWN);
+        return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_NONE;
+    }
     describe_message(account, mailbox, &message, entry);
     return FS_ANSWER_FOUND;
 }
@@ -261,7 +263,7 @@ layout_open_directory(FsNameSpace *names, guint64 directory, gint64 since,
 
     if (answer != FS_ANSWER_FOUND || !is_selectable(account, mailbox))
         return answer;
-    need = fs_synchroniser_need_messages(account->synchroniser, mailbox, since);
+    need = fs_synchroniser_need_listing(account->synchroniser, mailbox, since);
     return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_FOUND;
 }
 
@@ -270,16 +272,22 @@ next_message(FsAccount *account, guint32 mailbox, guint32 after, FsEntry *entry,
              FsObstacle *obstacle)
 {
     CacheMessage message;
+    guint32 listed_to;
     FsNeed *need;
 
     if (!is_selectable(account, mailbox))
         return FS_ANSWER_NONE;
-    need =
-        fs_synchroniser_need_messages(account->synchroniser, mailbox, FS_KNOWN);
-    if (need != NULL)
-        return wait_for(need, obstacle);
-    if (!cache_index_next(account->index, mailbox, after, &message))
-        return FS_ANSWER_NONE;
+    /* Before the message: what is borrowed from the index is so until its next
+     * call. */
+    listed_to = fs_synchroniser_listed_to(account->synchroniser, mailbox);
+    if (after >= listed_to ||
+        !cache_index_next(account->index, mailbox, after, &message) ||
+        message.uid > listed_to) {
+        /* The end; unless there is more to come, or the index has lost what
+         * it had. */
+        need = fs_synchroniser_need_more(account->synchroniser, mailbox);
+        return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_NONE;
+    }
     describe_message(account, mailbox, &message, entry);
     name_message(account, mailbox, &message, entry->name, sizeof entry->name);
     entry->cookie = MESSAGES_COOKIE | message.uid;

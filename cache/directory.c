@@ -1,18 +1,202 @@
-/* A directory of ours on disk. */
+/* A directory of ours on disk.
+ *
+ * The lock is flock's, on a file that is never removed. It belongs to the open
+ * file, not to the process: it survives a fork, is not given up when some other
+ * descriptor of the file is closed, and the kernel releases it when the process
+ * is killed. What is written in the file is for people, and for those who
+ * wait. */
 #include "cache/directory.h"
+
+#include "cache/error.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define LOCK_FILE "lock"
+#define IDENTITY_FILE "state-id"
+#define IDENTITY_MAX 100
+#define ENDING " ending"
+#define DEPTH_MAX 8
+
+/* A mount that was ended just now may not know it yet. */
+#define PATIENCE_US G_USEC_PER_SEC
+/* One that is ending writes what it still has, and logs out. */
+#define ENDING_PATIENCE_US (20 * G_USEC_PER_SEC)
+#define RETRY_US 20000
 
 struct CacheDirectory {
     char *path;
+    int fd;
+    int lock_fd;
 };
+
+static gboolean G_GNUC_PRINTF(2, 3)
+    set_error(GError **error, const char *format, ...)
+{
+    int cause = errno;
+    g_autofree char *text = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_set_error(error, CACHE_ERROR,
+                cause == ENOSPC || cause == EDQUOT ? CACHE_ERROR_NO_SPACE
+                                                   : CACHE_ERROR_IO,
+                "%s: %s", text, g_strerror(cause));
+    return FALSE;
+}
+
+static gboolean
+refuse_owner(GError **error, const char *path, const struct stat *entry)
+{
+    g_set_error(error, CACHE_ERROR, CACHE_ERROR_IO,
+                "the directory %s belongs to another user (uid %u)", path,
+                (guint)entry->st_uid);
+    return FALSE;
+}
+
+/* Who owns the directory around it could put another one in its place. */
+static gboolean
+check_parent(const CacheDirectory *directory, GError **error)
+{
+    g_autofree char *path = g_path_get_dirname(directory->path);
+    struct stat entry;
+
+    if (stat(path, &entry) != 0)
+        return set_error(error, "cannot look at %s", path);
+    if (entry.st_uid != geteuid() && entry.st_uid != 0)
+        return refuse_owner(error, path, &entry);
+    return TRUE;
+}
+
+static gboolean
+open_directory(CacheDirectory *directory, GError **error)
+{
+    struct stat entry;
+
+    if (g_mkdir_with_parents(directory->path, 0700) != 0)
+        return set_error(error, "cannot make the directory %s",
+                         directory->path);
+    directory->fd =
+        open(directory->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (directory->fd < 0 || fstat(directory->fd, &entry) != 0)
+        return set_error(error, "cannot open the directory %s",
+                         directory->path);
+    if (entry.st_uid != geteuid())
+        return refuse_owner(error, directory->path, &entry);
+    if ((entry.st_mode & 07777) != 0700 && fchmod(directory->fd, 0700) != 0)
+        return set_error(error, "cannot close the directory %s to others",
+                         directory->path);
+    return check_parent(directory, error);
+}
+
+static gboolean
+open_lock(CacheDirectory *directory, GError **error)
+{
+    struct stat entry;
+
+    /* Not to wait for a reader, should it be a pipe. */
+    directory->lock_fd =
+        openat(directory->fd, LOCK_FILE,
+               O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (directory->lock_fd < 0 || fstat(directory->lock_fd, &entry) != 0)
+        return set_error(error, "cannot write in the directory %s",
+                         directory->path);
+    if (!S_ISREG(entry.st_mode) || entry.st_uid != geteuid()) {
+        errno = EPERM;
+        return set_error(error, "%s/" LOCK_FILE " is no file of ours",
+                         directory->path);
+    }
+    return TRUE;
+}
+
+/* ---- the lock ---- */
+
+/* Without it, if the disk is full: the lock is what counts. */
+static void
+write_lock(const CacheDirectory *directory, const char *suffix)
+{
+    g_autofree char *text = g_strdup_printf("%ld%s\n", (long)getpid(), suffix);
+
+    if (ftruncate(directory->lock_fd, 0) != 0 ||
+        pwrite(directory->lock_fd, text, strlen(text), 0) < 0)
+        g_debug("%s: the lock bears no name: %s", directory->path,
+                g_strerror(errno));
+}
+
+/* The process that holds the lock, 0 if it cannot be told, and whether it has
+ * announced its end. */
+static gint64
+read_lock(const CacheDirectory *directory, gboolean *ending)
+{
+    char text[64] = "";
+    gssize length = pread(directory->lock_fd, text, sizeof(text) - 1, 0);
+    char *end = text;
+    gint64 pid;
+
+    text[MAX(length, 0)] = '\0';
+    pid = g_ascii_strtoll(text, &end, 10);
+    *ending = g_str_has_prefix(end, ENDING);
+    return pid > 0 && pid <= G_MAXINT32 ? pid : 0;
+}
+
+static gboolean
+refuse_locked(const CacheDirectory *directory, gint64 pid, GError **error)
+{
+    g_autofree char *holder =
+        pid != 0 ? g_strdup_printf("process %" G_GINT64_FORMAT, pid)
+                 : g_strdup("another process");
+
+    g_set_error(error, CACHE_ERROR, CACHE_ERROR_LOCKED, "%s is in use by %s",
+                directory->path, holder);
+    return FALSE;
+}
+
+/* Sleeps, for this is before there is a main loop: who mounts again where he
+ * has just unmounted is to find what was kept. */
+static gboolean
+take_lock(CacheDirectory *directory, GError **error)
+{
+    gint64 started = g_get_monotonic_time();
+
+    while (flock(directory->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        gint64 waited = g_get_monotonic_time() - started;
+        gboolean ending;
+        gint64 pid;
+
+        if (errno == EINTR)
+            continue;
+        if (errno != EWOULDBLOCK)
+            return set_error(error, "cannot lock the directory %s",
+                             directory->path);
+        pid = read_lock(directory, &ending);
+        if (waited >= (ending ? ENDING_PATIENCE_US : PATIENCE_US))
+            return refuse_locked(directory, pid, error);
+        g_usleep(RETRY_US);
+    }
+    write_lock(directory, "");
+    return TRUE;
+}
 
 CacheDirectory *
 cache_directory_open(const char *path, GError **error)
 {
-    CacheDirectory *directory = g_new0(CacheDirectory, 1);
+    g_autoptr(CacheDirectory) directory = g_new0(CacheDirectory, 1);
 
     directory->path = g_strdup(path);
-    g_mkdir_with_parents(path, 0700);
-    return directory;
+    directory->fd = -1;
+    directory->lock_fd = -1;
+    if (!open_directory(directory, error) || !open_lock(directory, error) ||
+        !take_lock(directory, error))
+        return NULL;
+    return g_steal_pointer(&directory);
 }
 
 void
@@ -20,6 +204,10 @@ cache_directory_close(CacheDirectory *directory)
 {
     if (directory == NULL)
         return;
+    if (directory->lock_fd >= 0)
+        close(directory->lock_fd);
+    if (directory->fd >= 0)
+        close(directory->fd);
     g_free(directory->path);
     g_free(directory);
 }
@@ -31,6 +219,111 @@ cache_directory_path(const CacheDirectory *directory)
 }
 
 void
-cache_directory_set_pid(CacheDirectory *directory, GPid pid)
+cache_directory_announce_end(CacheDirectory *directory)
 {
+    write_lock(directory, ENDING);
+}
+
+/* ---- what is in it ---- */
+
+/* The entries of the directory @name in @fd; the caller closes them. */
+static DIR *
+open_entries(int fd, const char *name)
+{
+    int entries =
+        openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *stream = entries >= 0 ? fdopendir(entries) : NULL;
+
+    if (stream == NULL && entries >= 0)
+        close(entries);
+    return stream;
+}
+
+static gboolean
+is_dots(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* Empties the directory @name in @fd; at the top, all but the lock. */
+static gboolean
+empty(int fd, const char *name, guint depth)
+{
+    DIR *stream = open_entries(fd, name);
+    const struct dirent *entry;
+    gboolean done = stream != NULL && depth < DEPTH_MAX;
+    int cause = errno;
+
+    while (done && (entry = readdir(stream)) != NULL) {
+        if (is_dots(entry->d_name) ||
+            (depth == 0 && strcmp(entry->d_name, LOCK_FILE) == 0))
+            continue;
+        done = unlinkat(dirfd(stream), entry->d_name, 0) == 0 ||
+               (errno == EISDIR &&
+                empty(dirfd(stream), entry->d_name, depth + 1) &&
+                unlinkat(dirfd(stream), entry->d_name, AT_REMOVEDIR) == 0);
+        cause = errno;
+    }
+    if (stream != NULL)
+        closedir(stream);
+    errno = cause;
+    return done;
+}
+
+gboolean
+cache_directory_bind(CacheDirectory *directory, const char *identity,
+                     GError **error)
+{
+    g_autofree char *path =
+        g_build_filename(directory->path, IDENTITY_FILE, NULL);
+    char known[IDENTITY_MAX + 1] = "";
+    int fd = openat(directory->fd, IDENTITY_FILE,
+                    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    g_autoptr(GError) reason = NULL;
+
+    if (fd >= 0) {
+        gssize length = read(fd, known, IDENTITY_MAX);
+
+        known[MAX(length, 0)] = '\0';
+        close(fd);
+    }
+    if (strcmp(known, identity) == 0)
+        return TRUE;
+
+    if (!empty(directory->fd, ".", 0))
+        return set_error(error, "cannot empty the directory %s",
+                         directory->path);
+    if (g_file_set_contents_full(path, identity, -1,
+                                 G_FILE_SET_CONTENTS_CONSISTENT, 0600, &reason))
+        return TRUE;
+    g_set_error_literal(
+        error, CACHE_ERROR,
+        g_error_matches(reason, G_FILE_ERROR, G_FILE_ERROR_NOSPC)
+            ? CACHE_ERROR_NO_SPACE
+            : CACHE_ERROR_IO,
+        reason->message);
+    return FALSE;
+}
+
+guint64
+cache_directory_space(const CacheDirectory *directory)
+{
+    DIR *stream = open_entries(directory->fd, ".");
+    const struct dirent *entry;
+    struct statvfs disk;
+    guint64 used = 0;
+
+    while (stream != NULL && (entry = readdir(stream)) != NULL) {
+        struct stat file;
+
+        if (fstatat(dirfd(stream), entry->d_name, &file, AT_SYMLINK_NOFOLLOW) ==
+                0 &&
+            S_ISREG(file.st_mode))
+            used += (guint64)file.st_blocks * 512;
+    }
+    if (stream != NULL)
+        closedir(stream);
+    if (fstatvfs(directory->fd, &disk) != 0)
+        return 0;
+    return used + (guint64)disk.f_bavail * disk.f_frsize;
 }

@@ -7,15 +7,30 @@
 typedef struct CacheDirectory CacheDirectory;
 
 /* Makes @path, with its parents, owner-only, and locks it until it is closed or
- * the process ends, however it ends. Fails with CACHE_ERROR_LOCKED (the message
- * names the process that has it), CACHE_ERROR_NO_SPACE or CACHE_ERROR_IO: it
- * cannot be made or written, or belongs to somebody else. */
+ * the process ends, however it ends; a child that is forked and does not exec
+ * shares the lock. One whose mode lets others in is mended.
+ *
+ * Fails with CACHE_ERROR_LOCKED (the message names the process that has it)
+ * after a second, or some more if that process has announced its end; with
+ * CACHE_ERROR_NO_SPACE; or with CACHE_ERROR_IO: it cannot be made or written,
+ * is a symbolic link, or it or the directory around it belongs to somebody
+ * else. */
 CacheDirectory *cache_directory_open(const char *path, GError **error);
 void cache_directory_close(CacheDirectory *directory); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CacheDirectory, cache_directory_close)
 
 const char *cache_directory_path(const CacheDirectory *directory);
 
-/* The process that holds the lock goes on in a child of the calling one: the
- * lock file is to name that. */
-void cache_directory_set_pid(CacheDirectory *directory, GPid pid);
+/* It will be closed soon: who wants to open it is to wait for that. */
+void cache_directory_announce_end(CacheDirectory *directory);
+
+/* What is in it means something only together with @identity (of the state
+ * whose numbers it uses): what was kept with another one is removed, all but
+ * the lock. Fails with CACHE_ERROR_IO or CACHE_ERROR_NO_SPACE when that cannot
+ * be done or noted. */
+gboolean cache_directory_bind(CacheDirectory *directory, const char *identity,
+                              GError **error);
+
+/* Octets that its files have and could have: what they take now, and what is
+ * free on the disk. 0 when that cannot be told. */
+guint64 cache_directory_space(const CacheDirectory *directory);

@@ -1,6 +1,10 @@
 /* What must not be lost and no server has: the numbers that mailboxes have in
  * inode numbers, and the version of the function that names messages. In
- * state.db, durable; small, and so wholly in memory, too. */
+ * state.db, durable; small, and so wholly in memory, too.
+ *
+ * What changes shows at once, and is queued for the store thread when the main
+ * loop next comes round, before anything that others queue later: an id that
+ * they have written somewhere is never given to something else. */
 #pragma once
 
 #include "cache/store-thread.h"
@@ -10,9 +14,9 @@
 typedef struct CacheState CacheState;
 
 /* @directory: an existing one of the owner's, for state.db; NULL: nothing is
- * kept. @max_id: ids go from 1 to that. @stem_version is noted when the state
- * is new. @thread must outlive the result. Fails, with a sentence that says
- * what to do, when the file is damaged, foreign or cannot be written: the
+ * kept. @max_id: ids go from 1 to that. @stem_version (not 0) is noted when the
+ * state is new. @thread must outlive the result. Fails, with a sentence that
+ * says what to do, when the file is damaged, foreign or cannot be written: the
  * caller must not go on as if there had been none. */
 CacheState *cache_state_open(const char *directory, guint32 max_id,
                              guint stem_version, CacheStoreThread *thread,
@@ -24,10 +28,19 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CacheState, cache_state_close)
 /* The version of the naming function that the account's names were made by. */
 guint cache_state_stem_version(const CacheState *state);
 
+/* Different for each state that was ever made: what was kept elsewhere by the
+ * ids of one means nothing to another. Borrowed. */
+const char *cache_state_identity(const CacheState *state);
+
 /* The id of what the caller calls @name (a mailbox's wire name, or a directory
  * that is none), a new one if it had none. 0 when no id is left. The same name
  * has the same id as long as it is not renewed, also after it was away. */
 guint32 cache_state_id(CacheState *state, const char *name);
+
+/* Likewise, but if @name has no id yet and @before has one, it takes that over:
+ * the same thing goes by another name, and @before has none any more. */
+guint32 cache_state_id_moved(CacheState *state, const char *name,
+                             const char *before);
 
 /* What bears @name now is another thing: it gets a new id, which is returned; 0
  * when none is left. The old one is never used again. */

@@ -42,6 +42,7 @@ typedef struct {
 struct FsMailboxTree {
     Tables tables;
     GHashTable *by_id; /* id -> Directory */
+    FsMailboxIds ids;  /* without functions: counted up from last_id */
     guint32 last_id;
 };
 
@@ -280,17 +281,58 @@ place_all(Tables *tables, const FsMailboxListing *listings, gsize count,
 
 /* ---- Which ids they have ---- */
 
-static gboolean
+static guint32
+refuse_used_up(GError **error)
+{
+    g_set_error(error, FS_ERROR, FS_ERROR_INCOMPLETE,
+                "more than %u mailboxes have come and gone: there is no number "
+                "for another one",
+                FS_INODE_MAX_MAILBOX);
+    return 0;
+}
+
+static guint32
 next_id(guint32 *last_id, GError **error)
 {
-    if (*last_id >= FS_INODE_MAX_MAILBOX) {
-        g_set_error(error, FS_ERROR, FS_ERROR_INCOMPLETE,
-                    "more than %u mailboxes have come and gone; mount again",
-                    FS_INODE_MAX_MAILBOX);
-        return FALSE;
+    if (*last_id >= FS_INODE_MAX_MAILBOX)
+        return refuse_used_up(error);
+    return ++*last_id;
+}
+
+/* "d:a/b", whether or not @directory is a mailbox. */
+static char *
+path_name(const Directory *directory)
+{
+    GString *path = g_string_new(directory->mailbox.name);
+
+    for (directory = directory->parent; directory->parent != NULL;
+         directory = directory->parent) {
+        g_string_prepend_c(path, '/');
+        g_string_prepend(path, directory->mailbox.name);
     }
-    ++*last_id;
-    return TRUE;
+    g_string_prepend(path, "d:");
+    return g_string_free(path, FALSE);
+}
+
+/* What FsMailboxIds calls it. */
+static char *
+id_name(const Directory *directory)
+{
+    if (directory->mailbox.wire_name == NULL)
+        return path_name(directory);
+    return g_strconcat("m:", wire_key(directory->mailbox.wire_name), NULL);
+}
+
+static guint32
+remembered_id(const FsMailboxTree *tree, const Directory *directory,
+              GError **error)
+{
+    g_autofree char *name = id_name(directory);
+    g_autofree char *before =
+        directory->mailbox.wire_name != NULL ? path_name(directory) : NULL;
+    guint32 id = tree->ids.id(name, before, tree->ids.user_data);
+
+    return id != 0 ? id : refuse_used_up(error);
 }
 
 /* What @directory was in the present tree; NULL if it is new. */
@@ -311,6 +353,18 @@ find_before(const FsMailboxTree *tree, const Directory *directory)
         return NULL;
     before = find_path(&tree->tables, parent, directory->mailbox.name);
     return before != NULL && before->mailbox.wire_name == NULL ? before : NULL;
+}
+
+static guint32
+id_for(const FsMailboxTree *tree, const Directory *directory, guint32 *last_id,
+       GError **error)
+{
+    const Directory *before;
+
+    if (tree->ids.id != NULL)
+        return remembered_id(tree, directory, error);
+    before = find_before(tree, directory);
+    return before != NULL ? before->mailbox.id : next_id(last_id, error);
 }
 
 static gint
@@ -340,11 +394,10 @@ give_ids(const FsMailboxTree *tree, Tables *tables, GHashTable *by_id,
                         root_of(tables));
     for (guint i = 1; i < tables->all->len; i++) {
         Directory *directory = g_ptr_array_index(tables->all, i);
-        const Directory *before = find_before(tree, directory);
 
-        if (before == NULL && !next_id(last_id, error))
+        directory->mailbox.id = id_for(tree, directory, last_id, error);
+        if (directory->mailbox.id == 0)
             return FALSE;
-        directory->mailbox.id = before != NULL ? before->mailbox.id : *last_id;
         g_hash_table_insert(by_id, GUINT_TO_POINTER(directory->mailbox.id),
                             directory);
         append_child(directory->parent, directory);
@@ -417,6 +470,15 @@ fs_mailbox_tree_new(void)
     return tree;
 }
 
+FsMailboxTree *
+fs_mailbox_tree_new_with_ids(const FsMailboxIds *ids)
+{
+    FsMailboxTree *tree = fs_mailbox_tree_new();
+
+    tree->ids = *ids;
+    return tree;
+}
+
 void
 fs_mailbox_tree_free(FsMailboxTree *tree)
 {
@@ -433,33 +495,42 @@ find_id(const FsMailboxTree *tree, guint32 id)
     return g_hash_table_lookup(tree->by_id, GUINT_TO_POINTER(id));
 }
 
+static guint32
+renewed_id(FsMailboxTree *tree, const Directory *directory, GError **error)
+{
+    g_autofree char *name = NULL;
+    guint32 id;
+
+    if (tree->ids.renew == NULL)
+        return next_id(&tree->last_id, error);
+    name = id_name(directory);
+    id = tree->ids.renew(name, tree->ids.user_data);
+    return id != 0 ? id : refuse_used_up(error);
+}
+
 guint32
 fs_mailbox_tree_new_id(FsMailboxTree *tree, guint32 id, GError **error)
 {
     Directory *directory = find_id(tree, id);
-    GPtrArray *siblings;
+    guint32 renewed;
 
     if (directory == NULL || directory->parent == NULL) {
         g_set_error(error, FS_ERROR, FS_ERROR_INCOMPLETE,
                     "there is no mailbox of the id %" G_GUINT32_FORMAT, id);
         return 0;
     }
-    if (!next_id(&tree->last_id, error))
+    renewed = renewed_id(tree, directory, error);
+    if (renewed == 0)
         return 0;
 
     g_hash_table_remove(tree->by_id, GUINT_TO_POINTER(id));
-    directory->mailbox.id = tree->last_id;
-    g_hash_table_insert(tree->by_id, GUINT_TO_POINTER(tree->last_id),
-                        directory);
+    directory->mailbox.id = renewed;
+    g_hash_table_insert(tree->by_id, GUINT_TO_POINTER(renewed), directory);
     for (guint i = 0; directory->children && i < directory->children->len; i++)
         ((Directory *)g_ptr_array_index(directory->children, i))
-            ->mailbox.parent = tree->last_id;
-
-    /* No id is higher. */
-    siblings = directory->parent->children;
-    g_ptr_array_remove(siblings, directory);
-    g_ptr_array_add(siblings, directory);
-    return tree->last_id;
+            ->mailbox.parent = renewed;
+    g_ptr_array_sort(directory->parent->children, compare_ids);
+    return renewed;
 }
 
 const FsMailbox *

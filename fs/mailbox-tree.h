@@ -2,7 +2,8 @@
  *
  * Built from complete lists. A mailbox is the same as before if its wire name
  * is, and then keeps its id; ids are never used again. The tree knows neither
- * the server nor its encoding: names come to it decoded. */
+ * the server nor its encoding: names come to it decoded. Nor does it know where
+ * ids are kept. */
 #pragma once
 
 #include <glib.h>
@@ -37,8 +38,24 @@ typedef struct {
  * during the call; the tree already is in its new state. */
 typedef void (*FsMailboxGoneFunc)(const FsMailbox *mailbox, gpointer user_data);
 
-/* A tree of the root alone. */
+/* Where ids come from. Names are "m:" and the wire name of a mailbox, INBOX in
+ * capitals, or "d:" and the path of a directory that is none. Ids go from 1 to
+ * FS_INODE_MAX_MAILBOX, no two names have the same; 0: none is left. */
+typedef struct {
+    /* The id of @name. If it never had one, and @before (may be NULL) has, it
+     * takes that over, and @before has none any more; else it gets a new one.
+     */
+    guint32 (*id)(const char *name, const char *before, gpointer user_data);
+    /* A new id for @name. */
+    guint32 (*renew)(const char *name, gpointer user_data);
+    gpointer user_data;
+} FsMailboxIds;
+
+/* A tree of the root alone, which counts up its ids. */
 FsMailboxTree *fs_mailbox_tree_new(void);
+/* Likewise, with ids from @ids, which is copied; what @ids tells must be of use
+ * as long as the tree is. */
+FsMailboxTree *fs_mailbox_tree_new_with_ids(const FsMailboxIds *ids);
 void fs_mailbox_tree_free(FsMailboxTree *tree);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsMailboxTree, fs_mailbox_tree_free)
 
@@ -53,7 +70,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsMailboxTree, fs_mailbox_tree_free)
  * fs_mailbox_name_split) are left out.
  *
  * A directory that becomes a mailbox keeps its id; a mailbox that leaves only a
- * directory, for its children's sake, is gone, and the directory is new.
+ * directory, for its children's sake, is gone, and the directory is another
+ * one. What was away and comes back has the id that FsMailboxIds remembers.
  *
  * @gone (may be NULL) is called before this returns. Fails with
  * FS_ERROR_INCOMPLETE, nothing changed, if there are more than

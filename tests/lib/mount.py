@@ -67,15 +67,18 @@ class Mount:
     """One mount. options is a dict for -o; None as a value gives a bare word.
 
     With password, a file with mode 0600 holds it and password_file names it.
+    Cache and state are the mount's own, unless data names a directory for
+    them: a mount that is to find what an earlier one kept names the same.
     background=True runs imapfs as users do; otherwise it stays in the
     foreground, a child of the test.
     """
 
     def __init__(self, case, url, options=None, *, password='secret',
                  background=False, arguments=(), limit=20, mountpoint=None,
-                 environment=None):
+                 environment=None, data=None):
         self.case = case
         self.home = case.path(f'home-{time.monotonic_ns()}')
+        self.data = data or self.home
         self.mountpoint = mountpoint or self.home + '-mnt'
         self.background = background
         self.process = None
@@ -92,8 +95,8 @@ class Mount:
                         url, self.mountpoint]
         self.environment = dict(
             os.environ, HOME=self.home, G_DEBUG='fatal-warnings',
-            XDG_CACHE_HOME=self.home + '/cache',
-            XDG_STATE_HOME=self.home + '/state', LC_ALL='C.UTF-8')
+            XDG_CACHE_HOME=self.data + '/cache',
+            XDG_STATE_HOME=self.data + '/state', LC_ALL='C.UTF-8')
         self._sanitizers_write_to(self.home + '/sanitizer')
         self.environment.update(environment or {})
         self.log = self.home + '/stderr'

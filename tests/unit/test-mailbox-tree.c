@@ -459,6 +459,175 @@ ids_used_up_is_an_error_and_none_comes_again(void **state)
     assert_int_equal(id_of(tree, "a"), FS_INODE_MAX_MAILBOX);
 }
 
+/* ---- ids that are remembered ---- */
+
+/* As the account's durable ones behave: nothing is ever forgotten. */
+typedef struct {
+    GHashTable *by_name;
+    guint32 last;
+    guint32 max;
+} Memory;
+
+static guint32
+new_in_memory(Memory *memory, const char *name)
+{
+    if (memory->last >= memory->max)
+        return 0;
+    g_hash_table_insert(memory->by_name, g_strdup(name),
+                        GUINT_TO_POINTER(++memory->last));
+    return memory->last;
+}
+
+static guint32
+remember(const char *name, const char *before, gpointer user_data)
+{
+    Memory *memory = user_data;
+    guint32 id = GPOINTER_TO_UINT(g_hash_table_lookup(memory->by_name, name));
+
+    if (id == 0 && before != NULL) {
+        id = GPOINTER_TO_UINT(g_hash_table_lookup(memory->by_name, before));
+        g_hash_table_remove(memory->by_name, before);
+        if (id != 0)
+            g_hash_table_insert(memory->by_name, g_strdup(name),
+                                GUINT_TO_POINTER(id));
+    }
+    return id != 0 ? id : new_in_memory(memory, name);
+}
+
+static guint32
+renew(const char *name, gpointer user_data)
+{
+    Memory *memory = user_data;
+
+    assert_true(g_hash_table_contains(memory->by_name, name));
+    return new_in_memory(memory, name);
+}
+
+static FsMailboxTree *
+new_remembering(Memory *memory)
+{
+    const FsMailboxIds ids = {remember, renew, memory};
+
+    if (memory->by_name == NULL)
+        *memory = (Memory){
+            g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL), 0,
+            FS_INODE_MAX_MAILBOX};
+    return fs_mailbox_tree_new_with_ids(&ids);
+}
+
+static guint32
+remembered(const Memory *memory, const char *name)
+{
+    return GPOINTER_TO_UINT(g_hash_table_lookup(memory->by_name, name));
+}
+
+static void
+ids_remembered_are_the_same_in_another_tree(void **state)
+{
+    Memory memory = {NULL};
+    g_autoptr(FsMailboxTree) tree = new_remembering(&memory);
+    guint32 a, c;
+
+    update_names(tree, "inbox a b/c");
+    a = id_of(tree, "a");
+    c = id_of(tree, "b/c");
+    assert_int_equal(remembered(&memory, "m:INBOX"), id_of(tree, "INBOX"));
+    assert_int_equal(remembered(&memory, "m:b/c"), c);
+    assert_int_equal(remembered(&memory, "d:b"), id_of(tree, "b"));
+    fs_mailbox_tree_free(tree);
+
+    tree = new_remembering(&memory);
+    update_names(tree, "0 A a b/c INBOX");
+    assert_int_equal(id_of(tree, "a"), a);
+    assert_int_equal(id_of(tree, "b/c"), c);
+    assert_int_equal(id_of(tree, "INBOX"), remembered(&memory, "m:INBOX"));
+    assert_int_equal(id_of(tree, "b"), remembered(&memory, "d:b"));
+    assert_true(id_of(tree, "0") > 4 && id_of(tree, "A") > 4);
+    g_hash_table_unref(memory.by_name);
+}
+
+static void
+ids_remembered_come_back_with_their_mailbox(void **state)
+{
+    Memory memory = {NULL};
+    g_autoptr(FsMailboxTree) tree = new_remembering(&memory);
+    guint32 a, b;
+
+    update_names(tree, "a b c");
+    a = id_of(tree, "a");
+    b = id_of(tree, "b");
+    update_names(tree, "c d");
+    update_names(tree, "a/x b d");
+    assert_int_equal(id_of(tree, "b"), b);
+    /* The directory "a" is not the mailbox "a". */
+    assert_int_not_equal(id_of(tree, "a"), a);
+    update_names(tree, "a a/x b d");
+    assert_int_equal(id_of(tree, "a"), a);
+    assert_shows(tree, "a = a\n x = a/x\nb = b\nd = d\n");
+    g_hash_table_unref(memory.by_name);
+}
+
+static void
+id_of_directory_stays_when_it_becomes_a_mailbox(void **state)
+{
+    Memory memory = {NULL};
+    g_autoptr(FsMailboxTree) tree = new_remembering(&memory);
+    guint32 b, deep;
+
+    update_names(tree, "a/b/c/d");
+    b = id_of(tree, "a/b");
+    deep = id_of(tree, "a/b/c");
+    assert_int_equal(remembered(&memory, "d:a/b/c"), deep);
+    update_names(tree, "a/b a/b/c/d");
+    assert_int_equal(id_of(tree, "a/b"), b);
+    fs_mailbox_tree_free(tree);
+
+    tree = new_remembering(&memory);
+    update_names(tree, "a/b a/b/c a/b/c/d");
+    assert_int_equal(id_of(tree, "a/b"), b);
+    assert_int_equal(id_of(tree, "a/b/c"), deep);
+    g_hash_table_unref(memory.by_name);
+}
+
+static void
+new_id_is_remembered_and_keeps_children_in_order(void **state)
+{
+    Memory memory = {NULL};
+    g_autoptr(FsMailboxTree) tree = new_remembering(&memory);
+    guint32 a;
+
+    update_names(tree, "a b/c d");
+    a = fs_mailbox_tree_new_id(tree, id_of(tree, "a"), NULL);
+    assert_int_equal(remembered(&memory, "m:a"), a);
+    assert_int_not_equal(fs_mailbox_tree_new_id(tree, id_of(tree, "b"), NULL),
+                         0);
+    assert_int_equal(remembered(&memory, "d:b"), id_of(tree, "b"));
+    assert_shows(tree, "d = d\na = a\nb\n c = b/c\n");
+    update_names(tree, "a b/c d");
+    assert_int_equal(id_of(tree, "a"), a);
+    g_hash_table_unref(memory.by_name);
+}
+
+static void
+ids_remembered_used_up_is_an_error(void **state)
+{
+    Memory memory = {NULL};
+    g_autoptr(FsMailboxTree) tree = new_remembering(&memory);
+    const FsMailboxListing two[] = {LISTING("a"), LISTING("b")};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) renew_error = NULL;
+
+    memory.max = 1;
+    update_names(tree, "a");
+    assert_false(fs_mailbox_tree_update(tree, two, G_N_ELEMENTS(two), NULL,
+                                        NULL, &error));
+    assert_true(g_error_matches(error, FS_ERROR, FS_ERROR_INCOMPLETE));
+    assert_int_equal(fs_mailbox_tree_new_id(tree, 1, &renew_error), 0);
+    assert_true(g_error_matches(renew_error, FS_ERROR, FS_ERROR_INCOMPLETE));
+    assert_shows(tree, "a = a\n");
+    g_hash_table_unref(memory.by_name);
+}
+
 int
 main(void)
 {
@@ -477,6 +646,11 @@ main(void)
         cmocka_unit_test(next_child_survives_changes_between_calls),
         cmocka_unit_test(update_too_many_is_refused_and_changes_nothing),
         cmocka_unit_test(ids_used_up_is_an_error_and_none_comes_again),
+        cmocka_unit_test(ids_remembered_are_the_same_in_another_tree),
+        cmocka_unit_test(ids_remembered_come_back_with_their_mailbox),
+        cmocka_unit_test(id_of_directory_stays_when_it_becomes_a_mailbox),
+        cmocka_unit_test(new_id_is_remembered_and_keeps_children_in_order),
+        cmocka_unit_test(ids_remembered_used_up_is_an_error),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

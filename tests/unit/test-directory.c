@@ -1,0 +1,335 @@
+/* The account's directory: modes, owners, the lock, and what it is bound to. */
+#include "cache/directory.h"
+
+#include "cache/error.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+typedef struct {
+    char *parent;
+    char *path;
+} Fixture;
+
+static int
+start(void **state)
+{
+    Fixture *f = g_new0(Fixture, 1);
+
+    f->parent = g_dir_make_tmp("imapfs-directory-XXXXXX", NULL);
+    f->path = g_build_filename(f->parent, "a", "b", NULL);
+    *state = f;
+    return f->parent != NULL ? 0 : -1;
+}
+
+static int
+finish(void **state)
+{
+    Fixture *f = *state;
+    const char *const command[] = {"rm", "-rf", f->parent, NULL};
+
+    g_spawn_sync(NULL, (char **)command, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL,
+                 NULL, NULL, NULL, NULL);
+    g_free(f->path);
+    g_free(f->parent);
+    g_free(f);
+    return 0;
+}
+
+static CacheDirectory *
+open_good(const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    CacheDirectory *directory = cache_directory_open(path, &error);
+
+    if (directory == NULL)
+        fail_msg("%s", error->message);
+    return directory;
+}
+
+static void
+assert_refused(const char *path, CacheError code, const char *words)
+{
+    g_autoptr(GError) error = NULL;
+
+    assert_null(cache_directory_open(path, &error));
+    assert_true(g_error_matches(error, CACHE_ERROR, (gint)code));
+    if (strstr(error->message, words) == NULL)
+        fail_msg("%s", error->message);
+}
+
+static guint
+mode_of(const char *path)
+{
+    struct stat entry;
+
+    assert_int_equal(lstat(path, &entry), 0);
+    return entry.st_mode & 07777;
+}
+
+static void
+put(const Fixture *f, const char *name)
+{
+    g_autofree char *path = g_build_filename(f->path, name, NULL);
+
+    assert_true(g_file_set_contents(path, "x", 1, NULL));
+}
+
+static gboolean
+has(const Fixture *f, const char *name)
+{
+    g_autofree char *path = g_build_filename(f->path, name, NULL);
+
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+static void
+open_makes_all_owner_only(void **state)
+{
+    const Fixture *f = *state;
+    mode_t before = umask(0);
+    g_autoptr(CacheDirectory) directory = open_good(f->path);
+    g_autofree char *above = g_path_get_dirname(f->path);
+    g_autofree char *lock = g_build_filename(f->path, "lock", NULL);
+
+    umask(before);
+    assert_string_equal(cache_directory_path(directory), f->path);
+    assert_int_equal(mode_of(f->path), 0700);
+    assert_int_equal(mode_of(above), 0700);
+    assert_int_equal(mode_of(lock), 0600);
+}
+
+static void
+open_loose_mode_is_mended(void **state)
+{
+    const Fixture *f = *state;
+
+    assert_int_equal(g_mkdir_with_parents(f->path, 0700), 0);
+    assert_int_equal(chmod(f->path, 0777), 0);
+    cache_directory_close(open_good(f->path));
+    assert_int_equal(mode_of(f->path), 0700);
+}
+
+static void
+open_not_a_directory_of_ours_is_refused(void **state)
+{
+    const Fixture *f = *state;
+    g_autofree char *file = g_build_filename(f->parent, "file", NULL);
+    g_autofree char *below = g_build_filename(file, "x", NULL);
+    g_autofree char *link = g_build_filename(f->parent, "link", NULL);
+
+    assert_true(g_file_set_contents(file, "x", 1, NULL));
+    assert_int_equal(symlink(f->parent, link), 0);
+    assert_refused(file, CACHE_ERROR_IO, "cannot");
+    assert_refused(below, CACHE_ERROR_IO, "cannot");
+    assert_refused(link, CACHE_ERROR_IO, "cannot");
+}
+
+static void
+open_belonging_to_another_is_refused(void **state)
+{
+    const Fixture *f = *state;
+    g_autofree char *above = g_path_get_dirname(f->path);
+
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(g_mkdir_with_parents(f->path, 0700), 0);
+    assert_int_equal(chown(f->path, 65534, 65534), 0);
+    assert_refused(f->path, CACHE_ERROR_IO, "another user");
+    assert_int_equal(chown(f->path, 0, 0), 0);
+    assert_int_equal(chown(above, 65534, 65534), 0);
+    assert_refused(f->path, CACHE_ERROR_IO, "another user");
+}
+
+static void
+open_lock_that_is_no_file_is_refused(void **state)
+{
+    const Fixture *f = *state;
+    g_autofree char *lock = g_build_filename(f->path, "lock", NULL);
+
+    assert_int_equal(g_mkdir_with_parents(f->path, 0700), 0);
+    assert_int_equal(mkfifo(lock, 0600), 0);
+    assert_refused(f->path, CACHE_ERROR_IO, "no file of ours");
+}
+
+static void
+open_twice_names_the_holder(void **state)
+{
+    const Fixture *f = *state;
+    CacheDirectory *directory = open_good(f->path);
+    g_autofree char *lock = g_build_filename(f->path, "lock", NULL);
+    g_autofree char *process = g_strdup_printf("process %ld", (long)getpid());
+
+    assert_refused(f->path, CACHE_ERROR_LOCKED, process);
+    /* Whatever the file says, it is the lock that counts. */
+    assert_true(g_file_set_contents_full(lock, "-5 endless", -1,
+                                         G_FILE_SET_CONTENTS_NONE, 0600, NULL));
+    assert_refused(f->path, CACHE_ERROR_LOCKED, "another process");
+    cache_directory_close(directory);
+    cache_directory_close(open_good(f->path));
+}
+
+/* Runs @child in another process; returns its id. */
+static pid_t
+spawn(void (*child)(const Fixture *f, int ready), const Fixture *f)
+{
+    char octet;
+    int ends[2];
+    pid_t pid;
+
+    assert_int_equal(pipe(ends), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        child(f, ends[1]);
+        _exit(0);
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &octet, 1), 1);
+    close(ends[0]);
+    return pid;
+}
+
+static void
+hold(const Fixture *f, int ready)
+{
+    CacheDirectory *directory = cache_directory_open(f->path, NULL);
+
+    if (directory != NULL && write(ready, "x", 1) == 1)
+        pause();
+}
+
+static void
+lock_of_killed_process_is_free(void **state)
+{
+    const Fixture *f = *state;
+    pid_t pid = spawn(hold, f);
+
+    assert_refused(f->path, CACHE_ERROR_LOCKED, "process");
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    cache_directory_close(open_good(f->path));
+}
+
+static void
+hold_and_end(const Fixture *f, int ready)
+{
+    CacheDirectory *directory = cache_directory_open(f->path, NULL);
+
+    if (directory == NULL)
+        return;
+    cache_directory_announce_end(directory);
+    if (write(ready, "x", 1) == 1)
+        g_usleep(2 * G_USEC_PER_SEC); /* longer than who is not ending gets */
+    cache_directory_close(directory);
+}
+
+static void
+open_waits_for_who_announced_the_end(void **state)
+{
+    const Fixture *f = *state;
+    pid_t pid = spawn(hold_and_end, f);
+
+    cache_directory_close(open_good(f->path));
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void
+idle(const Fixture *f, int ready)
+{
+    if (write(ready, "x", 1) == 1)
+        pause();
+}
+
+static void
+lock_is_shared_with_a_child(void **state)
+{
+    const Fixture *f = *state;
+    CacheDirectory *directory = open_good(f->path);
+    pid_t pid = spawn(idle, f);
+
+    cache_directory_close(directory);
+    assert_refused(f->path, CACHE_ERROR_LOCKED, "process");
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    cache_directory_close(open_good(f->path));
+}
+
+static void
+bind_same_identity_keeps_what_is_there(void **state)
+{
+    const Fixture *f = *state;
+    g_autoptr(CacheDirectory) directory = open_good(f->path);
+    g_autofree char *identity = g_build_filename(f->path, "state-id", NULL);
+
+    assert_true(cache_directory_bind(directory, "one", NULL));
+    assert_int_equal(mode_of(identity), 0600);
+    put(f, "index.db");
+    assert_true(cache_directory_bind(directory, "one", NULL));
+    assert_true(has(f, "index.db"));
+}
+
+static void
+bind_other_identity_empties_it(void **state)
+{
+    const Fixture *f = *state;
+    g_autoptr(CacheDirectory) directory = open_good(f->path);
+    g_autofree char *below = g_build_filename(f->path, "c", "d", NULL);
+    g_autofree char *link = g_build_filename(f->path, "c", "e", NULL);
+    g_autofree char *outside = g_build_filename(f->parent, "outside", NULL);
+
+    /* Also what was never bound. */
+    put(f, "index.db");
+    assert_int_equal(g_mkdir_with_parents(below, 0700), 0);
+    assert_int_equal(g_mkdir_with_parents(outside, 0700), 0);
+    assert_int_equal(symlink(outside, link), 0);
+    assert_true(cache_directory_bind(directory, "one", NULL));
+    assert_false(has(f, "index.db"));
+    assert_false(has(f, "c"));
+    assert_true(g_file_test(outside, G_FILE_TEST_IS_DIR));
+
+    put(f, "index.db");
+    assert_true(cache_directory_bind(directory, "on", NULL));
+    assert_false(has(f, "index.db"));
+    assert_true(has(f, "lock"));
+    assert_refused(f->path, CACHE_ERROR_LOCKED, "process");
+}
+
+static void
+space_counts_what_is_there(void **state)
+{
+    const Fixture *f = *state;
+    g_autoptr(CacheDirectory) directory = open_good(f->path);
+
+    assert_true(cache_directory_space(directory) > 0);
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
+    static const struct CMUnitTest tests[] = {
+        TEST(open_makes_all_owner_only),
+        TEST(open_loose_mode_is_mended),
+        TEST(open_not_a_directory_of_ours_is_refused),
+        TEST(open_belonging_to_another_is_refused),
+        TEST(open_lock_that_is_no_file_is_refused),
+        TEST(open_twice_names_the_holder),
+        TEST(lock_of_killed_process_is_free),
+        TEST(open_waits_for_who_announced_the_end),
+        TEST(lock_is_shared_with_a_child),
+        TEST(bind_same_identity_keeps_what_is_there),
+        TEST(bind_other_identity_empties_it),
+        TEST(space_counts_what_is_there),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

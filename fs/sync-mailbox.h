@@ -162,9 +162,12 @@ void fs_sync_fetch_changes(FsSync *sync, gboolean with_new);
 void fs_sync_start_round(FsSync *sync);
 /* An answer of the step under way. */
 void fs_sync_step_done(FsSync *sync, const GError *error);
-/* Reads all flags, for servers that cannot tell which have changed; takes over
- * @lease. Then the index has what @target says. */
-void fs_sync_start_flags_pass(FsSyncMailbox *mailbox, ImapLease *lease,
+
+/* ---- sync-flags.c ---- */
+
+/* Reads all flags, if that is due, for servers that cannot tell which have
+ * changed. Then the index has what @target says. */
+void fs_sync_start_flags_pass(FsSyncMailbox *mailbox,
                               const CacheMailbox *target);
 void fs_sync_stop_flags_pass(FsSyncMailbox *mailbox);
 

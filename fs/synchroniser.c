@@ -172,14 +172,14 @@ forget(FsSynchroniser *synchroniser, guint32 id)
 
 /* ---- the end of an attempt, and of a synchronisation ---- */
 
-/* What still comes is not for it any more. Returns the lease. */
-static ImapLease *
+/* What still comes is not for it any more. */
+static void
 end_attempt(FsSync *sync)
 {
     fs_sync_stop_rows(sync);
     g_clear_handle_id(&sync->compare_source, g_source_remove);
     sync->mailbox = NULL;
-    return g_steal_pointer(&sync->lease);
+    g_clear_pointer(&sync->lease, imap_lease_release);
 }
 
 static void
@@ -217,20 +217,19 @@ fs_sync_finish(FsSync *sync, const GError *error)
     g_autoptr(FsSync) held = g_rc_box_acquire(sync);
     g_autoptr(FsSyncMailbox) mailbox = fs_sync_mailbox_ref(sync->mailbox);
     FsSynchroniser *synchroniser = mailbox->synchroniser;
-    g_autoptr(ImapLease) lease = NULL;
 
     if (error == NULL)
         note_success(sync);
     else
         g_message("a mailbox cannot be listed: %s", error->message);
-    lease = end_attempt(sync);
+    /* Before the end: what changed meanwhile is in, and makes nothing stale. */
+    end_attempt(sync);
     g_clear_pointer(&mailbox->sync, fs_sync_unref);
     tell_waiting(mailbox, error);
     if (fs_mailbox_tree_get(synchroniser->account->tree, mailbox->id) == NULL)
         forget(synchroniser, mailbox->id);
     else if (error == NULL && !sync->flags_in)
-        fs_sync_start_flags_pass(mailbox, g_steal_pointer(&lease),
-                                 &sync->target);
+        fs_sync_start_flags_pass(mailbox, &sync->target);
 }
 
 void
@@ -254,7 +253,7 @@ fs_sync_fail(FsSync *sync, const GError *error)
         mailbox->attempts = 0;
     if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
         mailbox->attempts++ == 0 && sync->lease != NULL) {
-        imap_lease_release(end_attempt(sync));
+        end_attempt(sync);
         g_clear_pointer(&mailbox->sync, fs_sync_unref);
         acquire(mailbox);
         return;
@@ -742,7 +741,7 @@ end_mailbox(FsSyncMailbox *mailbox)
                                           "the account is being logged out");
 
     if (mailbox->sync != NULL)
-        imap_lease_release(end_attempt(mailbox->sync));
+        end_attempt(mailbox->sync);
     g_clear_pointer(&mailbox->sync, fs_sync_unref);
     fs_sync_stop_flags_pass(mailbox);
     fs_sync_fail_look_ups(mailbox, error);

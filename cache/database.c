@@ -36,7 +36,11 @@ gboolean
 cache_database_set_error(sqlite3 *database, GError **error)
 {
     int result = sqlite3_extended_errcode(database);
-    int cause = sqlite3_system_errno(database);
+    /* An older one stays there when something else fails. */
+    int cause =
+        (result & 0xff) == SQLITE_IOERR || (result & 0xff) == SQLITE_CANTOPEN
+            ? sqlite3_system_errno(database)
+            : 0;
     CacheError code = cause == ENOSPC || cause == EDQUOT ? CACHE_ERROR_NO_SPACE
                                                          : code_of(result);
 
@@ -158,7 +162,7 @@ set_up(sqlite3 *database, const CacheSchema *schema, GError **error)
     g_autofree char *sql = g_strdup_printf(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = %s; "
         "PRAGMA cache_size = -%d; PRAGMA wal_autocheckpoint = %d; "
-        "PRAGMA trusted_schema = OFF;",
+        "PRAGMA secure_delete = FAST; PRAGMA trusted_schema = OFF;",
         schema->durable ? "FULL" : "NORMAL", PAGE_CACHE_KIB, CHECKPOINT_PAGES);
 
     return identify(database, schema, error) &&
@@ -219,8 +223,11 @@ cache_database_set_aside(const char *path)
         g_autofree char *from = g_strconcat(path, suffixes[i], NULL);
         g_autofree char *to = g_strconcat(path, ".damaged", suffixes[i], NULL);
 
-        if (g_rename(from, to) != 0 && errno != ENOENT)
+        /* An older log must not stay beside a newer database. */
+        if (g_rename(from, to) != 0) {
+            g_unlink(to);
             g_unlink(from);
+        }
     }
 }
 

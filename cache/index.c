@@ -1,80 +1,20 @@
-/* Per mailbox, records sorted by UID in chunks of some hundred.
+/* Mailboxes and messages, as callers see them.
  *
- * One array would do for a mailbox that only grows. But a server may list
- * messages in any order, and a user may delete 100,000 of a million: with
- * chunks an insertion or a removal moves a few kilobytes, not the mailbox. New
- * mail comes with ascending UIDs and fills chunk after chunk.
- *
- * Nothing here is slow or can fail, so a flush has nothing to do but to keep
- * the promise of when it answers. */
+ * A mailbox's messages are records in chunks, sorted by UID; a chunk that the
+ * disk has may be away from memory. Reading one may find the disk damaged, and
+ * then the mailbox is gone: everything here that looks for a message may fail
+ * so, and leaves the mailbox alone from there on. */
 #include "cache/index.h"
 
-#define CHUNK_MAX 204u /* records: just below 8 KiB, to which GArray rounds */
+#include "cache/index-order.h"
+#include "cache/index-private.h"
 
-typedef struct {
-    guint32 uid;
-    guint32 size_verified;
-    guint64 size;
-    gint64 internal_date;
-    gint64 sent_date;
-    char *stem; /* owned; NULL: not known */
-    char *flags;
-    char *identity;
-} Record;
-
-typedef struct {
-    CacheMailbox state;
-    GPtrArray *chunks; /* of GArray of Record, none empty, ascending */
-    guint n_messages;
-} Mailbox;
-
-typedef struct {
-    void (*done)(const GError *error, gpointer user_data);
-    gpointer user_data;
-} Flush;
-
-struct CacheIndex {
-    GHashTable *mailboxes; /* GUINT_TO_POINTER(mailbox) -> Mailbox, owned */
-    guint64 n_messages;
-    guint64 n_octets;
-    GQueue flushes; /* of Flush */
-    GSource *flush_source;
+static const CacheIndexLimits default_limits = {
+    .chunk_length = 102, /* just below 4 KiB */
+    .clean_bytes = 3u * 1024 * 1024,
+    .batch_changes = 2000,
+    .batch_delay_ms = 100,
 };
-
-/* Where a message is, or would be inserted. */
-typedef struct {
-    guint chunk; /* chunks->len only if there is none */
-    guint record;
-    gboolean found;
-} Position;
-
-static void
-clear_record(gpointer data)
-{
-    Record *record = data;
-
-    g_free(record->stem);
-    g_free(record->flags);
-    g_free(record->identity);
-}
-
-static GArray *
-new_chunk(void)
-{
-    GArray *chunk = g_array_new(FALSE, FALSE, sizeof(Record));
-
-    g_array_set_clear_func(chunk, clear_record);
-    return chunk;
-}
-
-static void
-free_mailbox(gpointer data)
-{
-    Mailbox *mailbox = data;
-
-    g_ptr_array_unref(mailbox->chunks);
-    g_free(mailbox);
-}
 
 static Mailbox *
 find_mailbox(const CacheIndex *index, guint32 mailbox)
@@ -82,132 +22,60 @@ find_mailbox(const CacheIndex *index, guint32 mailbox)
     return g_hash_table_lookup(index->mailboxes, GUINT_TO_POINTER(mailbox));
 }
 
-static GArray *
+static Chunk *
 chunk_at(const Mailbox *mailbox, guint i)
 {
     return g_ptr_array_index(mailbox->chunks, i);
 }
 
-static Record *
-record_at(const Mailbox *mailbox, guint chunk, guint i)
+CacheIndex *
+cache_index_new_with_limits(const char *directory, CacheStoreThread *thread,
+                            const CacheIndexLimits *limits)
 {
-    return &g_array_index(chunk_at(mailbox, chunk), Record, i);
-}
+    CacheIndex *index = g_new0(CacheIndex, 1);
 
-/* The last chunk that begins at or below @uid; the first if none does. */
-static guint
-find_chunk(const Mailbox *mailbox, guint32 uid)
-{
-    guint low = 0, high = mailbox->chunks->len;
-
-    while (high - low > 1) {
-        guint middle = low + (high - low) / 2;
-
-        if (record_at(mailbox, middle, 0)->uid <= uid)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static Position
-find_position(const Mailbox *mailbox, guint32 uid)
-{
-    Position position = {0};
-    guint high;
-
-    if (mailbox->chunks->len == 0)
-        return position;
-
-    position.chunk = find_chunk(mailbox, uid);
-    high = chunk_at(mailbox, position.chunk)->len;
-    /* Ascending UIDs: behind the last of all. */
-    if (record_at(mailbox, position.chunk, high - 1)->uid < uid) {
-        position.record = high;
-        return position;
-    }
-    while (position.record < high) {
-        guint middle = position.record + (high - position.record) / 2;
-
-        if (record_at(mailbox, position.chunk, middle)->uid < uid)
-            position.record = middle + 1;
-        else
-            high = middle;
-    }
-    position.found =
-        record_at(mailbox, position.chunk, position.record)->uid == uid;
-    return position;
-}
-
-/* Splits a full chunk in the middle, or, behind the last record of all, begins
- * a new one. */
-static void
-make_room(Mailbox *mailbox, Position *position)
-{
-    GArray *full, *next;
-
-    if (position->chunk == mailbox->chunks->len) {
-        g_ptr_array_add(mailbox->chunks, new_chunk());
-        return;
-    }
-    full = chunk_at(mailbox, position->chunk);
-    if (full->len < CHUNK_MAX)
-        return;
-
-    next = new_chunk();
-    g_ptr_array_insert(mailbox->chunks, (gint)position->chunk + 1, next);
-    if (position->chunk + 2 == mailbox->chunks->len &&
-        position->record == full->len) {
-        position->chunk++;
-        position->record = 0;
-        return;
-    }
-    g_array_append_vals(next,
-                        record_at(mailbox, position->chunk, CHUNK_MAX / 2),
-                        CHUNK_MAX / 2);
-    /* The records have moved: shortening must not clear them. */
-    g_array_set_clear_func(full, NULL);
-    g_array_set_size(full, CHUNK_MAX / 2);
-    g_array_set_clear_func(full, clear_record);
-    if (position->record > CHUNK_MAX / 2) {
-        position->chunk++;
-        position->record -= CHUNK_MAX / 2;
-    }
+    index->limits = *limits;
+    index->context = g_main_context_ref_thread_default();
+    index->thread = thread;
+    index->mailboxes = g_hash_table_new(NULL, NULL);
+    index->changed = g_hash_table_new(NULL, NULL);
+    index->lost = g_hash_table_new(NULL, NULL);
+    index->dropped = g_array_new(FALSE, FALSE, sizeof(guint32));
+    g_queue_init(&index->clean);
+    g_queue_init(&index->flushes);
+    g_queue_init(&index->orders);
+    index->next_number = 1;
+    if (directory != NULL)
+        cache_index_start(index, directory);
+    return index;
 }
 
 CacheIndex *
 cache_index_new(const char *directory, CacheStoreThread *thread)
 {
-    CacheIndex *index = g_new0(CacheIndex, 1);
-
-    index->mailboxes = g_hash_table_new_full(NULL, NULL, NULL, free_mailbox);
-    g_queue_init(&index->flushes);
-    return index;
-}
-
-static void
-answer_flushes(CacheIndex *index, guint n)
-{
-    while (n-- > 0) {
-        g_autofree Flush *flush = g_queue_pop_head(&index->flushes);
-
-        flush->done(NULL, flush->user_data);
-    }
+    return cache_index_new_with_limits(directory, thread, &default_limits);
 }
 
 void
 cache_index_free(CacheIndex *index)
 {
+    GHashTableIter iter;
+    gpointer mailbox;
+
     if (index == NULL)
         return;
-    while (!g_queue_is_empty(&index->flushes))
-        answer_flushes(index, index->flushes.length);
-    if (index->flush_source != NULL) {
-        g_source_destroy(index->flush_source);
-        g_source_unref(index->flush_source);
-    }
+    cache_index_stop(index);
+    g_hash_table_iter_init(&iter, index->mailboxes);
+    while (g_hash_table_iter_next(&iter, NULL, &mailbox))
+        cache_index_free_mailbox(index, mailbox);
+    g_clear_pointer(&index->shown, cache_index_release_chunk);
     g_hash_table_unref(index->mailboxes);
+    g_hash_table_unref(index->changed);
+    g_hash_table_unref(index->lost);
+    g_array_unref(index->dropped);
+    g_main_context_unref(index->context);
+    g_clear_error(&index->error);
+    g_free(index->path);
     g_free(index);
 }
 
@@ -228,65 +96,121 @@ cache_index_set_mailbox(CacheIndex *index, guint32 mailbox,
 {
     Mailbox *found = find_mailbox(index, mailbox);
 
+    if (g_hash_table_contains(index->lost, GUINT_TO_POINTER(mailbox)))
+        return;
     if (found == NULL) {
-        found = g_new0(Mailbox, 1);
-        found->chunks =
-            g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
+        found = cache_index_new_mailbox(
+            mailbox, g_ptr_array_new_with_free_func(cache_index_release_chunk));
         g_hash_table_insert(index->mailboxes, GUINT_TO_POINTER(mailbox), found);
     }
     found->state = *state;
+    cache_index_changed(index, found);
 }
 
 void
 cache_index_drop_mailbox(CacheIndex *index, guint32 mailbox)
 {
-    const Mailbox *found = find_mailbox(index, mailbox);
+    Mailbox *found = find_mailbox(index, mailbox);
 
+    g_hash_table_remove(index->lost, GUINT_TO_POINTER(mailbox));
     if (found == NULL)
         return;
     index->n_messages -= found->n_messages;
-    for (guint c = 0; c < found->chunks->len; c++)
-        for (guint i = 0; i < chunk_at(found, c)->len; i++)
-            index->n_octets -= record_at(found, c, i)->size;
+    index->n_octets -= found->n_octets;
     g_hash_table_remove(index->mailboxes, GUINT_TO_POINTER(mailbox));
+    g_hash_table_remove(index->changed, GUINT_TO_POINTER(mailbox));
+    cache_index_free_mailbox(index, found);
+    if (index->writing)
+        g_array_append_val(index->dropped, mailbox);
+    cache_index_changed(index, NULL);
+}
+
+void
+cache_index_set_lost_func(CacheIndex *index, CacheLostFunc func,
+                          gpointer user_data)
+{
+    index->lost_func = func;
+    index->lost_data = user_data;
+}
+
+static void
+count(CacheIndex *index, Mailbox *mailbox, Chunk *chunk, guint64 messages,
+      guint64 octets)
+{
+    chunk->stub.octets += octets;
+    mailbox->n_messages += messages;
+    mailbox->n_octets += octets;
+    index->n_messages += messages;
+    index->n_octets += octets;
+}
+
+static void
+replace(CacheIndex *index, Mailbox *mailbox, const Position *position,
+        const CacheMessage *message)
+{
+    Chunk *chunk = chunk_at(mailbox, position->chunk);
+    CacheMessage old;
+
+    cache_records_show(chunk->records, position->record, &old);
+    cache_index_pin_chunk(index, chunk);
+    count(index, mailbox, chunk, 0,
+          MIN(message->size, CACHE_SIZE_MAX) - old.size);
+    cache_records_replace(chunk->records, position->record, message);
+    cache_index_chunk_changed(index, mailbox, position->chunk);
+}
+
+static void
+insert(CacheIndex *index, Mailbox *mailbox, Position *position,
+       const CacheMessage *message)
+{
+    /* They may be borrowed from records that are to be split. */
+    g_autofree char *stem = g_strdup(message->stem);
+    g_autofree char *flags = g_strdup(message->flags);
+    g_autofree char *identity = g_strdup(message->identity);
+    CacheMessage copy = *message;
+    Chunk *chunk;
+
+    copy.stem = stem;
+    copy.flags = flags;
+    copy.identity = identity;
+    cache_index_make_room(index, mailbox, position);
+    chunk = chunk_at(mailbox, position->chunk);
+    cache_index_pin_chunk(index, chunk);
+    count(index, mailbox, chunk, 1, MIN(message->size, CACHE_SIZE_MAX));
+    cache_records_insert(chunk->records, position->record, &copy);
+    cache_index_chunk_changed(index, mailbox, position->chunk);
+}
+
+/* Where new mail goes, a chunk that is full need not be read. */
+static gboolean
+fits_last_chunk(const CacheIndex *index, const Mailbox *mailbox, guint32 uid)
+{
+    const Chunk *last;
+
+    if (mailbox->chunks == NULL || mailbox->chunks->len == 0)
+        return TRUE;
+    last = chunk_at(mailbox, mailbox->chunks->len - 1);
+    return uid <= last->stub.last ||
+           last->stub.length < index->limits.chunk_length;
 }
 
 void
 cache_index_put(CacheIndex *index, guint32 mailbox, const CacheMessage *message)
 {
     Mailbox *found = find_mailbox(index, mailbox);
-    Record record = {
-        .uid = message->uid,
-        .size_verified = message->size_verified,
-        .size = message->size,
-        .internal_date = message->internal_date,
-        .sent_date = message->sent_date,
-    };
     Position position;
 
-    g_return_if_fail(found != NULL);
-    if (message->uid == 0)
+    if (found == NULL || message->uid == 0 ||
+        !cache_index_load_mailbox(index, found) ||
+        !cache_index_find(index, found, message->uid,
+                          fits_last_chunk(index, found, message->uid),
+                          &position))
         return;
-
-    /* Before the old record goes: the stem may be borrowed from it. */
-    record.stem = g_strdup(message->stem);
-    record.flags = g_strdup(message->flags);
-    record.identity = g_strdup(message->identity);
-    position = find_position(found, message->uid);
-    if (position.found) {
-        Record *old = record_at(found, position.chunk, position.record);
-
-        index->n_octets -= old->size;
-        clear_record(old);
-        *old = record;
-    } else {
-        make_room(found, &position);
-        g_array_insert_val(chunk_at(found, position.chunk), position.record,
-                           record);
-        found->n_messages++;
-        index->n_messages++;
-    }
-    index->n_octets += message->size;
+    if (position.found)
+        replace(index, found, &position, message);
+    else
+        insert(index, found, &position, message);
+    cache_index_changed(index, found);
 }
 
 void
@@ -294,19 +218,21 @@ cache_index_remove(CacheIndex *index, guint32 mailbox, guint32 uid)
 {
     Mailbox *found = find_mailbox(index, mailbox);
     Position position;
+    CacheMessage old;
+    Chunk *chunk;
 
-    if (found == NULL)
-        return;
-    position = find_position(found, uid);
-    if (!position.found)
+    if (found == NULL ||
+        !cache_index_find(index, found, uid, FALSE, &position) ||
+        !position.found)
         return;
 
-    index->n_octets -= record_at(found, position.chunk, position.record)->size;
-    index->n_messages--;
-    found->n_messages--;
-    g_array_remove_index(chunk_at(found, position.chunk), position.record);
-    if (chunk_at(found, position.chunk)->len == 0)
-        g_ptr_array_remove_index(found->chunks, position.chunk);
+    chunk = chunk_at(found, position.chunk);
+    cache_records_show(chunk->records, position.record, &old);
+    cache_index_pin_chunk(index, chunk);
+    count(index, found, chunk, (guint64)-1, -old.size);
+    cache_records_remove(chunk->records, position.record);
+    cache_index_chunk_changed(index, found, position.chunk);
+    cache_index_changed(index, found);
 }
 
 guint
@@ -314,58 +240,53 @@ cache_index_count(CacheIndex *index, guint32 mailbox)
 {
     const Mailbox *found = find_mailbox(index, mailbox);
 
-    return found != NULL ? found->n_messages : 0;
+    return found != NULL ? (guint)found->n_messages : 0;
 }
 
 static void
-show(const Record *record, CacheMessage *result)
+show(CacheIndex *index, Chunk *chunk, guint record, CacheMessage *result)
 {
-    *result = (CacheMessage){
-        .uid = record->uid,
-        .size_verified = record->size_verified != 0,
-        .size = record->size,
-        .internal_date = record->internal_date,
-        .sent_date = record->sent_date,
-        .stem = record->stem,
-        .flags = record->flags,
-        .identity = record->identity,
-    };
+    if (chunk != index->shown) {
+        g_clear_pointer(&index->shown, cache_index_release_chunk);
+        index->shown = g_rc_box_acquire(chunk);
+    }
+    cache_records_show(chunk->records, record, result);
 }
 
 gboolean
 cache_index_message(CacheIndex *index, guint32 mailbox, guint32 uid,
                     CacheMessage *result)
 {
-    const Mailbox *found = find_mailbox(index, mailbox);
+    Mailbox *found = find_mailbox(index, mailbox);
     Position position;
 
-    if (found == NULL)
+    if (found == NULL ||
+        !cache_index_find(index, found, uid, FALSE, &position) ||
+        !position.found)
         return FALSE;
-    position = find_position(found, uid);
-    if (position.found)
-        show(record_at(found, position.chunk, position.record), result);
-    return position.found;
+    show(index, chunk_at(found, position.chunk), position.record, result);
+    return TRUE;
 }
 
 gboolean
 cache_index_next(CacheIndex *index, guint32 mailbox, guint32 after,
                  CacheMessage *result)
 {
-    const Mailbox *found = find_mailbox(index, mailbox);
+    Mailbox *found = find_mailbox(index, mailbox);
     Position position;
 
-    if (found == NULL || found->n_messages == 0)
+    if (found == NULL || found->n_messages == 0 || after == G_MAXUINT32 ||
+        !cache_index_find(index, found, after, FALSE, &position))
         return FALSE;
-
-    position = find_position(found, after);
     position.record += position.found;
-    if (position.record == chunk_at(found, position.chunk)->len) {
+    if (position.record >= chunk_at(found, position.chunk)->stub.length) {
         position.chunk++;
         position.record = 0;
     }
-    if (position.chunk == found->chunks->len)
+    if (position.chunk == found->chunks->len ||
+        !cache_index_load_chunk(index, found, position.chunk))
         return FALSE;
-    show(record_at(found, position.chunk, position.record), result);
+    show(index, chunk_at(found, position.chunk), position.record, result);
     return TRUE;
 }
 
@@ -376,50 +297,8 @@ cache_index_totals(const CacheIndex *index, guint64 *messages, guint64 *octets)
     *octets = index->n_octets;
 }
 
-static gboolean
-flush_due(gpointer user_data)
-{
-    CacheIndex *index = user_data;
-
-    /* Those that come while these are answered get a source of their own. */
-    g_clear_pointer(&index->flush_source, g_source_unref);
-    answer_flushes(index, index->flushes.length);
-    return G_SOURCE_REMOVE;
-}
-
-void
-cache_index_flush(CacheIndex *index,
-                  void (*done)(const GError *error, gpointer user_data),
-                  gpointer user_data)
-{
-    Flush *flush = g_new(Flush, 1);
-
-    *flush = (Flush){done, user_data};
-    g_queue_push_tail(&index->flushes, flush);
-    if (index->flush_source != NULL)
-        return;
-    index->flush_source = g_idle_source_new();
-    g_source_set_priority(index->flush_source, G_PRIORITY_DEFAULT);
-    g_source_set_callback(index->flush_source, flush_due, index, NULL);
-    g_source_attach(index->flush_source, g_main_context_get_thread_default());
-}
-
-void
-cache_index_set_lost_func(CacheIndex *index, CacheLostFunc func,
-                          gpointer user_data)
-{
-}
-
 guint
 cache_index_unwritten(const CacheIndex *index)
 {
-    return 0;
-}
-
-void
-cache_index_order_by_name(CacheIndex *index, guint32 mailbox,
-                          gboolean by_sent_date, CacheOrderFunc done,
-                          gpointer user_data)
-{
-    done(g_array_new(FALSE, FALSE, sizeof(guint32)), user_data);
+    return index->n_changes + index->n_writing;
 }

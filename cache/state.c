@@ -249,7 +249,7 @@ open_writer(CacheState *state, const char *path, GError **error)
 /* What cannot be read is for people to decide about: going on without it would
  * give all mail new inode numbers, and nobody would know. */
 static void
-explain(GError **error, GError *reason, const char *path)
+explain(GError **error, GError *reason)
 {
     if (reason->code != CACHE_ERROR_DAMAGED &&
         reason->code != CACHE_ERROR_FOREIGN) {
@@ -257,10 +257,10 @@ explain(GError **error, GError *reason, const char *path)
         return;
     }
     g_set_error(error, CACHE_ERROR, reason->code,
-                "%s; move %s and what begins with its name away to go on "
+                "%s; move it and what begins with its name away to go on "
                 "without it (every file then has a new inode number, and "
                 "backup programs take all mail for new)",
-                reason->message, path);
+                reason->message);
     g_error_free(reason);
 }
 
@@ -286,7 +286,7 @@ cache_state_open(const char *directory, guint32 max_id, guint stem_version,
     path = g_build_filename(directory, "state.db", NULL);
     if (!open_writer(state, path, &reason) ||
         !load(state, stem_version, &reason)) {
-        explain(error, reason, path);
+        explain(error, reason);
         return NULL;
     }
     return g_steal_pointer(&state);

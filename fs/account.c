@@ -11,37 +11,81 @@
 /* And in unlinked files, unless cache_size says otherwise. */
 #define BODIES_ON_DISK (2 * G_GUINT64_CONSTANT(1024) * 1024 * 1024)
 
-static char *
-bodies_directory(const FsOptions *options)
+/* Blocks in memory: in front of those on disk, and without a disk. */
+#define BLOCKS_IN_FRONT (8 * G_GUINT64_CONSTANT(1024) * 1024)
+#define BLOCKS_ALONE (64 * G_GUINT64_CONSTANT(1024) * 1024)
+
+static guint32
+mailbox_id(const char *name, const char *before, gpointer user_data)
 {
-    if (options->cache_dir != NULL)
-        return g_strdup(options->cache_dir);
-    if (options->no_cache_dir)
-        return g_strdup(g_get_tmp_dir());
-    return g_build_filename(g_get_user_cache_dir(), "imapfs", NULL);
+    CacheState *state = user_data;
+
+    return before != NULL ? cache_state_id_moved(state, name, before)
+                          : cache_state_id(state, name);
+}
+
+static guint32
+renew_mailbox_id(const char *name, gpointer user_data)
+{
+    return cache_state_renew(user_data, name);
+}
+
+static FsMailboxTree *
+new_tree(CacheState *state)
+{
+    const FsMailboxIds ids = {mailbox_id, renew_mailbox_id, state};
+
+    return fs_mailbox_tree_new_with_ids(&ids);
+}
+
+static void
+open_cache(FsAccount *account, const CacheDirectory *directory)
+{
+    const FsOptions *options = account->options;
+    guint64 size = options->cache_size;
+    const char *path = NULL;
+
+    if (directory != NULL) {
+        path = cache_directory_path(directory);
+        account->blocks = cache_blocks_new(
+            path, BLOCKS_IN_FRONT, fs_account_cache_size(options, directory),
+            account->store_thread);
+    } else {
+        account->blocks = cache_blocks_new(NULL, size > 0 ? size : BLOCKS_ALONE,
+                                           0, account->store_thread);
+    }
+    account->index = cache_index_new(path, account->store_thread);
+    account->bodies = cache_bodies_new(
+        path != NULL ? path : g_get_tmp_dir(), BODIES_IN_MEMORY,
+        size > 0 ? size : BODIES_ON_DISK, account->store_thread);
 }
 
 FsAccount *
-fs_account_new(const FsOptions *options)
+fs_account_new(const FsOptions *options, GError **error)
 {
-    FsAccount *account = g_new0(FsAccount, 1);
-    g_autofree char *directory = bodies_directory(options);
+    g_autoptr(FsAccount) account = g_new0(FsAccount, 1);
 
     account->options = options;
     account->mounted_at = g_get_real_time() / G_USEC_PER_SEC;
-    account->pool = imap_pool_new(options->settings, options->connections);
     account->store_thread = cache_store_thread_new();
-    account->index = cache_index_new(NULL, NULL);
-    account->bodies = cache_bodies_new(
-        directory, BODIES_IN_MEMORY,
-        options->cache_size > 0 ? options->cache_size : BODIES_ON_DISK,
-        account->store_thread);
-    account->tree = fs_mailbox_tree_new();
+    if (!fs_account_directories_open(&account->directories, options,
+                                     account->store_thread, error))
+        return NULL;
+    account->state = account->directories.state;
+    open_cache(account, account->directories.cache_directory);
+    account->pool = imap_pool_new(options->settings, options->connections);
+    account->tree = new_tree(account->state);
     account->synchroniser = fs_synchroniser_new(account);
     account->lister = fs_lister_new(account, fs_synchroniser_mailbox_gone,
                                     account->synchroniser);
     account->transfers = fs_transfers_new(account);
-    return account;
+    return g_steal_pointer(&account);
+}
+
+void
+fs_account_announce_end(FsAccount *account)
+{
+    fs_account_directories_announce_end(&account->directories);
 }
 
 void
@@ -55,8 +99,13 @@ fs_account_free(FsAccount *account)
     fs_synchroniser_free(account->synchroniser);
     imap_pool_free(account->pool);
     fs_mailbox_tree_free(account->tree);
+    /* Before the index that goes by its ids; the locks only when there is
+     * nothing left to write. */
+    g_clear_pointer(&account->directories.state, cache_state_close);
     cache_bodies_free(account->bodies);
+    cache_blocks_free(account->blocks);
     cache_index_free(account->index);
     cache_store_thread_free(account->store_thread);
+    fs_account_directories_close(&account->directories);
     g_free(account);
 }

@@ -4,8 +4,10 @@
  * reaches the others through it. */
 #pragma once
 
+#include "cache/blocks.h"
 #include "cache/bodies.h"
 #include "cache/index.h"
+#include "fs/account-directories.h"
 #include "fs/mailbox-tree.h"
 #include "fs/options.h"
 #include "imap/pool.h"
@@ -20,7 +22,10 @@ typedef struct {
     gint64 mounted_at;        /* seconds since the epoch */
     ImapPool *pool;
     CacheStoreThread *store_thread;
+    FsAccountDirectories directories;
+    CacheState *state; /* of directories */
     CacheIndex *index;
+    CacheBlocks *blocks;
     CacheBodies *bodies;
     FsMailboxTree *tree;
     FsSynchroniser *synchroniser;
@@ -28,7 +33,10 @@ typedef struct {
     FsTransfers *transfers;
 } FsAccount;
 
-/* @options must outlive the account. Nothing is connected yet. */
-FsAccount *fs_account_new(const FsOptions *options);
+/* @options must outlive the account. Nothing is connected yet. Fails as
+ * fs_account_directories_open does. */
+FsAccount *fs_account_new(const FsOptions *options, GError **error);
+/* The mount is over, and the account will be freed soon. */
+void fs_account_announce_end(FsAccount *account);
 void fs_account_free(FsAccount *account); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsAccount, fs_account_free)

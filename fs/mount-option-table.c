@@ -161,15 +161,32 @@ set_fingerprint(FsOptions *options, const FsMountOption *option,
     return TRUE;
 }
 
+/* A directory, or "none", which sets @none instead. */
+static gboolean
+set_directory(FsOptions *options, const FsMountOption *option,
+              const char *value, gboolean *none, GError **error)
+{
+    char **path = field(options, option);
+
+    *none = strcmp(value, "none") == 0;
+    if (!*none)
+        return set_path(options, option, value, error);
+    g_clear_pointer(path, g_free);
+    return TRUE;
+}
+
 static gboolean
 set_cache_dir(FsOptions *options, const FsMountOption *option,
               const char *value, GError **error)
 {
-    options->no_cache_dir = strcmp(value, "none") == 0;
-    if (!options->no_cache_dir)
-        return set_path(options, option, value, error);
-    g_clear_pointer(&options->cache_dir, g_free);
-    return TRUE;
+    return set_directory(options, option, value, &options->no_cache_dir, error);
+}
+
+static gboolean
+set_state_dir(FsOptions *options, const FsMountOption *option,
+              const char *value, GError **error)
+{
+    return set_directory(options, option, value, &options->no_state_dir, error);
 }
 
 static gboolean
@@ -281,16 +298,17 @@ const FsMountOption fs_mount_option_table[] = {
      set_number, IN_OPTIONS(poll_seconds), .min = 1, .max = 86400},
 
     {"cache_dir", "DIR|none", FS_SECTION_CACHE,
-     "where large messages are kept while mounted, in files without a name "
-     "(default ~/.cache/imapfs; none: the directory for temporary files)",
+     "where mail is kept, in a directory for each account (default "
+     "~/.cache/imapfs; none: in memory)",
      set_cache_dir, IN_OPTIONS(cache_dir)},
     {"cache_size", "SIZE", FS_SECTION_CACHE,
-     "how much of large messages may be kept, e.g. 500M, at least 1M "
-     "(default 2G)",
+     "how much mail is kept, e.g. 500M, at least 1M (default: a tenth of the "
+     "free disk, at least 2G; in memory 64M)",
      .set = set_cache_size},
-    {"state_dir", "DIR", FS_SECTION_CACHE,
-     "where unfinished changes will be kept; no effect as yet",
-     set_path, IN_OPTIONS(state_dir)},
+    {"state_dir", "DIR|none", FS_SECTION_CACHE,
+     "where inode numbers are kept, likewise (default ~/.local/state/imapfs; "
+     "none: nowhere, and no cache on disk either)",
+     set_state_dir, IN_OPTIONS(state_dir)},
 
     {"ro", NULL, FS_SECTION_FILES, "read only, which is all there is as yet",
      set_flag, IN_OPTIONS(read_only)},

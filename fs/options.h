@@ -36,6 +36,7 @@ typedef struct {
     char *cache_dir;       /* absolute; NULL: the default */
     gboolean no_cache_dir; /* cache_dir=none */
     char *state_dir;       /* absolute; NULL: the default */
+    gboolean no_state_dir; /* state_dir=none */
     guint64 cache_size;    /* octets; 0: the default */
 
     char *password_file;    /* absolute */

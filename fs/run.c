@@ -126,6 +126,7 @@ serve(Mount *mount)
     g_main_loop_run(mount->loop);
     fs_operation_fail_all(ENETDOWN);
     fs_session_unmount(mount->session);
+    fs_account_announce_end(mount->account);
     imap_pool_log_out(mount->account->pool, on_end, mount);
     g_main_loop_run(mount->loop);
 }
@@ -148,6 +149,17 @@ attach_and_serve(Mount *mount, GError **error)
     return attached;
 }
 
+static gboolean
+run(Mount *mount, GError **error)
+{
+    mount->account = fs_account_new(mount->options, error);
+    if (mount->account == NULL)
+        return FALSE;
+    mount->names = fs_mailbox_layout_new(mount->account);
+    mount->handlers = fs_handlers_new(mount->account, mount->names);
+    return log_in(mount, error) && attach_and_serve(mount, error);
+}
+
 int
 fs_run(const FsOptions *options)
 {
@@ -157,11 +169,7 @@ fs_run(const FsOptions *options)
     fs_log_start(options->debug);
     imap_trace_enable(options->trace);
     mount.loop = g_main_loop_new(NULL, FALSE);
-    mount.account = fs_account_new(options);
-    mount.names = fs_mailbox_layout_new(mount.account);
-    mount.handlers = fs_handlers_new(mount.account, mount.names);
-    if (log_in(&mount, &error))
-        attach_and_serve(&mount, &error);
+    run(&mount, &error);
     fs_session_free(mount.session);
     fs_handlers_free(mount.handlers);
     fs_name_space_free(mount.names);

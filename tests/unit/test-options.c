@@ -79,7 +79,8 @@ arguments_without_options_give_defaults(void **state)
     assert_int_equal(options->connections, 3);
     assert_int_equal(options->poll_seconds, 60);
     assert_null(options->cache_dir);
-    assert_false(options->no_cache_dir);
+    assert_false(options->no_cache_dir || options->no_state_dir);
+    assert_null(options->state_dir);
     assert_int_equal(options->uid, getuid());
     assert_int_equal(options->gid, getgid());
     assert_int_equal(options->umask, 077);
@@ -222,6 +223,15 @@ relative_paths_become_absolute(void **state)
     assert_true(none->no_cache_dir);
     assert_null(none->cache_dir);
     assert_true(g_str_has_suffix(none->state_dir, "/~user"));
+    assert_false(none->no_state_dir);
+    g_clear_pointer(&none, fs_options_free);
+
+    none =
+        parse_option("state_dir=/x,state_dir=none,cache_dir=none,cache_dir=y");
+    assert_true(none->no_state_dir);
+    assert_null(none->state_dir);
+    assert_false(none->no_cache_dir);
+    assert_true(g_str_has_suffix(none->cache_dir, "/y"));
 }
 
 static const struct {

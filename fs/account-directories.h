@@ -1,0 +1,40 @@
+/* Where an account's cache and state lie on disk, and whether they may be
+ * used. */
+#pragma once
+
+#include "cache/directory.h"
+#include "cache/state.h"
+#include "fs/options.h"
+
+typedef struct {
+    CacheState *state;
+    CacheDirectory *state_directory; /* NULL: the state is not kept, and then
+                                        the cache cannot be, which uses its
+                                        ids */
+    CacheDirectory *cache_directory; /* NULL: the cache is not kept */
+} FsAccountDirectories;
+
+/* Opens and locks what @options name, by default in the XDG base directories.
+ * When another process has either, or the cache cannot be used, a message says
+ * so, and it goes on without. Fails with FS_ERROR_USAGE or CACHE_ERROR when the
+ * state cannot be read or kept: nobody would know that all inode numbers are
+ * new. @thread must outlive the state. */
+gboolean fs_account_directories_open(FsAccountDirectories *directories,
+                                     const FsOptions *options,
+                                     CacheStoreThread *thread, GError **error);
+/* They will be closed soon: another mount of the account waits for that. */
+void fs_account_directories_announce_end(FsAccountDirectories *directories);
+/* The work of @thread for what lies in them must be over. What is NULL is
+ * passed over. */
+void fs_account_directories_close(FsAccountDirectories *directories);
+
+/* Octets that the cache in @directory may take: what @options say, or a tenth
+ * of what could be had on that disk, but at least 2 GiB, if there is as much.
+ */
+guint64 fs_account_cache_size(const FsOptions *options,
+                              const CacheDirectory *directory);
+
+/* "me@mail.example.org", or "me@127.0.0.1_10143" with a port that is not the
+ * default: one path component, and another one for each user, host and port.
+ * Caller frees. */
+char *fs_account_directory_name(const ImapSettings *settings);

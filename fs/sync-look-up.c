@@ -209,6 +209,7 @@ static const ImapFetchListHandler row_handler = {
 static void
 note_mailbox(FsSyncMailbox *mailbox, ImapConnection *connection)
 {
+    CacheMailbox known;
     const ImapMailbox *selected = imap_connection_mailbox(connection);
     CacheMailbox state = {
         .uidvalidity = selected->uidvalidity,
@@ -216,6 +217,9 @@ note_mailbox(FsSyncMailbox *mailbox, ImapConnection *connection)
         .has_headers = fs_sync_wants_header(mailbox),
     };
 
+    mailbox->uidvalidity = selected->uidvalidity;
+    if (cache_index_mailbox(fs_sync_index(mailbox), mailbox->id, &known))
+        return;
     if (imap_connection_has_condstore(connection))
         state.highestmodseq = selected->highestmodseq;
     fs_sync_note(mailbox, &state);
@@ -250,14 +254,13 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
     }
     look_up->lease = lease;
     connection = imap_lease_connection(lease);
-    if (!fs_sync_known(mailbox, &known)) {
-        note_mailbox(mailbox, connection);
-    } else if (fs_synchroniser_is_another(&known,
-                                          imap_connection_mailbox(connection),
-                                          imap_lease_is_fresh(lease))) {
+    if (fs_sync_known(mailbox, &known) &&
+        fs_synchroniser_is_another(&known, imap_connection_mailbox(connection),
+                                   imap_lease_is_fresh(lease))) {
         fs_sync_replaced(mailbox, connection);
         return;
     }
+    note_mailbox(mailbox, connection);
     uid = g_strdup_printf("%u", look_up->uid);
     imap_request_fetch_list(connection, uid, fs_sync_wants_header(mailbox),
                             &row_handler, g_rc_box_acquire(look_up));

@@ -19,10 +19,11 @@ typedef struct {
     FsRefresh refresh;
     gint64 changed_at; /* seconds since the epoch */
     guint attempts;
-    gboolean seen;     /* in this mount, or tried */
-    gboolean unusable; /* the server has replaced it, and no id is left */
-    guint64 next_uid;  /* from there on messages may be unknown */
-    guint32 highest;   /* no row has a higher UID; G_MAXUINT32: who knows */
+    gboolean seen;       /* in this mount, or tried */
+    gboolean unusable;   /* the server has replaced it, and no id is left */
+    guint64 uidvalidity; /* as last selected */
+    guint64 next_uid;    /* from there on messages may be unknown */
+    guint32 highest;     /* no row has a higher UID; G_MAXUINT32: who knows */
 
     FsSync *sync;     /* under way, or NULL; a reference */
     FsNeed *more;     /* of those who list while it is; NULL: none */
@@ -108,7 +109,7 @@ gboolean fs_sync_is_known(FsSyncMailbox *mailbox);
 /* What is known of the mailbox in the index or, of UIDVALIDITY alone, beyond
  * it. FALSE: nothing, and @known is zeroed. */
 gboolean fs_sync_known(FsSyncMailbox *mailbox, CacheMailbox *known);
-void fs_sync_note(FsSyncMailbox *mailbox, const CacheMailbox *state);
+void fs_sync_note(FsSyncMailbox *mailbox, const CacheMailbox *known);
 
 /* The ends of a synchronisation: for good; after a line that was cut, with
  * another attempt; because of a server that contradicts itself. */

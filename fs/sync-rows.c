@@ -63,8 +63,7 @@ keep_mailbox(FsSyncMailbox *mailbox, gboolean with_header)
 
     if (cache_index_mailbox(fs_sync_index(mailbox), mailbox->id, &state))
         return;
-    if (mailbox->sync != NULL)
-        state.uidvalidity = mailbox->sync->target.uidvalidity;
+    state.uidvalidity = mailbox->uidvalidity;
     cache_index_set_mailbox(fs_sync_index(mailbox), mailbox->id, &state);
 }
 

@@ -77,26 +77,40 @@ fs_sync_wants_header(FsSyncMailbox *mailbox)
            (fs_sync_known(mailbox, &known) && known.has_headers);
 }
 
-/* This is the place that knows where a mailbox's UIDVALIDITY is kept. */
+/* Of a mailbox that the index does not know (any more), the durable state may
+ * still have the UIDVALIDITY: with that, its id stands for the same mailbox. */
 gboolean
 fs_sync_known(FsSyncMailbox *mailbox, CacheMailbox *known)
 {
+    const CacheState *state = mailbox->synchroniser->account->state;
+
     *known = (CacheMailbox){0};
-    return cache_index_mailbox(fs_sync_index(mailbox), mailbox->id, known);
+    if (cache_index_mailbox(fs_sync_index(mailbox), mailbox->id, known))
+        return TRUE;
+    known->uidvalidity = cache_state_uidvalidity(state, mailbox->id);
+    return known->uidvalidity != 0;
+}
+
+static gboolean
+is_same(const CacheMailbox *a, const CacheMailbox *b)
+{
+    return a->uidvalidity == b->uidvalidity && a->uidnext == b->uidnext &&
+           a->highestmodseq == b->highestmodseq && a->complete == b->complete &&
+           a->has_headers == b->has_headers;
 }
 
 void
-fs_sync_note(FsSyncMailbox *mailbox, const CacheMailbox *state)
+fs_sync_note(FsSyncMailbox *mailbox, const CacheMailbox *known)
 {
+    CacheState *state = mailbox->synchroniser->account->state;
     CacheMailbox old;
 
-    if (fs_sync_known(mailbox, &old) && old.uidvalidity == state->uidvalidity &&
-        old.uidnext == state->uidnext &&
-        old.highestmodseq == state->highestmodseq &&
-        old.complete == state->complete &&
-        old.has_headers == state->has_headers)
-        return;
-    cache_index_set_mailbox(fs_sync_index(mailbox), mailbox->id, state);
+    mailbox->uidvalidity = known->uidvalidity;
+    if (cache_state_uidvalidity(state, mailbox->id) != known->uidvalidity)
+        cache_state_set_uidvalidity(state, mailbox->id, known->uidvalidity);
+    if (!cache_index_mailbox(fs_sync_index(mailbox), mailbox->id, &old) ||
+        !is_same(&old, known))
+        cache_index_set_mailbox(fs_sync_index(mailbox), mailbox->id, known);
 }
 
 /* What an earlier mount knew is the best there is while the line is down. */
@@ -398,6 +412,7 @@ begin(FsSync *sync, gboolean fresh)
         fs_sync_replaced(mailbox, connection);
         return;
     }
+    mailbox->uidvalidity = situation.selected->uidvalidity;
     situation.count = cache_index_count(fs_sync_index(mailbox), mailbox->id);
     sync->with_header = fs_sync_wants_header(mailbox);
     situation.with_header = sync->with_header;

@@ -44,9 +44,31 @@ is_refusal(const GError *error)
 /* ---- the steps ---- */
 
 void
+fs_sync_note_changes(FsSync *sync)
+{
+    sync->changes_noted = imap_connection_mailbox(connection_of(sync))->changes;
+}
+
+/* A server may carry out what was asked together with the NOOP before it looks
+ * for changes, as Dovecot does; and with one gone and one come the number of
+ * messages tells nothing. Then it is asked again, once: what it has told of is
+ * in by now. With QRESYNC it has told which. */
+static gboolean
+is_overtaken(FsSync *sync)
+{
+    guint changes = imap_connection_mailbox(connection_of(sync))->changes;
+
+    if (changes == sync->changes_noted || sync->repeated ||
+        imap_connection_has_qresync(connection_of(sync)))
+        return FALSE;
+    sync->repeated = TRUE;
+    return TRUE;
+}
+
+void
 fs_sync_check(FsSync *sync)
 {
-    if (count_there(sync) != count_said(sync))
+    if (count_there(sync) != count_said(sync) || is_overtaken(sync))
         fs_sync_start_round(sync);
     else if (!sync->flags_in && sync->can_tell)
         fs_sync_fetch_changes(sync, FALSE);
@@ -283,6 +305,8 @@ copy_set(const ImapUidSet *set)
     return copy;
 }
 
+static void search(FsSync *sync);
+
 static void
 on_searched(const ImapUidSet *found, const GError *error, gpointer user_data)
 {
@@ -292,6 +316,8 @@ on_searched(const ImapUidSet *found, const GError *error, gpointer user_data)
         return;
     if (error != NULL) {
         fs_sync_fail(sync, error);
+    } else if (is_overtaken(sync)) {
+        search(sync);
     } else if (imap_uid_set_count(found) != count_said(sync)) {
         /* It has just changed, or the server does not tell of changes in a
          * mailbox that stays selected: select it anew. */
@@ -311,6 +337,14 @@ on_searched(const ImapUidSet *found, const GError *error, gpointer user_data)
     }
 }
 
+static void
+search(FsSync *sync)
+{
+    fs_sync_note_changes(sync);
+    imap_request_search(connection_of(sync), NULL, on_searched,
+                        g_rc_box_acquire(sync));
+}
+
 void
 fs_sync_start_round(FsSync *sync)
 {
@@ -318,6 +352,5 @@ fs_sync_start_round(FsSync *sync)
         fs_sync_finish_incomplete(sync, "FETCH and EXISTS disagree");
         return;
     }
-    imap_request_search(connection_of(sync), NULL, on_searched,
-                        g_rc_box_acquire(sync));
+    search(sync);
 }

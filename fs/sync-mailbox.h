@@ -59,6 +59,8 @@ struct FsSync {
     gboolean flags_in; /* those of the rows that were known are the target's */
     gboolean changed;
     guint rounds;
+    guint changes_noted;  /* of the connection's mailbox, when asking began */
+    gboolean repeated;    /* because of them */
     guint pending;        /* requests of the step under way */
     GError *error;        /* the first of that step's */
     ImapUidSet *vanished; /* what that step was told to be gone */
@@ -161,6 +163,8 @@ void fs_sync_apply(FsSync *sync, const ImapChanges *changes);
 /* Asks for flags that changed since, what has vanished, and new messages. */
 void fs_sync_fetch_changes(FsSync *sync, gboolean with_new);
 void fs_sync_start_round(FsSync *sync);
+/* What comes and goes from now on may or may not be in the answers. */
+void fs_sync_note_changes(FsSync *sync);
 /* An answer of the step under way. */
 void fs_sync_step_done(FsSync *sync, const GError *error);
 

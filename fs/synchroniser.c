@@ -416,6 +416,7 @@ begin(FsSync *sync, gboolean fresh)
     situation.count = cache_index_count(fs_sync_index(mailbox), mailbox->id);
     sync->with_header = fs_sync_wants_header(mailbox);
     situation.with_header = sync->with_header;
+    fs_sync_note_changes(sync);
     situation.known = sync->known;
     set_target(sync, &situation);
     note_beginning(sync, &situation);

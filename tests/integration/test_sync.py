@@ -3,6 +3,7 @@
 for, by whatever means the server has. And nobody waits for a whole listing who
 needs but a part of it."""
 
+import glob
 import os
 import re
 import signal
@@ -14,11 +15,13 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
+import dovecot
 import mailstore
 import tap
 from command import run, wait_until
 from imapserver import CAPABILITIES
 from mailstore import Mailbox, Message, make_message, simple_mailbox
+from mount import Mount
 from scene import Scene
 
 SERVERS = {
@@ -604,6 +607,76 @@ def test_remount_without_a_line_shows_what_is_known(case):
     run('ls', scene.mount.mountpoint, check=True)
     scene.server.hooks['EXAMINE'] = lambda line, command: line.close()
     listed(case, scene)
+
+
+# ---- a real server
+
+BASIC = ('IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ NAMESPACE '
+         'UIDPLUS ESEARCH UNSELECT CHILDREN LIST-EXTENDED')
+DOVECOTS = {'plain': BASIC, 'condstore': BASIC + ' CONDSTORE', 'all': None}
+
+
+def change_dovecot(server):
+    with dovecot.Client(server) as client:
+        client.open('Box', readonly=False)
+        for uid in range(31, 41):
+            client.imap.uid('STORE', str(uid), '+FLAGS', f'(Changed{uid}x)')
+        client.imap.uid('STORE', '11:20', '+FLAGS', '(\\Deleted)')
+        client.imap.expunge()
+        for number in range(10):
+            client.imap.append('Box', None, None, make_message(number, 500))
+
+
+def lists_dovecot(case, mount, server):
+    result = run('ls', '-f', mount.path('Box'))
+    case.expect(result.clean, result)
+    uids = {int(u) for u in re.findall(r'(\d+)\.eml$', result.out.decode(),
+                                       re.M)}
+    with dovecot.Client(server) as client:
+        flags = client.flags('Box')
+    case.expect(uids == set(flags), 'wrong list', sorted(uids ^ set(flags)))
+
+
+def index_has(data, words):
+    """Whether the index on disk holds all these texts."""
+    content = b''
+    for path in glob.glob(data + '/cache/**/index.db*', recursive=True):
+        with open(path, 'rb') as file:
+            content += file.read()
+    return [word for word in words if word.encode() not in content] == []
+
+
+for server in DOVECOTS:
+    @tap.test(name=f'dovecot_changes_are_seen_{server}', arguments=(server,))
+    def on_dovecot(case, kind):
+        box = dovecot.start_sample(
+            case, capability=DOVECOTS[kind],
+            prepare=lambda new: new.generate(flat='Box', messages=60, seed=4))
+        data = case.path('data')
+        os.makedirs(data)
+
+        def mount():
+            return Mount(case, box.url, {'ca_file': box.ca_file, 'poll': 1,
+                                         'timeout': 20 * tap.PATIENCE},
+                         password=dovecot.password(box), data=data)
+
+        first = mount()
+        lists_dovecot(case, first, box)
+        first.unmount()
+        change_dovecot(box)
+        second = mount()
+        lists_dovecot(case, second, box)
+        # Flags may come after the listing.
+        wanted = [f'Changed{uid}x' for uid in range(31, 41)]
+        case.expect(wait_until(lambda: index_has(data, wanted), 20),
+                    'the flags have not come')
+        with dovecot.Client(box) as client:
+            client.expunge('Box', 5)
+            client.imap.append('Box', None, None, make_message(99, 500))
+        stale()
+        lists_dovecot(case, second, box)
+        second.unmount()
+        lists_dovecot(case, mount(), box)
 
 
 if __name__ == '__main__':

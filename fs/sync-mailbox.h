@@ -94,9 +94,6 @@ struct FsSync {
 FsSyncMailbox *fs_sync_mailbox_ref(FsSyncMailbox *mailbox);
 void fs_sync_mailbox_unref(gpointer mailbox);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsSyncMailbox, fs_sync_mailbox_unref)
-void fs_sync_unref(gpointer sync);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsSync, fs_sync_unref)
-
 static inline CacheIndex *
 fs_sync_index(const FsSyncMailbox *mailbox)
 {
@@ -113,14 +110,22 @@ gboolean fs_sync_is_known(FsSyncMailbox *mailbox);
 gboolean fs_sync_known(FsSyncMailbox *mailbox, CacheMailbox *known);
 void fs_sync_note(FsSyncMailbox *mailbox, const CacheMailbox *known);
 
+/* Drops what is known, and the record. */
+void fs_sync_forget(FsSynchroniser *synchroniser, guint32 id);
+
+/* ---- sync-attempt.c ---- */
+
+void fs_sync_unref(gpointer sync);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsSync, fs_sync_unref)
+/* Begins an attempt; none is under way. */
+void fs_sync_begin(FsSyncMailbox *mailbox);
+/* What still comes is not for it any more. */
+void fs_sync_end_attempt(FsSync *sync);
 /* The ends of a synchronisation: for good; after a line that was cut, with
  * another attempt; because of a server that contradicts itself. */
 void fs_sync_finish(FsSync *sync, const GError *error);
 void fs_sync_fail(FsSync *sync, const GError *error);
 void fs_sync_finish_incomplete(FsSync *sync, const char *why);
-/* All is right now, if as many messages are known as there are; else begins
- * another round. */
-void fs_sync_check(FsSync *sync);
 /* Selects the mailbox anew, and begins another round. */
 void fs_sync_reselect(FsSync *sync);
 /* The server has given the mailbox's name to another one. */
@@ -165,6 +170,9 @@ void fs_sync_fetch_changes(FsSync *sync, gboolean with_new);
 void fs_sync_start_round(FsSync *sync);
 /* What comes and goes from now on may or may not be in the answers. */
 void fs_sync_note_changes(FsSync *sync);
+/* All is right now, if as many messages are known as there are; else begins
+ * another round. */
+void fs_sync_check(FsSync *sync);
 /* An answer of the step under way. */
 void fs_sync_step_done(FsSync *sync, const GError *error);
 

@@ -72,40 +72,57 @@ describe_directory(const FsAccount *account, guint32 mailbox, FsEntry *entry)
                     changed != 0 ? changed : account->mounted_at);
 }
 
+/* What the user wants to see as the date of @message. */
+static gint64
+date_of(const FsAccount *account, const CacheMessage *message)
+{
+    if (account->options->date == FS_DATE_SENT &&
+        message->sent_date != G_MININT64)
+        return message->sent_date;
+    return message->internal_date;
+}
+
 static void
 describe_message(const FsAccount *account, guint32 mailbox,
                  const CacheMessage *message, FsEntry *entry)
 {
-    gint64 time = message->internal_date;
-
-    if (account->options->date == FS_DATE_SENT &&
-        message->sent_date != G_MININT64)
-        time = message->sent_date;
     memset(entry, 0, sizeof *entry);
     entry->inode = inode_of(account, mailbox, message->uid);
     entry->mailbox = mailbox;
     entry->uid = message->uid;
-    describe_common(account, entry, S_IFREG, time);
+    describe_common(account, entry, S_IFREG, date_of(account, message));
     entry->attributes.st_size = message->size;
     entry->attributes.st_blocks = (message->size + 511) / 512;
 }
 
 /* ---- names ---- */
 
+/* Whether a child of @mailbox has the name @name. Most mailboxes have no
+ * children, and are long. */
+static gboolean
+is_taken(const FsAccount *account, guint32 mailbox, const char *name)
+{
+    return fs_mailbox_tree_count_children(account->tree, mailbox) > 0 &&
+           fs_mailbox_tree_child(account->tree, mailbox, name) != NULL;
+}
+
 /* The name that @message is listed under. */
 static void
 name_message(const FsAccount *account, guint32 mailbox,
              const CacheMessage *message, char *name, gsize size)
 {
-    g_autofree char *listed = fs_message_name(message->stem, message->uid);
-    g_autoptr(GString) stem = g_string_new(STAND_IN_STEM);
+    g_autofree char *listed = fs_message_name(
+        account->options->names == FS_NAMES_SUBJECT ? message->stem : NULL,
+        date_of(account, message), message->uid);
+    g_autoptr(GString) stand_in = NULL;
 
-    /* Most mailboxes have no children, and are long. */
-    while (fs_mailbox_tree_count_children(account->tree, mailbox) > 0 &&
-           fs_mailbox_tree_child(account->tree, mailbox, listed) != NULL) {
+    while (is_taken(account, mailbox, listed)) {
+        if (stand_in == NULL)
+            stand_in = g_string_new(STAND_IN_STEM);
+        else
+            g_string_append_c(stand_in, '-');
         g_free(listed);
-        listed = fs_message_name(stem->str, message->uid);
-        g_string_append_c(stem, '-');
+        listed = g_strdup_printf("%s.%u.eml", stand_in->str, message->uid);
     }
     g_strlcpy(name, listed, size);
 }
@@ -152,8 +169,6 @@ find_directory(const FsAccount *account, guint64 inode, gint64 since,
 
 /* ---- the interface ---- */
 
-/* What is found may be old: then it is refreshed, and nobody waits for that.
- * Only who does not find waits for what is fresh. */
 static FsAnswer
 look_up_message(FsAccount *account, guint32 mailbox, const char *stem,
                 guint32 uid, const char *name, gint64 since, FsEntry *entry,
@@ -163,13 +178,12 @@ look_up_message(FsAccount *account, guint32 mailbox, const char *stem,
     CacheMessage message;
     FsNeed *need;
 
-    need =
-        fs_synchroniser_need_messages(account->synchroniser, mailbox, FS_KNOWN);
+    need = fs_synchroniser_need_message(account->synchroniser, mailbox, uid,
+                                        since);
     if (need != NULL)
         return wait_for(need, obstacle);
-    need = fs_synchroniser_need_messages(account->synchroniser, mailbox, since);
     if (!cache_index_message(account->index, mailbox, uid, &message))
-        return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_NONE;
+        return FS_ANSWER_NONE;
     if (stem != NULL) {
         name_message(account, mailbox, &message, listed, sizeof listed);
         if (!g_str_equal(listed, name))
@@ -216,6 +230,7 @@ layout_describe(FsNameSpace *names, guint64 inode, FsEntry *entry,
     CacheMessage message;
     guint32 mailbox;
     FsAnswer answer;
+    FsNeed *need;
 
     if (inode == FS_INODE_ROOT) {
         describe_directory(account, 0, entry);
@@ -228,8 +243,12 @@ layout_describe(FsNameSpace *names, guint64 inode, FsEntry *entry,
         describe_directory(account, mailbox, entry);
         return FS_ANSWER_FOUND;
     }
-    if (!cache_index_message(account->index, mailbox, uid, &message))
-        return FS_ANSWER_NONE;
+    if (!cache_index_message(account->index, mailbox, uid, &message)) {
+        /* The index may have lost it. */
+        need = fs_synchroniser_need_message(account->synchroniser, mailbox, uid,
+                                            FS_KNOWN);
+        return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_NONE;
+    }
     describe_message(account, mailbox, &message, entry);
     return FS_ANSWER_FOUND;
 }
@@ -246,7 +265,7 @@ layout_open_directory(FsNameSpace *names, guint64 directory, gint64 since,
 
     if (answer != FS_ANSWER_FOUND || !is_selectable(account, mailbox))
         return answer;
-    need = fs_synchroniser_need_messages(account->synchroniser, mailbox, since);
+    need = fs_synchroniser_need_listing(account->synchroniser, mailbox, since);
     return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_FOUND;
 }
 
@@ -255,16 +274,22 @@ next_message(FsAccount *account, guint32 mailbox, guint32 after, FsEntry *entry,
              FsObstacle *obstacle)
 {
     CacheMessage message;
+    guint32 listed_to;
     FsNeed *need;
 
     if (!is_selectable(account, mailbox))
         return FS_ANSWER_NONE;
-    need =
-        fs_synchroniser_need_messages(account->synchroniser, mailbox, FS_KNOWN);
-    if (need != NULL)
-        return wait_for(need, obstacle);
-    if (!cache_index_next(account->index, mailbox, after, &message))
-        return FS_ANSWER_NONE;
+    /* Before the message: what is borrowed from the index is so until its next
+     * call. */
+    listed_to = fs_synchroniser_listed_to(account->synchroniser, mailbox);
+    if (after >= listed_to ||
+        !cache_index_next(account->index, mailbox, after, &message) ||
+        message.uid > listed_to) {
+        /* The end; unless there is more to come, or the index has lost what
+         * it had. */
+        need = fs_synchroniser_need_more(account->synchroniser, mailbox);
+        return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_NONE;
+    }
     describe_message(account, mailbox, &message, entry);
     name_message(account, mailbox, &message, entry->name, sizeof entry->name);
     entry->cookie = MESSAGES_COOKIE | message.uid;
@@ -308,7 +333,7 @@ layout_names_of(FsNameSpace *names, guint32 mailbox,
                 gpointer user_data)
 {
     guint64 directory = layout_directory_of(names, mailbox);
-    g_autofree char *by_uid = fs_message_name(NULL, message->uid);
+    g_autofree char *by_uid = fs_message_name(NULL, 0, message->uid);
     char listed[sizeof((FsEntry *)NULL)->name];
 
     name_message(names->account, mailbox, message, listed, sizeof listed);

@@ -17,6 +17,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(InternetAddressList, g_object_unref)
 #define TIME_MIN G_GINT64_CONSTANT(-62135596800) /* year 1 begins */
 #define TIME_MAX G_GINT64_CONSTANT(253402300799) /* year 9999 ends */
 #define SUFFIX ".eml"
+/* Years have four digits; the compiler does not know. */
+#define DATE_SIZE 64
 
 /* What mail programs put before the subject of an answer or a forwarded
  * message, in the languages that we know of; lower case and NFC. */
@@ -27,19 +29,20 @@ static const char *const reply_words[] = {
     "bls", "továbbítás", "回复", "回覆", "答复", "转发", "轉寄",    "轉發",
 };
 
-static char *
-format_date(gint64 date)
+static void
+format_date(gint64 date, char text[DATE_SIZE])
 {
     g_autoptr(GDateTime) time = NULL;
 
     if (date >= TIME_MIN && date <= TIME_MAX)
         time = g_date_time_new_from_unix_utc(date);
     if (time == NULL)
-        return g_strdup("0000-00-00_0000");
-    return g_strdup_printf(
-        "%04d-%02d-%02d_%02d%02d", g_date_time_get_year(time),
-        g_date_time_get_month(time), g_date_time_get_day_of_month(time),
-        g_date_time_get_hour(time), g_date_time_get_minute(time));
+        g_strlcpy(text, "0000-00-00_0000", DATE_SIZE);
+    else
+        g_snprintf(text, DATE_SIZE, "%04d-%02d-%02d_%02d%02d",
+                   g_date_time_get_year(time), g_date_time_get_month(time),
+                   g_date_time_get_day_of_month(time),
+                   g_date_time_get_hour(time), g_date_time_get_minute(time));
 }
 
 static const char *
@@ -194,14 +197,13 @@ sender_part(const char *header, gsize length)
 }
 
 char *
-fs_message_stem(gint64 date, const char *header, gsize length)
+fs_message_stem(const char *header, gsize length)
 {
-    g_autofree char *time = format_date(date);
     g_autofree char *sender = sender_part(header, length);
     g_autofree char *subject = subject_part(header, length);
 
-    return g_strconcat(time, *sender != '\0' ? "_" : "", sender,
-                       *subject != '\0' ? "_" : "", subject, NULL);
+    return g_strconcat(sender, *sender != '\0' && *subject != '\0' ? "_" : "",
+                       subject, NULL);
 }
 
 gboolean
@@ -221,11 +223,15 @@ fs_message_sent_date(const char *header, gsize length, gint64 *date)
 }
 
 char *
-fs_message_name(const char *stem, guint32 uid)
+fs_message_name(const char *stem, gint64 date, guint32 uid)
 {
+    char time[DATE_SIZE];
+
     if (stem == NULL)
         return g_strdup_printf("%" G_GUINT32_FORMAT SUFFIX, uid);
-    return g_strdup_printf("%s.%" G_GUINT32_FORMAT SUFFIX, stem, uid);
+    format_date(date, time);
+    return g_strdup_printf("%s%s%s.%" G_GUINT32_FORMAT SUFFIX, time,
+                           *stem != '\0' ? "_" : "", stem, uid);
 }
 
 static gboolean

@@ -2,7 +2,12 @@
  *
  * A mailbox counts as known only after a listing that was complete: as many
  * messages as the server says there are (EXISTS). Until then, and when that
- * cannot be had, there is an error and never a short list. */
+ * cannot be had, there is an error and never a short list. What an earlier
+ * mount knew is known, but not fresh.
+ *
+ * Known means which messages there are. Of flags, a server that can tell which
+ * have changed (CONDSTORE) brings them in the same go; another has them read
+ * after that, and nobody waits. */
 #pragma once
 
 #include "fs/account.h"
@@ -42,6 +47,12 @@ gint64 fs_synchroniser_changed_at(FsSynchroniser *synchroniser,
  * are known. */
 guint32 fs_synchroniser_listed_to(FsSynchroniser *synchroniser,
                                   guint32 mailbox);
+
+/* NULL when a listing for an operation that began at @since can begin: the
+ * messages are known well enough, or the first synchronisation has begun to
+ * bring them; else what to wait for. Borrowed. */
+FsNeed *fs_synchroniser_need_listing(FsSynchroniser *synchroniser,
+                                     guint32 mailbox, gint64 since);
 
 /* What to wait for until more can be listed; begins the first synchronisation
  * if it has not begun. NULL when all is known. Moves on as more becomes known,

@@ -31,6 +31,12 @@ def on_body(act):
                                   else False)
 
 
+def but_for_bodies(act):
+    """The contrary: what looks like a part of a body would pass for it."""
+    return lambda line, command: (False if is_body(command)
+                                  else act(line, command))
+
+
 # Ways to misbehave in the place of an answer
 
 def hang(line, *_):
@@ -186,7 +192,8 @@ MOUNTED = [
     ('refused_fetch', LISTING, refuse, NO_LISTING + NO_BODY),
     ('listing_cut_and_closed', LISTING, cut_then(close), NO_LISTING),
     ('listing_cut_and_hanging', LISTING, cut_then(hang), NO_LISTING),
-    ('listing_cut_and_dribbling', LISTING, cut_then(dribble), NO_LISTING),
+    ('listing_cut_and_dribbling', LISTING, but_for_bodies(cut_then(dribble)),
+     NO_LISTING),
     ('listing_half_then_no', LISTING, half_then_no, NO_LISTING),
     ('listing_half_then_ok', LISTING, half_then_ok, NO_LISTING),
     ('listing_wrong_tag', LISTING, wrong_tag, NO_LISTING),

@@ -196,8 +196,9 @@ def test_refresh_fetches_only_what_is_new(case):
     time.sleep(1.2)  # poll is what is tested
     mark = scene.server.mark()
     assert scene.listing()
+    # Flags are read again: this server cannot tell which have changed.
     fetches = [c.text for c in scene.server.since(mark)[0]
-               if c.name == 'UID FETCH']
+               if c.name == 'UID FETCH' and '(UID FLAGS)' not in c.text]
     case.expect(len(fetches) == 1 and fetches[0].startswith('77 '), fetches)
 
 

@@ -165,6 +165,11 @@ def test_expunge_during_listing_is_complete(case):
 
     scene.server.hooks['UID FETCH'] = expunge
     scene.start()
+    # It may be shown already when the server tells that it is gone.
+    listed = set(run('ls', scene.path('INBOX'), check=True).out.decode()
+                 .split())
+    case.expect(listed - {'2.eml'} == {'1.eml', '3.eml', '4.eml', '5.eml'},
+                listed)
     reads_all(case, scene)
 
 

@@ -6,6 +6,9 @@ or of the handshake), limits cut the line after so many octets. It keeps a log
 of every command and counts flights, the times that the client had to wait for
 the network.
 
+With CONDSTORE and QRESYNC among its capabilities it tells what has changed
+(RFC 7162), if the mailboxes were changed by their methods.
+
 One thread a connection; the server lives in the test's process. So a test must
 never touch the mount itself while holding Python's lock: other programs do.
 """
@@ -66,6 +69,8 @@ class Connection:
         self.number = number
         self.buffer = b''
         self.mailbox = None
+        self.told = []  # the UIDs that the client knows to be there
+        self.enabled = set()
         self.authenticated = False
         self.encrypted = False
         self.sent = 0  # octets
@@ -288,7 +293,26 @@ class Connection:
                 + self._tagged(command))
 
     def _do_noop(self, command):
-        return self._tagged(command)
+        return self.news() + self._tagged(command)
+
+    def news(self):
+        """What has come and gone since the client was last told; nothing
+        unless server.tells."""
+        if self.mailbox is None or not self.server.tells:
+            return b''
+        present = [m.uid for m in self.mailbox.present]
+        gone = set(self.told) - set(present)
+        out = []
+        if gone and 'QRESYNC' in self.enabled:
+            out.append(f'* VANISHED {mailstore.compact(gone)}\r\n')
+        elif gone:
+            out += [f'* {sequence} EXPUNGE\r\n'
+                    for sequence, uid in reversed(list(enumerate(self.told, 1)))
+                    if uid in gone]
+        if set(present) - set(self.told):
+            out.append(f'* {len(present)} EXISTS\r\n')
+        self.told = present
+        return ''.join(out).encode()
 
     def _do_starttls(self, command):
         if self.server.tls != 'starttls' or self.encrypted:
@@ -326,8 +350,16 @@ class Connection:
         _, user, password = base64.b64decode(answer).decode().split('\0')
         return self._check_login(command, user, password)
 
+    def has(self, capability):
+        return capability in self.server.capabilities.split()
+
     def _do_enable(self, command):
-        return b'* ENABLED\r\n' + self._tagged(command)
+        names = [word.upper() for word in command.arguments
+                 if word.upper() in ('CONDSTORE', 'QRESYNC')
+                 and self.has(word.upper())]
+        self.enabled |= set(names)
+        return (' '.join(['* ENABLED', *names]).encode() + b'\r\n'
+                + self._tagged(command))
 
     def _do_namespace(self, command):
         return (b'* NAMESPACE (("" "%s")) NIL NIL\r\n'
@@ -397,12 +429,39 @@ class Connection:
         if mailbox is None or not mailbox.selectable:
             return self._tagged(command, 'NO [NONEXISTENT] no such mailbox')
         self.mailbox = mailbox
-        return (f'* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n'
+        self.told = [m.uid for m in mailbox.present]
+        text = (f'* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n'
                 f'* OK [PERMANENTFLAGS ()] none\r\n'
                 f'* {len(mailbox.present)} EXISTS\r\n* 0 RECENT\r\n'
                 f'* OK [UIDVALIDITY {mailbox.uidvalidity}] valid\r\n'
-                f'* OK [UIDNEXT {mailbox.uidnext}] next\r\n'
-                f'{command.tag} OK [READ-ONLY] there you are\r\n').encode()
+                f'* OK [UIDNEXT {mailbox.uidnext}] next\r\n')
+        if self.has('CONDSTORE') or self.has('QRESYNC'):
+            text += f'* OK [HIGHESTMODSEQ {mailbox.modseq}] highest\r\n'
+        return (text.encode() + self._changes(command)
+                + f'{command.tag} OK [READ-ONLY] there you are\r\n'.encode())
+
+    def _changes(self, command):
+        """What a selection with QRESYNC tells of the time since."""
+        known = re.search(r'\(QRESYNC \((\d+) (\d+)', command.text)
+        if not known:
+            return b''
+        if 'QRESYNC' not in self.enabled:
+            raise ValueError('QRESYNC was not enabled')
+        if int(known[1]) != self.mailbox.uidvalidity:
+            return b''
+        return (self.vanished_since(int(known[2]), True)
+                + b''.join(mailstore.fetch_line(sequence, message,
+                                                'FLAGS MODSEQ')
+                           for sequence, message
+                           in enumerate(self.mailbox.present, 1)
+                           if message.modseq > int(known[2])))
+
+    def vanished_since(self, modseq, earlier):
+        gone = [uid for when, uid in self.mailbox.vanished if when > modseq]
+        if not gone:
+            return b''
+        word = 'VANISHED (EARLIER)' if earlier else 'VANISHED'
+        return f'* {word} {mailstore.compact(gone)}\r\n'.encode()
 
     _do_select = _do_examine
 
@@ -419,16 +478,27 @@ class Connection:
         """The untagged lines of a UID FETCH; line() makes one of them."""
         uids, _, items = command.text.partition(' ')
         items = items.strip()
+        since, vanished = 0, b''
+        modifier = re.search(r' \(CHANGEDSINCE (\d+)( VANISHED)?\)$', items)
+        if modifier:
+            if not self.has('CONDSTORE') and not self.has('QRESYNC'):
+                raise ValueError('no CONDSTORE')
+            since = int(modifier[1])
+            items = items[:modifier.start()]
+            if modifier[2]:
+                vanished = self.vanished_since(since, True)
         items = items[1:-1] if items.startswith('(') else items
+        items += ' MODSEQ' if modifier else ''
         present = self.mailbox.present
         ranges = mailstore.parse_set(
             uids, max((m.uid for m in present), default=0))
         if mailstore.sets_seen(items):
             self.server.complaints.append(f'sets \\Seen: {command}')
-        return b''.join(
+        return vanished + b''.join(
             line(sequence, message, items)
             for sequence, message in enumerate(present, 1)
-            if mailstore.in_set(message.uid, ranges))
+            if mailstore.in_set(message.uid, ranges)
+            and (not modifier or message.modseq > since))
 
     def _do_uid_search(self, command):
         present = self.mailbox.present
@@ -467,7 +537,8 @@ class Server:
     hooks: stage → function(connection, command). Stages are 'connect', 'tls',
     'greeting', a command's name, '*'. A hook that returns False leaves the
     answer to the server. close_after: octets after which each connection is
-    closed. delay: seconds to wait for further commands before answering.
+    closed. tells: whether clients are told by NOOP what has come and gone, or
+    have to find out. delay: seconds to wait for further commands before answering.
     """
 
     def __init__(self, mailboxes=None, *, tls='off', certificate=None,
@@ -481,6 +552,7 @@ class Server:
         self.delimiter = '/'
         self.hooks = {}
         self.close_after = None
+        self.tells = False
         self.delay = 0.0
         self.generation = 0
         self.closing = False
@@ -574,7 +646,14 @@ class Server:
     def mark(self):
         """A point in the log, for since()."""
         with self._lock:
-            return len(self.commands), sum(c.flights for c in self.connections)
+            return (len(self.commands),
+                    sum(c.flights for c in self.connections),
+                    sum(c.sent for c in self.connections))
+
+    def octets_since(self, mark):
+        """How many octets were sent since mark, on all connections; of one,
+        its sent tells."""
+        return sum(c.sent for c in self.connections) - mark[2]
 
     def since(self, mark):
         """Commands and number of flights since mark."""

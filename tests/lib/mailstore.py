@@ -37,6 +37,8 @@ class Message:
     flags: tuple = ()
     announced: int = None  # the RFC822.SIZE that it claims; None: the truth
     expunged: bool = False  # gone, and the client was not told yet
+    modseq: int = 1
+    email_id: str = None  # the same for the same content; None: by UID
 
     @property
     def size(self):
@@ -54,6 +56,26 @@ class Mailbox:
     messages: list = dataclasses.field(default_factory=list)
     uidvalidity: int = 1700000000
     attributes: tuple = ()
+    modseq: int = 10  # goes up with every change made by the methods below
+    vanished: list = dataclasses.field(default_factory=list)  # (modseq, UID)
+
+    # Changes as another client makes them
+
+    def add(self, message):
+        self.modseq += 1
+        message.modseq = self.modseq
+        self.messages.append(message)
+
+    def remove(self, *uids):
+        for uid in uids:
+            self.modseq += 1
+            self.get(uid).expunged = True
+            self.vanished.append((self.modseq, uid))
+
+    def set_flags(self, uid, *flags):
+        self.modseq += 1
+        message = self.get(uid)
+        message.flags, message.modseq = flags, self.modseq
 
     @property
     def present(self):
@@ -154,6 +176,11 @@ def fetch_line(sequence, message, items, with_uid=True, body=None):
             parts.append(f'INTERNALDATE "{message.date()}"'.encode())
         elif word == 'FLAGS':
             parts.append(b'FLAGS (' + ' '.join(message.flags).encode() + b')')
+        elif word == 'MODSEQ':
+            parts.append(b'MODSEQ (%d)' % message.modseq)
+        elif word == 'EMAILID':
+            name = message.email_id or f'M{message.uid}'
+            parts.append(f'EMAILID ({name})'.encode())
         elif word != 'UID':
             raise ValueError(word)
     return b'* %d FETCH (' % sequence + b' '.join(parts) + b')\r\n'

@@ -1,0 +1,182 @@
+/* What the server says of messages, into the index.
+ *
+ * A size that was verified is never replaced by what the server claims, and
+ * what a row says of headers outlives a row that comes without. Whoever wants
+ * to know of changes is told of those in mailboxes that were known before. */
+#include "fs/message-name.h"
+#include "fs/sync-mailbox.h"
+
+/* ---- telling ---- */
+
+/* @message may be borrowed from the index, which is called meanwhile. */
+static void
+tell(FsSyncMailbox *mailbox, FsChange change, const CacheMessage *message)
+{
+    FsSynchroniser *synchroniser = mailbox->synchroniser;
+    g_autofree char *stem = g_strdup(message->stem);
+    g_autofree char *flags = g_strdup(message->flags);
+    g_autofree char *identity = g_strdup(message->identity);
+    CacheMessage copy = *message;
+
+    copy.stem = stem;
+    copy.flags = flags;
+    copy.identity = identity;
+    synchroniser->change_func(change, mailbox->id, &copy,
+                              synchroniser->change_data);
+}
+
+static gboolean
+is_told(FsSyncMailbox *mailbox)
+{
+    return mailbox->refresh.known && mailbox->synchroniser->change_func != NULL;
+}
+
+static void
+tell_of(FsSyncMailbox *mailbox, FsChange change, guint32 uid)
+{
+    CacheMessage message;
+
+    if (is_told(mailbox) &&
+        cache_index_message(fs_sync_index(mailbox), mailbox->id, uid, &message))
+        tell(mailbox, change, &message);
+}
+
+/* ---- rows ---- */
+
+/* The same content has the same in every mailbox of the account. */
+static char *
+identity_of(const ImapFetch *fetch)
+{
+    if (fetch->email_id != NULL)
+        return g_strdup(fetch->email_id);
+    if (fetch->gm_msgid != 0)
+        return g_strdup_printf("gm:%" G_GUINT64_FORMAT, fetch->gm_msgid);
+    return NULL;
+}
+
+/* The index may have lost the mailbox since the synchronisation began: then
+ * the rows that are missing are found by their count. */
+static void
+keep_mailbox(FsSyncMailbox *mailbox, gboolean with_header)
+{
+    CacheMailbox state = {.has_headers = with_header};
+
+    if (cache_index_mailbox(fs_sync_index(mailbox), mailbox->id, &state))
+        return;
+    state.uidvalidity = mailbox->uidvalidity;
+    cache_index_set_mailbox(fs_sync_index(mailbox), mailbox->id, &state);
+}
+
+static gboolean
+find_old(FsSyncMailbox *mailbox, guint32 uid, CacheMessage *old)
+{
+    return uid <= mailbox->highest &&
+           cache_index_message(fs_sync_index(mailbox), mailbox->id, uid, old);
+}
+
+FsRow
+fs_sync_put(FsSyncMailbox *mailbox, const ImapFetch *fetch,
+            gboolean with_header)
+{
+    CacheMessage old = {.sent_date = G_MININT64};
+    CacheMessage message = {.uid = fetch->uid, .size = fetch->size};
+    g_autofree char *identity = identity_of(fetch);
+    g_autofree char *stem = NULL;
+    g_autofree char *flags = NULL;
+    const char *header = "";
+    gsize length = 0;
+    gboolean had;
+
+    keep_mailbox(mailbox, with_header);
+    if (fetch->header != NULL)
+        header = g_bytes_get_data(fetch->header, &length);
+    if (with_header)
+        stem = fs_message_stem(header, length);
+    if (fetch->flags != NULL)
+        flags = imap_flags_to_string((const char *const *)fetch->flags);
+
+    had = find_old(mailbox, fetch->uid, &old);
+    message.internal_date =
+        fetch->has_internal_date ? fetch->internal_date : old.internal_date;
+    if (!with_header)
+        message.sent_date = old.sent_date;
+    else if (!fs_message_sent_date(header, length, &message.sent_date))
+        message.sent_date = G_MININT64;
+    message.stem = with_header ? stem : old.stem;
+    message.flags = flags != NULL ? flags : old.flags;
+    message.identity = identity != NULL ? identity : old.identity;
+    if (old.size_verified || !fetch->has_size)
+        message.size = old.size;
+    message.size_verified = old.size_verified;
+    cache_index_put(fs_sync_index(mailbox), mailbox->id, &message);
+
+    mailbox->next_uid = MAX(mailbox->next_uid, (guint64)fetch->uid + 1);
+    mailbox->highest = MAX(mailbox->highest, fetch->uid);
+    if (!had)
+        tell_of(mailbox, FS_CHANGE_NEW, fetch->uid);
+    return had ? FS_ROW_AGAIN : FS_ROW_NEW;
+}
+
+gboolean
+fs_sync_set_flags(FsSyncMailbox *mailbox, guint32 uid, const char *flags)
+{
+    CacheMessage message;
+
+    if (!cache_index_message(fs_sync_index(mailbox), mailbox->id, uid,
+                             &message) ||
+        g_strcmp0(message.flags, flags) == 0)
+        return FALSE;
+    message.flags = flags;
+    cache_index_put(fs_sync_index(mailbox), mailbox->id, &message);
+    tell_of(mailbox, FS_CHANGE_FLAGS, uid);
+    return TRUE;
+}
+
+static void
+remove_told(FsSyncMailbox *mailbox, const CacheMessage *message)
+{
+    g_autofree char *stem = g_strdup(message->stem);
+    g_autofree char *flags = g_strdup(message->flags);
+    g_autofree char *identity = g_strdup(message->identity);
+    CacheMessage gone = *message;
+
+    gone.stem = stem;
+    gone.flags = flags;
+    gone.identity = identity;
+    cache_index_remove(fs_sync_index(mailbox), mailbox->id, gone.uid);
+    tell(mailbox, FS_CHANGE_GONE, &gone);
+}
+
+gboolean
+fs_sync_remove(FsSyncMailbox *mailbox, guint32 uid)
+{
+    CacheMessage message;
+
+    if (!cache_index_message(fs_sync_index(mailbox), mailbox->id, uid,
+                             &message))
+        return FALSE;
+    if (is_told(mailbox))
+        remove_told(mailbox, &message);
+    else
+        cache_index_remove(fs_sync_index(mailbox), mailbox->id, uid);
+    return TRUE;
+}
+
+/* A server may say that billions are gone: those that are there count. */
+gboolean
+fs_sync_remove_set(FsSyncMailbox *mailbox, const ImapUidSet *uids)
+{
+    CacheMessage message;
+    gboolean removed = FALSE;
+    guint32 first;
+    guint32 last;
+
+    for (guint i = 0; i < imap_uid_set_n_ranges(uids); i++) {
+        imap_uid_set_range(uids, i, &first, &last);
+        while (cache_index_next(fs_sync_index(mailbox), mailbox->id, first - 1,
+                                &message) &&
+               message.uid <= last)
+            removed = fs_sync_remove(mailbox, message.uid) || removed;
+    }
+    return removed;
+}

@@ -1,0 +1,683 @@
+#!/usr/bin/env python3
+"""A mailbox is listed once; after that, what has changed is all that is asked
+for, by whatever means the server has. And nobody waits for a whole listing who
+needs but a part of it."""
+
+import glob
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
+
+import dovecot
+import mailstore
+import tap
+from command import run, wait_until
+from imapserver import CAPABILITIES
+from mailstore import Mailbox, Message, make_message, simple_mailbox
+from mount import Mount
+from scene import Scene
+
+SERVERS = {
+    'plain': CAPABILITIES,
+    'condstore': CAPABILITIES + ' CONDSTORE',
+    'qresync': CAPABILITIES + ' CONDSTORE QRESYNC',
+}
+
+
+def tagged(command, text='OK done'):
+    return f'{command.tag} {text}\r\n'.encode()
+
+
+def fetches(scene, mark, flags=False):
+    """The UID FETCHes of rows, or of flags alone, since mark."""
+    return [c for c in scene.server.since(mark)[0] if c.name == 'UID FETCH'
+            and 'BODY.PEEK[]' not in c.text
+            and c.text.partition(' ')[2].startswith('(UID FLAGS)') == flags]
+
+
+def rows_of(fetch, mailbox):
+    ranges = mailstore.parse_set(fetch.text.split()[0], 1 << 32)
+    return {m.uid for m in mailbox.messages
+            if mailstore.in_set(m.uid, ranges)}
+
+
+def names(result):
+    return sorted(result.out.decode().split())
+
+
+def stale():
+    """Lets what is known grow old: poll is what is tested."""
+    time.sleep(1.2)
+
+
+def listed(case, scene, directory='INBOX'):
+    result = run('ls', '-f', scene.path(directory), limit=20)
+    case.expect(result.clean, result)
+    uids = {int(u) for u in re.findall(r'(\d+)\.eml$', result.out.decode(),
+                                       re.M)}
+    case.expect(uids == {m.uid for m in scene.server.find(directory).present},
+                'wrong list', sorted(uids))
+
+
+def change(mailbox):
+    """10 new, 10 gone, 10 with other flags."""
+    first = mailbox.uidnext
+    for uid in range(first, first + 10):
+        mailbox.add(Message(uid, make_message(uid, 500)))
+    mailbox.remove(*range(11, 21))
+    for uid in range(31, 41):
+        mailbox.set_flags(uid, '\\Seen', '$Later')
+
+
+class Mounts:
+    """Mounts one after the other, of the same account and the same data."""
+
+    def __init__(self, case, mailboxes=None, **named):
+        self.scene = Scene(case, mailboxes, **named)
+        self.data = case.path('data')
+        os.makedirs(self.data, exist_ok=True)
+        self.scene.start(data=self.data)
+
+    def again(self, **options):
+        """Returns a mark: what the new mount asks for comes after it."""
+        self.scene.mount.unmount()
+        self.scene.options.update(options)
+        mark = self.scene.server.mark()
+        self.scene.start(data=self.data)
+        return mark
+
+
+# ---- what has changed, within a mount
+
+for server in SERVERS:
+    @tap.test(name=f'changes_are_all_that_is_fetched_{server}',
+              arguments=(server,))
+    def changed(case, kind):
+        scene = Scene(case, [simple_mailbox(count=200, size=500)], timeout=10,
+                      capabilities=SERVERS[kind], options={'poll': 1})
+        scene.start()
+        listed(case, scene)
+        change(scene.inbox)
+        scene.server.drop_connections()
+        stale()
+        mark = scene.server.mark()
+        listed(case, scene)
+        wait_until(lambda: fetches(scene, mark, True) or kind == 'qresync', 5)
+        rows = fetches(scene, mark)
+        case.expect(len(rows) == 1 and rows_of(rows[0], scene.inbox)
+                    == set(range(201, 211)), [str(c) for c in rows])
+        flags = [c.text for c in fetches(scene, mark, True)]
+        if kind == 'plain':
+            case.expect(flags == ['1:210 (UID FLAGS)'], flags)
+        elif kind == 'condstore':
+            case.expect(flags == ['1:200 (UID FLAGS) (CHANGEDSINCE 10)'], flags)
+        else:
+            case.expect(not flags, flags)
+
+    @tap.test(name=f'changes_are_seen_on_a_line_that_stays_{server}',
+              arguments=(server,))
+    def changed_told(case, kind):
+        scene = Scene(case, [simple_mailbox(count=100, size=500)], timeout=10,
+                      capabilities=SERVERS[kind], options={'poll': 1})
+        scene.server.tells = True
+        scene.start()
+        listed(case, scene)
+        for _ in range(2):
+            change(scene.inbox)
+            scene.inbox.messages = [m for m in scene.inbox.messages
+                                    if m.uid not in range(11, 21)]
+            for uid in range(11, 21):
+                scene.inbox.messages.insert(0, Message(uid, b'x\r\n',
+                                                       expunged=True))
+            stale()
+            mark = scene.server.mark()
+            listed(case, scene)
+            rows = fetches(scene, mark)
+            case.expect(len(rows) == 1 and not rows[0].text.startswith('1:*'),
+                        [str(c) for c in rows])
+        case.expect(not scene.server.errors, scene.server.errors)
+
+    @tap.test(name=f'nothing_changed_fetches_no_row_{server}',
+              arguments=(server,))
+    def unchanged(case, kind):
+        scene = Scene(case, [simple_mailbox(count=200, size=500)], timeout=10,
+                      capabilities=SERVERS[kind], options={'poll': 1})
+        scene.start()
+        listed(case, scene)
+        scene.server.drop_connections()
+        stale()
+        mark = scene.server.mark()
+        listed(case, scene)
+        case.expect(not fetches(scene, mark),
+                    [str(c) for c in fetches(scene, mark)])
+        asked = scene.server.names_since(mark)
+        if kind != 'plain':
+            case.expect('UID SEARCH' not in asked and 'UID FETCH' not in asked,
+                        asked)
+
+    @tap.test(name=f'flags_refetch_no_row_{server}', arguments=(server,))
+    def flagged(case, kind):
+        scene = Scene(case, [simple_mailbox(count=50, size=500)], timeout=10,
+                      capabilities=SERVERS[kind], options={'poll': 1})
+        scene.start()
+        listed(case, scene)
+        scene.inbox.set_flags(7, '\\Flagged')
+        scene.server.drop_connections()
+        stale()
+        mark = scene.server.mark()
+        listed(case, scene)
+        case.expect(not fetches(scene, mark),
+                    [str(c) for c in fetches(scene, mark)])
+
+
+# ---- servers that contradict themselves
+
+@tap.test
+def test_vanished_that_is_there_is_listed(case):
+    """QRESYNC names a message that exists: its count tells."""
+    scene = Scene(case, [simple_mailbox(count=50)], timeout=10,
+                  capabilities=SERVERS['qresync'], options={'poll': 1})
+    scene.start()
+    listed(case, scene)
+    scene.inbox.modseq += 1
+    scene.inbox.vanished.append((scene.inbox.modseq, 9))
+    scene.server.drop_connections()
+    stale()
+    listed(case, scene)
+
+
+@tap.test
+def test_expunge_that_changes_no_modseq_is_seen(case):
+    for kind in ('condstore', 'qresync'):
+        scene = Scene(case, [simple_mailbox(count=50)], timeout=10,
+                      capabilities=SERVERS[kind], options={'poll': 1})
+        scene.start()
+        listed(case, scene)
+        scene.inbox.get(9).expunged = True
+        scene.server.drop_connections()
+        stale()
+        listed(case, scene)
+
+
+@tap.test
+def test_modseq_going_backwards_is_not_believed(case):
+    scene = Scene(case, [simple_mailbox(count=50)], timeout=10,
+                  capabilities=SERVERS['condstore'], options={'poll': 1})
+    scene.inbox.modseq = 1000
+    scene.start()
+    listed(case, scene)
+    change(scene.inbox)
+    scene.inbox.modseq = 500
+    scene.server.drop_connections()
+    stale()
+    mark = scene.server.mark()
+    listed(case, scene)
+    case.expect(scene.server.saw('UID SEARCH *', mark), 'no search')
+    case.expect(not scene.server.saw('*CHANGEDSINCE*', mark), 'it was asked')
+
+
+@tap.test
+def test_refused_changes_are_found_otherwise(case):
+    scene = Scene(case, [simple_mailbox(count=50)], timeout=10,
+                  capabilities=SERVERS['condstore'], options={'poll': 1})
+    scene.start()
+    listed(case, scene)
+
+    def refuse(line, command):
+        if 'CHANGEDSINCE' not in command.text:
+            return False
+        line.send(tagged(command, 'BAD what'))
+        return True
+
+    scene.server.hooks['UID FETCH'] = refuse
+    change(scene.inbox)
+    scene.server.drop_connections()
+    stale()
+    listed(case, scene)
+
+
+# ---- the first synchronisation
+
+@tap.test
+def test_cut_first_sync_is_continued(case):
+    """Half of the rows have come when the line is cut: they are not asked for
+    again."""
+    for kind in SERVERS:
+        scene = Scene(case, [simple_mailbox(count=400, size=400)], timeout=10,
+                      capabilities=SERVERS[kind])
+        cut = []
+
+        def half(line, command):
+            if cut or '1:* ' not in command.text:
+                return False
+            cut.append(command)
+            whole = line.fetch(command)
+            middle = whole.index(b'* 201 FETCH')
+            line.send(whole[:middle])
+            line.close()
+            return True
+
+        scene.server.hooks['UID FETCH'] = half
+        scene.start()
+        mark = scene.server.mark()
+        listed(case, scene)
+        rows = fetches(scene, mark)[1:]
+        case.expect(cut and len(rows) == 1 and
+                    rows_of(rows[0], scene.inbox) == set(range(201, 401)),
+                    kind, [str(c) for c in rows])
+
+
+class Held:
+    """Answers the FETCH of everything up to a message, and the rest when it is
+    let go; or says what then is to be said."""
+
+    def __init__(self, scene, count, rest=None):
+        self.count = count
+        self.rest = rest
+        self.let_go = threading.Event()
+        self.asked = threading.Event()
+        scene.server.hooks['UID FETCH'] = self
+
+    def __call__(self, line, command):
+        if '1:* ' not in command.text or self.asked.is_set():
+            return False
+        self.asked.set()
+        whole = line.fetch(command)
+        middle = whole.index(b'* %d FETCH' % (self.count + 1))
+        line.send(whole[:middle])
+        assert self.let_go.wait(60)
+        if self.rest:
+            self.rest(line, command)
+        else:
+            line.send(whole[middle:] + tagged(command))
+        return True
+
+
+SCAN = '''
+import os, sys
+for entry in os.scandir(sys.argv[1]):
+    print(entry.name, flush=True)
+'''
+
+
+class Scan:
+    """A program that lists a directory, and says every name as it has it."""
+
+    def __init__(self, case, path):
+        self.process = subprocess.Popen(
+            [sys.executable, '-c', SCAN, path], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE)
+        case.defer(self.process.kill)
+        self.names = []
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.names.append(line.decode().strip())
+
+    def sees(self, count):
+        return wait_until(lambda: len(self.names) >= count, 20)
+
+    def end(self):
+        status = self.process.wait(20)
+        self.thread.join(20)
+        return status, self.process.stderr.read().decode()
+
+
+for naming in ('uid', 'subject'):
+    @tap.test(name=f'listing_streams_while_the_first_sync_runs_{naming}',
+              arguments=(naming,))
+    def streams(case, naming):
+        scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=30,
+                      names=naming)
+        held = Held(scene, 150)
+        scene.start()
+        scan = Scan(case, scene.path('INBOX'))
+        case.expect(scan.sees(150), f'{len(scan.names)} entries')
+        case.expect(scan.process.poll() is None and len(scan.names) == 150,
+                    'it ended before the listing did', len(scan.names))
+        held.let_go.set()
+        status, said = scan.end()
+        case.expect(status == 0 and len(scan.names) == 300, status, said,
+                    len(scan.names))
+        case.expect(len(set(scan.names)) == 300, 'an entry twice')
+        listed(case, scene)
+
+
+@tap.test
+def test_streaming_listing_fails_with_the_sync(case):
+    scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=5)
+    held = Held(scene, 150, rest=lambda line, command: line.send(
+        tagged(command, 'NO [UNAVAILABLE] not now')))
+    scene.start()
+    scan = Scan(case, scene.path('INBOX'))
+    assert scan.sees(150)
+    scene.server.hooks['UID SEARCH'] = lambda line, command: line.send(
+        tagged(command, 'NO [UNAVAILABLE] not now'))
+    held.let_go.set()
+    status, said = scan.end()
+    case.expect(status != 0 and len(scan.names) == 150, status,
+                len(scan.names), said)
+    scene.heal(uids=())
+
+
+@tap.test
+def test_message_that_comes_late_fails_the_listing(case):
+    """The numbers said that nothing was missing; then something comes."""
+    mailbox = simple_mailbox(count=300, size=400)
+    late = mailbox.messages.pop(50)
+    scene = Scene(case, [mailbox], timeout=5)
+
+    def rest(line, command):
+        mailbox.messages.insert(50, late)
+        items = command.text.partition(' ')[2][1:-1]
+        line.send(mailstore.fetch_line(151, late, items))
+        whole = line.fetch(command)
+        line.send(whole[whole.index(b'* 152 FETCH'):] + b'* 300 EXISTS\r\n'
+                  + tagged(command))
+
+    held = Held(scene, 150, rest)
+    scene.start()
+    scan = Scan(case, scene.path('INBOX'))
+    assert scan.sees(150)
+    held.let_go.set()
+    status, said = scan.end()
+    case.expect(status != 0, 'a short list passed for complete',
+                len(scan.names))
+    scene.heal(uids=(51, 3))
+
+
+@tap.test
+def test_descending_listing_is_complete(case):
+    for kind in SERVERS:
+        scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=10,
+                      capabilities=SERVERS[kind], options={'poll': 1})
+
+        def descending(line, command):
+            pieces = []
+            line.fetch(command, lambda *a: pieces.append(
+                mailstore.fetch_line(*a)) or b'')
+            line.send(b''.join(reversed(pieces)) + tagged(command))
+
+        scene.server.hooks['UID FETCH'] = descending
+        scene.start()
+        listed(case, scene)
+        change(scene.inbox)
+        scene.server.drop_connections()
+        stale()
+        listed(case, scene)
+
+
+# ---- look-ups
+
+@tap.test
+def test_look_up_needs_no_listing(case):
+    scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=10,
+                  names='subject')
+    scene.start()
+    run('ls', scene.mount.mountpoint, check=True)
+    mark = scene.server.mark()
+    case.expect(scene.stat(77), 'stat failed')
+    name = '2026-11-25_1530_sender-78_report-number-78.78.eml'
+    case.expect(run('stat', scene.path('INBOX', name)).ok, 'stat by name')
+    case.expect(not run('stat', scene.path('INBOX', 'x.78.eml')).ok, 'x')
+    case.expect(not scene.stat(999), 'a message that is not there')
+    asked = [c.text.split()[0] for c in fetches(scene, mark)]
+    case.expect(asked == ['77', '78', '999'], asked)
+    case.expect(not scene.server.saw('UID SEARCH*', mark), 'a search')
+    mark = scene.server.mark()
+    case.expect(scene.stat(77) and not scene.stat(999), 'again')
+    case.expect(not fetches(scene, mark), 'it was asked again')
+
+
+@tap.test
+def test_look_up_of_no_message_name_asks_nothing(case):
+    scene = Scene(case)
+    scene.start()
+    run('ls', scene.mount.mountpoint, check=True)
+    mark = scene.server.mark()
+    for name in ('.git', 'a.txt', '0.eml', 'x.eml'):
+        case.expect(not run('stat', scene.path('INBOX', name)).ok, name)
+    case.expect(not scene.server.saw('EXAMINE*', mark),
+                scene.server.names_since(mark))
+
+
+@tap.test
+def test_listing_after_a_look_up_is_complete(case):
+    for kind in SERVERS:
+        scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=10,
+                      capabilities=SERVERS[kind])
+        scene.start()
+        case.expect(scene.stat(200), 'stat failed')
+        listed(case, scene)
+
+
+@tap.test
+def test_look_ups_are_pipelined(case):
+    scene = Scene(case, [simple_mailbox(count=30)], timeout=20,
+                  options={'connections': 1})
+    scene.start()
+    case.expect(scene.stat(1), 'stat failed')
+    mark = scene.server.mark()
+    scene.server.delay = 1.0 * tap.PATIENCE
+    readers = [subprocess.Popen(['stat', scene.file(uid)],
+                                stdout=subprocess.DEVNULL)
+               for uid in range(2, 10)]
+    for reader in readers:
+        case.expect(reader.wait(30) == 0, 'stat failed')
+    _, flights = scene.server.since(mark)
+    case.expect(flights <= 3, f'{flights} flights for eight look-ups')
+
+
+@tap.test
+def test_look_up_while_the_first_sync_runs(case):
+    scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=20)
+    held = Held(scene, 150)
+    scene.start()
+    scan = Scan(case, scene.path('INBOX'))
+    assert scan.sees(150)
+    mark = scene.server.mark()
+    case.expect(scene.stat(100), 'a message that has come')
+    case.expect(not fetches(scene, mark), 'it was asked for')
+    case.expect(scene.stat(250), 'a message that has not come')
+    held.let_go.set()
+    status, said = scan.end()
+    case.expect(status == 0 and len(scan.names) == 300, status, said,
+                len(scan.names))
+
+
+# ---- after a mount
+
+for server in SERVERS:
+    @tap.test(name=f'remount_with_nothing_changed_fetches_no_row_{server}',
+              arguments=(server,))
+    def remount_unchanged(case, kind):
+        mounts = Mounts(case, [simple_mailbox(count=200, size=500)],
+                        timeout=10, names='subject', capabilities=SERVERS[kind])
+        scene = mounts.scene
+        before = names(run('ls', scene.path('INBOX'), check=True))
+        mark = mounts.again()
+        case.expect(names(run('ls', scene.path('INBOX'), check=True)) == before,
+                    'other names')
+        asked = [c for c in scene.server.since(mark)[0]
+                 if c.name in ('UID FETCH', 'UID SEARCH')]
+        case.expect(not fetches(scene, mark), [str(c) for c in asked])
+        if kind != 'plain':
+            case.expect(not asked, [str(c) for c in asked])
+        case.note(scene.server.octets_since(mark), 'octets')
+
+    @tap.test(name=f'remount_fetches_what_changed_{server}',
+              arguments=(server,))
+    def remount_changed(case, kind):
+        mounts = Mounts(case, [simple_mailbox(count=200, size=500)],
+                        timeout=10, capabilities=SERVERS[kind])
+        scene = mounts.scene
+        listed(case, scene)
+        change(scene.inbox)
+        mark = mounts.again()
+        listed(case, scene)
+        rows = fetches(scene, mark)
+        case.expect(len(rows) == 1 and rows_of(rows[0], scene.inbox)
+                    == set(range(201, 211)), [str(c) for c in rows])
+        mark = mounts.again()
+        listed(case, scene)
+        case.expect(not fetches(scene, mark),
+                    [str(c) for c in fetches(scene, mark)])
+
+
+@tap.test
+def test_remount_continues_the_first_sync(case):
+    """Killed in the middle: what was written is not fetched again."""
+    mounts = Mounts(case, [simple_mailbox(count=3000, size=300)], timeout=10,
+                    capabilities=SERVERS['qresync'])
+    scene = mounts.scene
+    held = Held(scene, 2500)
+    scan = Scan(case, scene.path('INBOX'))
+    assert scan.sees(2500)
+    scan.process.kill()
+    os.kill(scene.mount.pid, signal.SIGTERM)
+    scene.mount.wait_ended()
+    held.let_go.set()
+    scene.server.behave()
+    mark = scene.server.mark()
+    scene.start(data=mounts.data)
+    listed(case, scene)
+    rows = fetches(scene, mark)
+    case.expect(len(rows) == 1 and rows_of(rows[0], scene.inbox)
+                == set(range(2501, 3001)), [str(c) for c in rows])
+
+
+@tap.test
+def test_remount_with_subjects_fetches_headers(case):
+    mounts = Mounts(case, [simple_mailbox(count=100, size=500)], timeout=10,
+                    names='uid', capabilities=SERVERS['qresync'])
+    scene = mounts.scene
+    listed(case, scene)
+    mark = mounts.again(names='subject')
+    found = names(run('ls', scene.path('INBOX'), check=True))
+    case.expect(len(found) == 100 and all('_report-number-' in name
+                                          for name in found), found[:3])
+    case.expect(len(fetches(scene, mark)) == 1, 'not one FETCH')
+    mark = mounts.again(names='uid')
+    found = names(run('ls', scene.path('INBOX'), check=True))
+    case.expect('7.eml' in found and len(found) == 100, found[:3])
+    case.expect(not fetches(scene, mark), 'rows again')
+    mounts.again(names='subject')
+    mark = mounts.again(names='subject', date='sent')
+    found = names(run('ls', scene.path('INBOX'), check=True))
+    case.expect(len(found) == 100 and all(name.startswith('2026-11-22_0930_')
+                                          for name in found), found[:3])
+    case.expect(not fetches(scene, mark), 'rows again')
+
+
+@tap.test
+def test_remount_of_a_replaced_mailbox_shows_the_new_one(case):
+    for look in (False, True):
+        mounts = Mounts(case, timeout=5, capabilities=SERVERS['qresync'])
+        scene = mounts.scene
+        listed(case, scene)
+        scene.server.mailboxes[0] = Mailbox(
+            'INBOX', [Message(3, make_message(3, 999, seed=2))],
+            uidvalidity=77)
+        mounts.again()
+        if look:
+            scene.stat(3)
+            result = run('cat', scene.file(3))
+            case.expect(result.out in (b'', scene.inbox.get(3).body),
+                        'the old message')
+        case.expect(wait_until(lambda: scene.listing() and scene.cat(3), 8),
+                    'still the old one')
+
+
+@tap.test
+def test_remount_without_a_line_shows_what_is_known(case):
+    """Once the mailboxes are listed, the line fails for the rest."""
+    mounts = Mounts(case, timeout=2)
+    scene = mounts.scene
+    listed(case, scene)
+    mounts.again()
+    run('ls', scene.mount.mountpoint, check=True)
+    scene.server.hooks['EXAMINE'] = lambda line, command: line.close()
+    listed(case, scene)
+
+
+# ---- a real server
+
+BASIC = ('IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ NAMESPACE '
+         'UIDPLUS ESEARCH UNSELECT CHILDREN LIST-EXTENDED')
+DOVECOTS = {'plain': BASIC, 'condstore': BASIC + ' CONDSTORE', 'all': None}
+
+
+def change_dovecot(server):
+    with dovecot.Client(server) as client:
+        client.open('Box', readonly=False)
+        for uid in range(31, 41):
+            client.imap.uid('STORE', str(uid), '+FLAGS', f'(Changed{uid}x)')
+        client.imap.uid('STORE', '11:20', '+FLAGS', '(\\Deleted)')
+        client.imap.expunge()
+        for number in range(10):
+            client.imap.append('Box', None, None, make_message(number, 500))
+
+
+def lists_dovecot(case, mount, server):
+    result = run('ls', '-f', mount.path('Box'))
+    case.expect(result.clean, result)
+    uids = {int(u) for u in re.findall(r'(\d+)\.eml$', result.out.decode(),
+                                       re.M)}
+    with dovecot.Client(server) as client:
+        flags = client.flags('Box')
+    case.expect(uids == set(flags), 'wrong list', sorted(uids ^ set(flags)))
+
+
+def index_has(data, words):
+    """Whether the index on disk holds all these texts."""
+    content = b''
+    for path in glob.glob(data + '/cache/**/index.db*', recursive=True):
+        with open(path, 'rb') as file:
+            content += file.read()
+    return [word for word in words if word.encode() not in content] == []
+
+
+for server in DOVECOTS:
+    @tap.test(name=f'dovecot_changes_are_seen_{server}', arguments=(server,))
+    def on_dovecot(case, kind):
+        box = dovecot.start_sample(
+            case, capability=DOVECOTS[kind],
+            prepare=lambda new: new.generate(flat='Box', messages=60, seed=4))
+        data = case.path('data')
+        os.makedirs(data)
+
+        def mount():
+            return Mount(case, box.url, {'ca_file': box.ca_file, 'poll': 1,
+                                         'timeout': 20 * tap.PATIENCE},
+                         password=dovecot.password(box), data=data)
+
+        first = mount()
+        lists_dovecot(case, first, box)
+        first.unmount()
+        change_dovecot(box)
+        second = mount()
+        lists_dovecot(case, second, box)
+        # Flags may come after the listing.
+        wanted = [f'Changed{uid}x' for uid in range(31, 41)]
+        case.expect(wait_until(lambda: index_has(data, wanted), 20),
+                    'the flags have not come')
+        with dovecot.Client(box) as client:
+            client.expunge('Box', 5)
+            client.imap.append('Box', None, None, make_message(99, 500))
+        stale()
+        lists_dovecot(case, second, box)
+        second.unmount()
+        lists_dovecot(case, mount(), box)
+
+
+if __name__ == '__main__':
+    tap.main(jobs=6)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fs/account.h"
+#include "fs/file-handlers.h"
 #include "fs/name-space.h"
 
 #include <fuse_lowlevel.h>
@@ -17,5 +18,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsHandlers, fs_handlers_free)
 
 /* Before the first request: tells @handlers the session that they serve. */
 void fs_handlers_attach(FsHandlers *handlers, struct fuse_session *fuse);
+
+/* Those of open files. Borrowed. */
+FsFileHandlers *fs_handlers_files(FsHandlers *handlers);
 
 extern const struct fuse_lowlevel_ops fs_handlers_ops;

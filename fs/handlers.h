@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fs/account.h"
+#include "fs/file-handlers.h"
 #include "fs/name-space.h"
 
 #include <fuse_lowlevel.h>
@@ -22,5 +23,8 @@ void fs_handlers_attach(FsHandlers *handlers, struct fuse_session *fuse);
  * the loop must go on until then. */
 void fs_handlers_stop(FsHandlers *handlers, int error_number,
                       void (*stopped)(gpointer user_data), gpointer user_data);
+
+/* Those of open files. Borrowed. */
+FsFileHandlers *fs_handlers_files(FsHandlers *handlers);
 
 extern const struct fuse_lowlevel_ops fs_handlers_ops;

@@ -41,7 +41,7 @@
  * SPIN_RARELY times is looked at all. */
 #define SCORE_MAX 1024
 #define SCORE_WEIGHT 16
-#define SCORE_MIN (SCORE_MAX / 4)
+#define SCORE_MIN (SCORE_MAX / 2)
 #define SPIN_RARELY 32
 
 struct FsSession {

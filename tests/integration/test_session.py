@@ -275,6 +275,37 @@ def lookups_pass_a_waiting_lookup_and_readdir():
         assert looker.communicate(timeout=PATIENCE)[0] == b"lookup-1"
 
 
+def wakings(pid):
+    """How often its threads have gone to sleep, and their processor time."""
+    total = 0
+    for task in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/status" % (pid, task),
+                  encoding="utf-8") as status:
+            total += sum(int(line.split()[1]) for line in status
+                         if "_ctxt_switches" in line)
+    with open("/proc/%d/stat" % pid, encoding="utf-8") as stat:
+        words = stat.read().rsplit(")", 1)[1].split()
+    return total, words[11:13]
+
+
+def idle_session_does_nothing():
+    """Looking for more requests ends with the requests."""
+    with probe() as served:
+        for i in range(300):
+            os.stat(served.path("plain-%d" % i))
+        for i in range(40):  # where looking does not pay
+            assert_reads(served, "timed-%d" % i)
+        pid = served.process.pid
+        before = []
+
+        def is_asleep():
+            before.append(wakings(pid))
+            time.sleep(0.3)
+            return before[-1] == wakings(pid)
+
+        wait_until(is_asleep, "it sleeps")
+
+
 def unmount_from_outside_ends_the_program():
     with probe() as served:
         assert_reads(served, "plain-1")
@@ -434,6 +465,7 @@ TESTS = [
     request_without_an_end_is_eio,
     two_hundred_lookups_wait_at_once,
     lookups_pass_a_waiting_lookup_and_readdir,
+    idle_session_does_nothing,
     unmount_from_outside_ends_the_program,
     unmount_while_requests_wait_lets_them_finish,
     termination_while_requests_wait_fails_them,

@@ -320,6 +320,47 @@ update_again_keeps_ids_and_tells_what_is_gone(void **state)
 }
 
 static void
+note_entry(guint32 parent, const char *name, gpointer user_data)
+{
+    g_string_append_printf(user_data, "%u/%s ", parent, name);
+}
+
+static void
+update_again_tells_entries_that_are_not_the_same(void **state)
+{
+    g_autoptr(FsMailboxTree) tree = fs_mailbox_tree_new();
+    g_autoptr(GString) told = g_string_new(NULL);
+    guint32 a;
+
+    fs_mailbox_tree_set_entry_func(tree, note_entry, told);
+    update_names(tree, "a a/b c");
+    assert_string_equal(told->str, ""); /* the first list is no change */
+    assert_int_equal(look_up(tree, "a")->changed_at, 0);
+    a = id_of(tree, "a");
+
+    update_names(tree, "a a/b a/d e");
+    assert_non_null(strstr(told->str, "0/c "));
+    assert_non_null(strstr(told->str, "0/e "));
+    assert_non_null(strstr(told->str, "1/d "));
+    assert_int_equal(told->len, strlen("0/c 0/e 1/d "));
+    assert_int_equal(a, 1);
+    assert_int_not_equal(look_up(tree, "a")->changed_at, 0);
+    assert_int_equal(look_up(tree, "e")->changed_at, 0);
+
+    /* A mailbox that leaves a directory is another entry of that name. */
+    g_string_truncate(told, 0);
+    update_names(tree, "a/b a/d e");
+    assert_non_null(strstr(told->str, "0/a "));
+    g_string_truncate(told, 0);
+    assert_int_not_equal(fs_mailbox_tree_new_id(tree, id_of(tree, "e"), NULL),
+                         0);
+    assert_string_equal(told->str, "0/e ");
+    assert_int_not_equal(look_up(tree, "a")->id, a);
+    assert_int_not_equal(
+        fs_mailbox_tree_get(tree, FS_MAILBOX_TREE_ROOT)->changed_at, 0);
+}
+
+static void
 update_directory_that_becomes_mailbox_keeps_its_id(void **state)
 {
     g_autoptr(FsMailboxTree) tree = fs_mailbox_tree_new();
@@ -640,6 +681,7 @@ main(void)
         cmocka_unit_test(update_children_follow_renamed_parent),
         cmocka_unit_test(update_any_order_is_the_same_tree),
         cmocka_unit_test(update_again_keeps_ids_and_tells_what_is_gone),
+        cmocka_unit_test(update_again_tells_entries_that_are_not_the_same),
         cmocka_unit_test(update_directory_that_becomes_mailbox_keeps_its_id),
         cmocka_unit_test(update_empty_list_leaves_the_root),
         cmocka_unit_test(new_id_children_follow),

@@ -449,6 +449,7 @@ help_names_every_option_within_the_line(void **state)
         "allow_other",
         "_netdev",
         "default_permissions",
+        "xattr",
         "noexec",
         "--trace",
     };

@@ -1,0 +1,348 @@
+/* What the kernel is told, and when it may keep a listing. The notifier, the
+ * synchroniser and the lister are stand-ins that take notes. */
+#include "fs/kernel-cache.h"
+
+#include "fs/inode.h"
+#include "fs/lister.h"
+#include "fs/notifier.h"
+#include "fs/synchroniser.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MAILBOX 1 /* the first id that the tree gives */
+
+static GString *told;
+static guint n_entries;
+static gboolean known;
+static FsChangeFunc change_func;
+static gpointer change_data;
+
+/* ---- the stand-ins ---- */
+
+FsNotifier *
+fs_notifier_new(struct fuse_session *fuse)
+{
+    return (FsNotifier *)&told;
+}
+
+void
+fs_notifier_free(FsNotifier *notifier)
+{
+}
+
+void
+fs_notifier_stop(FsNotifier *notifier, void (*stopped)(gpointer user_data),
+                 gpointer user_data)
+{
+    stopped(user_data);
+}
+
+void
+fs_notifier_forget_entry(FsNotifier *notifier, guint64 directory,
+                         const char *name, guint64 inode)
+{
+    n_entries++;
+    if (told->len < 1000)
+        g_string_append_printf(told, "entry %s/%s%s\n",
+                               directory == FS_INODE_ROOT ? "" : "INBOX", name,
+                               inode != 0 ? " gone" : "");
+}
+
+void
+fs_notifier_forget_listing(FsNotifier *notifier, guint64 directory)
+{
+    g_string_append_printf(told, "listing %s\n",
+                           directory == FS_INODE_ROOT ? "/" : "INBOX");
+}
+
+FsNeed *
+fs_lister_need(FsLister *lister, gint64 since)
+{
+    return NULL;
+}
+
+FsNeed *
+fs_synchroniser_need_messages(FsSynchroniser *synchroniser, guint32 mailbox,
+                              gint64 since)
+{
+    return NULL;
+}
+
+guint32
+fs_synchroniser_listed_to(FsSynchroniser *synchroniser, guint32 mailbox)
+{
+    return known ? G_MAXUINT32 : 0;
+}
+
+void
+fs_synchroniser_set_change_func(FsSynchroniser *synchroniser, FsChangeFunc func,
+                                gpointer user_data)
+{
+    change_func = func;
+    change_data = user_data;
+}
+
+/* ---- a name space of one mailbox ---- */
+
+static guint64
+directory_of(FsNameSpace *names, guint32 mailbox)
+{
+    return mailbox == 0 ? FS_INODE_ROOT : fs_inode_make(0, mailbox, 0);
+}
+
+static void
+names_of(FsNameSpace *names, guint32 mailbox, const CacheMessage *message,
+         FsNameFunc func, gpointer user_data)
+{
+    g_autofree char *name = g_strdup_printf("%u.eml", message->uid);
+
+    func(directory_of(names, mailbox), "listed", user_data);
+    func(directory_of(names, mailbox), name, user_data);
+}
+
+static const FsNameSpaceClass class = {
+    .directory_of = directory_of,
+    .names_of = names_of,
+};
+
+typedef struct {
+    FsOptions options;
+    FsAccount account;
+    FsNameSpace names;
+    FsKernelCache *cache;
+    guint64 inbox;
+} Scene;
+
+static void
+list(Scene *scene, const char *wire_name)
+{
+    const FsMailboxListing listing = {wire_name, wire_name, '/', 0};
+
+    assert_true(fs_mailbox_tree_update(scene->account.tree, &listing, 1, NULL,
+                                       NULL, NULL));
+}
+
+static int
+set_up(void **state)
+{
+    Scene *scene = g_new0(Scene, 1);
+
+    told = g_string_new(NULL);
+    n_entries = 0;
+    known = TRUE;
+    scene->options.poll_seconds = 60;
+    scene->account.options = &scene->options;
+    scene->account.tree = fs_mailbox_tree_new();
+    scene->names.class = &class;
+    scene->names.account = &scene->account;
+    list(scene, "INBOX");
+    scene->inbox = fs_inode_make(0, MAILBOX, 0);
+    scene->cache = fs_kernel_cache_new(&scene->account, &scene->names);
+    fs_kernel_cache_attach(scene->cache, NULL);
+    *state = scene;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    Scene *scene = *state;
+
+    fs_kernel_cache_free(scene->cache);
+    assert_null(change_func);
+    fs_mailbox_tree_free(scene->account.tree);
+    g_string_free(told, TRUE);
+    g_free(scene);
+    return 0;
+}
+
+static void
+change(FsChange what, guint32 uid)
+{
+    const CacheMessage message = {.uid = uid};
+
+    change_func(what, MAILBOX, &message, change_data);
+}
+
+static void
+assert_told(const char *wanted)
+{
+    while (told->len == 0)
+        g_main_context_iteration(NULL, TRUE);
+    assert_string_equal(told->str, wanted);
+    g_string_truncate(told, 0);
+}
+
+static struct fuse_file_info
+open_inbox(Scene *scene)
+{
+    struct fuse_file_info file = {0};
+
+    fs_kernel_cache_open(scene->cache, scene->inbox, &file);
+    assert_true(file.cache_readdir);
+    return file;
+}
+
+/* Whether who opens it now is given what the kernel has kept. */
+static gboolean
+is_kept(Scene *scene)
+{
+    struct fuse_file_info file = open_inbox(scene);
+
+    fs_kernel_cache_close(scene->cache, scene->inbox, &file);
+    return file.keep_cache;
+}
+
+static void
+read_inbox(Scene *scene)
+{
+    struct fuse_file_info file = open_inbox(scene);
+
+    fs_kernel_cache_read(scene->cache, scene->inbox);
+    fs_kernel_cache_close(scene->cache, scene->inbox, &file);
+}
+
+/* ---- the tests ---- */
+
+static void
+listing_is_kept_until_it_changes(void **state)
+{
+    Scene *scene = *state;
+
+    assert_false(is_kept(scene));
+    assert_false(is_kept(scene)); /* nobody has read it */
+    read_inbox(scene);
+    assert_true(is_kept(scene));
+    change(FS_CHANGE_FLAGS, 7);
+    assert_true(is_kept(scene));
+    change(FS_CHANGE_NEW, 8);
+    assert_false(is_kept(scene));
+    read_inbox(scene);
+    assert_true(is_kept(scene));
+}
+
+static void
+listing_read_across_a_change_is_not_kept(void **state)
+{
+    Scene *scene = *state;
+    struct fuse_file_info old = open_inbox(scene);
+    struct fuse_file_info new;
+
+    fs_kernel_cache_read(scene->cache, scene->inbox);
+    change(FS_CHANGE_GONE, 7);
+    new = open_inbox(scene);
+    assert_false(new.keep_cache);
+    /* The older reader may still put into the copy what it was given. */
+    fs_kernel_cache_read(scene->cache, scene->inbox);
+    assert_false(is_kept(scene));
+
+    fs_kernel_cache_close(scene->cache, scene->inbox, &old);
+    fs_kernel_cache_close(scene->cache, scene->inbox, &new);
+    read_inbox(scene);
+    assert_true(is_kept(scene));
+}
+
+static void
+changes_are_gathered_and_told_once(void **state)
+{
+    change(FS_CHANGE_NEW, 7);
+    change(FS_CHANGE_NEW, 8);
+    change(FS_CHANGE_GONE, 9);
+    assert_string_equal(told->str, "");
+    assert_told("entry INBOX/listed gone\nentry INBOX/9.eml gone\n"
+                "listing INBOX\n");
+    change(FS_CHANGE_NEW, 10);
+    assert_told("listing INBOX\n");
+}
+
+static void
+very_many_gone_are_told_by_their_directory(void **state)
+{
+    for (guint32 uid = 1; uid <= 20000; uid++)
+        change(FS_CHANGE_GONE, uid);
+    assert_told("entry /INBOX\nlisting INBOX\n");
+    assert_int_equal(n_entries, 1);
+    change(FS_CHANGE_GONE, 1);
+    assert_told("entry INBOX/listed gone\nentry INBOX/1.eml gone\n"
+                "listing INBOX\n");
+}
+
+static void
+folders_that_come_and_go_are_told(void **state)
+{
+    Scene *scene = *state;
+
+    list(scene, "Other");
+    assert_told("entry /INBOX\nentry /Other\nlisting /\n");
+    list(scene, "Other");
+    assert_int_not_equal(
+        fs_mailbox_tree_new_id(
+            scene->account.tree,
+            fs_mailbox_tree_child(scene->account.tree, 0, "Other")->id, NULL),
+        0);
+    assert_told("entry /Other\nlisting /\n");
+}
+
+static void
+only_what_is_kept_up_is_believed_for_long(void **state)
+{
+    Scene *scene = *state;
+    const FsEntry message = {.mailbox = MAILBOX, .uid = 5};
+    const FsEntry directory = {.mailbox = MAILBOX};
+
+    assert_true(fs_kernel_cache_validity(scene->cache, &message) <= 60);
+    fs_kernel_cache_use(scene->cache, MAILBOX);
+    assert_true(fs_kernel_cache_validity(scene->cache, &message) > 3000);
+    assert_true(fs_kernel_cache_validity(scene->cache, &directory) <= 60);
+    known = FALSE;
+    assert_true(fs_kernel_cache_validity(scene->cache, &message) <= 60);
+}
+
+static void
+note_stopped(gpointer user_data)
+{
+    *(gboolean *)user_data = TRUE;
+}
+
+static void
+stopped_tells_nothing(void **state)
+{
+    Scene *scene = *state;
+    gboolean stopped = FALSE;
+
+    change(FS_CHANGE_NEW, 7);
+    fs_kernel_cache_stop(scene->cache, note_stopped, &stopped);
+    assert_true(stopped);
+    assert_null(change_func);
+    fs_kernel_cache_use(scene->cache, MAILBOX);
+    list(scene, "Other");
+    read_inbox(scene);
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    assert_string_equal(told->str, "");
+    assert_null(g_main_context_find_source_by_user_data(NULL, scene->cache));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int
+main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(listing_is_kept_until_it_changes),
+        TEST(listing_read_across_a_change_is_not_kept),
+        TEST(changes_are_gathered_and_told_once),
+        TEST(very_many_gone_are_told_by_their_directory),
+        TEST(folders_that_come_and_go_are_told),
+        TEST(only_what_is_kept_up_is_believed_for_long),
+        TEST(stopped_tells_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

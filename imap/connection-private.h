@@ -9,6 +9,8 @@ typedef struct {
     ImapCapabilities *capabilities;
     char **foreign_namespaces;
     gboolean utf8;
+    gboolean condstore; /* enabled */
+    gboolean qresync;   /* likewise */
 } ImapSession;
 
 const ImapSettings *imap_connection_settings(const ImapConnection *connection);

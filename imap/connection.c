@@ -683,6 +683,20 @@ imap_connection_is_utf8(const ImapConnection *connection)
     return connection->session.utf8;
 }
 
+gboolean
+imap_connection_has_condstore(const ImapConnection *connection)
+{
+    return connection->session.condstore || connection->session.qresync ||
+           imap_connection_has(connection, "CONDSTORE") ||
+           imap_connection_has(connection, "QRESYNC");
+}
+
+gboolean
+imap_connection_has_qresync(const ImapConnection *connection)
+{
+    return connection->session.qresync;
+}
+
 char **
 imap_connection_foreign_namespaces(const ImapConnection *connection)
 {

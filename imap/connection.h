@@ -77,6 +77,10 @@ const ImapCapabilities *
 imap_connection_capabilities(const ImapConnection *connection);
 /* UTF8=ACCEPT is enabled: names are UTF-8. */
 gboolean imap_connection_is_utf8(const ImapConnection *connection);
+/* RFC 7162: whether flags that changed since a mod-sequence can be asked for;
+ * and, QRESYNC being enabled, the messages that have vanished since, too. */
+gboolean imap_connection_has_condstore(const ImapConnection *connection);
+gboolean imap_connection_has_qresync(const ImapConnection *connection);
 /* Wire prefixes of the namespaces that are not the user's own,
  * NULL-terminated; borrowed. */
 char **imap_connection_foreign_namespaces(const ImapConnection *connection);

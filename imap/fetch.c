@@ -11,12 +11,14 @@
 #include <string.h>
 
 #define MAX_SECTION 1000u /* octets */
+#define MAX_EMAIL_ID 255u /* the same; RFC 8474 section 4 */
 
 typedef enum { ITEM_OTHER, ITEM_HEADER, ITEM_BODY } ItemKind;
 
 typedef struct {
     const char *section; /* not terminated */
     gsize length;
+    gboolean is_part;
     guint64 origin;
 } BodyItem;
 
@@ -79,6 +81,7 @@ classify(const ImapValues *values, const ImapValue *name, BodyItem *item)
         if (imap_value_is(values, name, old_items[i].name)) {
             item->section = old_items[i].section;
             item->length = strlen(item->section);
+            item->is_part = FALSE;
             item->origin = 0;
             return kind_of_section(item->section, item->length);
         }
@@ -93,6 +96,7 @@ classify(const ImapValues *values, const ImapValue *name, BodyItem *item)
         if (bracket == NULL || !read_origin(bracket + 1, end, &item->origin))
             return ITEM_OTHER;
         item->length = (gsize)(bracket - item->section);
+        item->is_part = bracket + 1 < end;
         if (item->length > MAX_SECTION ||
             memchr(item->section, '\0', item->length) != NULL)
             return ITEM_OTHER;
@@ -110,6 +114,7 @@ fill_body(ImapReading *reading, const BodyItem *item, ImapBody *body)
         .sequence = reading->number,
         .uid = reading->uid,
         .section = reading->section->str,
+        .is_part = item->is_part,
         .origin = item->origin,
     };
 }
@@ -360,4 +365,15 @@ imap_fetch_read(ImapReading *reading, GError **error)
     }
     reading->response.fetch = &reading->fetch;
     return TRUE;
+}
+
+char *
+imap_fetch_identity(const ImapFetch *fetch)
+{
+    if (fetch->email_id != NULL && fetch->email_id[0] != '\0' &&
+        strlen(fetch->email_id) <= MAX_EMAIL_ID)
+        return g_strconcat("e:", fetch->email_id, NULL);
+    if (fetch->gm_msgid != 0)
+        return g_strdup_printf("g:%" G_GUINT64_FORMAT, fetch->gm_msgid);
+    return NULL;
 }

@@ -463,12 +463,12 @@ imap_pool_free(ImapPool *pool)
 }
 
 void
-imap_pool_acquire(ImapPool *pool, const char *mailbox, ImapLeaseFunc func,
-                  gpointer user_data)
+imap_pool_acquire_wish(ImapPool *pool, const ImapWish *wish, ImapLeaseFunc func,
+                       gpointer user_data)
 {
     Request *request = g_new0(Request, 1);
 
-    request->mailbox = g_strdup(mailbox);
+    request->mailbox = g_strdup(wish->mailbox);
     request->since = g_get_monotonic_time();
     request->func = func;
     request->user_data = user_data;
@@ -477,6 +477,15 @@ imap_pool_acquire(ImapPool *pool, const char *mailbox, ImapLeaseFunc func,
         pool->deadline_source = g_timeout_add(
             MIN(1000, pool->settings->timeout_ms / 4 + 1), on_deadline, pool);
     pool_wake(pool);
+}
+
+void
+imap_pool_acquire(ImapPool *pool, const char *mailbox, ImapLeaseFunc func,
+                  gpointer user_data)
+{
+    ImapWish wish = {.mailbox = mailbox};
+
+    imap_pool_acquire_wish(pool, &wish, func, user_data);
 }
 
 /* What the server said meanwhile on its own. */
@@ -516,6 +525,18 @@ gboolean
 imap_lease_is_fresh(const ImapLease *lease)
 {
     return lease->fresh;
+}
+
+ImapChanges *
+imap_lease_take_changes(ImapLease *lease)
+{
+    return NULL;
+}
+
+guint
+imap_pool_limit(const ImapPool *pool)
+{
+    return pool->limit;
 }
 
 ImapConnection *

@@ -5,6 +5,7 @@
 
 #include "imap/connection-private.h"
 #include "imap/error.h"
+#include "imap/requests-private.h"
 
 #include <string.h>
 
@@ -150,89 +151,6 @@ imap_request_list(ImapConnection *connection, ImapListFunc done,
         send_list(connection, request, *prefixes);
 }
 
-/* ---- EXAMINE ---- */
-
-typedef struct {
-    ImapConnection *connection; /* borrowed: it outlives its commands */
-    ImapMailbox mailbox;        /* owns its name */
-    gboolean has_exists;
-    ImapDoneFunc done;
-    gpointer user_data;
-} ExamineRequest;
-
-static void
-forget_what_was_said(ExamineRequest *request)
-{
-    request->mailbox =
-        (ImapMailbox){.name = request->mailbox.name, .read_only = TRUE};
-    request->has_exists = FALSE;
-}
-
-/* Some servers send EXISTS several times while they select: the largest is
- * right (Zimbra). What comes before [CLOSED] is of the mailbox before. None of
- * this counts as progress: the reply does. */
-static gboolean
-on_examine_untagged(const ImapResponse *response, gpointer user_data)
-{
-    ExamineRequest *request = user_data;
-    ImapMailbox *mailbox = &request->mailbox;
-
-    if (response->type == IMAP_RESPONSE_EXISTS) {
-        mailbox->exists = MAX(mailbox->exists, response->number);
-        request->has_exists = TRUE;
-    } else if (response->type == IMAP_RESPONSE_STATUS) {
-        if (imap_status_code(response->status, "CLOSED") != NULL)
-            forget_what_was_said(request);
-        imap_mailbox_apply_codes(mailbox, response->status);
-        return TRUE;
-    }
-    return FALSE;
-}
-
-static void
-on_examine_done(const ImapStatus *status, const GError *error,
-                gpointer user_data)
-{
-    ExamineRequest *request = user_data;
-    g_autoptr(GError) incomplete = NULL;
-
-    if (error == NULL && !request->has_exists) {
-        incomplete = g_error_new_literal(
-            IMAP_ERROR, IMAP_ERROR_PROTOCOL,
-            "the server does not say how many messages there are");
-        error = incomplete;
-    }
-    if (error == NULL)
-        imap_mailbox_apply_codes(&request->mailbox, status);
-    imap_connection_set_mailbox(request->connection,
-                                error == NULL ? &request->mailbox : NULL);
-    request->done(error, request->user_data);
-    g_free(request->mailbox.name);
-    g_free(request);
-}
-
-static const ImapCommandHandler examine_handler = {
-    .untagged = on_examine_untagged,
-    .done = on_examine_done,
-};
-
-void
-imap_request_examine(ImapConnection *connection, const char *mailbox,
-                     ImapDoneFunc done, gpointer user_data)
-{
-    ExamineRequest *request = g_new0(ExamineRequest, 1);
-    ImapCommand *command = imap_command_new("EXAMINE ");
-
-    request->connection = connection;
-    request->mailbox.name = g_strdup(mailbox);
-    forget_what_was_said(request);
-    request->done = done;
-    request->user_data = user_data;
-    imap_command_add_string(command, mailbox);
-    imap_command_set_exclusive(command);
-    imap_connection_send(connection, command, &examine_handler, request);
-}
-
 /* ---- UID SEARCH ---- */
 
 /* One is the rule; some servers send their answer in parts. */
@@ -303,6 +221,13 @@ on_noop_done(const ImapStatus *status, const GError *error, gpointer user_data)
 static const ImapCommandHandler noop_handler = {.done = on_noop_done};
 
 void
+imap_request_noop(ImapConnection *connection)
+{
+    imap_connection_send(connection, imap_command_new("NOOP"), &noop_handler,
+                         NULL);
+}
+
+void
 imap_request_search(ImapConnection *connection, const ImapUidSet *uids,
                     ImapSearchFunc done, gpointer user_data)
 {
@@ -322,172 +247,6 @@ imap_request_search(ImapConnection *connection, const ImapUidSet *uids,
     } else {
         imap_command_add_text(command, " ALL");
     }
-    imap_connection_send(connection, imap_command_new("NOOP"), &noop_handler,
-                         NULL);
+    imap_request_noop(connection);
     imap_connection_send(connection, command, &search_handler, request);
-}
-
-/* ---- UID FETCH for a listing ---- */
-
-typedef struct {
-    const ImapFetchListHandler *handler;
-    gpointer user_data;
-} FetchListRequest;
-
-/* Flags alone are what a server sends on its own. A size may be missing: some
- * servers send -1. */
-static gboolean
-is_listed(const ImapFetch *fetch)
-{
-    return fetch->has_size || fetch->has_internal_date || fetch->header != NULL;
-}
-
-static gboolean
-on_fetch_list_untagged(const ImapResponse *response, gpointer user_data)
-{
-    FetchListRequest *request = user_data;
-
-    if (response->type != IMAP_RESPONSE_FETCH || response->fetch->uid == 0 ||
-        !is_listed(response->fetch) ||
-        response->fetch->body == IMAP_BODY_DELIVERED)
-        return FALSE;
-    request->handler->message(response->fetch, request->user_data);
-    return TRUE;
-}
-
-static void
-on_fetch_list_done(const ImapStatus *status, const GError *error,
-                   gpointer user_data)
-{
-    FetchListRequest *request = user_data;
-
-    request->handler->done(error, request->user_data);
-    g_free(request);
-}
-
-static const ImapCommandHandler fetch_list_handler = {
-    .untagged = on_fetch_list_untagged,
-    .done = on_fetch_list_done,
-};
-
-void
-imap_request_fetch_list(ImapConnection *connection, const char *uids,
-                        gboolean with_header,
-                        const ImapFetchListHandler *handler, gpointer user_data)
-{
-    FetchListRequest *request = g_new0(FetchListRequest, 1);
-    ImapCommand *command = imap_command_new("UID FETCH ");
-
-    request->handler = handler;
-    request->user_data = user_data;
-    imap_command_add_text(command, uids);
-    imap_command_add_text(command, " (UID FLAGS INTERNALDATE RFC822.SIZE");
-    if (with_header)
-        imap_command_add_text(command,
-                              " BODY.PEEK[HEADER.FIELDS (DATE FROM SUBJECT)]");
-    imap_command_add_text(command, ")");
-    imap_connection_send(connection, command, &fetch_list_handler, request);
-}
-
-/* ---- UID FETCH of a body ---- */
-
-typedef struct {
-    guint32 uid;
-    gboolean begun;
-    gboolean ended;   /* the octets are all there */
-    gboolean settled; /* and known to be the message's, or not */
-    gboolean missed;  /* a body came with its UID, and was not taken */
-    const ImapFetchBodyHandler *handler;
-    gpointer user_data;
-} FetchBodyRequest;
-
-static gboolean
-on_body_begin(const ImapBody *body, gpointer user_data)
-{
-    FetchBodyRequest *request = user_data;
-
-    if (request->begun || (body->uid != 0 && body->uid != request->uid) ||
-        body->section[0] != '\0' || body->origin != 0)
-        return FALSE;
-    request->begun = TRUE;
-    request->handler->begin(body->size, body->uid != 0, request->user_data);
-    return TRUE;
-}
-
-static void
-on_body_data(const guint8 *data, gsize length, gpointer user_data)
-{
-    FetchBodyRequest *request = user_data;
-
-    request->handler->data(data, length, request->user_data);
-}
-
-static void
-on_body_end(gpointer user_data)
-{
-    ((FetchBodyRequest *)user_data)->ended = TRUE;
-}
-
-static gboolean
-on_fetch_body_untagged(const ImapResponse *response, gpointer user_data)
-{
-    FetchBodyRequest *request = user_data;
-
-    if (response->type != IMAP_RESPONSE_FETCH ||
-        response->fetch->body != IMAP_BODY_DELIVERED || request->settled)
-        return FALSE;
-    if (request->ended && response->fetch->uid == request->uid) {
-        request->settled = TRUE;
-        request->handler->end(request->user_data);
-        return TRUE;
-    }
-    if (request->ended) {
-        request->begun = request->ended = FALSE;
-        request->handler->discard(request->user_data);
-    } else if (!request->begun && response->fetch->uid == request->uid) {
-        request->missed = TRUE;
-    }
-    /* Whose it is may be waiting behind. */
-    return FALSE;
-}
-
-static void
-on_fetch_body_done(const ImapStatus *status, const GError *error,
-                   gpointer user_data)
-{
-    FetchBodyRequest *request = user_data;
-    g_autoptr(GError) missed = NULL;
-
-    if (error == NULL && request->missed && !request->settled) {
-        missed = g_error_new_literal(
-            IMAP_ERROR, IMAP_ERROR_PROTOCOL,
-            "the server sends the message out of turn or in part");
-        error = missed;
-    }
-    if (request->begun && !request->settled)
-        request->handler->discard(request->user_data);
-    request->handler->done(error, request->user_data);
-    g_free(request);
-}
-
-static const ImapCommandHandler fetch_body_handler = {
-    .untagged = on_fetch_body_untagged,
-    .body_begin = on_body_begin,
-    .body_data = on_body_data,
-    .body_end = on_body_end,
-    .done = on_fetch_body_done,
-};
-
-void
-imap_request_fetch_body(ImapConnection *connection, guint32 uid,
-                        const ImapFetchBodyHandler *handler, gpointer user_data)
-{
-    FetchBodyRequest *request = g_new0(FetchBodyRequest, 1);
-    ImapCommand *command = imap_command_new("UID FETCH ");
-
-    request->uid = uid;
-    request->handler = handler;
-    request->user_data = user_data;
-    imap_command_add_format(command, "%u (UID BODY.PEEK[])", uid);
-    imap_connection_send(connection, command, &fetch_body_handler, request);
 }

@@ -50,7 +50,8 @@ typedef struct {
     guint32 sequence;
     guint32 uid;
     const char *section; /* "" for BODY[], "1.2" for BODY[1.2] */
-    guint64 origin;      /* of a partial fetch: BODY[]<origin>; else 0 */
+    gboolean is_part;    /* of a partial fetch: BODY[]<origin> */
+    guint64 origin;      /* likewise; else 0 */
     guint64 size;        /* octets that follow */
 } ImapBody;
 
@@ -78,6 +79,11 @@ typedef struct {
     ImapBodyState body; /* of the last body item in this FETCH */
     guint64 body_size;
 } ImapFetch;
+
+/* The identity of the message's content, the same in whatever mailbox it is:
+ * "e:" and its EMAILID, or "g:" and its X-GM-MSGID, decimal; NULL if the server
+ * has told none. Caller frees. */
+char *imap_fetch_identity(const ImapFetch *fetch);
 
 enum {
     IMAP_LIST_NOSELECT = 1 << 0, /* also set for \NonExistent */

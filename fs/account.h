@@ -4,15 +4,15 @@
  * reaches the others through it. */
 #pragma once
 
-#include "cache/bodies.h"
+#include "cache/blocks.h"
 #include "cache/index.h"
 #include "fs/mailbox-tree.h"
 #include "fs/options.h"
 #include "imap/pool.h"
 
 typedef struct FsLister FsLister;
+typedef struct FsMessageBodies FsMessageBodies;
 typedef struct FsSynchroniser FsSynchroniser;
-typedef struct FsTransfers FsTransfers;
 
 typedef struct {
     const FsOptions *options; /* borrowed */
@@ -21,11 +21,11 @@ typedef struct {
     ImapPool *pool;
     CacheStoreThread *store_thread;
     CacheIndex *index;
-    CacheBodies *bodies;
+    CacheBlocks *blocks;
     FsMailboxTree *tree;
     FsSynchroniser *synchroniser;
     FsLister *lister;
-    FsTransfers *transfers;
+    FsMessageBodies *bodies;
 } FsAccount;
 
 /* @options must outlive the account. Nothing is connected yet. */

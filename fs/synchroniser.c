@@ -7,7 +7,6 @@
  * contradict one another the mailbox is an error. */
 #include "fs/synchroniser.h"
 
-#include "fs/body-transfer.h"
 #include "fs/errno.h"
 #include "fs/lister.h"
 #include "fs/message-name.h"
@@ -183,12 +182,13 @@ refuse_flood(Mailbox *mailbox)
 static void
 correct_size(const Mailbox *mailbox, CacheMessage *message)
 {
-    g_autoptr(CacheBody) body = fs_transfers_find(
-        mailbox->synchroniser->account->transfers, mailbox->id, message->uid);
+    CacheMessage known;
 
-    if (body == NULL)
+    if (!cache_index_message(index_of(mailbox), mailbox->id, message->uid,
+                             &known) ||
+        !known.size_verified)
         return;
-    message->size = cache_body_size(body);
+    message->size = known.size;
     message->size_verified = TRUE;
 }
 

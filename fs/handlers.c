@@ -4,6 +4,8 @@
 #include "fs/handlers.h"
 
 #include "fs/file-handlers.h"
+#include "fs/inode.h"
+#include "fs/message-bodies.h"
 #include "fs/operation.h"
 
 #include <errno.h>
@@ -106,6 +108,17 @@ handle_getattr(fuse_req_t request, fuse_ino_t inode,
 /* ---- directories ---- */
 
 static void
+reply_opendir(FsOperation *operation)
+{
+    FsHandlers *handlers = handlers_of(operation);
+
+    if (operation->inode != FS_INODE_ROOT)
+        fs_message_bodies_listed(handlers->account->bodies,
+                                 fs_inode_mailbox(operation->inode));
+    fs_operation_reply_open(operation, &operation->file);
+}
+
+static void
 run_opendir(FsOperation *operation)
 {
     FsHandlers *handlers = handlers_of(operation);
@@ -116,7 +129,7 @@ run_opendir(FsOperation *operation)
     if (answer != FS_ANSWER_FOUND)
         answer_obstacle(operation, answer, &obstacle, ESTALE);
     else
-        fs_operation_reply_open(operation, &operation->file);
+        reply_opendir(operation);
 }
 
 static void

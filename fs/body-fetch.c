@@ -486,6 +486,20 @@ fs_body_fetch_drop(FsBodyFetch *batch, const GError *error)
     fetch_free(batch);
 }
 
+guint64
+fs_body_fetch_octets(const FsBodyFetch *fetch)
+{
+    guint64 octets = 0;
+
+    for (guint i = 0; i < fetch->wanted->len; i++) {
+        const FsBody *body = g_ptr_array_index(fetch->wanted, i);
+
+        if (is_wanted(fetch, body))
+            octets += body->announced;
+    }
+    return octets;
+}
+
 gboolean
 fs_body_fetch_is_sent(const FsBodyFetch *fetch)
 {

@@ -27,6 +27,8 @@ gboolean fs_body_fetch_send(FsBodyFetch *batch, ImapConnection *connection);
 /* Takes ownership: it is not sent. @error: why. */
 void fs_body_fetch_drop(FsBodyFetch *batch, const GError *error);
 
+/* Octets that are still to come, as far as is known. */
+guint64 fs_body_fetch_octets(const FsBodyFetch *fetch);
 /* Whether it was sent. */
 gboolean fs_body_fetch_is_sent(const FsBodyFetch *fetch);
 gboolean fs_body_fetch_is_batch(const FsBodyFetch *fetch);

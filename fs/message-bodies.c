@@ -278,6 +278,10 @@ failed_need(int code, const char *message)
     return need;
 }
 
+/* A batch with no more octets to come is waited for by whoever wants one of its
+ * messages. */
+#define SOON (64u * 1024)
+
 /* What is in a batch is waited for if it will come soon; and if there is but
  * one connection, for another command would come after the batch. */
 static gboolean
@@ -286,7 +290,8 @@ is_worth_waiting(FsMessageBodies *bodies, const FsBody *body, gboolean expected)
     if (body->fetch == NULL || !fs_body_fetch_is_batch(body->fetch))
         return TRUE;
     return fs_body_fetch_is_sent(body->fetch) &&
-           (expected || imap_pool_limit(bodies->account->pool) == 1);
+           (expected || imap_pool_limit(bodies->account->pool) == 1 ||
+            fs_body_fetch_octets(body->fetch) <= SOON);
 }
 
 FsNeed *

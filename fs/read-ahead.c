@@ -3,8 +3,7 @@
  *
  * For each mailbox there are the scans that go on in it (fs/scan.h), and one
  * lease that they share; batches wait for it. The lease is given back when
- * nothing is left to be fetched, when nothing was opened for a while, or when
- * another mailbox's scan begins.
+ * nothing was opened for a while, or when another mailbox's scan begins.
  *
  * A server sends the messages of one command by ascending UID, whatever was
  * asked for. So a scan in another order is fetched in small commands. */
@@ -161,15 +160,6 @@ static gboolean
 is_busy(const Mailbox *mailbox)
 {
     return mailbox->n_batches > 0 || mailbox->waiting.length > 0;
-}
-
-static gboolean
-has_something_to_do(const Mailbox *mailbox)
-{
-    for (guint i = 0; i < N_SCANS; i++)
-        if (mailbox->streams[i].scan != NULL && !mailbox->streams[i].at_end)
-            return TRUE;
-    return is_busy(mailbox);
 }
 
 static gboolean
@@ -433,10 +423,7 @@ on_batch_done(const GError *error, gpointer user_data)
     if (mailbox->n_batches == 0 && mailbox->lease != NULL &&
         !imap_connection_is_open(imap_lease_connection(mailbox->lease)))
         give_back(mailbox);
-    if (!has_something_to_do(mailbox))
-        give_back(mailbox);
-    else
-        send_or_wait(mailbox);
+    send_or_wait(mailbox);
 }
 
 static gboolean

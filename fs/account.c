@@ -2,14 +2,9 @@
  * order. */
 #include "fs/account.h"
 
-#include "fs/body-transfer.h"
 #include "fs/lister.h"
+#include "fs/message-bodies.h"
 #include "fs/synchroniser.h"
-
-/* Complete bodies kept in memory; those in use come on top. */
-#define BODIES_IN_MEMORY (16 * G_GUINT64_CONSTANT(1024) * 1024)
-/* And in unlinked files, unless cache_size says otherwise. */
-#define BODIES_ON_DISK (2 * G_GUINT64_CONSTANT(1024) * 1024 * 1024)
 
 /* Blocks in memory: in front of those on disk, and without a disk. */
 #define BLOCKS_IN_FRONT (8 * G_GUINT64_CONSTANT(1024) * 1024)
@@ -55,9 +50,6 @@ open_cache(FsAccount *account, const CacheDirectory *directory)
                                            0, account->store_thread);
     }
     account->index = cache_index_new(path, account->store_thread);
-    account->bodies = cache_bodies_new(
-        path != NULL ? path : g_get_tmp_dir(), BODIES_IN_MEMORY,
-        size > 0 ? size : BODIES_ON_DISK, account->store_thread);
 }
 
 FsAccount *
@@ -78,7 +70,7 @@ fs_account_new(const FsOptions *options, GError **error)
     account->synchroniser = fs_synchroniser_new(account);
     account->lister = fs_lister_new(account, fs_synchroniser_mailbox_gone,
                                     account->synchroniser);
-    account->transfers = fs_transfers_new(account);
+    account->bodies = fs_message_bodies_new(account);
     return g_steal_pointer(&account);
 }
 
@@ -94,7 +86,7 @@ fs_account_free(FsAccount *account)
     if (account == NULL)
         return;
     /* These hold leases on the pool's connections. */
-    fs_transfers_free(account->transfers);
+    fs_message_bodies_free(account->bodies);
     fs_lister_free(account->lister);
     fs_synchroniser_free(account->synchroniser);
     imap_pool_free(account->pool);
@@ -102,7 +94,6 @@ fs_account_free(FsAccount *account)
     /* Before the index that goes by its ids; the locks only when there is
      * nothing left to write. */
     g_clear_pointer(&account->directories.state, cache_state_close);
-    cache_bodies_free(account->bodies);
     cache_blocks_free(account->blocks);
     cache_index_free(account->index);
     cache_store_thread_free(account->store_thread);

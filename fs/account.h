@@ -5,7 +5,6 @@
 #pragma once
 
 #include "cache/blocks.h"
-#include "cache/bodies.h"
 #include "cache/index.h"
 #include "fs/account-directories.h"
 #include "fs/mailbox-tree.h"
@@ -13,8 +12,8 @@
 #include "imap/pool.h"
 
 typedef struct FsLister FsLister;
+typedef struct FsMessageBodies FsMessageBodies;
 typedef struct FsSynchroniser FsSynchroniser;
-typedef struct FsTransfers FsTransfers;
 
 typedef struct {
     const FsOptions *options; /* borrowed */
@@ -26,11 +25,10 @@ typedef struct {
     CacheState *state; /* of directories */
     CacheIndex *index;
     CacheBlocks *blocks;
-    CacheBodies *bodies;
     FsMailboxTree *tree;
     FsSynchroniser *synchroniser;
     FsLister *lister;
-    FsTransfers *transfers;
+    FsMessageBodies *bodies;
 } FsAccount;
 
 /* @options must outlive the account. Nothing is connected yet. Fails as

@@ -6,9 +6,9 @@
  * gets the message, not cut and not padded. */
 #include "fs/file-handlers.h"
 
-#include "fs/body-transfer.h"
 #include "fs/handlers.h"
 #include "fs/inode.h"
+#include "fs/message-bodies.h"
 #include "fs/operation.h"
 
 #include <errno.h>
@@ -17,14 +17,8 @@ struct FsFileHandlers {
     FsAccount *account;
     FsNameSpace *names;
     struct fuse_session *fuse; /* for notifications */
-    GHashTable *open_files;    /* of OpenFile, owned */
+    GHashTable *open_files;    /* of FsReader, owned */
 };
-
-/* An open file: the body, and while it is still arriving, its transfer. */
-typedef struct {
-    CacheBody *body;
-    FsTransfer *transfer; /* NULL when the body is whole */
-} OpenFile;
 
 static FsFileHandlers *
 handlers_of(const FsOperation *operation)
@@ -33,13 +27,9 @@ handlers_of(const FsOperation *operation)
 }
 
 static void
-open_file_free(gpointer data)
+free_reader(gpointer reader)
 {
-    OpenFile *file = data;
-
-    cache_body_unref(file->body);
-    fs_transfer_unref(file->transfer);
-    g_free(file);
+    fs_reader_free(reader);
 }
 
 /* Whether the kernel's size of the message is the body's. */
@@ -53,35 +43,24 @@ correct_size(FsFileHandlers *handlers, fuse_ino_t inode, guint64 announced,
 }
 
 static void
-reply_open(FsOperation *operation, CacheBody *body, FsTransfer *transfer)
+reply_open(FsOperation *operation, FsReader *reader)
 {
     FsFileHandlers *handlers = handlers_of(operation);
-    OpenFile *open_file = g_new0(OpenFile, 1);
 
-    open_file->body = body;
-    open_file->transfer = transfer;
-    operation->file.fh = (guintptr)open_file;
+    operation->file.fh = (guintptr)reader;
     operation->file.keep_cache = 1;
     operation->file.noflush = 1;
-    g_hash_table_add(handlers->open_files, open_file);
+    g_hash_table_add(handlers->open_files, reader);
     if (!fs_operation_reply_open(operation, &operation->file))
-        g_hash_table_remove(handlers->open_files, open_file);
+        g_hash_table_remove(handlers->open_files, reader);
 }
 
 /* What an open remembers while it waits. */
 typedef struct {
-    FsTransfer *transfer;
+    guint32 mailbox;
+    guint32 uid;
     guint64 announced; /* the size that the kernel may have */
 } Opening;
-
-static void
-opening_free(gpointer data)
-{
-    Opening *opening = data;
-
-    fs_transfer_unref(opening->transfer);
-    g_free(opening);
-}
 
 static void
 answer_obstacle(FsOperation *operation, FsAnswer answer,
@@ -95,51 +74,56 @@ answer_obstacle(FsOperation *operation, FsAnswer answer,
         fs_operation_fail(operation, obstacle->error_number);
 }
 
+/* FALSE, and the operation has been dealt with, when it is no message. */
+static gboolean
+begin_opening(FsOperation *operation)
+{
+    FsFileHandlers *handlers = handlers_of(operation);
+    FsObstacle obstacle = {0};
+    FsAnswer answer;
+    Opening *opening;
+    FsEntry entry;
+
+    answer = fs_name_space_describe(handlers->names, operation->inode, &entry,
+                                    &obstacle);
+    if (answer != FS_ANSWER_FOUND) {
+        answer_obstacle(operation, answer, &obstacle);
+        return FALSE;
+    }
+    if (entry.uid == 0) {
+        fs_operation_fail(operation, EISDIR);
+        return FALSE;
+    }
+    opening = g_new0(Opening, 1);
+    opening->mailbox = entry.mailbox;
+    opening->uid = entry.uid;
+    opening->announced = entry.attributes.st_size;
+    operation->memory = opening;
+    operation->free_memory = g_free;
+    return TRUE;
+}
+
 static void
 run_open(FsOperation *operation)
 {
     FsFileHandlers *handlers = handlers_of(operation);
-    FsTransfers *transfers = handlers->account->transfers;
-    Opening *opening = operation->memory;
-    FsObstacle obstacle = {0};
-    CacheBody *body;
-    FsAnswer answer;
-    FsEntry entry;
+    FsMessageBodies *bodies = handlers->account->bodies;
+    g_autoptr(FsNeed) need = NULL;
+    Opening *opening;
+    guint64 size;
 
-    if (opening == NULL) {
-        answer = fs_name_space_describe(handlers->names, operation->inode,
-                                        &entry, &obstacle);
-        if (answer != FS_ANSWER_FOUND) {
-            answer_obstacle(operation, answer, &obstacle);
-            return;
-        }
-        if (entry.uid == 0) {
-            fs_operation_fail(operation, EISDIR);
-            return;
-        }
-        body = fs_transfers_find(transfers, entry.mailbox, entry.uid);
-        if (body != NULL) {
-            correct_size(handlers, operation->inode, entry.attributes.st_size,
-                         cache_body_size(body));
-            reply_open(operation, body, NULL);
-            return;
-        }
-        opening = g_new0(Opening, 1);
-        opening->announced = entry.attributes.st_size;
-        opening->transfer =
-            fs_transfers_get(transfers, entry.mailbox, entry.uid);
-        operation->memory = opening;
-        operation->free_memory = opening_free;
-    }
-    body = fs_transfer_body(opening->transfer);
-    if (body == NULL) {
-        fs_operation_wait(operation, fs_transfer_need(opening->transfer));
+    if (operation->memory == NULL && !begin_opening(operation))
+        return;
+    opening = operation->memory;
+    need =
+        fs_message_bodies_open(bodies, opening->mailbox, opening->uid, &size);
+    if (need != NULL) {
+        fs_operation_wait(operation, need);
         return;
     }
-    correct_size(handlers, operation->inode, opening->announced,
-                 cache_body_size(body));
-    reply_open(operation, cache_body_ref(body),
-               fs_transfer_ref(opening->transfer));
+    correct_size(handlers, operation->inode, opening->announced, size);
+    reply_open(operation,
+               fs_reader_new(bodies, opening->mailbox, opening->uid, size));
 }
 
 void
@@ -155,31 +139,18 @@ fs_file_handlers_open(fuse_req_t request, fuse_ino_t inode,
 static void
 run_read(FsOperation *operation)
 {
-    OpenFile *file = (OpenFile *)(guintptr)operation->file.fh;
-    guint64 size = cache_body_size(file->body);
+    FsReader *reader = (FsReader *)(guintptr)operation->file.fh;
+    guint64 size = fs_reader_size(reader);
     guint64 offset = operation->offset;
-    guint64 end = MIN(size, offset + operation->size);
-    g_autoptr(GError) error = NULL;
+    g_autoptr(FsNeed) need = NULL;
     g_autofree char *buffer = NULL;
     gssize length;
 
-    if (offset >= size) {
-        fs_operation_reply_buffer(operation, NULL, 0);
-        return;
-    }
-    if (cache_body_available(file->body) < end) {
-        if (cache_body_error(file->body) != NULL)
-            fs_operation_fail_with(operation, cache_body_error(file->body));
-        else if (file->transfer == NULL)
-            fs_operation_fail(operation, EIO);
-        else
-            fs_operation_wait(operation, fs_transfer_need(file->transfer));
-        return;
-    }
-    buffer = g_malloc(end - offset);
-    length = cache_body_read(file->body, offset, buffer, end - offset, &error);
+    if (offset < size)
+        buffer = g_malloc(MIN(operation->size, size - offset));
+    length = fs_reader_read(reader, offset, buffer, operation->size, &need);
     if (length < 0)
-        fs_operation_fail_with(operation, error);
+        fs_operation_wait(operation, need);
     else
         fs_operation_reply_buffer(operation, buffer, length);
 }
@@ -219,8 +190,7 @@ fs_file_handlers_new(FsAccount *account, FsNameSpace *names)
 
     handlers->account = account;
     handlers->names = names;
-    handlers->open_files =
-        g_hash_table_new_full(NULL, NULL, open_file_free, NULL);
+    handlers->open_files = g_hash_table_new_full(NULL, NULL, free_reader, NULL);
     return handlers;
 }
 
@@ -229,7 +199,7 @@ fs_file_handlers_free(FsFileHandlers *handlers)
 {
     if (handlers == NULL)
         return;
-    fs_transfers_set_resized(handlers->account->transfers, NULL, NULL);
+    fs_message_bodies_set_resized(handlers->account->bodies, NULL, NULL);
     /* The kernel does not release what is open when the mount ends. */
     g_hash_table_unref(handlers->open_files);
     g_free(handlers);
@@ -239,6 +209,6 @@ void
 fs_file_handlers_attach(FsFileHandlers *handlers, struct fuse_session *fuse)
 {
     handlers->fuse = fuse;
-    fs_transfers_set_resized(handlers->account->transfers, on_resized,
-                             handlers);
+    fs_message_bodies_set_resized(handlers->account->bodies, on_resized,
+                                  handlers);
 }

@@ -6,6 +6,7 @@
 #include "fs/file-handlers.h"
 #include "fs/inode.h"
 #include "fs/kernel-cache.h"
+#include "fs/message-bodies.h"
 #include "fs/operation.h"
 #include "fs/xattr.h"
 
@@ -129,6 +130,9 @@ run_opendir(FsOperation *operation)
     fs_kernel_cache_use(handlers->kernel_cache,
                         mailbox_of_directory(operation->inode));
     fs_kernel_cache_open(handlers->kernel_cache, inode, &file);
+    if (inode != FS_INODE_ROOT)
+        fs_message_bodies_listed(handlers->account->bodies,
+                                 mailbox_of_directory(inode));
     if (!fs_operation_reply_open(operation, &file))
         fs_kernel_cache_close(handlers->kernel_cache, inode, &file);
 }

@@ -14,6 +14,7 @@ never touch the mount itself while holding Python's lock: other programs do.
 """
 
 import base64
+import collections
 import contextlib
 import dataclasses
 import fnmatch
@@ -494,6 +495,9 @@ class Connection:
             uids, max((m.uid for m in present), default=0))
         if mailstore.sets_seen(items):
             self.server.complaints.append(f'sets \\Seen: {command}')
+        for message in present:
+            if mailstore.in_set(message.uid, ranges):
+                self.server.count_body(self.mailbox, message, items)
         return vanished + b''.join(
             line(sequence, message, items)
             for sequence, message in enumerate(present, 1)
@@ -561,6 +565,8 @@ class Server:
         self.tls_errors = []
         self.errors = []
         self.recording = None
+        # Octets of bodies, by mailbox and UID; headers do not count.
+        self.bodies_sent = collections.Counter()
         self.connections = []
         self._lock = threading.Lock()
         self.tls_context = None
@@ -637,6 +643,12 @@ class Server:
     def log_command(self, command):
         with self._lock:
             self.commands.append(command)
+
+    def count_body(self, mailbox, message, items):
+        octets = mailstore.body_octets(message, items)
+        if octets:
+            with self._lock:
+                self.bodies_sent[mailbox.name, message.uid] += octets
 
     def record(self, connection, data):
         if self.recording is not None:

@@ -186,6 +186,19 @@ def fetch_line(sequence, message, items, with_uid=True, body=None):
     return b'* %d FETCH (' % sequence + b' '.join(parts) + b')\r\n'
 
 
+def body_octets(message, items):
+    """How many octets of the body fetching these items brings."""
+    octets = 0
+    for item in ITEM.finditer(items):
+        if item['body'] and not item['section']:
+            data = message.body
+            if item['offset'] is not None:
+                start = int(item['offset'])
+                data = data[start:start + int(item['length'])]
+            octets += len(data)
+    return octets
+
+
 def sets_seen(items):
     """Whether fetching these items marks messages as read."""
     return any((item['body'] and not item['peek']) or

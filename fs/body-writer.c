@@ -1,0 +1,130 @@
+/* Octets of a message as they come, cut into blocks of the cache. */
+#include "fs/body-writer.h"
+
+#include <string.h>
+
+/* Blocks that are held back in memory; more are put aside in the cache. */
+#define HELD_MAX 4
+
+struct FsBodyWriter {
+    CacheBlocks *blocks;
+    char *key;      /* NULL: blocks are held back */
+    char *aside;    /* the name of those beyond HELD_MAX */
+    guint32 first;  /* block */
+    guint32 number; /* of the block that is being filled */
+    guint64 size;   /* octets in all */
+    guint64 left;   /* octets to come */
+    guint8 *block;  /* NULL: none begun */
+    gsize filled;   /* octets of it */
+    gsize capacity; /* it is full then */
+    GBytes *held[HELD_MAX];
+};
+
+FsBodyWriter *
+fs_body_writer_new(CacheBlocks *blocks, const char *key, const char *aside,
+                   guint32 number, guint64 size)
+{
+    FsBodyWriter *writer = g_new0(FsBodyWriter, 1);
+
+    writer->blocks = blocks;
+    writer->key = g_strdup(key);
+    writer->aside = g_strdup(aside);
+    writer->first = number;
+    writer->number = number;
+    writer->size = size;
+    writer->left = size;
+    return writer;
+}
+
+static gboolean
+has_put_aside(const FsBodyWriter *writer)
+{
+    return writer->key == NULL && writer->number - writer->first > HELD_MAX;
+}
+
+void
+fs_body_writer_free(FsBodyWriter *writer)
+{
+    if (writer == NULL)
+        return;
+    if (has_put_aside(writer))
+        cache_blocks_remove(writer->blocks, writer->aside);
+    for (guint i = 0; i < HELD_MAX; i++)
+        g_clear_pointer(&writer->held[i], g_bytes_unref);
+    g_free(writer->block);
+    g_free(writer->key);
+    g_free(writer->aside);
+    g_free(writer);
+}
+
+guint64
+fs_body_writer_size(const FsBodyWriter *writer)
+{
+    return writer->size;
+}
+
+guint64
+fs_body_writer_left(const FsBodyWriter *writer)
+{
+    return writer->left;
+}
+
+static void
+end_block(FsBodyWriter *writer)
+{
+    g_autoptr(GBytes) bytes =
+        g_bytes_new_take(g_steal_pointer(&writer->block), writer->filled);
+    guint32 index = writer->number - writer->first;
+
+    if (writer->key != NULL)
+        cache_blocks_put(writer->blocks, writer->key, writer->number, bytes);
+    else if (index < HELD_MAX)
+        writer->held[index] = g_steal_pointer(&bytes);
+    else
+        cache_blocks_put(writer->blocks, writer->aside, index, bytes);
+    writer->number++;
+}
+
+gboolean
+fs_body_writer_append(FsBodyWriter *writer, const guint8 *data, gsize length)
+{
+    gboolean ended = FALSE;
+    gsize taken;
+
+    length = MIN(length, writer->left);
+    for (; length > 0; data += taken, length -= taken) {
+        if (writer->block == NULL) {
+            writer->capacity = MIN(CACHE_BLOCK_SIZE, writer->left);
+            writer->block = g_malloc(writer->capacity);
+            writer->filled = 0;
+        }
+        taken = MIN(length, writer->capacity - writer->filled);
+        memcpy(writer->block + writer->filled, data, taken);
+        writer->filled += taken;
+        writer->left -= taken;
+        if (writer->filled == writer->capacity) {
+            end_block(writer);
+            ended = TRUE;
+        }
+    }
+    return ended && writer->key != NULL;
+}
+
+gboolean
+fs_body_writer_finish(FsBodyWriter *writer, const char *key)
+{
+    if (writer->left > 0)
+        return FALSE;
+    if (writer->key != NULL)
+        return TRUE;
+    for (guint32 i = 0; i < writer->number - writer->first; i++) {
+        g_autoptr(GBytes) bytes =
+            i < HELD_MAX ? g_steal_pointer(&writer->held[i])
+                         : cache_blocks_get(writer->blocks, writer->aside, i);
+
+        if (bytes == NULL)
+            return FALSE;
+        cache_blocks_put(writer->blocks, key, writer->first + i, bytes);
+    }
+    return TRUE;
+}

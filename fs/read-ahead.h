@@ -1,0 +1,17 @@
+/* Fetching ahead of programs that read the files of a directory one after
+ * another: in batches, over a connection of their own. */
+#pragma once
+
+#include "fs/message-bodies-private.h"
+
+FsReadAhead *fs_read_ahead_new(FsMessageBodies *bodies);
+void fs_read_ahead_free(FsReadAhead *ahead); /* accepts NULL */
+
+/* The directory @mailbox was read. */
+void fs_read_ahead_listed(FsReadAhead *ahead, guint32 mailbox);
+
+/* The message @uid of @mailbox was opened. TRUE when that was to be expected:
+ * if it is under way in a batch, it is worth waiting for. Call this before what
+ * it lacks is asked for, and fs_read_ahead_plan after. */
+gboolean fs_read_ahead_opened(FsReadAhead *ahead, guint32 mailbox, guint32 uid);
+void fs_read_ahead_plan(FsReadAhead *ahead, guint32 mailbox);

@@ -22,6 +22,8 @@ code_of(int result)
 {
     switch (result & 0xff) {
     case SQLITE_CORRUPT:
+    case SQLITE_CONSTRAINT: /* ours always hold */
+    case SQLITE_ERROR:      /* our statements are right: other tables */
         return CACHE_ERROR_DAMAGED;
     case SQLITE_NOTADB:
         return CACHE_ERROR_FOREIGN;

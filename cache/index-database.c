@@ -49,6 +49,7 @@ typedef enum {
     STATEMENT_READ_CHUNKS,
     STATEMENT_READ_RECORDS,
     STATEMENT_LAST_NUMBER,
+    STATEMENT_JOURNAL_MODE,
     N_STATEMENTS,
 } StatementId;
 
@@ -70,6 +71,7 @@ static const char *const statement_sql[N_STATEMENTS] = {
     [STATEMENT_READ_MAILBOXES] = "SELECT * FROM mailbox",
     [STATEMENT_READ_CHUNKS] = "SELECT * FROM chunk WHERE mailbox = ?",
     [STATEMENT_READ_RECORDS] = "SELECT data FROM records WHERE number = ?",
+    [STATEMENT_JOURNAL_MODE] = "PRAGMA journal_mode",
     [STATEMENT_LAST_NUMBER] = "SELECT max(number) FROM records",
 };
 
@@ -138,10 +140,51 @@ cache_index_database_open(const char *path, GError **error)
                         cache_database_open_or_rebuild(path, &schema, error));
 }
 
+/* Statements are prepared when they are first used, most by one of the two
+ * connections only. */
+static sqlite3_stmt *
+statement(CacheIndexDatabase *database, StatementId id, GError **error)
+{
+    if (database->connection == NULL) {
+        g_set_error(error, CACHE_ERROR, CACHE_ERROR_IO, "%s is not open",
+                    database->path);
+        return NULL;
+    }
+    if (database->statements[id] == NULL)
+        database->statements[id] = cache_database_prepare(
+            database->connection, statement_sql[id], error);
+    return database->statements[id];
+}
+
+/* Some file systems have no memory that is shared, and so no log: there a
+ * reader would have to wait for the writer, and here it must not. */
+static gboolean
+has_log(CacheIndexDatabase *database, GError **error)
+{
+    sqlite3_stmt *s = statement(database, STATEMENT_JOURNAL_MODE, error);
+    gboolean ok;
+
+    if (s == NULL)
+        return FALSE;
+    ok = sqlite3_step(s) == SQLITE_ROW &&
+         g_strcmp0((const char *)sqlite3_column_text(s, 0), "wal") == 0;
+    if (!ok)
+        g_set_error(error, CACHE_ERROR, CACHE_ERROR_IO,
+                    "the file system of %s cannot be written and read at once",
+                    database->path);
+    sqlite3_reset(s);
+    return ok;
+}
+
 CacheIndexDatabase *
 cache_index_database_open_reader(const char *path, GError **error)
 {
-    return new_database(path, cache_database_open_reader(path, &schema, error));
+    g_autoptr(CacheIndexDatabase) database =
+        new_database(path, cache_database_open_reader(path, &schema, error));
+
+    if (database == NULL || !has_log(database, error))
+        return NULL;
+    return g_steal_pointer(&database);
 }
 
 void
@@ -171,22 +214,6 @@ set_damaged(CacheIndexDatabase *database, GError **error)
     g_set_error(error, CACHE_ERROR, CACHE_ERROR_DAMAGED,
                 "%s does not hold what was written there", database->path);
     return FALSE;
-}
-
-/* Statements are prepared when they are first used, most by one of the two
- * connections only. */
-static sqlite3_stmt *
-statement(CacheIndexDatabase *database, StatementId id, GError **error)
-{
-    if (database->connection == NULL) {
-        g_set_error(error, CACHE_ERROR, CACHE_ERROR_IO, "%s is not open",
-                    database->path);
-        return NULL;
-    }
-    if (database->statements[id] == NULL)
-        database->statements[id] = cache_database_prepare(
-            database->connection, statement_sql[id], error);
-    return database->statements[id];
 }
 
 /* Runs the statement @id, which brings no rows, with @n numbers. */

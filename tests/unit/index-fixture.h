@@ -195,3 +195,24 @@ count_filled(CacheIndex *index, guint32 mailbox)
     }
     return n;
 }
+
+static inline void
+note_order(GArray *uids, gpointer user_data)
+{
+    GArray **result = user_data;
+
+    *result = uids;
+}
+
+static inline GArray *
+order(CacheIndex *index, guint32 mailbox, gboolean by_sent_date)
+{
+    GArray *result = NULL;
+
+    cache_index_order_by_name(index, mailbox, by_sent_date, note_order,
+                              &result);
+    assert_null(result);
+    while (result == NULL)
+        g_main_context_iteration(NULL, TRUE);
+    return result;
+}

@@ -1,14 +1,7 @@
-/* The index with its database: what it gives back later, and what it does when
- * the disk does not. */
+/* The index with its database: what it gives back later. */
 #include "tests/unit/index-fixture.h"
 
-#include <fcntl.h>
-#include <glib-unix.h>
-#include <signal.h>
-#include <sqlite3.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 
 /* ---- The model ---- */
 
@@ -233,18 +226,24 @@ strings_borrowed_from_one_chunk_are_put_in_another(void **state)
 {
     Fixture *fixture = *state;
 
+    /* Nothing stays but what is shown. */
+    fixture->index->limits.clean_bytes = 0;
     fill_mailbox(fixture->index, 3, 2000);
-    for (guint32 uid = 1; uid < 2000; uid += 7) {
+    for (guint32 uid = 1; uid < 1000; uid += 7) {
         CacheMessage m, there;
+        char stem[32];
 
-        assert_true(flush_index(fixture));
+        g_snprintf(stem, sizeof stem, "stem-%u", uid);
+        put_message(fixture->index, 3, uid + 1, "x");
         assert_true(cache_index_message(fixture->index, 3, uid, &m));
+        while (fixture->index->job != NULL || fixture->index->timer != NULL)
+            g_main_context_iteration(NULL, TRUE);
+        assert_string_equal(m.stem, stem);
         m.uid = 2001 - uid;
         cache_index_put(fixture->index, 3, &m);
         assert_true(cache_index_message(fixture->index, 3, m.uid, &there));
         assert_int_equal(there.size, uid * 3);
-        assert_true(g_str_has_prefix(there.stem, "stem-"));
-        put_message(fixture->index, 3, m.uid, "x");
+        assert_string_equal(there.stem, stem);
     }
 }
 
@@ -282,27 +281,6 @@ strings_too_long_are_cut_or_left_out(void **state)
 }
 
 /* ---- Order ---- */
-
-static void
-note_order(GArray *uids, gpointer user_data)
-{
-    GArray **result = user_data;
-
-    *result = uids;
-}
-
-static GArray *
-order(CacheIndex *index, guint32 mailbox, gboolean by_sent_date)
-{
-    GArray *result = NULL;
-
-    cache_index_order_by_name(index, mailbox, by_sent_date, note_order,
-                              &result);
-    assert_null(result);
-    while (result == NULL)
-        g_main_context_iteration(NULL, TRUE);
-    return result;
-}
 
 typedef struct {
     gint64 minute;
@@ -423,324 +401,6 @@ index_freed_answers_who_waits_for_an_order(void **state)
     g_array_unref(waiting);
 }
 
-/* ---- Ends that nobody chose ---- */
-
-#define KILL_BATCH 30u
-
-/* Whoever says @complete has as many messages as @uidnext says; and all that
- * was removed is there no more. */
-static void
-write_until_killed(const char *directory)
-{
-    CacheStoreThread *thread = cache_store_thread_new();
-    CacheIndex *index =
-        cache_index_new_with_limits(directory, thread, &small_limits);
-    CacheMailbox state = {0};
-    guint32 first = 1, next;
-
-    for (;;) {
-        next = first + cache_index_count(index, 1);
-        state.complete = FALSE;
-        cache_index_set_mailbox(index, 1, &state);
-        for (guint i = 0; i < KILL_BATCH; i++)
-            put_message(index, 1, next++, "stem");
-        if (next > 400) {
-            cache_index_drop_mailbox(index, 1);
-            next = 1;
-        }
-        state.uidvalidity = cache_index_count(index, 1);
-        state.complete = TRUE;
-        cache_index_set_mailbox(index, 1, &state);
-        run_loop();
-    }
-}
-
-static void
-assert_true_at_one_moment(CacheIndex *index)
-{
-    CacheMailbox mailbox;
-    CacheMessage m = {0};
-    guint n = 0;
-
-    for (; cache_index_next(index, 1, m.uid, &m); n++)
-        assert_int_equal(m.uid, n + 1);
-    assert_int_equal(n, cache_index_count(index, 1));
-    if (cache_index_mailbox(index, 1, &mailbox) && mailbox.complete)
-        assert_int_equal(mailbox.uidvalidity, n);
-}
-
-static void
-process_killed_leaves_what_was_true_at_one_moment(void **state)
-{
-    Fixture *fixture = *state;
-    g_autoptr(GRand) rand = g_rand_new_with_seed(1);
-    guint n_found = 0;
-
-    for (guint i = 0; i < 20; i++) {
-        pid_t pid;
-
-        close_index(fixture);
-        pid = fork();
-        if (pid == 0)
-            write_until_killed(fixture->directory);
-        g_usleep((gulong)g_rand_int_range(rand, 1000, 60000));
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-        open_index(fixture);
-        assert_true_at_one_moment(fixture->index);
-        n_found += cache_index_count(fixture->index, 1) > 0;
-        run_loop();
-        assert_int_equal(fixture->n_lost, 0);
-    }
-    assert_true(n_found > 0);
-}
-
-/* ---- Damage ---- */
-
-/* In a process of its own: closing a file gives up the locks that this one has
- * on it. */
-static void
-damage(const char *path, gint64 offset, gsize length, guint seed)
-{
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
-        int fd = open(path, O_RDWR | O_CLOEXEC);
-
-        for (gsize i = 0; fd >= 0 && i < length; i++) {
-            char octet = (char)g_rand_int(rand);
-
-            if (pwrite(fd, &octet, 1, offset + (gint64)i) != 1)
-                break;
-        }
-        _exit(0);
-    }
-    waitpid(pid, NULL, 0);
-}
-
-static gint64
-size_of(const char *path)
-{
-    struct stat file;
-
-    return stat(path, &file) == 0 ? file.st_size : 0;
-}
-
-/* All or nothing of each, and whoever is lost is told. */
-static void
-assert_nothing_wrong(Fixture *fixture)
-{
-    for (guint32 id = 1; id <= 3; id++) {
-        gboolean known;
-        CacheMailbox mailbox;
-        guint n;
-
-        known = cache_index_mailbox(fixture->index, id, &mailbox);
-        n = count_filled(fixture->index, id);
-        if (cache_index_mailbox(fixture->index, id, &mailbox)) {
-            assert_int_equal(n, 300);
-        } else if (known) {
-            run_loop();
-            assert_true(
-                g_hash_table_contains(fixture->lost, GUINT_TO_POINTER(id)));
-        }
-    }
-}
-
-static void
-refill(Fixture *fixture)
-{
-    run_loop();
-    g_hash_table_remove_all(fixture->lost);
-    for (guint32 id = 1; id <= 3; id++) {
-        cache_index_drop_mailbox(fixture->index, id);
-        fill_mailbox(fixture->index, id, 300);
-    }
-    assert_true(flush_index(fixture));
-}
-
-static void
-damage_between_runs_is_never_shown(void **state)
-{
-    Fixture *fixture = *state;
-    g_autoptr(GRand) rand = g_rand_new_with_seed(3);
-
-    for (guint i = 0; i < 120; i++) {
-        gint64 offset;
-
-        refill(fixture);
-        close_index(fixture);
-        offset = g_rand_int_range(rand, 0, (gint)size_of(fixture->path));
-        if (i % 10 == 0)
-            offset = i / 10 * 8;
-        if (i % 15 == 14)
-            assert_int_equal(truncate(fixture->path, offset), 0);
-        else
-            damage(fixture->path, offset,
-                   (gsize)g_rand_int_range(rand, 1, i % 2 ? 2000 : 8), i);
-        open_index(fixture);
-        assert_nothing_wrong(fixture);
-    }
-    assert_true(fixture->n_lost > 0);
-}
-
-static void
-damage_during_a_run_is_never_shown(void **state)
-{
-    Fixture *fixture = *state;
-    g_autofree char *log = g_strconcat(fixture->path, "-wal", NULL);
-    g_autoptr(GRand) rand = g_rand_new_with_seed(4);
-
-    for (guint i = 0; i < 60; i++) {
-        const char *path = i % 2 ? fixture->path : log;
-        gint64 size;
-
-        refill(fixture);
-        if (i % 2) {
-            close_index(fixture); /* out of the log */
-            open_index(fixture);
-        }
-        size = MAX(size_of(path), 20000);
-        for (guint k = 0; k < 4; k++)
-            damage(path, g_rand_int_range(rand, 5000, (gint)size - 1000), 900,
-                   i);
-        assert_nothing_wrong(fixture);
-        (void)flush_index(fixture);
-        assert_nothing_wrong(fixture);
-    }
-    assert_true(fixture->n_lost > 0);
-}
-
-static void
-mailbox_lost_stays_unknown_until_that_was_told(void **state)
-{
-    Fixture *fixture = *state;
-    CacheMailbox mailbox = {.complete = TRUE};
-
-    refill(fixture);
-    close_index(fixture);
-    open_index(fixture);
-    damage(fixture->path, 4096, (gsize)size_of(fixture->path) - 4096, 1);
-    assert_int_equal(count_filled(fixture->index, 1), 0);
-    /* What was under way does not make it a complete one. */
-    cache_index_set_mailbox(fixture->index, 1, &mailbox);
-    put_message(fixture->index, 1, 1000, "x");
-    assert_false(cache_index_mailbox(fixture->index, 1, &mailbox));
-    assert_int_equal(fixture->n_lost, 0);
-    while (fixture->n_lost < 3)
-        g_main_context_iteration(NULL, TRUE);
-    refill(fixture);
-    close_index(fixture);
-    open_index(fixture);
-    assert_int_equal(count_filled(fixture->index, 1), 300);
-    assert_int_equal(fixture->n_lost, 3);
-}
-
-static void
-mailbox_wholly_in_memory_outlives_the_database(void **state)
-{
-    Fixture *fixture = *state;
-
-    refill(fixture);
-    close_index(fixture);
-    open_index(fixture);
-    fill_mailbox(fixture->index, 9, 5);
-    assert_true(flush_index(fixture));
-    damage(fixture->path, 4096, (gsize)size_of(fixture->path) - 4096, 1);
-    fill_mailbox(fixture->index, 9, 6);
-    assert_int_equal(count_filled(fixture->index, 1), 0);
-    assert_int_equal(count_filled(fixture->index, 9), 6);
-    close_index(fixture);
-    open_index(fixture);
-    assert_int_equal(count_filled(fixture->index, 9), 6);
-    assert_int_equal(cache_index_count(fixture->index, 1), 0);
-}
-
-static void
-database_of_another_version_is_set_aside(void **state)
-{
-    Fixture *fixture = *state;
-    g_autofree char *aside = g_strconcat(fixture->path, ".damaged", NULL);
-    sqlite3 *database;
-
-    fill_mailbox(fixture->index, 3, 10);
-    close_index(fixture);
-    sqlite3_open(fixture->path, &database);
-    sqlite3_exec(database, "PRAGMA user_version = 77", NULL, NULL, NULL);
-    sqlite3_close(database);
-    open_index(fixture);
-    assert_int_equal(cache_index_count(fixture->index, 3), 0);
-    assert_true(g_file_test(aside, G_FILE_TEST_EXISTS));
-    fill_mailbox(fixture->index, 3, 10);
-    assert_true(flush_index(fixture));
-}
-
-/* ---- Disks that refuse ---- */
-
-static void
-directory_missing_leaves_an_index_in_memory(void **state)
-{
-    g_autoptr(CacheStoreThread) thread = cache_store_thread_new();
-    Fixture fixture = {0};
-    g_autoptr(GArray) uids = NULL;
-
-    fixture.index =
-        cache_index_new_with_limits("/nonexistent/x", thread, &small_limits);
-    fill_mailbox(fixture.index, 3, 500);
-    assert_int_equal(cache_index_unwritten(fixture.index), 0);
-    assert_false(flush_index(&fixture));
-    assert_int_equal(count_filled(fixture.index, 3), 500);
-    uids = order(fixture.index, 3, FALSE);
-    assert_int_equal(uids->len, 500);
-    cache_index_free(fixture.index);
-}
-
-static void
-limit_file_size(rlim_t octets)
-{
-    struct rlimit limit;
-
-    getrlimit(RLIMIT_FSIZE, &limit);
-    limit.rlim_cur = octets;
-    setrlimit(RLIMIT_FSIZE, &limit);
-}
-
-/* A file that may not grow refuses as a full disk does. */
-static void
-disk_full_keeps_changes_in_memory_and_the_disk_consistent(void **state)
-{
-    Fixture *fixture = *state;
-    g_autoptr(GArray) uids = NULL;
-    g_autofree char *flags = g_strnfill(4000, 'f');
-    CacheMailbox mailbox = {.complete = TRUE};
-
-    signal(SIGXFSZ, SIG_IGN);
-    fill_mailbox(fixture->index, 3, 1000);
-    assert_true(flush_index(fixture));
-    cache_index_set_mailbox(fixture->index, 4, &mailbox);
-    limit_file_size(600000);
-    for (guint32 uid = 1; uid <= 1000; uid++) {
-        CacheMessage m = {.uid = uid, .flags = flags};
-
-        cache_index_put(fixture->index, 4, &m);
-    }
-    assert_false(flush_index(fixture));
-    assert_int_equal(cache_index_unwritten(fixture->index), 0);
-    cache_index_remove(fixture->index, 3, 500);
-    assert_false(flush_index(fixture));
-    assert_int_equal(count_filled(fixture->index, 3), 999);
-    assert_int_equal(cache_index_count(fixture->index, 4), 1000);
-    uids = order(fixture->index, 3, FALSE);
-    assert_int_equal(uids->len, 999);
-    close_index(fixture);
-    limit_file_size(RLIM_INFINITY);
-    open_index(fixture);
-    assert_int_equal(count_filled(fixture->index, 3), 1000);
-    assert_true(cache_index_count(fixture->index, 4) < 1000);
-    assert_int_equal(fixture->n_lost, 0);
-}
-
 int
 main(void)
 {
@@ -767,23 +427,6 @@ main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             index_freed_answers_who_waits_for_an_order, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(
-            process_killed_leaves_what_was_true_at_one_moment, set_up,
-            tear_down),
-        cmocka_unit_test_setup_teardown(damage_between_runs_is_never_shown,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(damage_during_a_run_is_never_shown,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(
-            mailbox_lost_stays_unknown_until_that_was_told, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(
-            mailbox_wholly_in_memory_outlives_the_database, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(
-            database_of_another_version_is_set_aside, set_up, tear_down),
-        cmocka_unit_test(directory_missing_leaves_an_index_in_memory),
-        cmocka_unit_test_setup_teardown(
-            disk_full_keeps_changes_in_memory_and_the_disk_consistent, set_up,
-            tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,14 +101,20 @@ cache_store_thread_new(void)
 }
 
 void
+cache_store_thread_drain(CacheStoreThread *thread)
+{
+    /* Done functions may queue more. */
+    while (thread->n_unfinished > 0)
+        tell_done(thread, g_async_queue_pop(thread->finished));
+}
+
+void
 cache_store_thread_free(CacheStoreThread *thread)
 {
     if (thread == NULL)
         return;
 
-    /* Done functions may queue more. */
-    while (thread->n_unfinished > 0)
-        tell_done(thread, g_async_queue_pop(thread->finished));
+    cache_store_thread_drain(thread);
     push(thread, NULL, NULL, NULL);
     g_thread_join(thread->thread);
 

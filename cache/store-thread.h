@@ -14,6 +14,9 @@ typedef void (*CacheWorkFunc)(gpointer job);
 typedef void (*CacheDoneFunc)(gpointer job);
 
 CacheStoreThread *cache_store_thread_new(void);
+/* Waits for all work that is queued, and calls the done functions, until none
+ * is left. */
+void cache_store_thread_drain(CacheStoreThread *thread);
 /* Waits for the work that is queued, calls every done function, ends the
  * thread. Accepts NULL. */
 void cache_store_thread_free(CacheStoreThread *thread);

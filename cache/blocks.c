@@ -416,6 +416,14 @@ push_open(CacheBlocks *blocks)
     push(blocks, job);
 }
 
+static gsize
+octets_of(const Change *change)
+{
+    return change->block != NULL && change->block->listed
+               ? g_bytes_get_size(change->block->data)
+               : 0;
+}
+
 /* Moves @change, of the queue, into the batch. */
 static void
 add_change(CacheBlocks *blocks, Job *job, Change *change)
@@ -452,8 +460,10 @@ push_write(CacheBlocks *blocks)
     g_array_set_clear_func(job->sent, (GDestroyNotify)change_clear);
     cache_block_reader_take_notes(blocks->reader, &job->batch.marks,
                                   &job->batch.lost, &job->batch.touched);
-    while (job->sent->len < BATCH_CHANGES && job->octets < most &&
-           (change = g_queue_pop_head(&blocks->changes)) != NULL) {
+    while (job->sent->len < BATCH_CHANGES &&
+           (change = g_queue_peek_head(&blocks->changes)) != NULL &&
+           job->octets + octets_of(change) <= most) {
+        g_queue_pop_head(&blocks->changes);
         if (change->block != NULL && !change->block->listed)
             change_free(change);
         else

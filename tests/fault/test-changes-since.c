@@ -16,7 +16,6 @@ static void
 on_examined(ImapChanges *changes, const GError *error, gpointer user_data)
 {
     Fixture *f = user_data;
-    g_autoptr(ImapChanges) owned = changes;
     g_autofree char *vanished = NULL;
 
     assert_true(changes == NULL || error == NULL);
@@ -35,6 +34,7 @@ on_examined(ImapChanges *changes, const GError *error, gpointer user_data)
                                    change->flags);
         }
     }
+    imap_changes_free(changes);
     on_done(error, f);
 }
 

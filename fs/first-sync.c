@@ -60,7 +60,7 @@ wake_soon(FsSync *sync)
 void
 fs_sync_break_listings(FsSync *sync)
 {
-    g_autoptr(FsSync) held = g_rc_box_acquire(sync);
+    g_autoptr(FsSync) held G_GNUC_UNUSED = g_rc_box_acquire(sync);
     FsSyncMailbox *mailbox = sync->mailbox;
     g_autoptr(GError) error =
         g_error_new(FS_ERROR, FS_ERROR_INCOMPLETE,
@@ -168,7 +168,7 @@ take_row(FsSync *sync, const ImapFetch *fetch)
 void
 fs_sync_row(FsSyncMailbox *mailbox, const ImapFetch *fetch)
 {
-    g_autoptr(FsSyncMailbox) held = fs_sync_mailbox_ref(mailbox);
+    g_autoptr(FsSyncMailbox) held G_GNUC_UNUSED = fs_sync_mailbox_ref(mailbox);
     FsSync *sync = mailbox->sync;
     gboolean waited_for = fs_sync_look_up_waits(mailbox, fetch->uid);
 

@@ -76,7 +76,7 @@ tell_waiting(FsSyncMailbox *mailbox, const GError *error)
 void
 fs_sync_finish(FsSync *sync, const GError *error)
 {
-    g_autoptr(FsSync) held = g_rc_box_acquire(sync);
+    g_autoptr(FsSync) held G_GNUC_UNUSED = g_rc_box_acquire(sync);
     g_autoptr(FsSyncMailbox) mailbox = fs_sync_mailbox_ref(sync->mailbox);
     FsSynchroniser *synchroniser = mailbox->synchroniser;
 
@@ -132,7 +132,7 @@ void
 fs_sync_replaced(FsSyncMailbox *mailbox, ImapConnection *connection)
 {
     FsAccount *account = mailbox->synchroniser->account;
-    g_autoptr(FsSyncMailbox) held = fs_sync_mailbox_ref(mailbox);
+    g_autoptr(FsSyncMailbox) held G_GNUC_UNUSED = fs_sync_mailbox_ref(mailbox);
     g_autoptr(GError) error = NULL;
     g_autoptr(GError) others =
         g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED, "the mailbox was replaced");

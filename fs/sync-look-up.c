@@ -85,7 +85,7 @@ static void
 finish(LookUp *look_up, const GError *error)
 {
     g_autoptr(FsSyncMailbox) mailbox = fs_sync_mailbox_ref(look_up->mailbox);
-    g_autoptr(LookUp) held = look_up; /* the table's */
+    g_autoptr(LookUp) held G_GNUC_UNUSED = look_up; /* the table's */
 
     g_hash_table_remove(mailbox->look_ups, GUINT_TO_POINTER(look_up->uid));
     look_up->mailbox = NULL;

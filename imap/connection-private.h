@@ -9,8 +9,9 @@ typedef struct {
     ImapCapabilities *capabilities;
     char **foreign_namespaces;
     gboolean utf8;
-    gboolean condstore; /* enabled */
-    gboolean qresync;   /* likewise */
+    gboolean condstore;     /* enabled */
+    gboolean qresync;       /* likewise */
+    gboolean plain_examine; /* it takes no parameters, whatever was announced */
 } ImapSession;
 
 const ImapSettings *imap_connection_settings(const ImapConnection *connection);

@@ -64,6 +64,7 @@ struct ImapConnection {
     guint logout_source;
     gint64 wait_began;      /* microseconds, monotonic */
     gint64 last_progress;   /* the same */
+    gint64 throttled_until; /* the same */
     guint64 bytes_received; /* of a transport that is gone */
 };
 
@@ -228,8 +229,13 @@ on_tagged_status(ImapConnection *connection, const ImapStatus *status,
                  GError **error)
 {
     gsize unsent = imap_transport_unsent(connection->transport);
+    guint backoff_ms = imap_status_backoff_ms(status);
 
     note_progress(connection);
+    if (backoff_ms > 0)
+        connection->throttled_until =
+            connection->last_progress +
+            backoff_ms * (gint64)G_TIME_SPAN_MILLISECOND;
     if (!imap_command_queue_answer(connection->queue, status, unsent, error))
         return FALSE;
     if (connection->state != STATE_CLOSED)
@@ -265,6 +271,8 @@ on_response(const ImapResponse *response, gpointer user_data)
             note_progress(connection);
         else if (connection->login != NULL)
             imap_login_untagged(connection->login, response);
+        else
+            imap_mailbox_apply_unasked(&connection->mailbox, response);
     }
     if (error != NULL)
         imap_connection_close(connection, error);
@@ -665,6 +673,12 @@ imap_connection_last_progress(const ImapConnection *connection)
     return connection->last_progress;
 }
 
+gint64
+imap_connection_throttled_until(const ImapConnection *connection)
+{
+    return connection->throttled_until;
+}
+
 gboolean
 imap_connection_has(const ImapConnection *connection, const char *capability)
 {
@@ -749,9 +763,11 @@ imap_connection_set_mailbox(ImapConnection *connection,
                             const ImapMailbox *mailbox)
 {
     guint changes = connection->mailbox.changes;
+    guint flag_changes = connection->mailbox.flag_changes;
 
     g_free(connection->mailbox.name);
     connection->mailbox = mailbox != NULL ? *mailbox : (ImapMailbox){0};
     connection->mailbox.name = g_strdup(connection->mailbox.name);
     connection->mailbox.changes = changes;
+    connection->mailbox.flag_changes = flag_changes;
 }

@@ -70,6 +70,10 @@ void imap_connection_set_paused(ImapConnection *connection, gboolean paused);
  * any further. Not chatter, nor what we send. */
 gint64 imap_connection_last_progress(const ImapConnection *connection);
 
+/* Microseconds, g_get_monotonic_time: until when the server does not want to be
+ * asked for more; in the past, or 0, if it has not said so. */
+gint64 imap_connection_throttled_until(const ImapConnection *connection);
+
 /* Whether the server announced @capability (upper case) after the login. */
 gboolean imap_connection_has(const ImapConnection *connection,
                              const char *capability);

@@ -24,7 +24,8 @@ struct ImapLogin {
     ImapAuth *auth;
     gboolean authenticated;
     GError *abort_reason;
-    guint n_final; /* of ID, ENABLE and NAMESPACE, unanswered */
+    guint n_final;       /* of ID, ENABLE and NAMESPACE, unanswered */
+    gboolean no_qresync; /* it is broken */
 };
 
 static void ask_capability(ImapLogin *login);
@@ -85,6 +86,8 @@ imap_login_free(ImapLogin *login)
 static void
 finish(ImapLogin *login)
 {
+    if (login->no_qresync)
+        imap_connection_session(login->connection)->qresync = FALSE;
     imap_connection_set_ready(login->connection);
 }
 
@@ -129,8 +132,28 @@ on_enabled(const ImapResponse *response, gpointer user_data)
 
     if (response->type != IMAP_RESPONSE_ENABLED)
         return FALSE;
-    for (char **word = response->words; *word != NULL; word++)
+    for (char **word = response->words; *word != NULL; word++) {
         session->utf8 |= g_ascii_strcasecmp(*word, "UTF8=ACCEPT") == 0;
+        session->condstore |= g_ascii_strcasecmp(*word, "CONDSTORE") == 0;
+        session->qresync |= g_ascii_strcasecmp(*word, "QRESYNC") == 0 &&
+                            imap_connection_has(login->connection, "QRESYNC");
+    }
+    return FALSE;
+}
+
+/* Zimbra announces QRESYNC and enables it, but does not say where the mailbox
+ * before ends ([CLOSED]). */
+static gboolean
+on_id(const ImapResponse *response, gpointer user_data)
+{
+    ImapLogin *login = user_data;
+
+    if (response->type != IMAP_RESPONSE_ID)
+        return FALSE;
+    for (char **word = response->words; word[0] != NULL && word[1] != NULL;
+         word += 2)
+        login->no_qresync |= g_ascii_strcasecmp(word[0], "name") == 0 &&
+                             g_ascii_strcasecmp(word[1], "Zimbra") == 0;
     return FALSE;
 }
 
@@ -142,7 +165,10 @@ on_namespace(const ImapResponse *response, gpointer user_data)
     return FALSE;
 }
 
-static const ImapCommandHandler id_handler = {.done = on_final_done};
+static const ImapCommandHandler id_handler = {
+    .untagged = on_id,
+    .done = on_final_done,
+};
 
 static const ImapCommandHandler enable_handler = {
     .untagged = on_enabled,
@@ -162,6 +188,24 @@ send_final(ImapLogin *login, ImapCommand *command,
     imap_connection_send(login->connection, command, handler, login);
 }
 
+/* QRESYNC includes CONDSTORE (RFC 7162 section 3.2.3). */
+static void
+send_enable(ImapLogin *login)
+{
+    ImapConnection *connection = login->connection;
+    g_autoptr(GString) text = g_string_new("ENABLE");
+
+    if (imap_connection_has(connection, "UTF8=ACCEPT") ||
+        imap_connection_has(connection, "UTF8=ONLY"))
+        g_string_append(text, " UTF8=ACCEPT");
+    if (imap_connection_has(connection, "QRESYNC"))
+        g_string_append(text, " QRESYNC");
+    else if (imap_connection_has(connection, "CONDSTORE"))
+        g_string_append(text, " CONDSTORE");
+    if (strchr(text->str, ' ') != NULL)
+        send_final(login, imap_command_new(text->str), &enable_handler);
+}
+
 static void
 ask_final(ImapLogin *login)
 {
@@ -179,11 +223,8 @@ ask_final(ImapLogin *login)
                    imap_command_new("ID (\"name\" \"imapfs\" "
                                     "\"version\" \"" IMAPFS_VERSION "\")"),
                    &id_handler);
-    if (imap_connection_has(connection, "ENABLE") &&
-        (imap_connection_has(connection, "UTF8=ACCEPT") ||
-         imap_connection_has(connection, "UTF8=ONLY")))
-        send_final(login, imap_command_new("ENABLE UTF8=ACCEPT"),
-                   &enable_handler);
+    if (imap_connection_has(connection, "ENABLE"))
+        send_enable(login);
     if (imap_connection_has(connection, "NAMESPACE"))
         send_final(login, imap_command_new("NAMESPACE"), &namespace_handler);
     if (login->n_final == 0)

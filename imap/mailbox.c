@@ -9,7 +9,13 @@ imap_mailbox_apply_codes(ImapMailbox *mailbox, const ImapStatus *status)
         return;
     imap_status_code_number(status, "UIDVALIDITY", &mailbox->uidvalidity);
     imap_status_code_number(status, "UIDNEXT", &mailbox->uidnext);
-    imap_status_code_number(status, "HIGHESTMODSEQ", &mailbox->highestmodseq);
+    if (imap_status_code(status, "NOMODSEQ") != NULL) {
+        mailbox->nomodseq = TRUE;
+        mailbox->highestmodseq = 0;
+    }
+    if (!mailbox->nomodseq)
+        imap_status_code_number(status, "HIGHESTMODSEQ",
+                                &mailbox->highestmodseq);
 }
 
 void
@@ -31,4 +37,12 @@ imap_mailbox_apply(ImapMailbox *mailbox, const ImapResponse *response)
         mailbox->exists -= MIN(gone, mailbox->exists);
         mailbox->changes++;
     }
+}
+
+void
+imap_mailbox_apply_unasked(ImapMailbox *mailbox, const ImapResponse *response)
+{
+    if (mailbox->name != NULL && response->type == IMAP_RESPONSE_FETCH &&
+        response->fetch->flags != NULL)
+        mailbox->flag_changes++;
 }

@@ -5,13 +5,15 @@
 #include "imap/response.h"
 
 typedef struct {
-    char *name;          /* wire name; NULL: none is selected */
-    guint64 uidvalidity; /* 0: the server did not say */
-    guint64 uidnext;     /* likewise */
-    guint64 highestmodseq;
+    char *name;            /* wire name; NULL: none is selected */
+    guint64 uidvalidity;   /* 0: the server did not say */
+    guint64 uidnext;       /* likewise */
+    guint64 highestmodseq; /* 0: the server did not say, or has none */
+    gboolean nomodseq;     /* it says that it has none */
     guint64 exists;
     gboolean read_only; /* it cannot be anything else */
     guint changes;      /* goes up when messages come or go */
+    guint flag_changes; /* goes up when the server tells flags unasked */
 } ImapMailbox;
 
 /* Takes over the codes of an OK that concern the mailbox. */
@@ -20,3 +22,6 @@ void imap_mailbox_apply_codes(ImapMailbox *mailbox, const ImapStatus *status);
 /* Takes over EXISTS, EXPUNGE and VANISHED; others, and all while no mailbox is
  * selected, are passed over. */
 void imap_mailbox_apply(ImapMailbox *mailbox, const ImapResponse *response);
+/* Counts the flags of a response that no command has taken. */
+void imap_mailbox_apply_unasked(ImapMailbox *mailbox,
+                                const ImapResponse *response);

@@ -1,72 +1,63 @@
 /* The connections of one account.
  *
- * Requests wait in one queue, first come, first served, and are looked at again
- * whenever something has changed: a connection came, went, or fell idle. A
- * request that needs another mailbox than those selected, when no connection
- * is idle and no more may be opened, reserves the one with the fewest leases:
- * that one takes no new leases, falls idle, and is switched. So a mailbox that
- * is always in use starves no other.
+ * Requests wait in one queue, first come, first served, but those for much let
+ * others pass for a while. They are looked at again whenever something has
+ * changed: a connection came, went, or fell idle, or it is time to.
  *
  * A server that refuses further connections is believed: the pool shrinks to
- * what it has. When the last one cannot be opened, everybody who waits is told
- * why, and so is who asks within the next moment: a server in trouble is not
- * helped by a storm of attempts. Nor is one that lets us in and then hangs up
- * asked for ever: a request sees a few connections end, then it ends, too. */
-#include "imap/pool.h"
+ * what it has, and tries one more only after a while. One that asks to be left
+ * alone is, for as long as it says. When the last one cannot be opened,
+ * everybody who waits is told why, and so is who asks within the next moment: a
+ * server in trouble is not helped by a storm of attempts. Nor is one that lets
+ * us in and then hangs up asked for ever: a request sees a few connections end,
+ * then it ends, too. */
+#include "imap/pool-private.h"
 
 #include "imap/error.h"
-#include "imap/worker.h"
 
 /* After a failure, how long the next attempt is put off. */
 #define RETRY_DELAY_US (1 * G_USEC_PER_SEC)
 #define RETRY_DELAY_REFUSED_US (30 * G_USEC_PER_SEC)
 
+/* Who fetches much lets others, who come later by so much, pass. */
+#define BULK_YIELDS_US (5 * G_TIME_SPAN_SECOND)
+
+/* What a selection said is news for so long. */
+#define FRESH_US (1 * G_TIME_SPAN_SECOND)
+
+/* After the server would not select a mailbox, nothing is made ready. */
+#define SPARE_DELAY_US (30 * G_TIME_SPAN_SECOND)
+
+/* The server wants to be left alone: so long is waited for, beyond that who
+ * asks is told. */
+#define SILENCE_WAITED_US (5 * G_TIME_SPAN_SECOND)
+
+/* Connections that nobody uses: all but one, and the last; servers hang up
+ * after 30 minutes (RFC 9051 section 5.4). */
+#define IDLE_US (5 * G_TIME_SPAN_MINUTE)
+#define LAST_IDLE_US (29 * G_TIME_SPAN_MINUTE)
+
 /* How many connections may end before they served a request that waits. */
 #define MAX_ATTEMPTS 2
-
-typedef struct {
-    char *mailbox; /* NULL: any */
-    gint64 since;  /* microseconds, monotonic */
-    guint attempts;
-    ImapLeaseFunc func;
-    gpointer user_data;
-} Request;
 
 struct ImapLease {
     ImapPool *pool;
     ImapWorker *worker; /* a reference */
+    gboolean bulk;
     gboolean fresh;
-};
-
-struct ImapPool {
-    const ImapSettings *settings;
-    guint max_connections; /* as configured */
-    guint limit;           /* as the server lets us */
-    GPtrArray *workers;    /* of ImapWorker, one reference each; none is gone */
-    GQueue waiting;        /* of Request, owned */
-    guint dispatch_source;
-    guint deadline_source;
-    GError *last_error;   /* of opening; NULL: none lately */
-    gint64 retry_at;      /* microseconds, monotonic */
-    gint64 last_progress; /* microseconds, monotonic */
-    ImapChangeFunc change_func;
-    gpointer change_data;
-    gboolean logging_out;
-    GSourceFunc logged_out;
-    gpointer logged_out_data;
 };
 
 static void pool_wake(ImapPool *pool);
 
 static void
-request_free(Request *request)
+request_free(ImapPoolRequest *request)
 {
     g_free(request->mailbox);
     g_free(request);
 }
 
 static void
-request_fail(Request *request, const GError *error)
+request_fail(ImapPoolRequest *request, const GError *error)
 {
     request->func(NULL, error, request->user_data);
     request_free(request);
@@ -75,14 +66,15 @@ request_fail(Request *request, const GError *error)
 /* Ends the requests that @is_meant says are meant, in their order. */
 static void
 fail_waiting(ImapPool *pool,
-             gboolean (*is_meant)(Request *request, const char *mailbox),
+             gboolean (*is_meant)(ImapPoolRequest *request,
+                                  const char *mailbox),
              const char *mailbox, const GError *error)
 {
     GQueue failed = G_QUEUE_INIT;
     GList *next;
 
     for (GList *link = pool->waiting.head; link != NULL; link = next) {
-        Request *request = link->data;
+        ImapPoolRequest *request = link->data;
 
         next = link->next;
         if (is_meant(request, mailbox)) {
@@ -95,25 +87,25 @@ fail_waiting(ImapPool *pool,
 }
 
 static gboolean
-is_any(Request *request, const char *mailbox)
+is_any(ImapPoolRequest *request, const char *mailbox)
 {
     return TRUE;
 }
 
 static gboolean
-is_for(Request *request, const char *mailbox)
+is_for(ImapPoolRequest *request, const char *mailbox)
 {
     return g_strcmp0(request->mailbox, mailbox) == 0;
 }
 
 static gboolean
-is_out_of_attempts(Request *request, const char *mailbox)
+is_out_of_attempts(ImapPoolRequest *request, const char *mailbox)
 {
     return ++request->attempts >= MAX_ATTEMPTS;
 }
 
 static gboolean
-is_for_and_out_of_attempts(Request *request, const char *mailbox)
+is_for_and_out_of_attempts(ImapPoolRequest *request, const char *mailbox)
 {
     return is_for(request, mailbox) && is_out_of_attempts(request, mailbox);
 }
@@ -141,22 +133,37 @@ note_failure(ImapPool *pool, const GError *error)
                      (refused ? RETRY_DELAY_REFUSED_US : RETRY_DELAY_US);
 }
 
+/* What the connection tells of the server as a whole. */
 static void
-note_progress(ImapPool *pool, const ImapWorker *worker)
+note_server(ImapPool *pool, const ImapWorker *worker)
 {
     pool->last_progress = MAX(
         pool->last_progress, imap_connection_last_progress(worker->connection));
+    pool->allowance.silence_until =
+        MAX(pool->allowance.silence_until,
+            imap_connection_throttled_until(worker->connection));
 }
 
 /* Leases on it find out by the errors of their commands. */
 static void
 remove_worker(ImapPool *pool, ImapWorker *worker)
 {
-    note_progress(pool, worker);
+    note_server(pool, worker);
     g_ptr_array_remove_fast(pool->workers, worker);
-    if (pool->workers->len == 0)
-        pool->limit = pool->max_connections;
     pool_wake(pool);
+}
+
+/* One connection more than the server likes. */
+static void
+shrink(ImapPool *pool, const GError *error)
+{
+    guint limit = pool->allowance.limit;
+
+    imap_allowance_refused(&pool->allowance, pool->workers->len,
+                           g_get_monotonic_time());
+    if (pool->allowance.limit < limit)
+        g_message("going on with connections: %u; %s", pool->allowance.limit,
+                  error->message);
 }
 
 static void
@@ -166,19 +173,18 @@ on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
 
     if (error == NULL) {
         g_clear_error(&pool->last_error);
+        imap_allowance_opened(&pool->allowance, pool->workers->len,
+                              g_get_monotonic_time());
         pool_wake(pool);
         return;
     }
     remove_worker(pool, worker);
     if (pool->logging_out)
         return;
-    if (pool->workers->len > 0) {
-        pool->limit = pool->workers->len;
-        g_message("going on with connections: %u; %s", pool->limit,
-                  error->message);
-    } else {
+    if (pool->workers->len > 0)
+        shrink(pool, error);
+    else
         note_failure(pool, error);
-    }
 }
 
 static void
@@ -190,6 +196,7 @@ on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
     pool_wake(pool);
     if (error == NULL)
         return;
+    pool->spare_at = g_get_monotonic_time() + SPARE_DELAY_US;
     if (imap_connection_is_open(worker->connection) ||
         g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT) ||
         g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL)) {
@@ -216,21 +223,27 @@ give_up_idle(ImapPool *pool, const GError *error)
     }
 }
 
+/* A server may let one connection too many in, and then hang up. */
 static void
 on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
 {
     ImapPool *pool = user_data;
     gboolean served = worker->served;
+    gboolean leaving = worker->leaving;
 
     g_debug("a connection ended: %s", error->message);
     remove_worker(pool, worker);
+    if (leaving)
+        return;
     if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT))
         give_up_idle(pool, error);
-    if (!served)
+    if (!served && pool->workers->len > 0)
+        shrink(pool, error);
+    else if (!served)
         fail_waiting(pool, is_out_of_attempts, NULL, error);
 }
 
-static const ImapWorkerHandler worker_handler = {
+const ImapWorkerHandler imap_pool_worker_handler = {
     .opened = on_worker_opened,
     .switched = on_worker_switched,
     .gone = on_worker_gone,
@@ -238,102 +251,44 @@ static const ImapWorkerHandler worker_handler = {
 
 /* ---- who gets what ---- */
 
-typedef enum {
-    GRANTED, /* and gone from the queue */
-    COMING,  /* a connection is on its way */
-    STUCK,   /* everything is in use */
-} Outcome;
-
-static gboolean
-worker_serves(const ImapWorker *worker, const Request *request)
-{
-    return imap_worker_is_usable(worker) && !worker->reserved &&
-           (request->mailbox == NULL ||
-            g_strcmp0(worker->mailbox, request->mailbox) == 0);
-}
-
-/* Who wants any connection waits for one that is on its way. */
-static gboolean
-worker_will_serve(const ImapWorker *worker, const Request *request)
-{
-    if (request->mailbox == NULL)
-        return worker->state == IMAP_WORKER_OPENING ||
-               worker->state == IMAP_WORKER_SWITCHING;
-    return worker->state == IMAP_WORKER_SWITCHING &&
-           g_str_equal(worker->mailbox, request->mailbox);
-}
-
 static ImapLease *
-lease_new(ImapPool *pool, ImapWorker *worker)
+lease_new(ImapPool *pool, ImapWorker *worker, gboolean bulk)
 {
     ImapLease *lease = g_new0(ImapLease, 1);
 
     lease->pool = pool;
     lease->worker = imap_worker_ref(worker);
-    lease->fresh = worker->fresh;
+    lease->bulk = bulk;
+    lease->fresh = worker->fresh && !worker->is_spare &&
+                   g_get_monotonic_time() - worker->since < FRESH_US;
     worker->fresh = FALSE;
     worker->n_leases++;
+    worker->n_bulk += bulk;
     worker->served = TRUE;
     return lease;
 }
 
-static Outcome
-try_grant(ImapPool *pool, const Request *request, guint *n_opening,
-          ImapWorker **granted)
+static gboolean
+on_wake(gpointer user_data)
 {
-    ImapWorker *idle = NULL;
-    ImapWorker *least = NULL;
-    gboolean coming = FALSE;
+    ImapPool *pool = user_data;
 
-    for (guint i = 0; i < pool->workers->len; i++) {
-        ImapWorker *worker = g_ptr_array_index(pool->workers, i);
-
-        if (worker_serves(worker, request)) {
-            *granted = worker;
-            return GRANTED;
-        }
-        coming = coming || worker_will_serve(worker, request);
-        if (!imap_worker_is_usable(worker) || worker->reserved)
-            continue;
-        if (worker->n_leases == 0)
-            idle = worker;
-        else if (least == NULL || worker->n_leases < least->n_leases)
-            least = worker;
-    }
-    if (coming)
-        return COMING;
-    if (idle != NULL) {
-        imap_worker_switch(idle, request->mailbox);
-        return COMING;
-    }
-    if (*n_opening > 0) {
-        (*n_opening)--;
-        return COMING;
-    }
-    if (pool->workers->len < pool->limit) {
-        g_ptr_array_add(pool->workers,
-                        imap_worker_new(pool->settings, &worker_handler, pool));
-        return COMING;
-    }
-    if (least != NULL)
-        least->reserved = TRUE;
-    return STUCK;
+    pool->wake_source = 0;
+    pool_wake(pool);
+    return G_SOURCE_REMOVE;
 }
 
-/* Reservations are made anew each time: who they were for may have been
- * served otherwise. */
-static guint
-begin_round(const ImapPool *pool)
+/* Looks again at @when, G_MAXINT64: not before something happens. */
+static void
+set_wake(ImapPool *pool, gint64 when)
 {
-    guint n_opening = 0;
+    gint64 wait = MAX(when - g_get_monotonic_time(), 0);
 
-    for (guint i = 0; i < pool->workers->len; i++) {
-        ImapWorker *worker = g_ptr_array_index(pool->workers, i);
-
-        worker->reserved = FALSE;
-        n_opening += worker->state == IMAP_WORKER_OPENING;
-    }
-    return n_opening;
+    g_clear_handle_id(&pool->wake_source, g_source_remove);
+    if (when == G_MAXINT64)
+        return;
+    wait = MIN(wait / G_TIME_SPAN_MILLISECOND + 1, G_MAXINT);
+    pool->wake_source = g_timeout_add((guint)wait, on_wake, pool);
 }
 
 static gboolean
@@ -343,13 +298,67 @@ is_put_off(const ImapPool *pool)
            g_get_monotonic_time() < pool->retry_at;
 }
 
+/* A short silence is waited for; a long one is told at once. */
+static gboolean
+is_silenced(ImapPool *pool)
+{
+    g_autoptr(GError) error = NULL;
+    gint64 left;
+
+    for (guint i = 0; i < pool->workers->len; i++)
+        note_server(pool, g_ptr_array_index(pool->workers, i));
+    left = pool->allowance.silence_until - g_get_monotonic_time();
+    if (left <= 0)
+        return FALSE;
+    set_wake(pool, pool->allowance.silence_until);
+    if (left > SILENCE_WAITED_US) {
+        error = g_error_new(IMAP_ERROR, IMAP_ERROR_LIMIT,
+                            "%s asks to be left alone for %.0f seconds",
+                            pool->settings->host,
+                            (double)left / G_TIME_SPAN_SECOND);
+        fail_waiting(pool, is_any, NULL, error);
+    }
+    return TRUE;
+}
+
+/* Gives the first request that can have one its lease. */
+static gboolean
+grant_one(ImapPoolRound *round)
+{
+    ImapPool *pool = round->pool;
+    g_autoptr(GHashTable) coming =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    GList *next;
+
+    for (GList *link = pool->waiting.head; link != NULL; link = next) {
+        ImapPoolRequest *request = link->data;
+        g_autofree char *key =
+            g_strconcat(request->bulk ? "b" : "i", request->mailbox, NULL);
+        ImapWorker *worker = NULL;
+        ImapChoice choice;
+
+        next = link->next;
+        if (g_hash_table_contains(coming, key))
+            continue;
+        choice = imap_pool_choose(round, request, &worker);
+        if (choice == IMAP_CHOICE_COMING)
+            g_hash_table_add(coming, g_steal_pointer(&key));
+        if (choice == IMAP_CHOICE_GRANTED) {
+            g_queue_delete_link(&pool->waiting, link);
+            request->func(lease_new(pool, worker, request->bulk), NULL,
+                          request->user_data);
+            request_free(request);
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
 static gboolean
 on_dispatch(gpointer user_data)
 {
     ImapPool *pool = user_data;
-    guint n_opening;
-    g_autoptr(GHashTable) coming = g_hash_table_new(g_str_hash, g_str_equal);
-    GList *next;
+    ImapPoolRound round;
 
     pool->dispatch_source = 0;
     if (pool->logging_out) {
@@ -359,34 +368,23 @@ on_dispatch(gpointer user_data)
                        pool->logged_out_data);
         return G_SOURCE_REMOVE;
     }
+    if (is_silenced(pool))
+        return G_SOURCE_REMOVE;
     if (is_put_off(pool)) {
         g_autoptr(GError) error = g_error_copy(pool->last_error);
 
         fail_waiting(pool, is_any, NULL, error);
         return G_SOURCE_REMOVE;
     }
-    n_opening = begin_round(pool);
-    for (GList *link = pool->waiting.head; link != NULL; link = next) {
-        Request *request = link->data;
-        const char *mailbox = request->mailbox != NULL ? request->mailbox : "";
-        ImapWorker *worker = NULL;
-        Outcome outcome;
-
-        next = link->next;
-        if (g_hash_table_contains(coming, mailbox))
-            continue;
-        outcome = try_grant(pool, request, &n_opening, &worker);
-        if (outcome == COMING)
-            g_hash_table_add(coming, (gpointer)mailbox);
-        if (outcome == GRANTED) {
-            g_queue_delete_link(&pool->waiting, link);
-            request->func(lease_new(pool, worker), NULL, request->user_data);
-            request_free(request);
-            /* That may have changed anything. */
-            pool_wake(pool);
-            return G_SOURCE_REMOVE;
-        }
+    imap_pool_begin_round(pool, &round);
+    if (grant_one(&round)) {
+        /* That may have changed anything. */
+        pool_wake(pool);
+        return G_SOURCE_REMOVE;
     }
+    imap_pool_keep_spares(&round);
+    imap_pool_retire_idle(&round);
+    set_wake(pool, round.wake_at);
     return G_SOURCE_REMOVE;
 }
 
@@ -401,6 +399,12 @@ pool_wake(ImapPool *pool)
 /* ---- deadlines ---- */
 
 static gboolean
+has_waited_long(ImapPoolRequest *request, const char *mailbox)
+{
+    return g_get_monotonic_time() >= request->deadline;
+}
+
+static gboolean
 on_deadline(gpointer user_data)
 {
     ImapPool *pool = user_data;
@@ -409,17 +413,12 @@ on_deadline(gpointer user_data)
     g_autoptr(GError) error = NULL;
 
     for (guint i = 0; i < pool->workers->len; i++)
-        note_progress(pool, g_ptr_array_index(pool->workers, i));
+        note_server(pool, g_ptr_array_index(pool->workers, i));
     error = g_error_new(IMAP_ERROR, IMAP_ERROR_TIMEOUT,
                         "%s did not answer for %.3g seconds",
                         pool->settings->host, pool->settings->timeout_ms / 1e3);
-    while (pool->last_progress < limit && pool->waiting.length > 0) {
-        Request *request = g_queue_peek_head(&pool->waiting);
-
-        if (request->since >= limit)
-            break;
-        request_fail(g_queue_pop_head(&pool->waiting), error);
-    }
+    if (pool->last_progress < limit)
+        fail_waiting(pool, has_waited_long, NULL, error);
     if (pool->waiting.length > 0)
         return G_SOURCE_CONTINUE;
     pool->deadline_source = 0;
@@ -440,8 +439,9 @@ imap_pool_new(const ImapSettings *settings, guint max_connections)
     ImapPool *pool = g_new0(ImapPool, 1);
 
     pool->settings = settings;
-    pool->max_connections = max_connections;
-    pool->limit = max_connections;
+    imap_allowance_init(&pool->allowance, max_connections);
+    pool->idle_us = IDLE_US;
+    pool->last_idle_us = LAST_IDLE_US;
     pool->workers = g_ptr_array_new_with_free_func(drop_worker);
     g_queue_init(&pool->waiting);
     return pool;
@@ -458,21 +458,39 @@ imap_pool_free(ImapPool *pool)
     g_ptr_array_unref(pool->workers);
     g_clear_handle_id(&pool->dispatch_source, g_source_remove);
     g_clear_handle_id(&pool->deadline_source, g_source_remove);
+    g_clear_handle_id(&pool->wake_source, g_source_remove);
     g_clear_error(&pool->last_error);
     g_free(pool);
+}
+
+/* Who came first stays first. */
+static int
+compare_due(gconstpointer one, gconstpointer other, gpointer user_data)
+{
+    gint64 earlier = ((const ImapPoolRequest *)one)->due;
+    gint64 later = ((const ImapPoolRequest *)other)->due;
+
+    return earlier <= later ? -1 : 1;
 }
 
 void
 imap_pool_acquire_wish(ImapPool *pool, const ImapWish *wish, ImapLeaseFunc func,
                        gpointer user_data)
 {
-    Request *request = g_new0(Request, 1);
+    ImapPoolRequest *request = g_new0(ImapPoolRequest, 1);
 
     request->mailbox = g_strdup(wish->mailbox);
+    /* Without a mailbox there is nothing to fetch. */
+    request->bulk = wish->bulk && wish->mailbox != NULL;
+    if (wish->known != NULL)
+        request->known = *wish->known;
     request->since = g_get_monotonic_time();
+    request->deadline =
+        request->since + pool->settings->timeout_ms * (gint64)1000;
+    request->due = request->since + (request->bulk ? BULK_YIELDS_US : 0);
     request->func = func;
     request->user_data = user_data;
-    g_queue_push_tail(&pool->waiting, request);
+    g_queue_insert_sorted(&pool->waiting, request, compare_due, NULL);
     if (pool->deadline_source == 0)
         pool->deadline_source = g_timeout_add(
             MIN(1000, pool->settings->timeout_ms / 4 + 1), on_deadline, pool);
@@ -492,7 +510,7 @@ imap_pool_acquire(ImapPool *pool, const char *mailbox, ImapLeaseFunc func,
 static void
 tell_changes(ImapPool *pool, ImapWorker *worker)
 {
-    guint changes = imap_connection_mailbox(worker->connection)->changes;
+    guint changes = imap_worker_changes(worker);
 
     if (changes == worker->changes_seen || worker->mailbox == NULL)
         return;
@@ -507,10 +525,21 @@ imap_lease_release(ImapLease *lease)
     if (lease == NULL)
         return;
     lease->worker->n_leases--;
+    lease->worker->n_bulk -= lease->bulk;
+    lease->worker->since = g_get_monotonic_time();
+    note_server(lease->pool, lease->worker);
     tell_changes(lease->pool, lease->worker);
     pool_wake(lease->pool);
     imap_worker_unref(lease->worker);
     g_free(lease);
+}
+
+void
+imap_pool_set_idle(ImapPool *pool, guint idle_ms, guint last_idle_ms)
+{
+    pool->idle_us = idle_ms * (gint64)G_TIME_SPAN_MILLISECOND;
+    pool->last_idle_us = last_idle_ms * (gint64)G_TIME_SPAN_MILLISECOND;
+    pool_wake(pool);
 }
 
 void
@@ -530,13 +559,13 @@ imap_lease_is_fresh(const ImapLease *lease)
 ImapChanges *
 imap_lease_take_changes(ImapLease *lease)
 {
-    return NULL;
+    return g_steal_pointer(&lease->worker->changes);
 }
 
 guint
 imap_pool_limit(const ImapPool *pool)
 {
-    return pool->limit;
+    return pool->allowance.limit;
 }
 
 ImapConnection *

@@ -27,7 +27,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapPool, imap_pool_free)
 typedef void (*ImapLeaseFunc)(ImapLease *lease, const GError *error,
                               gpointer user_data);
 
-/* Asks for a lease on the mailbox of the wire name @mailbox, or on any
+/* While the server asks to be left alone there is none to be had:
+ * IMAP_ERROR_LIMIT.
+ *
+ * Asks for a lease on the mailbox of the wire name @mailbox, or on any
  * connection (NULL). Waits at most settings->timeout_ms beyond the last
  * progress of any connection. */
 void imap_pool_acquire(ImapPool *pool, const char *mailbox, ImapLeaseFunc func,
@@ -58,6 +61,10 @@ ImapChanges *imap_lease_take_changes(ImapLease *lease);
 
 /* How many connections the server lets us have, as far as is known. */
 guint imap_pool_limit(const ImapPool *pool);
+
+/* Connections that nobody has used for @idle_ms are logged out, but for one,
+ * which is kept for @last_idle_ms. Without this call: 5 and 29 minutes. */
+void imap_pool_set_idle(ImapPool *pool, guint idle_ms, guint last_idle_ms);
 
 /* The connection may be used for other mailboxes again. Accepts NULL. */
 void imap_lease_release(ImapLease *lease);

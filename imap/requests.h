@@ -6,6 +6,7 @@
  * but handlers must stay valid. */
 #pragma once
 
+#include "imap/changes.h"
 #include "imap/connection.h"
 #include "imap/uid-set.h"
 
@@ -34,6 +35,15 @@ void imap_request_list(ImapConnection *connection, ImapListFunc done,
 typedef void (*ImapDoneFunc)(const GError *error, gpointer user_data);
 void imap_request_examine(ImapConnection *connection, const char *mailbox,
                           ImapDoneFunc done, gpointer user_data);
+
+/* The same, and what has changed since the mailbox was as it is @known (NULL:
+ * it is not). @changes (takes ownership) is NULL on error, and when the server
+ * cannot tell, or not reliably, or has more to tell than can be kept. */
+typedef void (*ImapExamineFunc)(ImapChanges *changes, const GError *error,
+                                gpointer user_data);
+void imap_request_examine_since(ImapConnection *connection, const char *mailbox,
+                                const ImapKnown *known, ImapExamineFunc done,
+                                gpointer user_data);
 
 /* The UIDs of the selected mailbox, all (@uids NULL) or those in @uids that
  * exist. Sends NOOP first, so that a server which keeps showing what another

@@ -59,6 +59,28 @@ static const struct {
     {"USEATTR", IMAP_ERROR_CANNOT},
 };
 
+/* Bounds of what we wait; and what, if a server does not say. */
+#define BACKOFF_MIN_MS 1000u
+#define BACKOFF_MAX_MS (15 * 60 * 1000u)
+#define BACKOFF_UNTOLD_MS (60 * 1000u)
+
+guint
+imap_status_backoff_ms(const ImapStatus *status)
+{
+    static const char told[] = "Suggested Backoff Time:";
+    const char *at;
+
+    if (status->condition != IMAP_CONDITION_NO &&
+        status->condition != IMAP_CONDITION_BAD)
+        return 0;
+    at = status->text != NULL ? strstr(status->text, told) : NULL;
+    if (at != NULL)
+        return (guint)CLAMP(g_ascii_strtoull(at + strlen(told), NULL, 10),
+                            BACKOFF_MIN_MS, BACKOFF_MAX_MS);
+    return imap_status_code(status, "THROTTLED") != NULL ? BACKOFF_UNTOLD_MS
+                                                         : 0;
+}
+
 static ImapError
 refusal_of(const ImapStatus *status)
 {
@@ -69,6 +91,8 @@ refusal_of(const ImapStatus *status)
         if (imap_status_code(status, refusals[i].name) != NULL)
             return refusals[i].error;
     }
+    if (imap_status_backoff_ms(status) > 0)
+        return IMAP_ERROR_LIMIT;
     return status->condition == IMAP_CONDITION_BAD ? IMAP_ERROR_BAD
                                                    : IMAP_ERROR_NO;
 }

@@ -43,6 +43,11 @@ gboolean imap_status_code_number(const ImapStatus *status, const char *name,
  * message is the server's text. NULL for OK and PREAUTH. Caller frees. */
 GError *imap_error_from_status(const ImapStatus *status);
 
+/* How many milliseconds a refusal says that we should ask for nothing more:
+ * "Suggested Backoff Time: N" (Exchange), [THROTTLED] (Gmail). 0: it does not.
+ */
+guint imap_status_backoff_ms(const ImapStatus *status);
+
 /* One message's data item that is a body, passed on in pieces while it comes.
  * @uid is 0 when the server has not yet told it in this FETCH (some send UID
  * last); ImapFetch.uid then tells it at the end. */

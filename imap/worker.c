@@ -30,6 +30,7 @@ on_opened(ImapConnection *connection, const GError *error, gpointer user_data)
 
     if (error == NULL) {
         worker->state = IMAP_WORKER_READY;
+        worker->since = g_get_monotonic_time();
         imap_connection_set_closed(connection, on_closed, worker);
     } else {
         worker->state = IMAP_WORKER_GONE;
@@ -46,6 +47,7 @@ imap_worker_new(const ImapSettings *settings, const ImapWorkerHandler *handler,
 
     worker->handler = handler;
     worker->user_data = user_data;
+    worker->since = g_get_monotonic_time();
     worker->connection = imap_connection_new(settings);
     imap_connection_open(worker->connection, on_opened, worker);
     return worker;
@@ -64,6 +66,7 @@ worker_clear(gpointer data)
     /* Somebody may still hold a reference to it. */
     imap_connection_close(worker->connection, error);
     imap_connection_unref(worker->connection);
+    imap_changes_free(worker->changes);
     g_free(worker->mailbox);
 }
 
@@ -95,8 +98,9 @@ imap_worker_is_usable(const ImapWorker *worker)
 }
 
 static void
-on_switched(const GError *error, gpointer user_data)
+on_switched(ImapChanges *changes, const GError *error, gpointer user_data)
 {
+    g_autoptr(ImapChanges) brought = changes;
     g_autofree ImapSwitch *change = user_data;
     g_autofree char *mailbox = change->mailbox;
     ImapWorker *worker = change->worker;
@@ -105,7 +109,9 @@ on_switched(const GError *error, gpointer user_data)
         return;
     worker->change = NULL;
     worker->state = IMAP_WORKER_READY;
-    worker->changes_seen = imap_connection_mailbox(worker->connection)->changes;
+    worker->since = g_get_monotonic_time();
+    worker->changes = g_steal_pointer(&brought);
+    worker->changes_seen = imap_worker_changes(worker);
     worker->fresh = error == NULL;
     if (error != NULL)
         g_clear_pointer(&worker->mailbox, g_free);
@@ -114,7 +120,8 @@ on_switched(const GError *error, gpointer user_data)
 }
 
 void
-imap_worker_switch(ImapWorker *worker, const char *mailbox)
+imap_worker_switch(ImapWorker *worker, const char *mailbox,
+                   const ImapKnown *known)
 {
     ImapSwitch *change = g_new0(ImapSwitch, 1);
 
@@ -124,5 +131,15 @@ imap_worker_switch(ImapWorker *worker, const char *mailbox)
     worker->state = IMAP_WORKER_SWITCHING;
     g_free(worker->mailbox);
     worker->mailbox = g_strdup(mailbox);
-    imap_request_examine(worker->connection, mailbox, on_switched, change);
+    g_clear_pointer(&worker->changes, imap_changes_free);
+    imap_request_examine_since(worker->connection, mailbox, known, on_switched,
+                               change);
+}
+
+guint
+imap_worker_changes(const ImapWorker *worker)
+{
+    const ImapMailbox *mailbox = imap_connection_mailbox(worker->connection);
+
+    return mailbox->changes + mailbox->flag_changes;
 }

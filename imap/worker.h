@@ -2,6 +2,7 @@
  * pool decides; this carries out. Used by the pool alone. */
 #pragma once
 
+#include "imap/changes.h"
 #include "imap/connection.h"
 
 #include <glib.h>
@@ -32,11 +33,19 @@ struct ImapWorker {
     ImapWorkerState state;
     char *mailbox; /* selected, or being selected; NULL: none */
 
+    /* What the selection brought; NULL: nothing, or taken. */
+    ImapChanges *changes;
+    gint64 since; /* microseconds, monotonic: opening; later, without leases */
+
     /* The pool's. */
     guint n_leases;
+    guint n_bulk;      /* of them */
     gboolean reserved; /* takes no new leases */
     gboolean served;   /* a lease was given, or who waited has been told */
     gboolean fresh;    /* no lease was given since the mailbox was selected */
+    gboolean is_spare; /* was selected for nobody */
+    gboolean borrowed; /* was a spare, and was switched for who had no other */
+    gboolean leaving;  /* is being logged out */
     guint changes_seen;
 
     /* Its own. */
@@ -58,5 +67,10 @@ void imap_worker_drop(ImapWorker *worker);
 /* Ready, and the line has not been cut since. */
 gboolean imap_worker_is_usable(const ImapWorker *worker);
 
-/* Selects @mailbox. The worker is usable and has no leases. */
-void imap_worker_switch(ImapWorker *worker, const char *mailbox);
+/* Selects @mailbox, and asks for what has changed since it was @known (NULL: it
+ * is not). The worker is usable and has no leases. */
+void imap_worker_switch(ImapWorker *worker, const char *mailbox,
+                        const ImapKnown *known);
+
+/* How often the server has told on its own that something changed. */
+guint imap_worker_changes(const ImapWorker *worker);

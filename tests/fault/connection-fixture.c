@@ -215,3 +215,44 @@ const ImapFetchBodyHandler body_handler = {
     .discard = on_discard,
     .done = on_done,
 };
+
+static void
+on_bodies_begin(guint32 uid, guint64 size, gpointer user_data)
+{
+    g_string_append_printf(((Fixture *)user_data)->log, "%u:%u<", uid,
+                           (guint)size);
+}
+
+static void
+on_bodies_end(guint32 uid, gpointer user_data)
+{
+    g_string_append_printf(((Fixture *)user_data)->log, ">%u ", uid);
+}
+
+const ImapBodiesHandler bodies_handler = {
+    .begin = on_bodies_begin,
+    .data = on_data,
+    .end = on_bodies_end,
+    .discard = on_discard,
+    .done = on_done,
+};
+
+static void
+on_flags(guint32 uid, const char *flags, gpointer user_data)
+{
+    g_string_append_printf(((Fixture *)user_data)->log, "%u=%s; ", uid, flags);
+}
+
+static void
+on_vanished(const ImapUidSet *uids, gpointer user_data)
+{
+    g_autofree char *text = imap_uid_set_to_string(uids);
+
+    g_string_append_printf(((Fixture *)user_data)->log, "-%s; ", text);
+}
+
+const ImapFlagsHandler flags_handler = {
+    .flags = on_flags,
+    .vanished = on_vanished,
+    .done = on_done,
+};

@@ -73,3 +73,7 @@ void on_list(const GArray *mailboxes, const GError *error, gpointer user_data);
 void on_found(const ImapUidSet *found, const GError *error, gpointer user_data);
 extern const ImapFetchListHandler list_handler;
 extern const ImapFetchBodyHandler body_handler;
+/* Bodies as "7:5<text>7 ", the UID as told before and after. */
+extern const ImapBodiesHandler bodies_handler;
+/* Flags as "7=\\Seen a; ", what has vanished as "-3:5; ". */
+extern const ImapFlagsHandler flags_handler;

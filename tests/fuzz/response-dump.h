@@ -260,8 +260,8 @@ dump_on_body_begin(const ImapBody *body, gpointer user_data)
                            body->uid);
     dump_octets(dump->out, body->section, strlen(body->section));
     g_string_append_printf(
-        dump->out, " origin=%" G_GUINT64_FORMAT " size=%" G_GUINT64_FORMAT,
-        body->origin, body->size);
+        dump->out, " %s=%" G_GUINT64_FORMAT " size=%" G_GUINT64_FORMAT,
+        body->is_part ? "part" : "origin", body->origin, body->size);
 }
 
 static inline void

@@ -235,8 +235,11 @@ fetch_body_is_passed_on(void **state)
         {"* 2 FETCH (UID 4 BODY[] {7}\r\na)\r\n\"{3 FLAGS (x))\r\n",
          "BODY 2 uid=4 section=\"\" origin=0 size=7 \"a)\\r\\n\"{3\"\n"
          "FETCH 2 uid=4 flags= (\"x\") body=delivered:7\n"},
+        {"* 2 FETCH (UID 4 BODY[]<0> {2}\r\nab)\r\n",
+         "BODY 2 uid=4 section=\"\" part=0 size=2 \"ab\"\n"
+         "FETCH 2 uid=4 body=delivered:2\n"},
         {"* 2 FETCH (BODY[1.2]<5.10> ~{2+}\r\nab UID 4)\r\n",
-         "BODY 2 uid=0 section=\"1.2\" origin=5 size=2 \"ab\"\n"
+         "BODY 2 uid=0 section=\"1.2\" part=5 size=2 \"ab\"\n"
          "FETCH 2 uid=4 body=delivered:2\n"},
         {"* 2 FETCH (UID 4 BODY[] \"\")\r\n* 2 FETCH (UID 4 RFC822 {0}\r\n)"
          "\r\n",

@@ -1,0 +1,361 @@
+/* Which connection is whose.
+ *
+ * One thing is fetched at once, much is not: a lease for much (bulk) has its
+ * connection alone, or with others of its kind, as long as there can be two.
+ * Beside it a spare is kept, selected on the same mailbox, for opening takes
+ * five round trips and a request for one thing is to take one. The spare serves
+ * other mailboxes as well, and comes back when it has been left alone for a
+ * moment.
+ *
+ * A request that needs another mailbox than those selected, when no connection
+ * is idle and no more may be opened, reserves the one with the fewest leases:
+ * that one takes no new leases, falls idle, and is switched. So a mailbox that
+ * is always in use starves no other. */
+#include "imap/pool-private.h"
+
+/* An opening that takes longer is not waited for by who could share: some
+ * servers accept one connection too many and never greet it. */
+#define PATIENCE_US (2 * G_TIME_SPAN_SECOND)
+
+/* A spare that served another mailbox comes back after so long. */
+#define BORROWED_US (2 * G_TIME_SPAN_SECOND)
+
+static ImapWorker *
+worker_at(const ImapPool *pool, guint index)
+{
+    return g_ptr_array_index(pool->workers, index);
+}
+
+static void
+wake_at(ImapPoolRound *round, gint64 when)
+{
+    round->wake_at = MIN(round->wake_at, when);
+}
+
+static gboolean
+is_on(const ImapWorker *worker, const char *mailbox)
+{
+    return g_strcmp0(worker->mailbox, mailbox) == 0;
+}
+
+static gboolean
+is_idle(const ImapWorker *worker)
+{
+    return imap_worker_is_usable(worker) && worker->n_leases == 0;
+}
+
+/* Whether it is what somebody who fetches much has beside him. */
+static gboolean
+is_spare(const ImapPool *pool, const ImapWorker *worker)
+{
+    if (!is_idle(worker) || worker->mailbox == NULL)
+        return FALSE;
+    for (guint i = 0; i < pool->workers->len; i++) {
+        const ImapWorker *other = worker_at(pool, i);
+
+        if (other->n_bulk > 0 && imap_worker_is_usable(other) &&
+            is_on(other, worker->mailbox))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+void
+imap_pool_begin_round(ImapPool *pool, ImapPoolRound *round)
+{
+    *round = (ImapPoolRound){
+        .pool = pool,
+        .now = g_get_monotonic_time(),
+        .wake_at = G_MAXINT64,
+    };
+    imap_allowance_update(&pool->allowance, round->now);
+    if (pool->allowance.limit < pool->allowance.max &&
+        pool->allowance.grow_at > round->now && pool->waiting.length > 0)
+        wake_at(round, pool->allowance.grow_at);
+    for (guint i = 0; i < pool->workers->len; i++) {
+        ImapWorker *worker = worker_at(pool, i);
+
+        worker->reserved = FALSE;
+        if (worker->state != IMAP_WORKER_OPENING)
+            continue;
+        round->n_opening++;
+        if (round->now - worker->since >= PATIENCE_US)
+            round->is_slow = TRUE;
+        else if (pool->waiting.length > 0)
+            wake_at(round, worker->since + PATIENCE_US);
+    }
+}
+
+/* What a round has found for one request. */
+typedef struct {
+    ImapWorker *serves; /* as it should */
+    ImapWorker *shares; /* for want of a better */
+    ImapWorker *idle;
+    ImapWorker *spare; /* idle as well */
+    ImapWorker *least; /* the one to be free first, most likely */
+    gboolean coming;
+} Found;
+
+/* Who wants any connection waits for one that is on its way. */
+static gboolean
+will_serve(const ImapWorker *worker, const ImapPoolRequest *request)
+{
+    if (request->mailbox == NULL)
+        return worker->state == IMAP_WORKER_OPENING ||
+               worker->state == IMAP_WORKER_SWITCHING;
+    return worker->state == IMAP_WORKER_SWITCHING &&
+           is_on(worker, request->mailbox);
+}
+
+/* One that already fetches much is the better for fetching more. */
+static void
+consider_for_bulk(Found *found, ImapWorker *worker)
+{
+    if (worker->n_bulk > 0)
+        found->serves = worker;
+    else if (worker->n_leases == 0 && found->serves == NULL)
+        found->serves = worker;
+    else
+        found->shares = worker;
+}
+
+static void
+consider(Found *found, ImapWorker *worker, const ImapPoolRequest *request)
+{
+    if (request->bulk)
+        consider_for_bulk(found, worker);
+    else if (worker->n_bulk > 0)
+        found->shares = worker;
+    else if (found->serves == NULL)
+        found->serves = worker;
+}
+
+/* Leases for much are held for longer. */
+static gboolean
+is_freer(const ImapWorker *worker, const ImapWorker *than)
+{
+    if (than == NULL)
+        return TRUE;
+    if ((worker->n_bulk > 0) != (than->n_bulk > 0))
+        return worker->n_bulk == 0;
+    return worker->n_leases < than->n_leases;
+}
+
+static void
+look(ImapPoolRound *round, const ImapPoolRequest *request, Found *found)
+{
+    const ImapPool *pool = round->pool;
+
+    *found = (Found){0};
+    for (guint i = 0; i < pool->workers->len; i++) {
+        ImapWorker *worker = worker_at(pool, i);
+
+        found->coming = found->coming || will_serve(worker, request);
+        if (!imap_worker_is_usable(worker) || worker->reserved)
+            continue;
+        if (request->mailbox == NULL || is_on(worker, request->mailbox))
+            consider(found, worker, request);
+        if (worker->n_leases > 0) {
+            if (is_freer(worker, found->least))
+                found->least = worker;
+        } else if (is_spare(pool, worker)) {
+            found->spare = worker;
+        } else {
+            found->idle = worker;
+        }
+    }
+}
+
+/* What is known of the mailbox by whoever waits for it. */
+static const ImapKnown *
+known_of(const ImapPool *pool, const ImapPoolRequest *request)
+{
+    if (request->known.highestmodseq > 0)
+        return &request->known;
+    for (GList *link = pool->waiting.head; link != NULL; link = link->next) {
+        const ImapPoolRequest *other = link->data;
+
+        if (other->known.highestmodseq > 0 &&
+            g_strcmp0(other->mailbox, request->mailbox) == 0)
+            return &other->known;
+    }
+    return NULL;
+}
+
+static void
+switch_to(ImapPoolRound *round, ImapWorker *worker,
+          const ImapPoolRequest *request)
+{
+    worker->borrowed = is_spare(round->pool, worker);
+    worker->is_spare = FALSE;
+    imap_worker_switch(worker, request->mailbox,
+                       known_of(round->pool, request));
+}
+
+static gboolean
+open_another(ImapPoolRound *round)
+{
+    ImapPool *pool = round->pool;
+
+    if (pool->workers->len >= pool->allowance.limit)
+        return FALSE;
+    g_ptr_array_add(
+        pool->workers,
+        imap_worker_new(pool->settings, &imap_pool_worker_handler, pool));
+    if (pool->waiting.length > 0)
+        wake_at(round, round->now + PATIENCE_US);
+    return TRUE;
+}
+
+/* @request is for much, and can wait for a connection of its own rather than
+ * take the one that is kept ready; otherwise that one is the fastest. */
+static gboolean
+arrange(ImapPoolRound *round, const ImapPoolRequest *request,
+        const Found *found)
+{
+    if (found->idle != NULL) {
+        switch_to(round, found->idle, request);
+        return TRUE;
+    }
+    if (found->spare != NULL && !request->bulk) {
+        switch_to(round, found->spare, request);
+        return TRUE;
+    }
+    if (found->shares != NULL && round->is_slow)
+        return FALSE;
+    if (round->n_opening > 0) {
+        round->n_opening--;
+        return TRUE;
+    }
+    if (open_another(round))
+        return TRUE;
+    if (found->spare != NULL && found->shares == NULL) {
+        switch_to(round, found->spare, request);
+        return TRUE;
+    }
+    return FALSE;
+}
+
+ImapChoice
+imap_pool_choose(ImapPoolRound *round, const ImapPoolRequest *request,
+                 ImapWorker **granted)
+{
+    Found found;
+
+    look(round, request, &found);
+    *granted = found.serves;
+    if (*granted != NULL)
+        return IMAP_CHOICE_GRANTED;
+    if (found.coming || arrange(round, request, &found))
+        return IMAP_CHOICE_COMING;
+    *granted = found.shares;
+    if (*granted != NULL)
+        return IMAP_CHOICE_GRANTED;
+    if (found.least != NULL)
+        found.least->reserved = TRUE;
+    return IMAP_CHOICE_STUCK;
+}
+
+/* ---- spares ---- */
+
+/* Whether there is somebody beside @bulk who can serve its mailbox, or there
+ * may be soon: what a connection that is being opened will do is seen when it
+ * is ready. */
+static gboolean
+has_spare(const ImapPool *pool, const ImapWorker *bulk)
+{
+    for (guint i = 0; i < pool->workers->len; i++) {
+        const ImapWorker *worker = worker_at(pool, i);
+
+        if (worker->state == IMAP_WORKER_OPENING)
+            return TRUE;
+        if (worker != bulk && worker->n_bulk == 0 &&
+            is_on(worker, bulk->mailbox) &&
+            (imap_worker_is_usable(worker) ||
+             worker->state == IMAP_WORKER_SWITCHING))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* One that can be made a spare now. */
+static ImapWorker *
+find_unused(ImapPoolRound *round)
+{
+    const ImapPool *pool = round->pool;
+
+    for (guint i = 0; i < pool->workers->len; i++) {
+        ImapWorker *worker = worker_at(pool, i);
+
+        if (!is_idle(worker) || is_spare(pool, worker))
+            continue;
+        if (!worker->borrowed || round->now - worker->since >= BORROWED_US)
+            return worker;
+        wake_at(round, worker->since + BORROWED_US);
+    }
+    return NULL;
+}
+
+static gboolean
+has_borrowed(const ImapPool *pool)
+{
+    for (guint i = 0; i < pool->workers->len; i++)
+        if (worker_at(pool, i)->borrowed)
+            return TRUE;
+    return FALSE;
+}
+
+void
+imap_pool_keep_spares(ImapPoolRound *round)
+{
+    ImapPool *pool = round->pool;
+
+    if (round->now < pool->spare_at) {
+        wake_at(round, pool->spare_at);
+        return;
+    }
+    for (guint i = 0; i < pool->workers->len; i++) {
+        ImapWorker *worker = worker_at(pool, i);
+        ImapWorker *spare;
+
+        if (worker->n_bulk == 0 || !imap_worker_is_usable(worker) ||
+            has_spare(pool, worker))
+            continue;
+        spare = find_unused(round);
+        if (spare == NULL) {
+            if (!has_borrowed(pool))
+                open_another(round);
+            continue;
+        }
+        spare->borrowed = FALSE;
+        spare->is_spare = TRUE;
+        imap_worker_switch(spare, worker->mailbox, NULL);
+    }
+}
+
+/* ---- those that nobody uses ---- */
+
+void
+imap_pool_retire_idle(ImapPoolRound *round)
+{
+    ImapPool *pool = round->pool;
+    guint n_left = 0;
+
+    for (guint i = 0; i < pool->workers->len; i++)
+        n_left += !worker_at(pool, i)->leaving;
+    for (guint i = 0; i < pool->workers->len; i++) {
+        ImapWorker *worker = worker_at(pool, i);
+        gint64 until =
+            worker->since + (n_left > 1 ? pool->idle_us : pool->last_idle_us);
+
+        if (!is_idle(worker) || is_spare(pool, worker))
+            continue;
+        if (round->now < until) {
+            wake_at(round, until);
+            continue;
+        }
+        worker->leaving = worker->served = TRUE;
+        n_left--;
+        imap_connection_logout(worker->connection);
+    }
+}

@@ -1,0 +1,70 @@
+/* What the parts of the pool share: pool.c takes and ends requests,
+ * pool-choice.c says which connection is whose. */
+#pragma once
+
+#include "imap/allowance.h"
+#include "imap/pool.h"
+#include "imap/worker.h"
+
+typedef struct {
+    char *mailbox; /* NULL: any */
+    gboolean bulk;
+    ImapKnown known; /* without mod-sequence: nothing */
+    gint64 since;    /* microseconds, monotonic */
+    gint64 deadline; /* the same */
+    gint64 due;      /* the same: its place in the queue */
+    guint attempts;
+    ImapLeaseFunc func;
+    gpointer user_data;
+} ImapPoolRequest;
+
+struct ImapPool {
+    const ImapSettings *settings;
+    ImapAllowance allowance;
+    GPtrArray *workers; /* of ImapWorker, one reference each; none is gone */
+    GQueue waiting; /* of ImapPoolRequest, owned, by the time they are due */
+    guint dispatch_source;
+    guint deadline_source;
+    guint wake_source; /* when something is going to be due */
+    gint64 idle_us;
+    gint64 last_idle_us;
+    GError *last_error;   /* of opening; NULL: none lately */
+    gint64 retry_at;      /* microseconds, monotonic */
+    gint64 spare_at;      /* the same: no spare is made ready before */
+    gint64 last_progress; /* microseconds, monotonic */
+    ImapChangeFunc change_func;
+    gpointer change_data;
+    gboolean logging_out;
+    GSourceFunc logged_out;
+    gpointer logged_out_data;
+};
+
+extern const ImapWorkerHandler imap_pool_worker_handler;
+
+typedef enum {
+    IMAP_CHOICE_GRANTED,
+    IMAP_CHOICE_COMING, /* a connection is on its way */
+    IMAP_CHOICE_STUCK,  /* everything is in use */
+} ImapChoice;
+
+/* One look at all requests, in their order. */
+typedef struct {
+    ImapPool *pool;
+    gint64 now;
+    guint n_opening;  /* connections that nobody waits for yet */
+    gboolean is_slow; /* they take long */
+    gint64 wake_at;   /* when to look again; G_MAXINT64: no need */
+} ImapPoolRound;
+
+/* Reservations are made anew each time: who they were for may have been
+ * served otherwise. */
+void imap_pool_begin_round(ImapPool *pool, ImapPoolRound *round);
+/* Which connection @request gets, *@granted; or what is done so that it will
+ * get one. */
+ImapChoice imap_pool_choose(ImapPoolRound *round,
+                            const ImapPoolRequest *request,
+                            ImapWorker **granted);
+/* When all requests have been looked at: has a connection ready beside each
+ * that is held for much, and gives up those that nobody has used for long. */
+void imap_pool_keep_spares(ImapPoolRound *round);
+void imap_pool_retire_idle(ImapPoolRound *round);

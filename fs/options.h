@@ -49,7 +49,7 @@ typedef struct {
     gboolean read_only; /* ro was given */
     gboolean allow_other;
     gboolean default_permissions;
-    gboolean xattr; /* messages have extended attributes */
+    gboolean xattr;      /* messages have extended attributes */
     char **fuse_options; /* passed on as they are, each behind a -o: all that
                             libfuse is to know, ro, allow_other, debug and so on
                             included; commas in values are escaped;

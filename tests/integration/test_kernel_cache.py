@@ -260,21 +260,19 @@ def test_termination_ends_while_notifications_wait(case):
     scene = start(case)
     listed(scene.path('INBOX'))
     run('cat', scene.file(1), check=True)
-    hung = threading.Event()
-
-    def hang(line, *_):
-        hung.set()
-        line.hang()
+    asked, go_on = threading.Event(), threading.Event()
 
     # The search tells that message 1 is gone; what is new is never listed.
     def search(line, command):
+        asked.set()
+        go_on.wait(20)
         line.send(line.default(command))
-        line.server.hooks['UID FETCH'] = hang
+        line.server.hooks['UID FETCH'] = lambda line, *_: line.hang()
 
     remove(scene.inbox, 1)
     add(scene.inbox, 9)
     scene.server.hooks['UID SEARCH'] = search
-    case.expect(hung.wait(10), 'the server was not asked')
+    case.expect(asked.wait(10), 'the server was not asked')
     lookers = []
 
     def one_waits():
@@ -286,6 +284,7 @@ def test_termination_ends_while_notifications_wait(case):
         return lookers[-1].returncode is None
 
     case.expect(wait_until(one_waits, 10), 'nobody waits')
+    go_on.set()
     case.expect(wait_until(lambda: notifier_waits(scene.mount.pid), 5),
                 'no notification waits in the kernel')
     begin = time.monotonic()

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 import statistics
 
 MARKS = {True: 'ok', False: 'FAILS', None: ''}
@@ -97,10 +98,34 @@ def table(rows):
     return '\n'.join(lines)
 
 
-def markdown(rows):
-    lines = ['| ' + ' | '.join(HEADINGS) + ' |', '|--:|---|--:|---|--:|--:|---|']
-    lines += ['| ' + ' | '.join(_cells(row)) + ' |' for row in rows]
-    return '\n'.join(lines)
+def markdown(rows, rtts):
+    """One line a figure, a column for each round-trip time: the figure, and
+    its ratio in brackets, bold where it is over the limit."""
+    lines = {}
+    for row in rows:
+        basis = re.sub(r' \d+\.\d{3}', '', row.basis_text)
+        key = (row.what, basis, row.limit if basis else None)
+        lines.setdefault(key, {})[row.rtt] = row
+    columns = [f'{rtt:g} ms' for rtt in rtts]
+    text = ['| ' + ' | '.join(['', *columns, 'ratio to', 'limit']) + ' |',
+            '|---' + '|--:' * len(columns) + '|---|--:|']
+    for (what, basis, limit), cells in lines.items():
+        found = [cells.get(rtt) for rtt in rtts]
+        if None in cells:  # the same at any
+            found = [cells[None]] + [None] * (len(rtts) - 1)
+        text.append('| ' + ' | '.join(
+            [what, *map(_brief, found), basis,
+             '' if limit is None else f'{limit:g}']) + ' |')
+    return '\n'.join(text)
+
+
+def _brief(row):
+    if row is None:
+        return ''
+    text = write(row.figure, row.unit)
+    if row.ratio is not None and not math.isinf(row.ratio):
+        text += f' ({row.ratio:.2f})'
+    return f'**{text}**' if row.holds is False else text
 
 
 def save(path, about, rows, figures):

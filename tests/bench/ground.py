@@ -129,14 +129,15 @@ class Ground:
         self.line = Proxy(port, case=self, rate_mbit=self.rate,
                           program=self.program('delay-proxy'))
 
-    def warm_up(self, folders):
+    def warm_up(self, mail):
         """The server builds its index of a folder when it is first asked, and
         reads its files from the disk: none of the candidates should pay."""
         self.say('warming up the server')
         self.line.set_rtt(0)
-        for folder in folders:
+        for folder, arguments in mail.items():
             for what in ('headers', 'plain', 'bodies'):
-                self.wire(folder, what)
+                if what != 'bodies' or arguments.get('kind') != 'tiny':
+                    self.wire(folder, what)
 
     # Candidates that are a single program
 

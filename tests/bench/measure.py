@@ -8,8 +8,9 @@ import subprocess
 import time
 
 import dovecot
+import sample_store
 from candidates import Account, bare, local_copy, memory
-from ground import LARGE_BYTES, SIDE_FOLDERS, SIDE_MESSAGES, SINGLES
+from ground import SIDE_FOLDERS, SIDE_MESSAGES, SINGLES
 
 MANY, BIG, LARGE, SIDE, TINY = 'Many', 'Big', 'Large', 'Side', 'Tiny'
 MBSYNC = {  # (FSync, COMPRESS)
@@ -123,7 +124,7 @@ def listing(round_, first):
                 round_.tool(what, name, folder)
                 round_.tool(what + ' again', name, folder)
                 if round_.wants(what) and what == 'ls -f subject':
-                    _check_listing(ground, folder)
+                    _check_listing(ground, account.mount, BIG)
                     _list_remounted(round_, account, what)
     if first:
         with local_copy(ground, BIG, ground.directory) as directory:
@@ -131,10 +132,12 @@ def listing(round_, first):
             round_.tool('ls -l disk', 'ls -l', directory)
 
 
-def _check_listing(ground, folder):
-    listed = sum(name.endswith('.eml') for name in os.listdir(folder))
-    stored = len(ground.server.stored(BIG))
-    ground.expect(listed == stored, f'{listed} of {stored} messages listed')
+def _check_listing(ground, mount, folder):
+    listed = sum(name.endswith('.eml')
+                 for name in os.listdir(mount.path(folder)))
+    stored = len(sample_store.files(ground.server.mail_root(), folder))
+    ground.expect(listed == stored,
+                  f'{listed} of {stored} messages of {folder} listed')
 
 
 def _list_remounted(round_, account, what):
@@ -150,7 +153,7 @@ def _list_remounted(round_, account, what):
         round_.add(what + title + ' octets and mounting',
                    ground.line.counts()['to_client'] - before)
         round_.tool(what + title + ' again', 'ls -f', folder)
-        _check_listing(ground, folder)
+        _check_listing(ground, mount, BIG)
 
 
 def change_folder(ground, count=10):
@@ -256,6 +259,7 @@ def memory_use(round_, first, folder=BIG, prefix=''):
             used = memory(mount.pid)
             round_.add(f'{prefix}RSS after {name}', used['VmRSS'])
             round_.add(f'{prefix}HWM after {name}', used['VmHWM'])
+        _check_listing(ground, mount, folder)
 
 
 def million(round_, first):

@@ -28,15 +28,16 @@ class Rows:
             self.rows.append(Row(self.group, rtt, what, figure, unit, basis,
                                  basis_text, limit))
 
-    def sum_row(self, rtt, what, key, limit, parts, constant=0):
-        """key in relation to a sum. parts: {letters: key}."""
+    def sum_row(self, rtt, what, key, limit, parts, constant=0,
+                constant_text=''):
+        """key in relation to a sum. parts: {letter: key}."""
         values = {name: self.get(part, rtt) for name, part in parts.items()}
         if not self.has(key, rtt) or None in values.values():
             return
         text = ' + '.join(f'{name} {value:.3f}'
                           for name, value in values.items())
         if constant:
-            text = f'{constant:.2f} + ' + text
+            text = constant_text + ' + ' + text
         self.row(rtt, what, self.get(key, rtt), 's',
                  sum(values.values()) + constant, text, limit)
 
@@ -112,7 +113,8 @@ class Rows:
     def _remounted(self, rtt, title, key, trips, octets):
         key = 'ls -f subject' + key
         self.sum_row(rtt, f'ls -f remounted, {title}', key, 1,
-                     {'F': key + ' again'}, trips * rtt / 1000 + 0.5)
+                     {'F': key + ' again'}, trips * rtt / 1000 + 0.5,
+                     f'{trips} round trips + 0.5 s')
         self.octets(rtt, f'ls -f remounted, {title}, received',
                     key + ' octets', octets, f'{octets // 1000} kB', 1)
         self.octets(rtt, f'mount and ls -f, {title}, received',

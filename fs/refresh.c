@@ -39,6 +39,7 @@ fs_refresh_ask(FsRefresh *refresh, gint64 since, guint poll_seconds,
         g_clear_pointer(&refresh->need, fs_need_unref);
     if (refresh->need == NULL) {
         refresh->need = fs_need_new();
+        refresh->asked_at = g_get_monotonic_time();
         *start = TRUE;
     }
     return refresh->need;
@@ -63,7 +64,7 @@ fs_refresh_end(FsRefresh *refresh, const GError *error, guint poll_seconds)
     refresh->tried_at = g_get_monotonic_time();
     if (error == NULL) {
         refresh->known = TRUE;
-        refresh->known_at = refresh->tried_at;
+        refresh->known_at = refresh->asked_at;
     } else if (refresh->known && is_of_the_line(error)) {
         g_message("showing what was known before: %s", error->message);
         refresh->known_at = refresh->tried_at + PUT_OFF_US -
@@ -84,7 +85,9 @@ fs_refresh_is_under_way(const FsRefresh *refresh)
 void
 fs_refresh_mark_stale(FsRefresh *refresh)
 {
-    refresh->known_at = refresh->tried_at = G_MININT64 / 2;
+    /* Also when an answer is on its way: it may have been given before. */
+    refresh->asked_at = G_MININT64 / 2;
+    refresh->known_at = refresh->tried_at = refresh->asked_at;
 }
 
 void

@@ -16,8 +16,9 @@
 /* Zeroed: nothing is known. */
 typedef struct {
     gboolean known;
-    gint64 known_at; /* microseconds, monotonic */
-    gint64 tried_at; /* the same; the end of the last attempt */
+    gint64 asked_at; /* microseconds, monotonic; the last attempt */
+    gint64 known_at; /* the same: when what is known was asked for */
+    gint64 tried_at; /* the same: the end of the last attempt */
     FsNeed *need;    /* under way, or failed a moment ago; else NULL */
 } FsRefresh;
 

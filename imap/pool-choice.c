@@ -17,6 +17,10 @@
  * servers accept one connection too many and never greet it. */
 #define PATIENCE_US (2 * G_TIME_SPAN_SECOND)
 
+/* What is over so soon, such as the listing of most mailboxes, delays nobody by
+ * much: no login is made for it. */
+#define SPARE_AFTER_US (300 * 1000)
+
 /* A spare that served another mailbox comes back after so long. */
 #define BORROWED_US (2 * G_TIME_SPAN_SECOND)
 
@@ -321,6 +325,10 @@ imap_pool_keep_spares(ImapPoolRound *round)
         if (worker->n_bulk == 0 || !imap_worker_is_usable(worker) ||
             has_spare(pool, worker))
             continue;
+        if (round->now < worker->bulk_since + SPARE_AFTER_US) {
+            wake_at(round, worker->bulk_since + SPARE_AFTER_US);
+            continue;
+        }
         spare = find_unused(round);
         if (spare == NULL) {
             if (!has_borrowed(pool))

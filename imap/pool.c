@@ -263,7 +263,8 @@ lease_new(ImapPool *pool, ImapWorker *worker, gboolean bulk)
                    g_get_monotonic_time() - worker->since < FRESH_US;
     worker->fresh = FALSE;
     worker->n_leases++;
-    worker->n_bulk += bulk;
+    if (bulk && worker->n_bulk++ == 0)
+        worker->bulk_since = g_get_monotonic_time();
     worker->served = TRUE;
     return lease;
 }

@@ -104,10 +104,10 @@ for server in SERVERS:
                       capabilities=SERVERS[kind], options={'poll': 1})
         scene.start()
         listed(case, scene)
+        mark = scene.server.mark()
         change(scene.inbox)
         scene.server.drop_connections()
         stale()
-        mark = scene.server.mark()
         listed(case, scene)
         wait_until(lambda: fetches(scene, mark, True) or kind == 'qresync', 5)
         rows = fetches(scene, mark)
@@ -130,6 +130,7 @@ for server in SERVERS:
         scene.start()
         listed(case, scene)
         for _ in range(2):
+            mark = scene.server.mark()
             change(scene.inbox)
             scene.inbox.messages = [m for m in scene.inbox.messages
                                     if m.uid not in range(11, 21)]
@@ -137,10 +138,10 @@ for server in SERVERS:
                 scene.inbox.messages.insert(0, Message(uid, b'x\r\n',
                                                        expunged=True))
             stale()
-            mark = scene.server.mark()
             listed(case, scene)
             rows = fetches(scene, mark)
-            case.expect(len(rows) == 1 and not rows[0].text.startswith('1:*'),
+            case.expect(rows and not any(row.text.startswith('1:*')
+                                         for row in rows),
                         [str(c) for c in rows])
         case.expect(not scene.server.errors, scene.server.errors)
 
@@ -213,11 +214,11 @@ def test_modseq_going_backwards_is_not_believed(case):
     scene.inbox.modseq = 1000
     scene.start()
     listed(case, scene)
+    mark = scene.server.mark()
     change(scene.inbox)
     scene.inbox.modseq = 500
     scene.server.drop_connections()
     stale()
-    mark = scene.server.mark()
     listed(case, scene)
     case.expect(scene.server.saw('UID SEARCH *', mark), 'no search')
     case.expect(not scene.server.saw('*CHANGEDSINCE*', mark), 'it was asked')

@@ -113,7 +113,11 @@ finish(Mailbox *mailbox, const GError *error)
     g_rc_box_acquire(mailbox);
     g_clear_pointer(&mailbox->lease, imap_lease_release);
     g_clear_pointer(&mailbox->wanted, imap_uid_set_free);
-    if (error == NULL && (mailbox->changed || !mailbox->refresh.known))
+    /* To be listed is no change: a tool that looks at the directory before it
+     * reads it, and after, would take it for one. */
+    if (error == NULL && !mailbox->refresh.known)
+        mailbox->changed_at = account->mounted_at;
+    else if (error == NULL && mailbox->changed)
         mailbox->changed_at = g_get_real_time() / G_USEC_PER_SEC;
     if (error != NULL && !mailbox->refresh.known)
         cache_index_drop_mailbox(account->index, mailbox->id);

@@ -260,8 +260,8 @@ fs_body_finish_gone(FsBody *body)
 {
     FsAccount *account = body->bodies->account;
 
-    cache_index_remove(account->index, body->mailbox, body->uid);
-    fs_synchroniser_mark_stale(account->synchroniser, body->mailbox);
+    fs_synchroniser_message_gone(account->synchroniser, body->mailbox,
+                                 body->uid);
     fs_body_finish_with(body, body->verified ? FS_ERROR_STALE : FS_ERROR_GONE,
                         "the message is no longer on the server");
 }

@@ -303,6 +303,14 @@ fs_synchroniser_mark_stale(FsSynchroniser *synchroniser, guint32 id)
     fs_sync_forget_looked_up(mailbox);
 }
 
+void
+fs_synchroniser_message_gone(FsSynchroniser *synchroniser, guint32 id,
+                             guint32 uid)
+{
+    fs_sync_remove(mailbox_of(synchroniser, id), uid);
+    fs_synchroniser_mark_stale(synchroniser, id);
+}
+
 gint64
 fs_synchroniser_changed_at(FsSynchroniser *synchroniser, guint32 id)
 {

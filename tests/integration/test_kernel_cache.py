@@ -183,6 +183,22 @@ for line in sys.stdin:
 
 
 @tap.test
+def test_listing_a_folder_does_not_move_its_time(case):
+    """tar looks before it reads and after, and complains of a change."""
+    scene = start(case)
+    begin = int(time.time())
+    wait_until(lambda: int(time.time()) > begin + 1, 5)
+
+    def times():
+        return run('stat', '-c', '%Y %Z', scene.path('INBOX'), check=True).out
+
+    before = times()
+    wait_until(lambda: listed(scene.path('INBOX')) and
+               len(scene.server.saw('UID SEARCH*')) > 1, 10)
+    case.expect(times() == before, before, times())
+
+
+@tap.test
 def test_folders_made_and_deleted_elsewhere_show(case):
     scene = start(case, [mailstore.simple_mailbox(),
                          mailstore.simple_mailbox('Old', 2)])

@@ -10,6 +10,7 @@ import time
 import mount as mounting
 import sample_store
 from command import run, wait_until
+from ground import wait_at_most
 
 SAMPLE_OF_TEXT = 1 << 20
 
@@ -29,16 +30,16 @@ class _Imapfs(mounting.Mount):
     """As users mount, waiting for the command and for nothing else."""
 
     def _start(self, limit):
-        self.case.defer(self._clean_up)
         self.pids = []
         with open(self.log, 'wb') as log:
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=self.environment, start_new_session=True)
-            status = self.process.wait(limit)
+            self.case.defer(self._clean_up)
+            status = wait_at_most(self.process, limit)
         self.returned = time.monotonic()
         if status != 0:
-            raise mounting.MountFailed(status, self.messages(), 0)
+            raise mounting.MountFailed(status, self.messages(), limit)
 
 
 class Account:

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pathlib
+import select
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,17 @@ SINGLES = 400
 LARGE_BYTES = 50_000_000
 # For COMPRESS=DEFLATE, as most installations of Dovecot have it.
 ZLIB = 'protocol imap {\n  mail_plugins = $mail_plugins imap_zlib\n}\n'
+
+
+def wait_at_most(process, seconds):
+    """The exit status, as soon as there is one; None if there is none yet.
+    Popen.wait() with a limit looks only every 50 ms."""
+    handle = os.pidfd_open(process.pid)
+    try:
+        ready = select.select([handle], [], [], seconds)[0]
+    finally:
+        os.close(handle)
+    return process.wait() if ready else None
 
 
 class Ground:
@@ -155,9 +167,14 @@ class Ground:
 
     def mbsync(self, folder, fsync, compress):
         """Seconds of pulling a folder into an empty Maildir."""
-        target = self.path('mbsync')
-        shutil.rmtree(target, ignore_errors=True)
+        target = tempfile.mkdtemp(prefix='mbsync-', dir=self.directory)
         os.makedirs(target + '/mail')
+        try:
+            return self._mbsync_into(target, folder, fsync, compress)
+        finally:
+            shutil.rmtree(target, ignore_errors=True)
+
+    def _mbsync_into(self, target, folder, fsync, compress):
         tls = self.transport == 'tls'
         lines = [
             'IMAPAccount a', 'Host localhost', f'Port {self.line.port}',
@@ -185,7 +202,6 @@ class Ground:
         self.expect(math.isinf(seconds) or pulled >= 0.99 * wanted,
                     f'mbsync pulled {pulled} of {wanted} messages:',
                     pathlib.Path(target, 'log').read_text()[-300:])
-        shutil.rmtree(target)
         return seconds
 
     # Timing
@@ -197,17 +213,17 @@ class Ground:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                    start_new_session=True, **named)
         try:
-            status = process.wait(self.patience)
-        except subprocess.TimeoutExpired:
+            status = wait_at_most(process, self.patience)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        seconds = time.monotonic() - started
+        if status is None:
             self.say(f'gave up after {self.patience} s: {command}')
             os.killpg(process.pid, signal.SIGKILL)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(30)
             return math.inf
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
-        seconds = time.monotonic() - started
         if not self.expect(status in statuses, f'exit status {status}:',
                            command):
             return math.inf

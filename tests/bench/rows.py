@@ -57,7 +57,7 @@ class Rows:
                 self.row(rtt, what, self.get(what, rtt), 's', wire, 'W')
             for name in ('tar', 'rg'):
                 self._scan_tool(rtt, name)
-        self.row(None, 'rg, second, any line', self._least('rg again'), 's',
+        self.row(None, 'rg, second', self.get('rg again', first), 's',
                  self.get('rg bare', first), 'bare FUSE, second', 1.3)
         for place in ('tmpfs', 'disk'):
             for name in ('tar', 'rg'):
@@ -85,10 +85,6 @@ class Rows:
         for key in ('again', 'remount'):
             self.octets(rtt, f'{name} {key}, received',
                         f'{name} {key} octets', whole, "the wire's")
-
-    def _least(self, what):
-        values = [self.get(what, rtt) for rtt in self.rtts]
-        return min((v for v in values if v is not None), default=None)
 
     def list(self):
         for rtt in self.rtts:

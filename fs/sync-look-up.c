@@ -7,6 +7,9 @@
 #include "fs/lister.h"
 #include "imap/error.h"
 
+/* How long a failure stands for what would happen if it were tried again: the
+ * kernel lets programs that look up the same name ask one after the other. */
+#define FAILURE_US (1 * G_USEC_PER_SEC)
 /* So scattered are the UIDs that are remembered at the most. */
 #define MAX_RANGES 10000
 
@@ -79,6 +82,26 @@ remember(FsSyncMailbox *mailbox, guint32 uid)
     imap_uid_set_add(mailbox->looked_up, uid, uid);
 }
 
+static void
+remember_failure(FsSyncMailbox *mailbox, const LookUp *look_up)
+{
+    fs_need_unref(mailbox->failed_look_up);
+    mailbox->failed_look_up = fs_need_ref(look_up->need);
+    mailbox->failed_uid = look_up->uid;
+    mailbox->failed_at = g_get_monotonic_time();
+}
+
+/* A server that is silent is so for every message. */
+static gboolean
+has_just_failed(const FsSyncMailbox *mailbox, guint32 uid)
+{
+    return mailbox->failed_look_up != NULL &&
+           g_get_monotonic_time() - mailbox->failed_at < FAILURE_US &&
+           (uid == mailbox->failed_uid ||
+            g_error_matches(fs_need_error(mailbox->failed_look_up), IMAP_ERROR,
+                            IMAP_ERROR_TIMEOUT));
+}
+
 /* ---- the end ---- */
 
 static void
@@ -90,9 +113,11 @@ finish(LookUp *look_up, const GError *error)
     g_hash_table_remove(mailbox->look_ups, GUINT_TO_POINTER(look_up->uid));
     look_up->mailbox = NULL;
     g_clear_pointer(&look_up->lease, imap_lease_release);
+    fs_need_complete(look_up->need, error);
     if (error == NULL)
         remember(mailbox, look_up->uid);
-    fs_need_complete(look_up->need, error);
+    else
+        remember_failure(mailbox, look_up);
 }
 
 gboolean
@@ -304,6 +329,8 @@ fs_sync_look_up(FsSyncMailbox *mailbox, guint32 uid)
     LookUp *look_up =
         g_hash_table_lookup(mailbox->look_ups, GUINT_TO_POINTER(uid));
 
+    if (look_up == NULL && has_just_failed(mailbox, uid))
+        return mailbox->failed_look_up;
     if (look_up == NULL) {
         look_up = g_rc_box_new0(LookUp);
         look_up->mailbox = mailbox;

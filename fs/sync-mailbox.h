@@ -36,6 +36,9 @@ typedef struct {
     gint64 flags_at;         /* the end of the last; microseconds, monotonic */
 
     GHashTable *look_ups;   /* UID -> LookUp, a reference; of single messages */
+    FsNeed *failed_look_up; /* the last; or NULL */
+    guint32 failed_uid;
+    gint64 failed_at;       /* microseconds, monotonic */
     ImapUidSet *looked_up;  /* of which the index tells rightly; or NULL */
     gint64 looked_up_since; /* microseconds, monotonic */
 } FsSyncMailbox;

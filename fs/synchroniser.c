@@ -23,6 +23,7 @@ mailbox_clear(gpointer data)
     fs_need_unref(mailbox->more);
     fs_need_unref(mailbox->broken);
     g_hash_table_unref(mailbox->look_ups);
+    fs_need_unref(mailbox->failed_look_up);
     imap_uid_set_free(mailbox->looked_up);
 }
 

@@ -38,7 +38,7 @@ void fs_synchroniser_mark_stale(FsSynchroniser *synchroniser, guint32 mailbox);
 void fs_synchroniser_mailbox_gone(const FsMailbox *mailbox, gpointer user_data);
 
 /* Seconds since the epoch: when messages of @mailbox last came or went, as far
- * as we have seen; 0 if it was never synchronised. */
+ * as this mount has seen; 0 if none did since they are known. */
 gint64 fs_synchroniser_changed_at(FsSynchroniser *synchroniser,
                                   guint32 mailbox);
 

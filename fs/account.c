@@ -6,8 +6,8 @@
 #include "fs/message-bodies.h"
 #include "fs/synchroniser.h"
 
-/* Octets of messages kept in memory. */
-#define BLOCKS_IN_MEMORY (64 * G_GUINT64_CONSTANT(1024) * 1024)
+/* Octets of messages kept in memory: more than is fetched ahead of a scan. */
+#define BLOCKS_IN_MEMORY (32 * G_GUINT64_CONSTANT(1024) * 1024)
 
 FsAccount *
 fs_account_new(const FsOptions *options)

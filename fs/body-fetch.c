@@ -29,7 +29,7 @@ struct FsBodyFetch {
     GPtrArray *wanted;          /* of FsBody, references */
     ImapLease *lease;           /* of one alone */
     ImapConnection *connection; /* a reference; NULL: not sent yet */
-    gboolean sent;
+    gboolean sent;              /* or about to be */
     gboolean batch;
     guint n_ranges; /* at most, of the command */
     guint32 last_uid;
@@ -430,13 +430,12 @@ fs_body_fetch_alone(FsBody *body)
 
 FsBodyFetch *
 fs_body_fetch_new_batch(FsMessageBodies *bodies, guint32 mailbox,
-                        FsBatchFunc done, gpointer user_data)
+                        gboolean at_hand)
 {
     FsBodyFetch *batch = fetch_new(bodies, mailbox);
 
     batch->batch = TRUE;
-    batch->done = done;
-    batch->user_data = user_data;
+    batch->sent = at_hand;
     return batch;
 }
 
@@ -463,7 +462,8 @@ fs_body_fetch_count(const FsBodyFetch *batch)
 }
 
 gboolean
-fs_body_fetch_send(FsBodyFetch *batch, ImapConnection *connection)
+fs_body_fetch_send(FsBodyFetch *batch, ImapConnection *connection,
+                   FsBatchFunc done, gpointer user_data)
 {
     g_autoptr(ImapUidSet) uids = wanted_uids(batch);
 
@@ -473,6 +473,8 @@ fs_body_fetch_send(FsBodyFetch *batch, ImapConnection *connection)
     }
     batch->connection = imap_connection_ref(connection);
     batch->sent = TRUE;
+    batch->done = done;
+    batch->user_data = user_data;
     imap_request_fetch_bodies(connection, uids, &handler, batch);
     return TRUE;
 }
@@ -480,7 +482,6 @@ fs_body_fetch_send(FsBodyFetch *batch, ImapConnection *connection)
 void
 fs_body_fetch_drop(FsBodyFetch *batch, const GError *error)
 {
-    batch->done = NULL;
     if (batch->bodies->account != NULL)
         end_all(batch, error);
     fetch_free(batch);

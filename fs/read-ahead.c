@@ -1,9 +1,9 @@
 /* Fetching ahead of programs that read the files of a directory one after
  * another.
  *
- * For each mailbox there are the scans that go on in it (fs/scan.h), and one
- * lease that they share; batches wait for it. The lease is given back when
- * nothing was opened for a while, or when another mailbox's scan begins.
+ * For each mailbox there are the scans that go on in it (fs/scan.h), and the
+ * batches that they ask for. Each window has a lease of its own, so that where
+ * connections are few others get their turn between two windows.
  *
  * A server sends the messages of one command by ascending UID, whatever was
  * asked for. So a scan in another order is fetched in small commands. */
@@ -30,6 +30,8 @@
 /* A server that refuses batches is not asked for them again for so long. */
 #define REFUSED_US (60 * G_USEC_PER_SEC)
 #define FAILURES_MAX 3
+/* So long after a window its connection is likely to be free for the next. */
+#define AT_HAND_US (2 * G_USEC_PER_SEC)
 /* Names are put in order at most so often. */
 #define ORDER_US (10 * G_USEC_PER_SEC)
 
@@ -54,15 +56,22 @@ typedef struct {
     GArray *names; /* UIDs in the order of names; NULL: not known */
     gint64 names_asked_at;
     guint32 recent[4]; /* opened last; what the order of names is compared to */
-    ImapLease *lease;
-    gboolean asked;  /* for a lease */
-    GQueue waiting;  /* batches, for the lease */
-    guint n_batches; /* under way */
-    guint failures;  /* in succession */
+    gboolean asked;    /* for a lease */
+    GQueue waiting;    /* batches, for the lease */
+    GQueue windows;    /* under way: of Window, owned */
+    gint64 granted_at;
+    guint failures; /* in succession */
     gint64 refused_at;
     gint64 opened_at;
     guint end_source;
 } Mailbox;
+
+/* Batches that share a lease. */
+typedef struct {
+    Mailbox *mailbox;
+    ImapLease *lease;
+    guint n_batches; /* under way */
+} Window;
 
 struct FsReadAhead {
     FsMessageBodies *bodies;
@@ -77,13 +86,6 @@ stream_clear(Stream *stream)
     g_clear_pointer(&stream->scan, fs_scan_free);
     g_clear_pointer(&stream->below, g_array_unref);
     *stream = (Stream){0};
-}
-
-static void
-give_back(Mailbox *mailbox)
-{
-    fs_leases_release(mailbox->ahead->bodies->leases,
-                      g_steal_pointer(&mailbox->lease));
 }
 
 static void
@@ -105,6 +107,7 @@ mailbox_free(gpointer data)
         stream_clear(&mailbox->streams[i]);
     g_clear_pointer(&mailbox->names, g_array_unref);
     g_queue_clear(&mailbox->waiting);
+    g_queue_clear_full(&mailbox->windows, g_free);
     g_free(mailbox);
 }
 
@@ -145,6 +148,7 @@ mailbox_of(FsReadAhead *ahead, guint32 id)
     mailbox->ahead = ahead;
     mailbox->id = id;
     g_queue_init(&mailbox->waiting);
+    g_queue_init(&mailbox->windows);
     g_hash_table_insert(ahead->mailboxes, GUINT_TO_POINTER(id), mailbox);
     return mailbox;
 }
@@ -155,11 +159,10 @@ index_of(const Mailbox *mailbox)
     return mailbox->ahead->bodies->account->index;
 }
 
-/* Whether a lease is of use. */
 static gboolean
 is_busy(const Mailbox *mailbox)
 {
-    return mailbox->n_batches > 0 || mailbox->waiting.length > 0;
+    return mailbox->windows.length > 0 || mailbox->waiting.length > 0;
 }
 
 static gboolean
@@ -171,7 +174,6 @@ on_quiet(gpointer user_data)
         g_get_monotonic_time() - mailbox->opened_at < END_MS * (gint64)1000)
         return G_SOURCE_CONTINUE;
     mailbox->end_source = 0;
-    give_back(mailbox);
     for (guint i = 0; i < N_SCANS; i++)
         stream_clear(&mailbox->streams[i]);
     g_clear_pointer(&mailbox->names, g_array_unref);
@@ -321,23 +323,11 @@ locate(const Mailbox *mailbox, const Stream *stream, guint32 uid,
 
 /* ---- batches ---- */
 
-static void on_batch_done(const GError *error, gpointer user_data);
-
 static void
 stop_scans(Mailbox *mailbox)
 {
     for (guint i = 0; i < N_SCANS; i++)
         stream_clear(&mailbox->streams[i]);
-}
-
-static void
-send_waiting(Mailbox *mailbox)
-{
-    FsBodyFetch *batch;
-
-    while ((batch = g_queue_pop_head(&mailbox->waiting)) != NULL)
-        if (fs_body_fetch_send(batch, imap_lease_connection(mailbox->lease)))
-            mailbox->n_batches++;
 }
 
 typedef struct {
@@ -377,15 +367,56 @@ note_failure(Mailbox *mailbox, const GError *error)
 }
 
 static void
+end_window(Window *window)
+{
+    Mailbox *mailbox = window->mailbox;
+
+    fs_leases_release(mailbox->ahead->bodies->leases, window->lease);
+    g_queue_remove(&mailbox->windows, window);
+    g_free(window);
+}
+
+static void
+on_batch_done(const GError *error, gpointer user_data)
+{
+    Window *window = user_data;
+    Mailbox *mailbox = window->mailbox;
+
+    if (error == NULL)
+        mailbox->failures = 0;
+    else
+        note_failure(mailbox, error);
+    if (--window->n_batches == 0)
+        end_window(window);
+}
+
+static void
+send_waiting(Mailbox *mailbox, ImapLease *lease)
+{
+    Window *window = g_new0(Window, 1);
+    FsBodyFetch *batch;
+
+    window->mailbox = mailbox;
+    window->lease = lease;
+    g_queue_push_tail(&mailbox->windows, window);
+    mailbox->granted_at = g_get_monotonic_time();
+    while ((batch = g_queue_pop_head(&mailbox->waiting)) != NULL)
+        if (fs_body_fetch_send(batch, imap_lease_connection(lease),
+                               on_batch_done, window))
+            window->n_batches++;
+    if (window->n_batches == 0)
+        end_window(window);
+}
+
+static void
 on_lease(ImapLease *lease, const GError *error, gpointer user_data)
 {
     Asking *asking = user_data;
     Mailbox *mailbox = mailbox_of(asking->bodies->ahead, asking->mailbox);
 
     mailbox->asked = FALSE;
-    mailbox->lease = lease;
     if (lease != NULL) {
-        send_waiting(mailbox);
+        send_waiting(mailbox, lease);
     } else {
         drop_waiting(mailbox, error);
         note_failure(mailbox, error);
@@ -394,36 +425,13 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
 }
 
 static void
-send_or_wait(Mailbox *mailbox)
+send_soon(Mailbox *mailbox)
 {
-    if (mailbox->waiting.length == 0)
+    if (mailbox->waiting.length == 0 || mailbox->asked)
         return;
-    if (mailbox->lease != NULL && mailbox->n_batches == 0 &&
-        !imap_connection_is_open(imap_lease_connection(mailbox->lease)))
-        give_back(mailbox);
-    if (mailbox->lease != NULL) {
-        send_waiting(mailbox);
-    } else if (!mailbox->asked) {
-        mailbox->asked = TRUE;
-        fs_leases_acquire(mailbox->ahead->bodies->leases, mailbox->id, TRUE,
-                          on_lease, asking_new(mailbox), asking_free);
-    }
-}
-
-static void
-on_batch_done(const GError *error, gpointer user_data)
-{
-    Mailbox *mailbox = user_data;
-
-    mailbox->n_batches--;
-    if (error == NULL)
-        mailbox->failures = 0;
-    else
-        note_failure(mailbox, error);
-    if (mailbox->n_batches == 0 && mailbox->lease != NULL &&
-        !imap_connection_is_open(imap_lease_connection(mailbox->lease)))
-        give_back(mailbox);
-    send_or_wait(mailbox);
+    mailbox->asked = TRUE;
+    fs_leases_acquire(mailbox->ahead->bodies->leases, mailbox->id, TRUE,
+                      on_lease, asking_new(mailbox), asking_free);
 }
 
 static gboolean
@@ -445,6 +453,15 @@ is_missing(Mailbox *mailbox, const CacheMessage *message)
     return message->size <= FS_WHOLE_MAX &&
            !fs_message_is_cached(bodies, mailbox->id, message) &&
            fs_body_find(bodies, mailbox->id, message->uid) == NULL;
+}
+
+/* Whether a lease will be there at once, for a connection is. */
+static gboolean
+is_at_hand(const Mailbox *mailbox)
+{
+    return mailbox->windows.length > 0 ||
+           (mailbox->granted_at != 0 &&
+            g_get_monotonic_time() - mailbox->granted_at < AT_HAND_US);
 }
 
 static guint64
@@ -485,7 +502,7 @@ plan(Mailbox *mailbox, Stream *stream)
         }
         if (batch == NULL) {
             batch = fs_body_fetch_new_batch(mailbox->ahead->bodies, mailbox->id,
-                                            on_batch_done, mailbox);
+                                            is_at_hand(mailbox));
             g_queue_push_tail(&mailbox->waiting, batch);
             batch_octets = 0;
         }
@@ -501,20 +518,6 @@ plan(Mailbox *mailbox, Stream *stream)
 }
 
 /* ---- scans ---- */
-
-/* One mailbox at a time keeps a connection that it has no use for. */
-static void
-give_back_others(Mailbox *mailbox)
-{
-    GHashTableIter iter;
-    gpointer value;
-
-    g_hash_table_iter_init(&iter, mailbox->ahead->mailboxes);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        if (value != mailbox && !is_busy(value))
-            give_back(value);
-    }
-}
 
 static void
 begin(Mailbox *mailbox, Order order, guint32 position)
@@ -537,7 +540,6 @@ begin(Mailbox *mailbox, Order order, guint32 position)
     stream->order = order;
     stream->scan = fs_scan_new(position);
     stream->used_at = g_get_monotonic_time();
-    give_back_others(mailbox);
 }
 
 /* How near to each other in the order of names what was opened must be. */
@@ -705,5 +707,5 @@ fs_read_ahead_plan(FsReadAhead *ahead, guint32 id)
     for (guint i = 0; i < N_SCANS; i++)
         if (mailbox->streams[i].scan != NULL)
             plan(mailbox, &mailbox->streams[i]);
-    send_or_wait(mailbox);
+    send_soon(mailbox);
 }

@@ -379,7 +379,7 @@ def test_folder_deleted_meanwhile_is_error(case):
     folder = 'Scratch/deleted'
     mount = mount_of(case, names='uid')
     tool(case, 'ls', '-l', mount.path(folder))
-    tool(case, 'cat', mount.path(folder, '1.eml'))
+    tool(case, 'cat', mount.path(folder, '20.eml'))
     with dovecot.Client(server) as client:
         client.delete_folder(folder)
     result = run('cat', mount.path(folder, '2.eml'))

@@ -303,10 +303,10 @@ def test_second_connection_hangs_answers_in_time(case):
 def test_server_gone_answers_in_time(case):
     scene = Scene(case)
     scene.start()
-    assert scene.listing() and scene.cat(1)
+    assert scene.listing() and scene.cat(5)
     scene.server.stop()
     case.expect(not scene.cat(3), 'cat cannot have succeeded')
-    case.expect(scene.cat(1), 'what was read before is not read again')
+    case.expect(scene.cat(5), 'what was read before is not read again')
     case.expect(scene.mount.is_alive(), 'the daemon is gone')
 
 

@@ -2,7 +2,8 @@
  *
  * A size that was verified is never replaced by what the server claims, and
  * what a row says of headers outlives a row that comes without. Whoever wants
- * to know of changes is told of those in mailboxes that were known before. */
+ * to know of changes is told of those in mailboxes that were known before, and
+ * of every message that goes. */
 #include "fs/message-name.h"
 #include "fs/sync-mailbox.h"
 
@@ -155,7 +156,9 @@ fs_sync_remove(FsSyncMailbox *mailbox, guint32 uid)
     if (!cache_index_message(fs_sync_index(mailbox), mailbox->id, uid,
                              &message))
         return FALSE;
-    if (is_told(mailbox))
+    /* Also in a mailbox that is not known yet: a listing that streams, or a
+     * look-up, may have shown it. */
+    if (mailbox->synchroniser->change_func != NULL)
         remove_told(mailbox, &message);
     else
         cache_index_remove(fs_sync_index(mailbox), mailbox->id, uid);

@@ -270,6 +270,27 @@ spare_refused_harms_nobody(void **state)
 }
 
 static void
+spare_hung_up_on_is_not_opened_again(void **state)
+{
+    Fixture f;
+    Wish bulk;
+    static const char *const good[] = {LOGIN, EXAMINE(2, "A"), NULL};
+    static const char *const late[] = {
+        LOGIN, EXAMINE(2, "A"), "WAIT", "S:* BYE too many", "CLOSE", NULL};
+    const char *const *const scripts[] = {good, late, NULL};
+
+    start(&f, scripts, 4, LONG_TIMEOUT_MS);
+    ask_bulk(&f, &bulk, "A");
+    get(&f, &bulk);
+    wait_script(&f, 1);
+    run_for(60);
+    assert_int_equal(imap_pool_limit(f.pool), 1);
+    assert_int_equal(f.listener.n_accepted, 2);
+    release(&bulk);
+    stop(&f);
+}
+
+static void
 connection_never_greeted_is_not_waited_for(void **state)
 {
     Fixture f;
@@ -536,6 +557,7 @@ main(void)
         cmocka_unit_test(others_pass_bulk_that_waits),
         cmocka_unit_test(bulk_starves_no_other),
         cmocka_unit_test(spare_refused_harms_nobody),
+        cmocka_unit_test(spare_hung_up_on_is_not_opened_again),
         cmocka_unit_test(connection_never_greeted_is_not_waited_for),
         cmocka_unit_test(limit_outlives_the_connections),
         cmocka_unit_test(throttled_pool_opens_nothing_and_says_why),

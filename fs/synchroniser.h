@@ -67,9 +67,9 @@ FsNeed *fs_synchroniser_need_message(FsSynchroniser *synchroniser,
                                      guint32 mailbox, guint32 uid,
                                      gint64 since);
 
-/* Told what has changed in a mailbox that was known before: a message is new, or
- * has other flags; and of any message that is gone. At most one; NULL removes
- * it. */
+/* Told what has changed in a mailbox that was known before: a message is new,
+ * or has other flags; and of any message that is gone. At most one; NULL
+ * removes it. */
 typedef enum {
     FS_CHANGE_NEW,
     FS_CHANGE_GONE,

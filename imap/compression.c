@@ -62,14 +62,14 @@ imap_compression_begin(ImapCompression *compression, ImapConnection *connection)
 void
 imap_compression_received(ImapCompression *compression,
                           ImapConnection *connection, gsize length,
-                          gboolean busy)
+                          gboolean busy, gint64 waited)
 {
     if (compression->rate == NULL)
         return;
     if (!busy)
         imap_line_measure_interrupt(&compression->measure);
     else if (!imap_connection_is_compressed(connection))
-        imap_line_measure_received(&compression->measure, length,
-                                   g_get_monotonic_time(), compression->rate);
+        imap_line_measure_received(&compression->measure, length, waited,
+                                   compression->rate);
     consider(compression, connection);
 }

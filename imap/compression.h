@@ -18,7 +18,7 @@ void imap_compression_begin(ImapCompression *compression,
                             ImapConnection *connection);
 
 /* @length octets came while the connection was ready, and more is awaited if
- * @busy. May ask for compression. */
+ * @busy. @waited: as of imap_transport_waited. May ask for compression. */
 void imap_compression_received(ImapCompression *compression,
                                ImapConnection *connection, gsize length,
-                               gboolean busy);
+                               gboolean busy, gint64 waited);

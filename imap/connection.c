@@ -365,7 +365,8 @@ on_transport_received(const guint8 *data, gsize length, gpointer user_data)
         note_part_of_response(connection, length);
     if (connection->state == STATE_READY)
         imap_compression_received(&connection->compression, connection, length,
-                                  is_awaiting(connection));
+                                  is_awaiting(connection),
+                                  imap_transport_waited(connection->transport));
     watch(connection);
 }
 

@@ -34,28 +34,32 @@ imap_line_rate_unref(ImapLineRate *rate)
 void
 imap_line_measure_interrupt(ImapLineMeasure *measure)
 {
-    measure->began = 0;
+    measure->begun = FALSE;
+}
+
+static void
+begin(ImapLineMeasure *measure, gint64 waited)
+{
+    *measure = (ImapLineMeasure){TRUE, waited, waited, 0};
 }
 
 void
-imap_line_measure_received(ImapLineMeasure *measure, gsize octets, gint64 now,
-                           ImapLineRate *rate)
+imap_line_measure_received(ImapLineMeasure *measure, gsize octets,
+                           gint64 waited, ImapLineRate *rate)
 {
-    gint64 elapsed = now - measure->began;
-
-    if (measure->began == 0 || now - measure->last > PAUSE_US) {
-        /* The time before these octets came is not known: they do not count. */
-        *measure = (ImapLineMeasure){.began = now, .last = now};
+    /* The time before these octets came is not the line's alone. */
+    if (!measure->begun || waited - measure->last > PAUSE_US) {
+        begin(measure, waited);
         return;
     }
-    measure->last = now;
+    measure->last = waited;
     measure->octets += octets;
     rate->octets += octets;
     if (measure->octets < MEASURE_OCTETS)
         return;
-    rate->fastest =
-        MAX(rate->fastest, measure->octets * G_USEC_PER_SEC / MAX(elapsed, 1));
-    *measure = (ImapLineMeasure){.began = now, .last = now};
+    rate->fastest = MAX(rate->fastest, measure->octets * G_USEC_PER_SEC /
+                                           MAX(waited - measure->began, 1));
+    begin(measure, waited);
 }
 
 gboolean

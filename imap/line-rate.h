@@ -1,8 +1,9 @@
 /* How fast a line is, learnt from what comes in while much is coming. Shared by
  * the connections of an account: it is the same line. Arithmetic alone.
  *
- * A line is at least as fast as the fastest part of a download was: the
- * beginning of one is slowed by TCP, others by what we have to do besides. */
+ * Only the time counts that we had nothing to do but wait for it: what we do
+ * besides makes no line slow. And a line is at least as fast as the fastest
+ * part of a download was: the beginning of one is slowed by TCP. */
 #pragma once
 
 #include <glib.h>
@@ -19,15 +20,16 @@ void imap_line_rate_unref(ImapLineRate *rate); /* accepts NULL */
 
 /* One download on one connection. Zeroed: between two. */
 typedef struct {
-    gint64 began; /* microseconds, monotonic; 0: not begun */
-    gint64 last;  /* when octets last came */
+    gboolean begun;
+    gint64 began; /* microseconds waited, when it began */
+    gint64 last;  /* the same, when octets last came */
     guint64 octets;
 } ImapLineMeasure;
 
-/* @octets came at @now (microseconds, monotonic), the server being asked for
- * more than that. */
+/* @octets came, the server being asked for more than that. @waited: the time
+ * spent waiting for this line so far, microseconds. */
 void imap_line_measure_received(ImapLineMeasure *measure, gsize octets,
-                                gint64 now, ImapLineRate *rate);
+                                gint64 waited, ImapLineRate *rate);
 /* Nothing was awaited, or nothing read, for a while. */
 void imap_line_measure_interrupt(ImapLineMeasure *measure);
 

@@ -64,6 +64,8 @@ struct ImapTransport {
     guint8 *packed;       /* what came of the line, while it is inflated */
     GQueue writes;        /* of Write, the oldest first; under compression */
 
+    gint64 polling_since; /* microseconds, monotonic; 0: not polling */
+    gint64 waited;        /* microseconds */
     guint64 bytes_received;
     guint64 bytes_sent;
     guint8 *buffer;
@@ -377,7 +379,19 @@ source_prepare(GSource *base, gint *timeout_ms)
     TransportSource *source = (TransportSource *)base;
 
     *timeout_ms = -1;
-    return source->transport != NULL && is_runnable(source->transport);
+    if (source->transport == NULL)
+        return FALSE;
+    source->transport->polling_since = g_get_monotonic_time();
+    return is_runnable(source->transport);
+}
+
+/* A poll that other sources did not let sleep takes no time. */
+static void
+note_waited(ImapTransport *transport, gint64 now)
+{
+    if (transport->polling_since != 0 && now > transport->polling_since)
+        transport->waited += now - transport->polling_since;
+    transport->polling_since = 0;
 }
 
 static gboolean
@@ -387,6 +401,7 @@ source_check(GSource *base)
 
     if (source->transport == NULL)
         return FALSE;
+    note_waited(source->transport, g_source_get_time(base));
     return is_runnable(source->transport) ||
            (source->tag != NULL &&
             g_source_query_unix_fd(base, source->tag) != 0);
@@ -632,6 +647,12 @@ gboolean
 imap_transport_is_encrypted(const ImapTransport *transport)
 {
     return transport->state == STATE_OPEN && imap_line_is_tls(transport->line);
+}
+
+gint64
+imap_transport_waited(const ImapTransport *transport)
+{
+    return transport->waited;
 }
 
 guint64

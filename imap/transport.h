@@ -67,6 +67,10 @@ void imap_transport_set_paused(ImapTransport *transport, gboolean paused);
 /* Whether what is sent now is encrypted. */
 gboolean imap_transport_is_encrypted(const ImapTransport *transport);
 
+/* Microseconds that the loop had nothing to do but wait, for this line among
+ * others. */
+gint64 imap_transport_waited(const ImapTransport *transport);
+
 /* Octets received and sent since it was made, as the application sees them. */
 guint64 imap_transport_bytes_received(const ImapTransport *transport);
 guint64 imap_transport_bytes_sent(const ImapTransport *transport);

@@ -17,15 +17,13 @@
 #include "imap/parser.h"
 #include "imap/trace.h"
 #include "imap/transport.h"
+#include "imap/watchdog.h"
 
 #include <openssl/crypto.h>
 #include <string.h>
 
 /* How long a server may take to answer LOGOUT. */
 #define LOGOUT_TIMEOUT_MS 2000
-/* A response that is longer counts as progress each time that so much of it has
- * come: one of many megabytes takes its time on a slow line. */
-#define PROGRESS_OCTETS (16 * 1024)
 
 typedef enum {
     STATE_NEW,
@@ -54,7 +52,6 @@ struct ImapConnection {
     gboolean parsing;      /* inside imap_parser_feed */
     gboolean is_backlog;   /* the network does not take what we send */
     gboolean body_unasked; /* the body under way is nobody's */
-    gsize inside_octets;   /* of an unfinished response, since progress */
 
     ImapOpenFunc opened;
     gpointer opened_data;
@@ -63,10 +60,8 @@ struct ImapConnection {
 
     GError *reason; /* why it is closed */
     guint settle_source;
-    guint watchdog_source;
+    ImapWatchdog watchdog;
     guint logout_source;
-    gint64 wait_began;      /* microseconds, monotonic */
-    gint64 last_progress;   /* the same */
     gint64 throttled_until; /* the same */
     guint64 bytes_received; /* of a transport that is gone */
 };
@@ -75,25 +70,13 @@ static guint last_number;
 
 static void connection_settle(ImapConnection *connection);
 
-static void
-note_progress(ImapConnection *connection)
-{
-    connection->last_progress = g_get_monotonic_time();
-    connection->inside_octets = 0;
-}
-
 /* ---- the watchdog ---- */
 
-/* Something new is awaited. */
-static void
-begin_wait(ImapConnection *connection)
-{
-    connection->wait_began = g_get_monotonic_time();
-}
-
 static gboolean
-is_awaiting(const ImapConnection *connection)
+is_awaiting(gpointer user_data)
 {
+    const ImapConnection *connection = user_data;
+
     if (connection->paused)
         return FALSE;
     switch (connection->state) {
@@ -127,42 +110,16 @@ what_is_awaited(const ImapConnection *connection)
     return command != NULL ? command : "the login";
 }
 
-static gboolean
-on_watchdog(gpointer user_data)
+static void
+on_silence(gpointer user_data)
 {
     ImapConnection *connection = user_data;
-    gint64 limit_us = connection->settings->timeout_ms * (gint64)1000;
-    gint64 silence_us;
-    GError *error;
+    g_autoptr(GError) error = g_error_new(
+        IMAP_ERROR, IMAP_ERROR_TIMEOUT,
+        "%s did not answer for %.3g seconds (%s)", connection->settings->host,
+        connection->settings->timeout_ms / 1e3, what_is_awaited(connection));
 
-    connection->watchdog_source = 0;
-    if (!is_awaiting(connection))
-        return G_SOURCE_REMOVE;
-    silence_us = g_get_monotonic_time() -
-                 MAX(connection->last_progress, connection->wait_began);
-    if (silence_us < limit_us) {
-        connection->watchdog_source = g_timeout_add(
-            (limit_us - silence_us) / 1000 + 1, on_watchdog, connection);
-        return G_SOURCE_REMOVE;
-    }
-    error = g_error_new(IMAP_ERROR, IMAP_ERROR_TIMEOUT,
-                        "%s did not answer for %.3g seconds (%s)",
-                        connection->settings->host, limit_us / 1e6,
-                        what_is_awaited(connection));
     imap_connection_close(connection, error);
-    g_error_free(error);
-    return G_SOURCE_REMOVE;
-}
-
-/* Call after whatever may begin to wait. */
-static void
-watch(ImapConnection *connection)
-{
-    if (connection->watchdog_source != 0 || !is_awaiting(connection))
-        return;
-    begin_wait(connection);
-    connection->watchdog_source = g_timeout_add(
-        connection->settings->timeout_ms, on_watchdog, connection);
 }
 
 /* ---- what the server says ---- */
@@ -196,7 +153,7 @@ on_untagged_status(ImapConnection *connection, const ImapResponse *response)
 
     if (connection->state == STATE_GREETING) {
         connection->state = STATE_LOGIN;
-        begin_wait(connection);
+        imap_watchdog_begin_wait(&connection->watchdog);
         imap_login_greeting(connection->login, status);
         return;
     }
@@ -234,10 +191,10 @@ on_tagged_status(ImapConnection *connection, const ImapStatus *status,
     gsize unsent = imap_transport_unsent(connection->transport);
     guint backoff_ms = imap_status_backoff_ms(status);
 
-    note_progress(connection);
+    imap_watchdog_note_progress(&connection->watchdog);
     if (backoff_ms > 0)
         connection->throttled_until =
-            connection->last_progress +
+            connection->watchdog.last_progress +
             backoff_ms * (gint64)G_TIME_SPAN_MILLISECOND;
     if (!imap_command_queue_answer(connection->queue, status, unsent, error))
         return FALSE;
@@ -252,7 +209,7 @@ on_response(const ImapResponse *response, gpointer user_data)
     ImapConnection *connection = user_data;
     g_autoptr(GError) error = NULL;
 
-    connection->inside_octets = 0;
+    imap_watchdog_end_part(&connection->watchdog);
     if (connection->state == STATE_GREETING &&
         (response->type != IMAP_RESPONSE_STATUS ||
          response->status->tag != NULL)) {
@@ -261,7 +218,7 @@ on_response(const ImapResponse *response, gpointer user_data)
         return;
     }
     if (response->type == IMAP_RESPONSE_CONTINUATION) {
-        note_progress(connection);
+        imap_watchdog_note_progress(&connection->watchdog);
         imap_command_queue_continue(connection->queue, response->text, &error);
     } else if (response->type == IMAP_RESPONSE_STATUS &&
                response->status->tag != NULL) {
@@ -271,7 +228,7 @@ on_response(const ImapResponse *response, gpointer user_data)
     } else {
         imap_mailbox_apply(&connection->mailbox, response);
         if (imap_command_queue_offer(connection->queue, response))
-            note_progress(connection);
+            imap_watchdog_note_progress(&connection->watchdog);
         else if (connection->login != NULL)
             imap_login_untagged(connection->login, response);
         else
@@ -289,7 +246,7 @@ on_body_begin(const ImapBody *body, gpointer user_data)
     connection->body_unasked =
         !imap_command_queue_body_begin(connection->queue, body);
     if (!connection->body_unasked)
-        note_progress(connection);
+        imap_watchdog_note_progress(&connection->watchdog);
 }
 
 static void
@@ -298,7 +255,7 @@ on_body_data(const guint8 *data, gsize length, gpointer user_data)
     ImapConnection *connection = user_data;
 
     if (imap_command_queue_body_data(connection->queue, data, length))
-        note_progress(connection);
+        imap_watchdog_note_progress(&connection->watchdog);
 }
 
 static void
@@ -324,7 +281,7 @@ on_transport_ready(gpointer user_data)
 {
     ImapConnection *connection = user_data;
 
-    begin_wait(connection);
+    imap_watchdog_begin_wait(&connection->watchdog);
     if (connection->tls_starting) {
         connection->tls_starting = FALSE;
         imap_login_encrypted(connection->login);
@@ -340,9 +297,7 @@ note_part_of_response(ImapConnection *connection, gsize length)
     if (connection->state != STATE_READY || connection->body_unasked ||
         !imap_parser_is_inside(connection->parser))
         return;
-    connection->inside_octets += length;
-    if (connection->inside_octets >= PROGRESS_OCTETS)
-        note_progress(connection);
+    imap_watchdog_note_part(&connection->watchdog, length);
 }
 
 static void
@@ -367,7 +322,7 @@ on_transport_received(const guint8 *data, gsize length, gpointer user_data)
         imap_compression_received(&connection->compression, connection, length,
                                   is_awaiting(connection),
                                   imap_transport_waited(connection->transport));
-    watch(connection);
+    imap_watchdog_watch(&connection->watchdog);
 }
 
 /* The server takes what it was slow to take. What leaves at once says nothing
@@ -378,7 +333,7 @@ on_transport_sent(gpointer user_data)
     ImapConnection *connection = user_data;
 
     if (connection->is_backlog)
-        begin_wait(connection);
+        imap_watchdog_begin_wait(&connection->watchdog);
     connection->is_backlog = imap_transport_unsent(connection->transport) > 0;
 }
 
@@ -419,6 +374,8 @@ imap_connection_new(const ImapSettings *settings)
     connection->number = ++last_number;
     connection->settings = settings;
     connection->queue = imap_command_queue_new(write_out, connection);
+    imap_watchdog_init(&connection->watchdog, settings->timeout_ms, is_awaiting,
+                       on_silence, connection);
     return connection;
 }
 
@@ -438,7 +395,7 @@ prepare(ImapConnection *connection, ImapOpenFunc done, gpointer user_data)
     connection->parser = imap_parser_new(&parser_handler, connection);
     connection->login = imap_login_new(connection);
     connection->state = STATE_CONNECTING;
-    watch(connection);
+    imap_watchdog_watch(&connection->watchdog);
 }
 
 void
@@ -546,7 +503,7 @@ hang_up(ImapConnection *connection, const GError *reason)
         imap_parser_stop(connection->parser);
     if (!connection->parsing)
         g_clear_pointer(&connection->parser, imap_parser_free);
-    g_clear_handle_id(&connection->watchdog_source, g_source_remove);
+    imap_watchdog_stop(&connection->watchdog);
     g_clear_handle_id(&connection->logout_source, g_source_remove);
 }
 
@@ -610,14 +567,14 @@ imap_connection_send(ImapConnection *connection, ImapCommand *command,
     guint id;
 
     if (imap_command_queue_n_pending(connection->queue) == 0)
-        begin_wait(connection);
+        imap_watchdog_begin_wait(&connection->watchdog);
     id =
         imap_command_queue_push(connection->queue, command, handler, user_data);
     if (connection->state == STATE_CLOSED)
         connection_settle(connection);
     else
         flush_queue(connection);
-    watch(connection);
+    imap_watchdog_watch(&connection->watchdog);
     return id;
 }
 
@@ -692,14 +649,14 @@ imap_connection_set_paused(ImapConnection *connection, gboolean paused)
         return;
     connection->paused = paused;
     imap_transport_set_paused(connection->transport, paused);
-    begin_wait(connection);
-    watch(connection);
+    imap_watchdog_begin_wait(&connection->watchdog);
+    imap_watchdog_watch(&connection->watchdog);
 }
 
 gint64
 imap_connection_last_progress(const ImapConnection *connection)
 {
-    return connection->last_progress;
+    return connection->watchdog.last_progress;
 }
 
 gint64

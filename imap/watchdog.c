@@ -1,0 +1,82 @@
+/* Bounds silence. The timer is not moved at each progress: when it runs out, it
+ * is set for what is left. */
+#include "imap/watchdog.h"
+
+/* A response that is longer counts as progress each time that so much of it has
+ * come: one of many megabytes takes its time on a slow line. */
+#define PROGRESS_OCTETS (16 * 1024)
+
+void
+imap_watchdog_init(ImapWatchdog *watchdog, guint limit_ms,
+                   gboolean (*is_awaiting)(gpointer user_data),
+                   void (*silent)(gpointer user_data), gpointer user_data)
+{
+    *watchdog = (ImapWatchdog){
+        .limit_ms = limit_ms,
+        .is_awaiting = is_awaiting,
+        .silent = silent,
+        .user_data = user_data,
+    };
+}
+
+void
+imap_watchdog_stop(ImapWatchdog *watchdog)
+{
+    g_clear_handle_id(&watchdog->source, g_source_remove);
+}
+
+static gboolean
+on_time(gpointer user_data)
+{
+    ImapWatchdog *watchdog = user_data;
+    gint64 limit_us = watchdog->limit_ms * (gint64)1000;
+    gint64 silence_us;
+
+    watchdog->source = 0;
+    if (!watchdog->is_awaiting(watchdog->user_data))
+        return G_SOURCE_REMOVE;
+    silence_us = g_get_monotonic_time() -
+                 MAX(watchdog->last_progress, watchdog->wait_began);
+    if (silence_us < limit_us)
+        watchdog->source = g_timeout_add((limit_us - silence_us) / 1000 + 1,
+                                         on_time, watchdog);
+    else
+        watchdog->silent(watchdog->user_data);
+    return G_SOURCE_REMOVE;
+}
+
+void
+imap_watchdog_watch(ImapWatchdog *watchdog)
+{
+    if (watchdog->source != 0 || !watchdog->is_awaiting(watchdog->user_data))
+        return;
+    imap_watchdog_begin_wait(watchdog);
+    watchdog->source = g_timeout_add(watchdog->limit_ms, on_time, watchdog);
+}
+
+void
+imap_watchdog_begin_wait(ImapWatchdog *watchdog)
+{
+    watchdog->wait_began = g_get_monotonic_time();
+}
+
+void
+imap_watchdog_note_progress(ImapWatchdog *watchdog)
+{
+    watchdog->last_progress = g_get_monotonic_time();
+    watchdog->inside_octets = 0;
+}
+
+void
+imap_watchdog_note_part(ImapWatchdog *watchdog, gsize length)
+{
+    watchdog->inside_octets += length;
+    if (watchdog->inside_octets >= PROGRESS_OCTETS)
+        imap_watchdog_note_progress(watchdog);
+}
+
+void
+imap_watchdog_end_part(ImapWatchdog *watchdog)
+{
+    watchdog->inside_octets = 0;
+}

@@ -12,15 +12,21 @@ from command import run
 from dovecot import (copied_digests, mounted_path, password, start_sample,
                      stored_digests)
 from mount import Mount
+from proxy import Proxy
 
 PLUGIN = 'mail_plugins = $mail_plugins imap_zlib'
 
 
-def start(case, compress, plugin=True, **named):
-    server = start_sample(case, messages=200,
+def start(case, compress, plugin=True, rate_mbit=None, **named):
+    """rate_mbit: through a line of that capacity."""
+    server = start_sample(case, messages=400,
                           extra='protocol imap {\n  %s\n}' % PLUGIN
                           if plugin else '')
-    mount = Mount(case, server.url, {
+    url = server.url
+    if rate_mbit is not None:
+        proxy = Proxy(server.tls_port, case, rate_mbit=rate_mbit)
+        url = f'imaps://{server.user}@localhost:{proxy.port}/'
+    mount = Mount(case, url, {
         'ca_file': server.ca_file, 'compress': compress, 'timeout': 20,
         'connections': 1, **named}, password=password(server),
         arguments=['--trace'])
@@ -63,6 +69,15 @@ def compress_on_without_the_extension_goes_on_in_clear(case):
     server, mount = start(case, 'on', plugin=False)
     copies(case, server, mount)
     case.expect(asks(mount) == 0, 'COMPRESS was asked for')
+    mount.unmount()
+
+
+@tap.test
+def compress_auto_on_slow_line_is_asked_for(case):
+    server, mount = start(case, 'auto', rate_mbit=20)
+    copies(case, server, mount)
+    case.expect(asks(mount) == 1, 'COMPRESS was asked for', asks(mount),
+                'times')
     mount.unmount()
 
 

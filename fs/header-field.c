@@ -349,8 +349,11 @@ fs_header_field(const char *header, gsize length, const char *name)
             return NULL; /* the body follows */
         if (value != NULL) {
             g_autofree char *text = unfold(value, end);
-            g_autofree char *tidy = tidy_encoded_words(text);
+            g_autofree char *tidy = NULL;
 
+            if (strstr(text, "=?") == NULL && g_str_is_ascii(text))
+                return g_steal_pointer(&text);
+            tidy = tidy_encoded_words(text);
             return g_string_free(guess_utf8(tidy, strlen(tidy)), FALSE);
         }
     }
@@ -374,6 +377,8 @@ fs_header_field_decode(const char *value)
 {
     g_autofree char *text = NULL;
 
+    if (strstr(value, "=?") == NULL && g_str_is_ascii(value))
+        return g_strdup(value);
     fs_header_field_init();
     text = g_mime_utils_header_decode_text(NULL, value);
     return g_utf8_make_valid(text, -1);

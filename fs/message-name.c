@@ -19,6 +19,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(InternetAddressList, g_object_unref)
 #define SUFFIX ".eml"
 /* Years have four digits; the compiler does not know. */
 #define DATE_SIZE 64
+/* Fields that are remembered: how many, of how many octets. */
+#define SENDERS_MAX 1000u
+#define SENDER_MAX 128u
 
 /* What mail programs put before the subject of an answer or a forwarded
  * message, in the languages that we know of; lower case and NFC. */
@@ -88,6 +91,8 @@ skip_counter(const char *text)
 static const char *
 skip_reply_word(const char *text)
 {
+    if (strchr(text, ':') == NULL && strstr(text, "：") == NULL)
+        return NULL;
     for (gsize i = 0; i < G_N_ELEMENTS(reply_words); i++) {
         const char *rest = match_word(text, reply_words[i]);
 
@@ -113,7 +118,9 @@ subject_part(const char *header, gsize length)
     if (value == NULL)
         return g_strdup("");
     decoded = fs_header_field_decode(value);
-    text = g_utf8_normalize(decoded, -1, G_NORMALIZE_NFC);
+    text = g_str_is_ascii(decoded)
+               ? g_steal_pointer(&decoded)
+               : g_utf8_normalize(decoded, -1, G_NORMALIZE_NFC);
     if (text != NULL)
         for (const char *rest = text; rest != NULL;
              rest = skip_reply_word(subject))
@@ -183,17 +190,38 @@ sender_from_text(const char *value)
 }
 
 static char *
-sender_part(const char *header, gsize length)
+sender_of(const char *value)
 {
-    g_autofree char *value = fs_header_field(header, length, "From");
-    g_autofree char *slug = NULL;
+    g_autofree char *slug = sender_from_addresses(value);
 
-    if (value == NULL)
-        return g_strdup("");
-    slug = sender_from_addresses(value);
     if (slug != NULL && *slug != '\0')
         return g_steal_pointer(&slug);
     return sender_from_text(value);
+}
+
+/* The same few senders write most of what is in a mailbox, and parsing an
+ * address is half of what a name costs: what became of a field is remembered,
+ * until there are very many. */
+static char *
+sender_part(const char *header, gsize length)
+{
+    static GHashTable *known = NULL; /* of a field's value: the slug */
+    g_autofree char *value = fs_header_field(header, length, "From");
+    char *slug;
+
+    if (value == NULL)
+        return g_strdup("");
+    if (known == NULL)
+        known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    slug = g_hash_table_lookup(known, value);
+    if (slug != NULL)
+        return g_strdup(slug);
+    slug = sender_of(value);
+    if (g_hash_table_size(known) >= SENDERS_MAX)
+        g_hash_table_remove_all(known);
+    if (strlen(value) <= SENDER_MAX)
+        g_hash_table_insert(known, g_steal_pointer(&value), g_strdup(slug));
+    return slug;
 }
 
 char *

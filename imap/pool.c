@@ -25,6 +25,9 @@
 /* What a selection said is news for so long. */
 #define FRESH_US (1 * G_TIME_SPAN_SECOND)
 
+/* A lease for much that follows another one so soon goes on with the same. */
+#define SAME_BULK_US (1 * G_TIME_SPAN_SECOND)
+
 /* After the server would not select a mailbox, nothing is made ready. */
 #define SPARE_DELAY_US (30 * G_TIME_SPAN_SECOND)
 
@@ -263,7 +266,8 @@ lease_new(ImapPool *pool, ImapWorker *worker, gboolean bulk)
                    g_get_monotonic_time() - worker->since < FRESH_US;
     worker->fresh = FALSE;
     worker->n_leases++;
-    if (bulk && worker->n_bulk++ == 0)
+    if (bulk && worker->n_bulk++ == 0 &&
+        g_get_monotonic_time() - worker->bulk_ended > SAME_BULK_US)
         worker->bulk_since = g_get_monotonic_time();
     worker->served = TRUE;
     return lease;
@@ -528,7 +532,8 @@ imap_lease_release(ImapLease *lease)
     if (lease == NULL)
         return;
     lease->worker->n_leases--;
-    lease->worker->n_bulk -= lease->bulk;
+    if (lease->bulk && --lease->worker->n_bulk == 0)
+        lease->worker->bulk_ended = g_get_monotonic_time();
     lease->worker->since = g_get_monotonic_time();
     note_server(lease->pool, lease->worker);
     tell_changes(lease->pool, lease->worker);

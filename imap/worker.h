@@ -40,7 +40,8 @@ struct ImapWorker {
     /* The pool's. */
     guint n_leases;
     guint n_bulk;      /* of them */
-    gint64 bulk_since; /* microseconds, monotonic: when that was last 0 */
+    gint64 bulk_since; /* microseconds, monotonic: when that began */
+    gint64 bulk_ended; /* the same: when it was last 0 */
     gboolean reserved; /* takes no new leases */
     gboolean served;   /* a lease was given, or who waited has been told */
     gboolean fresh;    /* no lease was given since the mailbox was selected */

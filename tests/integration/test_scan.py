@@ -391,7 +391,7 @@ def test_large_message_whose_line_is_cut_is_right(case):
     cuts = []
 
     def cut(connection, command):
-        if len(cuts) >= 1 or '.1048576>' not in command.text:
+        if len(cuts) >= 1 or '.8388608>' not in command.text:
             return False
         cuts.append(command)
         data = connection.default(command)

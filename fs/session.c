@@ -265,11 +265,17 @@ take_over(FsSession *session)
                                       .writev = write_parts};
     int fd = fuse_session_fd(session->fuse);
     int flags = fcntl(fd, F_GETFL);
+    g_autoptr(GSource) source = NULL;
 
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
         fuse_session_custom_io(session->fuse, &io, fd) != 0)
         return FALSE;
-    session->source = g_unix_fd_add(fd, G_IO_IN, serve, session);
+    source = g_unix_fd_source_new(fd, G_IO_IN);
+    g_source_set_callback(source, G_SOURCE_FUNC(serve), session, NULL);
+    /* It never does; but without this GLib takes the descriptor out of its set
+     * and puts it back, and wakes itself up, at each request. */
+    g_source_set_can_recurse(source, TRUE);
+    session->source = g_source_attach(source, NULL);
     set_sleep(session, TRUE);
     return TRUE;
 }

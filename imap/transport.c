@@ -434,6 +434,9 @@ attach_source(ImapTransport *transport)
     GSource *base = g_source_new(&source_functions, sizeof(TransportSource));
 
     g_source_set_static_name(base, "ImapTransport");
+    /* It never does; but without this GLib takes the descriptor out of its set
+     * and puts it back, and wakes itself up, each time. */
+    g_source_set_can_recurse(base, TRUE);
     transport->source = (TransportSource *)base;
     transport->source->transport = transport;
     g_source_attach(base, main_context);

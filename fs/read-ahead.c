@@ -15,10 +15,14 @@
 
 #include <string.h>
 
-/* Octets that are under way, or have come and were not opened. The less if who
- * wants a single thing has to wait for all of it. */
-#define BUDGET (24u * 1024 * 1024)
+/* Octets that are under way, or have come and were not opened: on a short line
+ * what memory holds, so that nothing is read back from the disk; on a long one
+ * what is on its way for two round trips, at 200 octets a microsecond. And less
+ * if who wants a single thing has to wait for all of it. */
+#define BUDGET_NEAR (6u * 1024 * 1024)
+#define BUDGET_MAX (24u * 1024 * 1024)
 #define BUDGET_ONE_CONNECTION (1u * 1024 * 1024)
+#define OCTETS_PER_US (2 * 200)
 
 /* Of one command. */
 #define RANGES_MAX 200
@@ -60,7 +64,8 @@ typedef struct {
     GQueue waiting;    /* batches, for the lease */
     GQueue windows;    /* under way: of Window, owned */
     gint64 granted_at;
-    guint failures; /* in succession */
+    guint64 round_trip_us; /* of the last lease's line */
+    guint failures;        /* in succession */
     gint64 refused_at;
     gint64 opened_at;
     guint end_source;
@@ -400,6 +405,8 @@ send_waiting(Mailbox *mailbox, ImapLease *lease)
     window->lease = lease;
     g_queue_push_tail(&mailbox->windows, window);
     mailbox->granted_at = g_get_monotonic_time();
+    mailbox->round_trip_us =
+        imap_connection_round_trip(imap_lease_connection(lease));
     while ((batch = g_queue_pop_head(&mailbox->waiting)) != NULL)
         if (fs_body_fetch_send(batch, imap_lease_connection(lease),
                                on_batch_done, window))
@@ -467,8 +474,10 @@ is_at_hand(const Mailbox *mailbox)
 static guint64
 budget_of(const Mailbox *mailbox)
 {
+    guint64 under_way = mailbox->round_trip_us * OCTETS_PER_US;
+
     return imap_pool_limit(mailbox->ahead->bodies->account->pool) > 1
-               ? BUDGET
+               ? MIN(BUDGET_NEAR + under_way, BUDGET_MAX)
                : BUDGET_ONE_CONNECTION;
 }
 

@@ -45,6 +45,8 @@ struct ImapConnection {
     ImapSession session;
     ImapMailbox mailbox;
     ImapCompression compression;
+    gint64 asked_at; /* microseconds, monotonic: the only command; 0: several */
+    gint64 round_trip; /* microseconds; 0: not known */
     gboolean compressed;
     gboolean tls_starting; /* between STARTTLS and the handshake's end */
     gboolean logging_out;
@@ -189,9 +191,14 @@ on_tagged_status(ImapConnection *connection, const ImapStatus *status,
                  GError **error)
 {
     gsize unsent = imap_transport_unsent(connection->transport);
+    gint64 elapsed = g_get_monotonic_time() - connection->asked_at;
     guint backoff_ms = imap_status_backoff_ms(status);
 
     imap_watchdog_note_progress(&connection->watchdog);
+    if (connection->asked_at != 0 &&
+        (connection->round_trip == 0 || elapsed < connection->round_trip))
+        connection->round_trip = MAX(elapsed, 1);
+    connection->asked_at = 0;
     if (backoff_ms > 0)
         connection->throttled_until =
             connection->watchdog.last_progress +
@@ -564,10 +571,12 @@ guint
 imap_connection_send(ImapConnection *connection, ImapCommand *command,
                      const ImapCommandHandler *handler, gpointer user_data)
 {
+    gboolean is_only = imap_command_queue_n_pending(connection->queue) == 0;
     guint id;
 
-    if (imap_command_queue_n_pending(connection->queue) == 0)
+    if (is_only)
         imap_watchdog_begin_wait(&connection->watchdog);
+    connection->asked_at = is_only ? g_get_monotonic_time() : 0;
     id =
         imap_command_queue_push(connection->queue, command, handler, user_data);
     if (connection->state == STATE_CLOSED)
@@ -663,6 +672,12 @@ gint64
 imap_connection_throttled_until(const ImapConnection *connection)
 {
     return connection->throttled_until;
+}
+
+gint64
+imap_connection_round_trip(const ImapConnection *connection)
+{
+    return connection->round_trip;
 }
 
 gboolean

@@ -77,6 +77,10 @@ void imap_connection_set_paused(ImapConnection *connection, gboolean paused);
  * any further. Not chatter, nor what we send. */
 gint64 imap_connection_last_progress(const ImapConnection *connection);
 
+/* Microseconds: the quickest that the server has answered a command; 0: not
+ * known. */
+gint64 imap_connection_round_trip(const ImapConnection *connection);
+
 /* Whether COMPRESS=DEFLATE is in use. */
 gboolean imap_connection_is_compressed(const ImapConnection *connection);
 

@@ -490,19 +490,15 @@ sending_does_not_extend_the_wait_for_what_was_sent(void **state)
 {
     Fixture *f = *state;
     static const char *const steps[] = {LOGIN(""), "HANG", NULL};
-    gint64 began;
 
     f->settings->timeout_ms = TIMEOUT_MS;
     open_ready(f, steps);
-    began = g_get_monotonic_time();
     for (guint i = 0; i < 10 && !f->done; i++) {
         send_text(f, "NOOP");
         run_for(TIMEOUT_MS / 4);
     }
     assert_true(f->done);
     assert_error(f->error, IMAP_ERROR_TIMEOUT, "NOOP");
-    assert_true(g_get_monotonic_time() - began <
-                2 * TIMEOUT_MS * G_TIME_SPAN_MILLISECOND);
 }
 
 /* ---- commands ---- */

@@ -204,16 +204,28 @@ open_state(FsAccountDirectories *directories, CacheStoreThread *thread,
     return FALSE;
 }
 
-/* What the cache holds goes by the ids of the state. */
+static void
+note_ids(guint32 next_id, gpointer user_data)
+{
+    cache_directory_note_ids(user_data, next_id);
+}
+
+/* What the cache holds goes by the ids of the state: also by those given from
+ * now on. */
 static void
 bind_cache(FsAccountDirectories *directories)
 {
+    CacheDirectory *directory = directories->cache_directory;
+    CacheState *state = directories->state;
     g_autoptr(GError) reason = NULL;
 
-    if (directories->cache_directory == NULL ||
-        cache_directory_bind(directories->cache_directory,
-                             cache_state_identity(directories->state), &reason))
+    if (directory == NULL)
         return;
+    if (cache_directory_bind(directory, cache_state_identity(state),
+                             cache_state_next_id(state), &reason)) {
+        cache_state_set_written_func(state, note_ids, directory);
+        return;
+    }
     say_without_cache(reason);
     g_clear_pointer(&directories->cache_directory, cache_directory_close);
 }

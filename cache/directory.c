@@ -378,25 +378,43 @@ cache_directory_note_ids(CacheDirectory *directory, guint32 next_id)
     unlinkat(directory->fd, IDENTITY_FILE, 0);
 }
 
-guint64
-cache_directory_space(const CacheDirectory *directory)
+/* Of the files in the directory @name in @fd, and in those below. */
+static guint64
+octets_in(int fd, const char *name, guint depth)
 {
-    DIR *stream = open_entries(directory->fd, ".");
+    DIR *stream = depth < DEPTH_MAX ? open_entries(fd, name) : NULL;
     const struct dirent *entry;
-    struct statvfs disk;
     guint64 used = 0;
 
     while (stream != NULL && (entry = readdir(stream)) != NULL) {
         struct stat file;
 
-        if (fstatat(dirfd(stream), entry->d_name, &file, AT_SYMLINK_NOFOLLOW) ==
-                0 &&
-            S_ISREG(file.st_mode))
+        if (is_dots(entry->d_name) || fstatat(dirfd(stream), entry->d_name,
+                                              &file, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
+        if (S_ISREG(file.st_mode))
             used += (guint64)file.st_blocks * 512;
+        else if (S_ISDIR(file.st_mode))
+            used += octets_in(dirfd(stream), entry->d_name, depth + 1);
     }
     if (stream != NULL)
         closedir(stream);
+    return used;
+}
+
+guint64
+cache_directory_used(const CacheDirectory *directory)
+{
+    return octets_in(directory->fd, ".", 0);
+}
+
+guint64
+cache_directory_space(const CacheDirectory *directory)
+{
+    struct statvfs disk;
+
     if (fstatvfs(directory->fd, &disk) != 0)
         return 0;
-    return used + (guint64)disk.f_bavail * disk.f_frsize;
+    return cache_directory_used(directory) +
+           (guint64)disk.f_bavail * disk.f_frsize;
 }

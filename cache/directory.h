@@ -37,6 +37,7 @@ gboolean cache_directory_bind(CacheDirectory *directory, const char *identity,
  * removed. For any one thread at a time. */
 void cache_directory_note_ids(CacheDirectory *directory, guint32 next_id);
 
-/* Octets that its files have and could have: what they take now, and what is
- * free on the disk. 0 when that cannot be told. */
+/* Octets that its files take on the disk. */
+guint64 cache_directory_used(const CacheDirectory *directory);
+/* Those, and what is free on the disk. 0 when that cannot be told. */
 guint64 cache_directory_space(const CacheDirectory *directory);

@@ -377,6 +377,22 @@ bind_identity_without_a_number_keeps_what_is_there(void **state)
 }
 
 static void
+used_counts_also_what_lies_deeper(void **state)
+{
+    const Fixture *f = *state;
+    g_autoptr(CacheDirectory) directory = open_good(f->path);
+    g_autofree char *below = g_build_filename(f->path, "c", NULL);
+    g_autofree char *file = g_build_filename(below, "d", NULL);
+    g_autofree char *octets = g_strnfill(1 << 20, 'x');
+
+    assert_true(cache_directory_used(directory) < 1 << 20);
+    assert_int_equal(g_mkdir_with_parents(below, 0700), 0);
+    assert_true(g_file_set_contents_full(
+        file, octets, -1, G_FILE_SET_CONTENTS_DURABLE, 0600, NULL));
+    assert_true(cache_directory_used(directory) >= 1 << 20);
+}
+
+static void
 space_counts_what_is_there(void **state)
 {
     const Fixture *f = *state;
@@ -404,6 +420,7 @@ main(void)
         TEST(bind_state_that_gives_numbers_again_empties_it),
         TEST(bind_after_numbers_were_not_kept_empties_it),
         TEST(bind_identity_without_a_number_keeps_what_is_there),
+        TEST(used_counts_also_what_lies_deeper),
         TEST(space_counts_what_is_there),
     };
 

@@ -85,6 +85,16 @@ fs_account_directory_name(const ImapSettings *settings)
 
 /* ---- the directories ---- */
 
+/* What is not absolute is to be taken for unset: it would be another place for
+ * each working directory. */
+static char *
+base_directory(const char *said, const char *below_home)
+{
+    return g_path_is_absolute(said)
+               ? g_strdup(said)
+               : g_build_filename(g_get_home_dir(), below_home, NULL);
+}
+
 /* Absolute, for we leave the working directory. */
 static char *
 path_of(const char *chosen, const char *base, const char *name)
@@ -159,10 +169,12 @@ lock_both(FsAccountDirectories *directories, const FsOptions *options,
           GError **error)
 {
     g_autofree char *name = fs_account_directory_name(options->settings);
-    g_autofree char *state =
-        path_of(options->state_dir, g_get_user_state_dir(), name);
-    g_autofree char *cache =
-        path_of(options->cache_dir, g_get_user_cache_dir(), name);
+    g_autofree char *state_base =
+        base_directory(g_get_user_state_dir(), ".local/state");
+    g_autofree char *cache_base =
+        base_directory(g_get_user_cache_dir(), ".cache");
+    g_autofree char *state = path_of(options->state_dir, state_base, name);
+    g_autofree char *cache = path_of(options->cache_dir, cache_base, name);
 
     if (options->no_state_dir)
         return TRUE;

@@ -348,7 +348,9 @@ cache_block_table_list_hot(CacheBlockTable *table, guint32 segment,
     while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
         CacheBlockRow row;
 
-        if (!get_place(statement, &row.place))
+        /* No block has an empty key. */
+        if (!get_place(statement, &row.place) ||
+            sqlite3_column_blob(statement, 4) == NULL)
             continue;
         row.number = (guint32)sqlite3_column_int64(statement, 5);
         row.key = g_strndup(sqlite3_column_blob(statement, 4),

@@ -21,6 +21,8 @@
 #define LOCK_FILE "lock"
 #define IDENTITY_FILE "state-id"
 #define IDENTITY_MAX 100
+/* The identity, and behind it a number of a fixed width: it is written over. */
+#define IDENTITY_FORMAT "%s %010u\n"
 #define ENDING " ending"
 #define DEPTH_MAX 8
 
@@ -34,6 +36,9 @@ struct CacheDirectory {
     char *path;
     int fd;
     int lock_fd;
+    int identity_fd;   /* -1: not bound */
+    char *identity;    /* NULL likewise */
+    guint32 noted_ids; /* in that file */
 };
 
 static gboolean G_GNUC_PRINTF(2, 3)
@@ -193,6 +198,7 @@ cache_directory_open(const char *path, GError **error)
     directory->path = g_strdup(path);
     directory->fd = -1;
     directory->lock_fd = -1;
+    directory->identity_fd = -1;
     if (!open_directory(directory, error) || !open_lock(directory, error) ||
         !take_lock(directory, error))
         return NULL;
@@ -206,8 +212,11 @@ cache_directory_close(CacheDirectory *directory)
         return;
     if (directory->lock_fd >= 0)
         close(directory->lock_fd);
+    if (directory->identity_fd >= 0)
+        close(directory->identity_fd);
     if (directory->fd >= 0)
         close(directory->fd);
+    g_free(directory->identity);
     g_free(directory->path);
     g_free(directory);
 }
@@ -270,31 +279,47 @@ empty(int fd, const char *name, guint depth)
     return done;
 }
 
-gboolean
-cache_directory_bind(CacheDirectory *directory, const char *identity,
-                     GError **error)
+/* Whether what is there was kept with @identity; @noted_ids is then the number
+ * behind it, 0 if an older version has left it out. */
+static gboolean
+read_identity(const CacheDirectory *directory, const char *identity,
+              guint32 *noted_ids)
+{
+    char text[IDENTITY_MAX + 1] = "";
+    gsize length = strlen(identity);
+    int fd = openat(directory->fd, IDENTITY_FILE,
+                    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    guint64 number = 0;
+
+    if (fd >= 0) {
+        gssize n = read(fd, text, IDENTITY_MAX);
+
+        text[MAX(n, 0)] = '\0';
+        close(fd);
+    }
+    if (strncmp(text, identity, length) != 0)
+        return FALSE;
+    g_strchomp(text);
+    if (text[length] != '\0' &&
+        (text[length] != ' ' ||
+         !g_ascii_string_to_unsigned(text + length + 1, 10, 0, G_MAXUINT32,
+                                     &number, NULL)))
+        return FALSE;
+    *noted_ids = (guint32)number;
+    return TRUE;
+}
+
+static gboolean
+write_identity(const CacheDirectory *directory, const char *identity,
+               guint32 next_id, GError **error)
 {
     g_autofree char *path =
         g_build_filename(directory->path, IDENTITY_FILE, NULL);
-    char known[IDENTITY_MAX + 1] = "";
-    int fd = openat(directory->fd, IDENTITY_FILE,
-                    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    g_autofree char *text = g_strdup_printf(IDENTITY_FORMAT, identity, next_id);
     g_autoptr(GError) reason = NULL;
 
-    if (fd >= 0) {
-        gssize length = read(fd, known, IDENTITY_MAX);
-
-        known[MAX(length, 0)] = '\0';
-        close(fd);
-    }
-    if (strcmp(known, identity) == 0)
-        return TRUE;
-
-    if (!empty(directory->fd, ".", 0))
-        return set_error(error, "cannot empty the directory %s",
-                         directory->path);
-    if (g_file_set_contents_full(path, identity, -1,
-                                 G_FILE_SET_CONTENTS_CONSISTENT, 0600, &reason))
+    if (g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT,
+                                 0600, &reason))
         return TRUE;
     g_set_error_literal(
         error, CACHE_ERROR,
@@ -305,25 +330,91 @@ cache_directory_bind(CacheDirectory *directory, const char *identity,
     return FALSE;
 }
 
-guint64
-cache_directory_space(const CacheDirectory *directory)
+gboolean
+cache_directory_bind(CacheDirectory *directory, const char *identity,
+                     guint32 next_id, GError **error)
 {
-    DIR *stream = open_entries(directory->fd, ".");
+    guint32 noted_ids = 0;
+
+    if (!read_identity(directory, identity, &noted_ids) ||
+        noted_ids > next_id) {
+        if (!empty(directory->fd, ".", 0))
+            return set_error(error, "cannot empty the directory %s",
+                             directory->path);
+        if (!write_identity(directory, identity, next_id, error))
+            return FALSE;
+        noted_ids = next_id;
+    }
+    if (directory->identity_fd >= 0)
+        close(directory->identity_fd);
+    directory->identity_fd =
+        openat(directory->fd, IDENTITY_FILE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (directory->identity_fd < 0)
+        return set_error(error, "cannot write in the directory %s",
+                         directory->path);
+    g_free(directory->identity);
+    directory->identity = g_strdup(identity);
+    directory->noted_ids = noted_ids;
+    return TRUE;
+}
+
+void
+cache_directory_note_ids(CacheDirectory *directory, guint32 next_id)
+{
+    g_autofree char *text = NULL;
+    gsize length;
+
+    if (directory->identity_fd < 0 || directory->noted_ids == next_id)
+        return;
+    /* In place, which a full disk does not prevent. */
+    text = g_strdup_printf(IDENTITY_FORMAT, directory->identity, next_id);
+    length = strlen(text);
+    directory->noted_ids = next_id;
+    if (pwrite(directory->identity_fd, text, length, 0) == (gssize)length)
+        return;
+    /* Without it, all is removed the next time. */
+    g_debug("%s: the numbers cannot be noted: %s", directory->path,
+            g_strerror(errno));
+    unlinkat(directory->fd, IDENTITY_FILE, 0);
+}
+
+/* Of the files in the directory @name in @fd, and in those below. */
+static guint64
+octets_in(int fd, const char *name, guint depth)
+{
+    DIR *stream = depth < DEPTH_MAX ? open_entries(fd, name) : NULL;
     const struct dirent *entry;
-    struct statvfs disk;
     guint64 used = 0;
 
     while (stream != NULL && (entry = readdir(stream)) != NULL) {
         struct stat file;
 
-        if (fstatat(dirfd(stream), entry->d_name, &file, AT_SYMLINK_NOFOLLOW) ==
-                0 &&
-            S_ISREG(file.st_mode))
+        if (is_dots(entry->d_name) || fstatat(dirfd(stream), entry->d_name,
+                                              &file, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
+        if (S_ISREG(file.st_mode))
             used += (guint64)file.st_blocks * 512;
+        else if (S_ISDIR(file.st_mode))
+            used += octets_in(dirfd(stream), entry->d_name, depth + 1);
     }
     if (stream != NULL)
         closedir(stream);
+    return used;
+}
+
+guint64
+cache_directory_used(const CacheDirectory *directory)
+{
+    return octets_in(directory->fd, ".", 0);
+}
+
+guint64
+cache_directory_space(const CacheDirectory *directory)
+{
+    struct statvfs disk;
+
     if (fstatvfs(directory->fd, &disk) != 0)
         return 0;
-    return used + (guint64)disk.f_bavail * disk.f_frsize;
+    return cache_directory_used(directory) +
+           (guint64)disk.f_bavail * disk.f_frsize;
 }

@@ -25,12 +25,19 @@ const char *cache_directory_path(const CacheDirectory *directory);
 void cache_directory_announce_end(CacheDirectory *directory);
 
 /* What is in it means something only together with @identity (of the state
- * whose numbers it uses): what was kept with another one is removed, all but
- * the lock. Fails with CACHE_ERROR_IO or CACHE_ERROR_NO_SPACE when that cannot
- * be done or noted. */
+ * whose numbers it uses), and only as long as that state gives none of its
+ * numbers again: @next_id is above all that it has given. What was kept with
+ * another one, or with what this one was before an older copy was put in its
+ * place, is removed, all but the lock. Fails with CACHE_ERROR_IO or
+ * CACHE_ERROR_NO_SPACE when that cannot be done or noted. */
 gboolean cache_directory_bind(CacheDirectory *directory, const char *identity,
-                              GError **error);
+                              guint32 next_id, GError **error);
+/* From now on what is in it has numbers below @next_id. G_MAXUINT32: also some
+ * that the state may give again, and unless that is taken back, all will be
+ * removed. For any one thread at a time. */
+void cache_directory_note_ids(CacheDirectory *directory, guint32 next_id);
 
-/* Octets that its files have and could have: what they take now, and what is
- * free on the disk. 0 when that cannot be told. */
+/* Octets that its files take on the disk. */
+guint64 cache_directory_used(const CacheDirectory *directory);
+/* Those, and what is free on the disk. 0 when that cannot be told. */
 guint64 cache_directory_space(const CacheDirectory *directory);

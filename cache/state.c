@@ -26,6 +26,8 @@ typedef struct {
     sqlite3_stmt *put;
     sqlite3_stmt *put_next_id;
     GAsyncQueue *landed; /* a Job for each whose work is over */
+    CacheIdsWrittenFunc written;
+    gpointer written_data;
 } Writer;
 
 struct CacheState {
@@ -329,13 +331,16 @@ put_all(Job *job, GError **error)
 static void
 write_job(Job *job)
 {
-    sqlite3 *database = job->writer->database;
+    Writer *writer = job->writer;
+    sqlite3 *database = writer->database;
 
-    if (cache_database_run(database, "BEGIN IMMEDIATE;", &job->error) &&
-        put_all(job, &job->error) &&
-        cache_database_run(database, "COMMIT;", &job->error))
-        return;
-    cache_database_run(database, "ROLLBACK;", NULL);
+    if (!cache_database_run(database, "BEGIN IMMEDIATE;", &job->error) ||
+        !put_all(job, &job->error) ||
+        !cache_database_run(database, "COMMIT;", &job->error))
+        cache_database_run(database, "ROLLBACK;", NULL);
+    if (writer->written != NULL)
+        writer->written(job->error == NULL ? job->next_id : G_MAXUINT32,
+                        writer->written_data);
 }
 
 static void
@@ -514,6 +519,22 @@ cache_state_close(CacheState *state)
 }
 
 /* ---- names and ids ---- */
+
+guint32
+cache_state_next_id(const CacheState *state)
+{
+    return state->next_id;
+}
+
+void
+cache_state_set_written_func(CacheState *state, CacheIdsWrittenFunc func,
+                             gpointer user_data)
+{
+    if (state->writer == NULL)
+        return;
+    state->writer->written = func;
+    state->writer->written_data = user_data;
+}
 
 guint
 cache_state_stem_version(const CacheState *state)

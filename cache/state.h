@@ -25,6 +25,18 @@ CacheState *cache_state_open(const char *directory, guint32 max_id,
 void cache_state_close(CacheState *state);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CacheState, cache_state_close)
 
+/* Above all ids that were ever given. */
+guint32 cache_state_next_id(const CacheState *state);
+
+/* Runs each time that ids were to be written, where that is done and before
+ * anything is that was queued later: on the store thread, or inside
+ * cache_state_close. @next_id is above all that are durable; G_MAXUINT32: some
+ * are not, and after a crash might be given again. At most one, before the
+ * first id is asked for. */
+typedef void (*CacheIdsWrittenFunc)(guint32 next_id, gpointer user_data);
+void cache_state_set_written_func(CacheState *state, CacheIdsWrittenFunc func,
+                                  gpointer user_data);
+
 /* The version of the naming function that the account's names were made by. */
 guint cache_state_stem_version(const CacheState *state);
 

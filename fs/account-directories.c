@@ -85,6 +85,16 @@ fs_account_directory_name(const ImapSettings *settings)
 
 /* ---- the directories ---- */
 
+/* What is not absolute is to be taken for unset: it would be another place for
+ * each working directory. */
+static char *
+base_directory(const char *said, const char *below_home)
+{
+    return g_path_is_absolute(said)
+               ? g_strdup(said)
+               : g_build_filename(g_get_home_dir(), below_home, NULL);
+}
+
 /* Absolute, for we leave the working directory. */
 static char *
 path_of(const char *chosen, const char *base, const char *name)
@@ -159,10 +169,12 @@ lock_both(FsAccountDirectories *directories, const FsOptions *options,
           GError **error)
 {
     g_autofree char *name = fs_account_directory_name(options->settings);
-    g_autofree char *state =
-        path_of(options->state_dir, g_get_user_state_dir(), name);
-    g_autofree char *cache =
-        path_of(options->cache_dir, g_get_user_cache_dir(), name);
+    g_autofree char *state_base =
+        base_directory(g_get_user_state_dir(), ".local/state");
+    g_autofree char *cache_base =
+        base_directory(g_get_user_cache_dir(), ".cache");
+    g_autofree char *state = path_of(options->state_dir, state_base, name);
+    g_autofree char *cache = path_of(options->cache_dir, cache_base, name);
 
     if (options->no_state_dir)
         return TRUE;
@@ -204,16 +216,28 @@ open_state(FsAccountDirectories *directories, CacheStoreThread *thread,
     return FALSE;
 }
 
-/* What the cache holds goes by the ids of the state. */
+static void
+note_ids(guint32 next_id, gpointer user_data)
+{
+    cache_directory_note_ids(user_data, next_id);
+}
+
+/* What the cache holds goes by the ids of the state: also by those given from
+ * now on. */
 static void
 bind_cache(FsAccountDirectories *directories)
 {
+    CacheDirectory *directory = directories->cache_directory;
+    CacheState *state = directories->state;
     g_autoptr(GError) reason = NULL;
 
-    if (directories->cache_directory == NULL ||
-        cache_directory_bind(directories->cache_directory,
-                             cache_state_identity(directories->state), &reason))
+    if (directory == NULL)
         return;
+    if (cache_directory_bind(directory, cache_state_identity(state),
+                             cache_state_next_id(state), &reason)) {
+        cache_state_set_written_func(state, note_ids, directory);
+        return;
+    }
     say_without_cache(reason);
     g_clear_pointer(&directories->cache_directory, cache_directory_close);
 }

@@ -141,6 +141,25 @@ fs_sync_is_known(FsSyncMailbox *mailbox)
     return mailbox->refresh.known;
 }
 
+/* A mailbox that is deleted may be made again, with the same name, and so the
+ * same id, and by some servers with the same UIDVALIDITY: then UIDNEXT tells
+ * that it is another one. */
+static void
+forget_messages(FsSynchroniser *synchroniser, guint32 id)
+{
+    const FsAccount *account = synchroniser->account;
+    CacheMailbox known = {0};
+    gboolean may_return =
+        cache_index_mailbox(account->index, id, &known) &&
+        cache_state_uidvalidity(account->state, id) == known.uidvalidity;
+    CacheMailbox left = {.uidvalidity = known.uidvalidity,
+                         .uidnext = known.uidnext};
+
+    cache_index_drop_mailbox(account->index, id);
+    if (may_return)
+        cache_index_set_mailbox(account->index, id, &left);
+}
+
 void
 fs_sync_forget(FsSynchroniser *synchroniser, guint32 id)
 {
@@ -149,7 +168,7 @@ fs_sync_forget(FsSynchroniser *synchroniser, guint32 id)
     g_autoptr(GError) error =
         g_error_new(FS_ERROR, FS_ERROR_STALE, "the mailbox is gone");
 
-    cache_index_drop_mailbox(synchroniser->account->index, id);
+    forget_messages(synchroniser, id);
     if (mailbox == NULL)
         return;
     fs_sync_stop_flags_pass(mailbox);

@@ -231,6 +231,27 @@ def test_replaced_mailbox_shows_its_new_mail(case):
 
 
 @tap.test
+def test_folder_made_again_with_the_same_uidvalidity_shows_its_new_mail(case):
+    """Not all servers give another one (mailutils, WildDuck)."""
+    scene = start(case, [mailstore.simple_mailbox(),
+                         mailstore.simple_mailbox('Work', 2)])
+    listed(scene.path('Work'))
+    run('cat', scene.file(1, 'Work'), check=True)
+    size = scene.server.find('Work').get(1).size
+    del scene.server.mailboxes[1]
+    shows(case, lambda: not is_there(scene.path('Work')), 'the folder is gone')
+    other = mailstore.Mailbox('Work', [
+        mailstore.Message(1, mailstore.make_message(1, size, seed=2))])
+    scene.server.mailboxes.append(other)
+    scene.server.drop_connections()
+    shows(case, lambda: is_there(scene.file(1, 'Work')), 'it is back')
+    found = []
+    shows(case, lambda: found.append(run('cat', scene.file(1, 'Work')).out) or
+          found[-1], 'and can be read')
+    case.expect(found[-1] == other.get(1).body, 'the old message')
+
+
+@tap.test
 def test_many_changes_at_once_show(case):
     scene = start(case, [mailstore.simple_mailbox(count=3000, size=200)])
     inbox = scene.path('INBOX')

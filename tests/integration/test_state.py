@@ -168,6 +168,46 @@ def test_cache_of_another_state_is_not_used(case):
 
 
 @tap.test
+def test_cache_is_not_used_with_an_older_copy_of_the_state(case):
+    """A backup of the state that is put back gives numbers again that the cache
+    has for other mailboxes; some servers give all the same UIDVALIDITY."""
+    scene = new_scene(case)
+    assert inodes(start(case, scene))
+    scene.mount.unmount()
+    kept, backup = case.path('kept', 'state'), case.path('backup')
+    shutil.copytree(kept, backup)
+    scene.server.mailboxes.append(
+        Mailbox('Lost', [Message(1, make_message(1, seed=5))]))
+    start(case, scene)
+    assert scene.listing('Lost') and scene.cat(1, 'Lost')
+    scene.mount.unmount()
+    shutil.rmtree(kept)
+    os.rename(backup, kept)
+    scene.server.mailboxes[-1] = Mailbox(
+        'Other', [Message(1, make_message(1, seed=6))])
+    start(case, scene)
+    case.expect(scene.listing('Other') and scene.cat(1, 'Other'), 'Other')
+    case.expect(scene.listing() and scene.cat(1), 'INBOX')
+
+
+@tap.test
+def test_cache_is_kept_by_a_mount_that_does_not_use_it(case):
+    scene = new_scene(case)
+    start(case, scene)
+    assert scene.listing() and scene.cat(1)
+    scene.mount.unmount()
+    scene.server.mailboxes.append(simple_mailbox('New', 3))
+    scene.options['cache_dir'] = 'none'
+    assert inodes(start(case, scene))
+    scene.mount.unmount()
+    del scene.options['cache_dir']
+    start(case, scene)
+    mark = scene.server.mark()
+    case.expect(scene.cat(1), 'cat')
+    case.expect(not scene.server.saw('*BODY*', mark), 'fetched again')
+
+
+@tap.test
 def test_dovecot_inodes_are_the_same_after_remount(case):
     server = start_sample(case, messages=60)
     options = {'ca_file': server.ca_file}

@@ -104,15 +104,47 @@ cache_size_is_what_was_said_or_part_of_the_disk(void **state)
     g_rmdir(parent);
 }
 
+/* main has set them. */
+static void
+base_directories_not_absolute_are_taken_for_unset(void **state)
+{
+    g_autofree char *state_path =
+        g_build_filename(g_getenv("HOME"), ".local/state/imapfs/me@h", NULL);
+    g_autofree char *cache_path =
+        g_build_filename(g_getenv("HOME"), ".cache/imapfs/me@h", NULL);
+    const char *const command[] = {"rm", "-rf", g_getenv("HOME"), NULL};
+    ImapSettings settings = {.username = (char *)"me", .host = (char *)"h"};
+    const FsOptions options = {.settings = &settings};
+    g_autoptr(CacheStoreThread) thread = cache_store_thread_new();
+    FsAccountDirectories directories;
+
+    assert_true(
+        fs_account_directories_open(&directories, &options, thread, NULL));
+    assert_string_equal(cache_directory_path(directories.state_directory),
+                        state_path);
+    assert_string_equal(cache_directory_path(directories.cache_directory),
+                        cache_path);
+    fs_account_directories_close(&directories);
+    assert_false(g_file_test("not-absolute", G_FILE_TEST_EXISTS));
+    g_spawn_sync(NULL, (char **)command, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL,
+                 NULL, NULL, NULL, NULL);
+}
+
 int
 main(void)
 {
+    g_autofree char *home =
+        g_dir_make_tmp("imapfs-account-directories-XXXXXX", NULL);
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(name_is_user_host_and_unusual_port),
         cmocka_unit_test(name_hostile_is_one_harmless_component),
         cmocka_unit_test(name_too_long_is_cut_and_still_its_own),
+        cmocka_unit_test(base_directories_not_absolute_are_taken_for_unset),
         cmocka_unit_test(cache_size_is_what_was_said_or_part_of_the_disk),
     };
 
+    g_setenv("HOME", home, TRUE);
+    g_setenv("XDG_STATE_HOME", "not-absolute/state", TRUE);
+    g_setenv("XDG_CACHE_HOME", "./not-absolute/cache", TRUE);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include "cache/segment.h"
 
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -167,6 +168,33 @@ database_foreign_or_damaged_is_made_anew(void **state)
         assert_false(is_there(&f, "INBOX/1700000000/200", 0));
         finish(&f);
     }
+}
+
+/* The one way in which a row can name no block at all. */
+static void
+row_without_a_key_is_passed_over(void **state)
+{
+    g_autofree char *path = NULL;
+    sqlite3 *database;
+    Fixture f;
+
+    start(&f, 0, 4 * MIB);
+    put_many(&f, 0, 20, 10000);
+    close_blocks(&f);
+    path = g_build_filename(f.directory, "blocks.db", NULL);
+    assert_int_equal(sqlite3_open(path, &database), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(database,
+                     "UPDATE block SET state = 2;"
+                     "UPDATE block SET key = x'' WHERE place IN "
+                     "(SELECT place FROM block ORDER BY place LIMIT 1);",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(database);
+    open_blocks(&f);
+    put_many(&f, 100, 600, 10000);
+    assert_true(is_there(&f, "INBOX/1700000000/13", 0));
+    finish(&f);
 }
 
 static void
@@ -382,6 +410,7 @@ main(void)
         cmocka_unit_test(block_lost_is_forgotten_for_good),
         cmocka_unit_test(segment_file_unknown_is_deleted_and_others_left),
         cmocka_unit_test(database_foreign_or_damaged_is_made_anew),
+        cmocka_unit_test(row_without_a_key_is_passed_over),
         cmocka_unit_test(disk_full_or_broken_goes_on_in_memory_and_recovers),
         cmocka_unit_test(writes_cut_short_are_continued),
         cmocka_unit_test(directory_removed_goes_on_and_is_made_again),

@@ -270,10 +270,10 @@ bind_same_identity_keeps_what_is_there(void **state)
     g_autoptr(CacheDirectory) directory = open_good(f->path);
     g_autofree char *identity = g_build_filename(f->path, "state-id", NULL);
 
-    assert_true(cache_directory_bind(directory, "one", NULL));
+    assert_true(cache_directory_bind(directory, "one", 1, NULL));
     assert_int_equal(mode_of(identity), 0600);
     put(f, "index.db");
-    assert_true(cache_directory_bind(directory, "one", NULL));
+    assert_true(cache_directory_bind(directory, "one", 1, NULL));
     assert_true(has(f, "index.db"));
 }
 
@@ -291,16 +291,105 @@ bind_other_identity_empties_it(void **state)
     assert_int_equal(g_mkdir_with_parents(below, 0700), 0);
     assert_int_equal(g_mkdir_with_parents(outside, 0700), 0);
     assert_int_equal(symlink(outside, link), 0);
-    assert_true(cache_directory_bind(directory, "one", NULL));
+    assert_true(cache_directory_bind(directory, "one", 1, NULL));
     assert_false(has(f, "index.db"));
     assert_false(has(f, "c"));
     assert_true(g_file_test(outside, G_FILE_TEST_IS_DIR));
 
     put(f, "index.db");
-    assert_true(cache_directory_bind(directory, "on", NULL));
+    assert_true(cache_directory_bind(directory, "on", 1, NULL));
     assert_false(has(f, "index.db"));
     assert_true(has(f, "lock"));
     assert_refused(f->path, CACHE_ERROR_LOCKED, "process");
+}
+
+/* What a mount does that gives numbers up to @next_id and keeps something. */
+static void
+mount_with(const Fixture *f, guint32 before, guint32 next_id)
+{
+    g_autoptr(CacheDirectory) directory = open_good(f->path);
+
+    assert_true(cache_directory_bind(directory, "one", before, NULL));
+    cache_directory_note_ids(directory, next_id);
+    put(f, "index.db");
+}
+
+static gboolean
+is_kept(const Fixture *f, guint32 next_id)
+{
+    g_autoptr(CacheDirectory) directory = open_good(f->path);
+
+    assert_true(cache_directory_bind(directory, "one", next_id, NULL));
+    return has(f, "index.db");
+}
+
+static void
+bind_state_that_gives_numbers_again_empties_it(void **state)
+{
+    const Fixture *f = *state;
+
+    mount_with(f, 1, 8);
+    /* Others were given meanwhile, without the cache. */
+    assert_true(is_kept(f, 8));
+    assert_true(is_kept(f, 20));
+    assert_false(is_kept(f, 7));
+
+    mount_with(f, 7, 1234567890);
+    assert_true(is_kept(f, 1234567890));
+    mount_with(f, 1234567890, 9);
+    assert_true(is_kept(f, 9));
+}
+
+static void
+bind_after_numbers_were_not_kept_empties_it(void **state)
+{
+    const Fixture *f = *state;
+    CacheDirectory *directory = open_good(f->path);
+
+    assert_true(cache_directory_bind(directory, "one", 1, NULL));
+    put(f, "index.db");
+    cache_directory_note_ids(directory, G_MAXUINT32);
+    cache_directory_note_ids(directory, 3);
+    cache_directory_close(directory);
+    assert_true(is_kept(f, 3));
+
+    directory = open_good(f->path);
+    assert_true(cache_directory_bind(directory, "one", 3, NULL));
+    cache_directory_note_ids(directory, G_MAXUINT32);
+    cache_directory_close(directory);
+    assert_false(is_kept(f, 4));
+}
+
+static void
+bind_identity_without_a_number_keeps_what_is_there(void **state)
+{
+    const Fixture *f = *state;
+    g_autofree char *identity = g_build_filename(f->path, "state-id", NULL);
+
+    mount_with(f, 1, 8);
+    assert_true(g_file_set_contents(identity, "one", -1, NULL));
+    assert_true(is_kept(f, 3));
+    mount_with(f, 3, 5);
+    assert_false(is_kept(f, 4));
+    put(f, "index.db");
+    assert_true(g_file_set_contents(identity, "one x", -1, NULL));
+    assert_false(is_kept(f, 8));
+}
+
+static void
+used_counts_also_what_lies_deeper(void **state)
+{
+    const Fixture *f = *state;
+    g_autoptr(CacheDirectory) directory = open_good(f->path);
+    g_autofree char *below = g_build_filename(f->path, "c", NULL);
+    g_autofree char *file = g_build_filename(below, "d", NULL);
+    g_autofree char *octets = g_strnfill(1 << 20, 'x');
+
+    assert_true(cache_directory_used(directory) < 1 << 20);
+    assert_int_equal(g_mkdir_with_parents(below, 0700), 0);
+    assert_true(g_file_set_contents_full(
+        file, octets, -1, G_FILE_SET_CONTENTS_DURABLE, 0600, NULL));
+    assert_true(cache_directory_used(directory) >= 1 << 20);
 }
 
 static void
@@ -328,6 +417,10 @@ main(void)
         TEST(lock_is_shared_with_a_child),
         TEST(bind_same_identity_keeps_what_is_there),
         TEST(bind_other_identity_empties_it),
+        TEST(bind_state_that_gives_numbers_again_empties_it),
+        TEST(bind_after_numbers_were_not_kept_empties_it),
+        TEST(bind_identity_without_a_number_keeps_what_is_there),
+        TEST(used_counts_also_what_lies_deeper),
         TEST(space_counts_what_is_there),
     };
 

@@ -325,6 +325,37 @@ write_that_failed_is_made_good(void **state)
 }
 
 static void
+note_written(guint32 next_id, gpointer user_data)
+{
+    g_array_append_val((GArray *)user_data, next_id);
+}
+
+static void
+written_func_tells_up_to_where_ids_are_durable(void **state)
+{
+    Fixture *f = *state;
+    g_autoptr(GArray) told = g_array_new(FALSE, FALSE, sizeof(guint32));
+    sqlite3 *other;
+
+    cache_state_set_written_func(f->state, note_written, told);
+    cache_state_id(f->state, "a");
+    while (told->len == 0)
+        g_main_context_iteration(NULL, FALSE);
+    assert_int_equal(g_array_index(told, guint32, 0), 2);
+
+    assert_int_equal(sqlite3_open(f->path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE;", NULL, NULL, NULL),
+                     SQLITE_OK);
+    cache_state_id(f->state, "b");
+    assert_int_equal(cache_state_next_id(f->state), 3);
+    g_clear_pointer(&f->state, cache_state_close);
+    assert_int_equal(g_array_index(told, guint32, told->len - 1), G_MAXUINT32);
+    sqlite3_close(other);
+    f->state = open_good(f, MAX_ID);
+    assert_int_equal(cache_state_next_id(f->state), 2);
+}
+
+static void
 open_damaged_is_refused_and_left_alone(void **state)
 {
     Fixture *f = *state;
@@ -403,6 +434,7 @@ main(void)
         TEST(id_is_kept_by_who_is_killed),
         TEST(close_with_work_queued_loses_nothing),
         TEST(write_that_failed_is_made_good),
+        TEST(written_func_tells_up_to_where_ids_are_durable),
         TEST(open_damaged_is_refused_and_left_alone),
         TEST(open_foreign_is_refused_and_left_alone),
         TEST(open_impossible_content_is_refused),

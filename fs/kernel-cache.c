@@ -22,10 +22,11 @@
 
 #include <string.h>
 
-/* What is kept up may be believed so long, in seconds. */
-#define VALIDITY 3600.0
 /* A mailbox is in use for so long after its last use. */
 #define KEEP_MS (15u * 60 * 1000)
+/* What is kept up may be believed so long, in seconds: no longer than that, or
+ * the kernel would answer by what nobody checks any more. */
+#define VALIDITY (KEEP_MS / 1000.0)
 /* Changes are gathered so long, and put off so long at the most. */
 #define GATHER_MS 20
 #define PUT_OFF_US (250 * 1000)
@@ -291,8 +292,11 @@ fs_kernel_cache_validity(FsKernelCache *cache, const FsEntry *entry)
 {
     if (entry->uid != 0 && !cache->stopped &&
         fs_upkeep_is_used(cache->upkeep, entry->mailbox) &&
-        is_all_known(cache, entry->mailbox))
+        is_all_known(cache, entry->mailbox)) {
+        /* A listing may be read for long after it was opened. */
+        fs_upkeep_use(cache->upkeep, entry->mailbox);
         return VALIDITY;
+    }
     return cache->account->options->poll_seconds;
 }
 

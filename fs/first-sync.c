@@ -71,6 +71,8 @@ fs_sync_break_listings(FsSync *sync)
     fs_need_complete(mailbox->broken, error);
     mailbox->broken_at = g_get_monotonic_time();
     mailbox->shown_to = 0;
+    /* Others have a copy of what was shown. */
+    fs_sync_tell_all(mailbox);
     fs_sync_finish(sync, error);
 }
 

@@ -214,21 +214,38 @@ forget_name(guint64 directory, const char *name, gpointer user_data)
     forget_entry(message->cache, directory, name, message->inode);
 }
 
+/* What is in the directory, whatever that is. */
+static void
+forget_all(FsKernelCache *cache, guint64 inode)
+{
+    Directory *directory = gather(cache, inode);
+
+    if (directory == NULL)
+        return;
+    g_clear_pointer(&directory->entries, g_ptr_array_unref);
+    directory->all_entries = TRUE;
+}
+
 /* A FsChangeFunc. Flags are in nothing that the kernel keeps. */
 static void
 on_change(FsChange change, guint32 mailbox, const CacheMessage *message,
           gpointer user_data)
 {
     FsKernelCache *cache = user_data;
-    guint64 inode =
-        fs_inode_make(cache->account->number, mailbox, message->uid);
+    guint64 directory = fs_name_space_directory_of(cache->names, mailbox);
+    GoneMessage gone = {cache, 0};
 
     if (change == FS_CHANGE_FLAGS)
         return;
-    forget_listing(cache, fs_name_space_directory_of(cache->names, mailbox));
-    if (change == FS_CHANGE_GONE)
+    forget_listing(cache, directory);
+    if (change == FS_CHANGE_ALL) {
+        forget_all(cache, directory);
+    } else if (change == FS_CHANGE_GONE) {
+        gone.inode =
+            fs_inode_make(cache->account->number, mailbox, message->uid);
         fs_name_space_names_of(cache->names, mailbox, message, forget_name,
-                               &(GoneMessage){cache, inode});
+                               &gone);
+    }
 }
 
 /* A FsMailboxEntryFunc. */

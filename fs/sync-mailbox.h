@@ -147,6 +147,8 @@ gboolean fs_sync_set_flags(FsSyncMailbox *mailbox, guint32 uid,
                            const char *flags);
 gboolean fs_sync_remove(FsSyncMailbox *mailbox, guint32 uid);
 gboolean fs_sync_remove_set(FsSyncMailbox *mailbox, const ImapUidSet *uids);
+/* What was shown of the mailbox must not be believed any longer. */
+void fs_sync_tell_all(FsSyncMailbox *mailbox);
 
 /* ---- first-sync.c: rows as they stream in ---- */
 

@@ -124,6 +124,7 @@ mailbox_of(FsSynchroniser *synchroniser, guint32 id)
 static void
 lose(FsSyncMailbox *mailbox)
 {
+    fs_sync_tell_all(mailbox);
     mailbox->refresh.known = FALSE;
     fs_refresh_mark_stale(&mailbox->refresh);
     mailbox->shown_to = 0;

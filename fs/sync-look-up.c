@@ -207,7 +207,7 @@ on_row(const ImapFetch *fetch, gpointer user_data)
     LookUp *look_up = user_data;
 
     if (look_up->mailbox != NULL)
-        fs_sync_row(look_up->mailbox, fetch);
+        fs_sync_row(look_up->mailbox, fetch, FALSE);
 }
 
 static void

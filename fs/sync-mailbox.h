@@ -159,8 +159,10 @@ void fs_sync_fetch_wanted(FsSync *sync, guint32 last);
 /* Those from @uid on. */
 void fs_sync_fetch_from(FsSync *sync, guint32 uid);
 /* A row has come: for the synchronisation or for a look-up, whoever's request
- * it is the answer to. */
-void fs_sync_row(FsSyncMailbox *mailbox, const ImapFetch *fetch);
+ * it is the answer to. @listed: it came with the synchronisation's; the numbers
+ * of another connection tell nothing here. */
+void fs_sync_row(FsSyncMailbox *mailbox, const ImapFetch *fetch,
+                 gboolean listed);
 /* Who lists is woken. */
 void fs_sync_wake(FsSync *sync);
 /* A message turns up where listings have passed by already. */

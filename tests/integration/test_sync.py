@@ -482,6 +482,33 @@ def test_look_ups_are_pipelined(case):
 
 
 @tap.test
+def test_look_up_stops_no_streaming(case):
+    """The message's number comes from another connection."""
+    scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=20)
+    more = threading.Event()
+
+    def rest(line, command):
+        whole = line.fetch(command)
+        first = whole.index(b'* 151 FETCH')
+        second = whole.index(b'* 251 FETCH')
+        line.send(whole[first:second])
+        assert more.wait(60)
+        line.send(whole[second:] + tagged(command))
+
+    held = Held(scene, 150, rest)
+    scene.start()
+    scan = Scan(case, scene.path('INBOX'))
+    assert scan.sees(150)
+    case.expect(scene.stat(200), 'a message that has not come')
+    held.let_go.set()
+    case.expect(scan.sees(250), f'{len(scan.names)} entries')
+    more.set()
+    status, said = scan.end()
+    case.expect(status == 0 and len(scan.names) == 300, status, said,
+                len(scan.names))
+
+
+@tap.test
 def test_look_up_while_the_first_sync_runs(case):
     scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=20)
     held = Held(scene, 150)

@@ -22,7 +22,8 @@ typedef struct {
     gboolean seen;       /* in this mount, or tried */
     gboolean unusable;   /* the server has replaced it, and no id is left */
     guint64 uidvalidity; /* as last selected */
-    guint64 next_uid;    /* from there on messages may be unknown */
+    guint64 next_uid;    /* from there on messages may be unknown; 0: who knows
+                          */
     guint32 highest;     /* no row has a higher UID; G_MAXUINT32: who knows */
 
     FsSync *sync;     /* under way, or NULL; a reference */

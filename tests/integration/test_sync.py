@@ -420,6 +420,37 @@ def test_descending_listing_is_complete(case):
         listed(case, scene)
 
 
+@tap.test
+def test_cut_in_descending_rows_leaves_none_out(case):
+    """The newest of two came first, and then the line was cut; one message has
+    gone, so that the number alone tells nothing."""
+    scene = Scene(case, [simple_mailbox(count=50, size=500)], timeout=10,
+                  capabilities=SERVERS['condstore'], options={'poll': 1})
+    scene.start()
+    listed(case, scene)
+    cut = []
+
+    def newest(line, command):
+        if cut or 'INTERNALDATE' not in command.text:
+            return False
+        cut.append(command)
+        pieces = []
+        line.fetch(command,
+                   lambda *a: pieces.append(mailstore.fetch_line(*a)) or b'')
+        line.send(pieces[-1])
+        line.close()
+        return True
+
+    scene.server.hooks['UID FETCH'] = newest
+    for uid in (51, 52):
+        scene.inbox.add(Message(uid, make_message(uid, 500)))
+    scene.inbox.remove(5)
+    scene.server.drop_connections()
+    stale()
+    listed(case, scene)
+    case.expect(cut, 'the line was not cut')
+
+
 # ---- look-ups
 
 @tap.test

@@ -120,7 +120,8 @@ mailbox_of(FsSynchroniser *synchroniser, guint32 id)
     return mailbox;
 }
 
-/* The disk has not given back what it was given. */
+/* The disk has not given back what it was given. What has changed since then is
+ * not found by comparison any more. */
 static void
 lose(FsSyncMailbox *mailbox)
 {
@@ -142,6 +143,23 @@ fs_sync_is_known(FsSyncMailbox *mailbox)
     return mailbox->refresh.known;
 }
 
+/* Should there be a mailbox of that name again, its UIDNEXT tells whether it is
+ * the same. */
+static void
+drop(CacheIndex *index, guint32 id)
+{
+    CacheMailbox known;
+    CacheMailbox left = {0};
+    gboolean was_known = cache_index_mailbox(index, id, &known);
+
+    cache_index_drop_mailbox(index, id);
+    if (!was_known)
+        return;
+    left.uidvalidity = known.uidvalidity;
+    left.uidnext = known.uidnext;
+    cache_index_set_mailbox(index, id, &left);
+}
+
 void
 fs_sync_forget(FsSynchroniser *synchroniser, guint32 id)
 {
@@ -150,7 +168,7 @@ fs_sync_forget(FsSynchroniser *synchroniser, guint32 id)
     g_autoptr(GError) error =
         g_error_new(FS_ERROR, FS_ERROR_STALE, "the mailbox is gone");
 
-    cache_index_drop_mailbox(synchroniser->account->index, id);
+    drop(synchroniser->account->index, id);
     if (mailbox == NULL)
         return;
     fs_sync_stop_flags_pass(mailbox);

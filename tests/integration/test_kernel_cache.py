@@ -214,6 +214,28 @@ def test_folders_made_and_deleted_elsewhere_show(case):
 
 
 @tap.test
+def test_folder_made_again_shows_its_own_mail(case):
+    """With the UIDVALIDITY of the one before, as some servers do."""
+    def folder(seed, count):
+        return mailstore.Mailbox('Again', [
+            mailstore.Message(uid, mailstore.make_message(uid, 700, seed=seed))
+            for uid in range(1, count + 1)])
+
+    scene = start(case, [mailstore.simple_mailbox(), folder(1, 4)])
+    top = scene.mount.mountpoint
+    case.expect(len(listed(scene.path('Again'))) == 4)
+    run('cat', scene.file(2, 'Again'), check=True)
+    del scene.server.mailboxes[1:]
+    scene.server.drop_connections()
+    shows(case, lambda: listed(top) == ['INBOX'], 'the folder is gone')
+    other = folder(2, 2)
+    scene.server.mailboxes.append(other)
+    shows(case, lambda: listed(top) == ['Again', 'INBOX'], 'there is another')
+    shows(case, lambda: run('cat', scene.file(2, 'Again')).out ==
+          other.get(2).body, 'its own message')
+
+
+@tap.test
 def test_replaced_mailbox_shows_its_new_mail(case):
     scene = start(case)
     run('cat', scene.file(3), check=True)

@@ -55,7 +55,8 @@ is_fresh(const FsSyncMailbox *mailbox, gint64 since)
 {
     gint64 oldest =
         g_get_monotonic_time() -
-        mailbox->synchroniser->account->options->poll_seconds * G_USEC_PER_SEC;
+        (gint64)mailbox->synchroniser->account->options->poll_seconds *
+            G_USEC_PER_SEC;
 
     return mailbox->looked_up_since >= since ||
            (since != FS_NOW && mailbox->looked_up_since >= oldest);

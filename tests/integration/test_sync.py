@@ -474,6 +474,19 @@ def test_look_up_needs_no_listing(case):
 
 
 @tap.test
+def test_look_up_is_remembered_however_long_the_poll(case):
+    scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=10,
+                  options={'poll': 4295})
+    scene.start()
+    mark = scene.server.mark()
+    case.expect(not scene.stat(999), 'there is none')
+    time.sleep(0.2)
+    case.expect(not scene.stat(999), 'there is none')
+    case.expect(len(fetches(scene, mark)) == 1,
+                [str(c) for c in fetches(scene, mark)])
+
+
+@tap.test
 def test_look_up_of_no_message_name_asks_nothing(case):
     scene = Scene(case)
     scene.start()

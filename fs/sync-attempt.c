@@ -94,7 +94,8 @@ fs_sync_finish(FsSync *sync, const GError *error)
         note_success(sync);
     } else {
         doubt_rows(sync);
-        g_message("a mailbox cannot be listed: %s", error->message);
+        if (fs_refresh_is_news(&mailbox->refresh))
+            g_message("a mailbox cannot be listed: %s", error->message);
     }
     /* Before the end: what changed meanwhile is in, and makes nothing stale. */
     fs_sync_end_attempt(sync);

@@ -292,6 +292,24 @@ def notifier_waits(pid):
 
 
 @tap.test
+def test_dead_line_is_said_once(case):
+    """However often what is in use is asked for."""
+    scene = start(case)
+    listed(scene.path('INBOX'))
+    attempts = []
+    scene.server.hooks['greeting'] = lambda line: attempts.append(
+        time.monotonic()) or line.close()
+    scene.server.drop_connections()
+    case.expect(wait_until(lambda: attempts and
+                           attempts[-1] - attempts[0] > 4, 20))
+    said = scene.mount.messages().splitlines()
+    for words in ('cannot be listed', 'showing what was known'):
+        lines = [line for line in said if words in line]
+        # Of the list of mailboxes, and of the mailbox.
+        case.expect(0 < len(lines) <= 2, lines)
+
+
+@tap.test
 def test_termination_ends_while_notifications_wait(case):
     """A look-up that the server leaves without an answer holds the directory,
     a notification waits for it, and SIGTERM comes."""

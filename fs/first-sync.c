@@ -71,6 +71,8 @@ fs_sync_break_listings(FsSync *sync)
     fs_need_complete(mailbox->broken, error);
     mailbox->broken_at = g_get_monotonic_time();
     mailbox->shown_to = 0;
+    /* Others have a copy of what was shown. */
+    fs_sync_tell_all(mailbox);
     fs_sync_finish(sync, error);
 }
 
@@ -146,7 +148,7 @@ heed_numbers(FsSync *sync)
 }
 
 static void
-take_row(FsSync *sync, const ImapFetch *fetch)
+take_row(FsSync *sync, const ImapFetch *fetch, gboolean listed)
 {
     FsSyncMailbox *mailbox = sync->mailbox;
     FsRow row = fs_sync_put(mailbox, fetch, sync->with_header);
@@ -157,7 +159,7 @@ take_row(FsSync *sync, const ImapFetch *fetch)
         fs_sync_break_listings(sync);
         return;
     }
-    if (sync->streaming) {
+    if (sync->streaming && listed) {
         heed_numbers(sync);
         if (fs_frontier_advance(&sync->frontier, fetch->sequence, fetch->uid))
             wake_soon(sync);
@@ -166,7 +168,7 @@ take_row(FsSync *sync, const ImapFetch *fetch)
 }
 
 void
-fs_sync_row(FsSyncMailbox *mailbox, const ImapFetch *fetch)
+fs_sync_row(FsSyncMailbox *mailbox, const ImapFetch *fetch, gboolean listed)
 {
     g_autoptr(FsSyncMailbox) held G_GNUC_UNUSED = fs_sync_mailbox_ref(mailbox);
     FsSync *sync = mailbox->sync;
@@ -176,7 +178,7 @@ fs_sync_row(FsSyncMailbox *mailbox, const ImapFetch *fetch)
         if (++sync->rows > sync->rows_max)
             refuse_flood(sync);
         else if (is_wanted(sync, fetch->uid))
-            take_row(sync, fetch);
+            take_row(sync, fetch, listed);
         else if (waited_for)
             fs_sync_put(mailbox, fetch, sync->with_header);
     } else if (waited_for) {
@@ -194,7 +196,7 @@ on_row(const ImapFetch *fetch, gpointer user_data)
     FsSync *sync = user_data;
 
     if (sync->mailbox != NULL)
-        fs_sync_row(sync->mailbox, fetch);
+        fs_sync_row(sync->mailbox, fetch, TRUE);
 }
 
 static void fetch_wanted_part(FsSync *sync);

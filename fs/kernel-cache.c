@@ -22,10 +22,11 @@
 
 #include <string.h>
 
-/* What is kept up may be believed so long, in seconds. */
-#define VALIDITY 3600.0
 /* A mailbox is in use for so long after its last use. */
 #define KEEP_MS (15u * 60 * 1000)
+/* What is kept up may be believed so long, in seconds: no longer than that, or
+ * the kernel would answer by what nobody checks any more. */
+#define VALIDITY (KEEP_MS / 1000.0)
 /* Changes are gathered so long, and put off so long at the most. */
 #define GATHER_MS 20
 #define PUT_OFF_US (250 * 1000)
@@ -213,21 +214,38 @@ forget_name(guint64 directory, const char *name, gpointer user_data)
     forget_entry(message->cache, directory, name, message->inode);
 }
 
+/* What is in the directory, whatever that is. */
+static void
+forget_all(FsKernelCache *cache, guint64 inode)
+{
+    Directory *directory = gather(cache, inode);
+
+    if (directory == NULL)
+        return;
+    g_clear_pointer(&directory->entries, g_ptr_array_unref);
+    directory->all_entries = TRUE;
+}
+
 /* A FsChangeFunc. Flags are in nothing that the kernel keeps. */
 static void
 on_change(FsChange change, guint32 mailbox, const CacheMessage *message,
           gpointer user_data)
 {
     FsKernelCache *cache = user_data;
-    guint64 inode =
-        fs_inode_make(cache->account->number, mailbox, message->uid);
+    guint64 directory = fs_name_space_directory_of(cache->names, mailbox);
+    GoneMessage gone = {cache, 0};
 
     if (change == FS_CHANGE_FLAGS)
         return;
-    forget_listing(cache, fs_name_space_directory_of(cache->names, mailbox));
-    if (change == FS_CHANGE_GONE)
+    forget_listing(cache, directory);
+    if (change == FS_CHANGE_ALL) {
+        forget_all(cache, directory);
+    } else if (change == FS_CHANGE_GONE) {
+        gone.inode =
+            fs_inode_make(cache->account->number, mailbox, message->uid);
         fs_name_space_names_of(cache->names, mailbox, message, forget_name,
-                               &(GoneMessage){cache, inode});
+                               &gone);
+    }
 }
 
 /* A FsMailboxEntryFunc. */
@@ -291,8 +309,11 @@ fs_kernel_cache_validity(FsKernelCache *cache, const FsEntry *entry)
 {
     if (entry->uid != 0 && !cache->stopped &&
         fs_upkeep_is_used(cache->upkeep, entry->mailbox) &&
-        is_all_known(cache, entry->mailbox))
+        is_all_known(cache, entry->mailbox)) {
+        /* A listing may be read for long after it was opened. */
+        fs_upkeep_use(cache->upkeep, entry->mailbox);
         return VALIDITY;
+    }
     return cache->account->options->poll_seconds;
 }
 

@@ -60,13 +60,16 @@ void
 fs_refresh_end(FsRefresh *refresh, const GError *error, guint poll_seconds)
 {
     g_autoptr(FsNeed) need = g_steal_pointer(&refresh->need);
+    gboolean is_news = fs_refresh_is_news(refresh);
 
+    refresh->failing = error != NULL;
     refresh->tried_at = g_get_monotonic_time();
     if (error == NULL) {
         refresh->known = TRUE;
         refresh->known_at = refresh->asked_at;
     } else if (refresh->known && is_of_the_line(error)) {
-        g_message("showing what was known before: %s", error->message);
+        if (is_news)
+            g_message("showing what was known before: %s", error->message);
         refresh->known_at = refresh->tried_at + PUT_OFF_US -
                             (gint64)poll_seconds * G_USEC_PER_SEC;
         error = NULL;
@@ -94,4 +97,10 @@ void
 fs_refresh_clear(FsRefresh *refresh)
 {
     g_clear_pointer(&refresh->need, fs_need_unref);
+}
+
+gboolean
+fs_refresh_is_news(const FsRefresh *refresh)
+{
+    return !refresh->known || !refresh->failing;
 }

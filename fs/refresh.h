@@ -16,10 +16,11 @@
 /* Zeroed: nothing is known. */
 typedef struct {
     gboolean known;
-    gint64 asked_at; /* microseconds, monotonic; the last attempt */
-    gint64 known_at; /* the same: when what is known was asked for */
-    gint64 tried_at; /* the same: the end of the last attempt */
-    FsNeed *need;    /* under way, or failed a moment ago; else NULL */
+    gboolean failing; /* the last attempt has failed */
+    gint64 asked_at;  /* microseconds, monotonic; the last attempt */
+    gint64 known_at;  /* the same: when what is known was asked for */
+    gint64 tried_at;  /* the same: the end of the last attempt */
+    FsNeed *need;     /* under way, or failed a moment ago; else NULL */
 } FsRefresh;
 
 /* NULL when there is a copy that is no older than @poll_seconds, or that was
@@ -43,3 +44,7 @@ void fs_refresh_mark_stale(FsRefresh *refresh);
 
 /* Releases what it holds. */
 void fs_refresh_clear(FsRefresh *refresh);
+
+/* Whether a failure now has to be said: while there is something to show, the
+ * first of a row is enough. */
+gboolean fs_refresh_is_news(const FsRefresh *refresh);

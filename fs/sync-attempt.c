@@ -62,6 +62,15 @@ note_success(FsSync *sync)
         mailbox->changed_at = g_get_real_time() / G_USEC_PER_SEC;
 }
 
+/* A server may send messages in any order: what has come does not tell that all
+ * before it has. */
+static void
+doubt_rows(FsSync *sync)
+{
+    if (sync->total_rows > 0)
+        sync->mailbox->next_uid = 0;
+}
+
 static void
 tell_waiting(FsSyncMailbox *mailbox, const GError *error)
 {
@@ -81,10 +90,13 @@ fs_sync_finish(FsSync *sync, const GError *error)
     g_autoptr(FsSyncMailbox) mailbox = fs_sync_mailbox_ref(sync->mailbox);
     FsSynchroniser *synchroniser = mailbox->synchroniser;
 
-    if (error == NULL)
+    if (error == NULL) {
         note_success(sync);
-    else
-        g_message("a mailbox cannot be listed: %s", error->message);
+    } else {
+        doubt_rows(sync);
+        if (fs_refresh_is_news(&mailbox->refresh))
+            g_message("a mailbox cannot be listed: %s", error->message);
+    }
     /* Before the end: what changed meanwhile is in, and makes nothing stale. */
     fs_sync_end_attempt(sync);
     g_clear_pointer(&mailbox->sync, fs_sync_unref);
@@ -116,6 +128,7 @@ fs_sync_fail(FsSync *sync, const GError *error)
         mailbox->attempts = 0;
     if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
         mailbox->attempts++ == 0 && sync->lease != NULL) {
+        doubt_rows(sync);
         fs_sync_end_attempt(sync);
         g_clear_pointer(&mailbox->sync, fs_sync_unref);
         fs_sync_begin(mailbox);

@@ -55,7 +55,8 @@ is_fresh(const FsSyncMailbox *mailbox, gint64 since)
 {
     gint64 oldest =
         g_get_monotonic_time() -
-        mailbox->synchroniser->account->options->poll_seconds * G_USEC_PER_SEC;
+        (gint64)mailbox->synchroniser->account->options->poll_seconds *
+            G_USEC_PER_SEC;
 
     return mailbox->looked_up_since >= since ||
            (since != FS_NOW && mailbox->looked_up_since >= oldest);
@@ -207,7 +208,7 @@ on_row(const ImapFetch *fetch, gpointer user_data)
     LookUp *look_up = user_data;
 
     if (look_up->mailbox != NULL)
-        fs_sync_row(look_up->mailbox, fetch);
+        fs_sync_row(look_up->mailbox, fetch, FALSE);
 }
 
 static void

@@ -22,7 +22,8 @@ typedef struct {
     gboolean seen;       /* in this mount, or tried */
     gboolean unusable;   /* the server has replaced it, and no id is left */
     guint64 uidvalidity; /* as last selected */
-    guint64 next_uid;    /* from there on messages may be unknown */
+    guint64 next_uid;    /* from there on messages may be unknown; 0: who knows
+                          */
     guint32 highest;     /* no row has a higher UID; G_MAXUINT32: who knows */
 
     FsSync *sync;     /* under way, or NULL; a reference */
@@ -147,6 +148,8 @@ gboolean fs_sync_set_flags(FsSyncMailbox *mailbox, guint32 uid,
                            const char *flags);
 gboolean fs_sync_remove(FsSyncMailbox *mailbox, guint32 uid);
 gboolean fs_sync_remove_set(FsSyncMailbox *mailbox, const ImapUidSet *uids);
+/* What was shown of the mailbox must not be believed any longer. */
+void fs_sync_tell_all(FsSyncMailbox *mailbox);
 
 /* ---- first-sync.c: rows as they stream in ---- */
 
@@ -157,8 +160,10 @@ void fs_sync_fetch_wanted(FsSync *sync, guint32 last);
 /* Those from @uid on. */
 void fs_sync_fetch_from(FsSync *sync, guint32 uid);
 /* A row has come: for the synchronisation or for a look-up, whoever's request
- * it is the answer to. */
-void fs_sync_row(FsSyncMailbox *mailbox, const ImapFetch *fetch);
+ * it is the answer to. @listed: it came with the synchronisation's; the numbers
+ * of another connection tell nothing here. */
+void fs_sync_row(FsSyncMailbox *mailbox, const ImapFetch *fetch,
+                 gboolean listed);
 /* Who lists is woken. */
 void fs_sync_wake(FsSync *sync);
 /* A message turns up where listings have passed by already. */

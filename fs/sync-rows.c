@@ -42,6 +42,16 @@ tell_of(FsSyncMailbox *mailbox, FsChange change, guint32 uid)
         tell(mailbox, change, &message);
 }
 
+void
+fs_sync_tell_all(FsSyncMailbox *mailbox)
+{
+    FsSynchroniser *synchroniser = mailbox->synchroniser;
+
+    if (synchroniser->change_func != NULL)
+        synchroniser->change_func(FS_CHANGE_ALL, mailbox->id, NULL,
+                                  synchroniser->change_data);
+}
+
 /* ---- rows ---- */
 
 /* The same content has the same in every mailbox of the account. */

@@ -120,10 +120,12 @@ mailbox_of(FsSynchroniser *synchroniser, guint32 id)
     return mailbox;
 }
 
-/* The disk has not given back what it was given. */
+/* The disk has not given back what it was given. What has changed since then is
+ * not found by comparison any more. */
 static void
 lose(FsSyncMailbox *mailbox)
 {
+    fs_sync_tell_all(mailbox);
     mailbox->refresh.known = FALSE;
     fs_refresh_mark_stale(&mailbox->refresh);
     mailbox->shown_to = 0;

@@ -68,12 +68,14 @@ FsNeed *fs_synchroniser_need_message(FsSynchroniser *synchroniser,
                                      gint64 since);
 
 /* Told what has changed in a mailbox that was known before: a message is new,
- * or has other flags; and of any message that is gone. At most one; NULL
- * removes it. */
+ * or has other flags; and of any message that is gone. When what was shown of a
+ * mailbox has turned out to be wrong, or is not known any more, that is one
+ * change, without a message. At most one; NULL removes it. */
 typedef enum {
     FS_CHANGE_NEW,
     FS_CHANGE_GONE,
     FS_CHANGE_FLAGS,
+    FS_CHANGE_ALL, /* @message is NULL */
 } FsChange;
 typedef void (*FsChangeFunc)(FsChange change, guint32 mailbox,
                              const CacheMessage *message, gpointer user_data);

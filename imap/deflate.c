@@ -86,11 +86,18 @@ imap_deflate_inflate(ImapDeflate *codec, guint8 *buffer, gsize size,
     /* Z_BUF_ERROR: nothing could be done, which is no error. */
     if (result == Z_OK || result == Z_BUF_ERROR)
         return TRUE;
+    if (result == Z_STREAM_END) {
+        /* What came before it, such as a BYE, is the server's word. */
+        codec->in_full = TRUE;
+        if (*inflated > 0)
+            return TRUE;
+        g_set_error_literal(error, IMAP_ERROR, IMAP_ERROR_CLOSED,
+                            "the server ended its compressed stream");
+        return FALSE;
+    }
     g_set_error(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL,
                 "what the server sends cannot be inflated: %s; try again with "
                 "-o compress=off",
-                result == Z_STREAM_END ? "it ended its stream"
-                : in->msg != NULL      ? in->msg
-                                       : "out of memory");
+                in->msg != NULL ? in->msg : "out of memory");
     return FALSE;
 }

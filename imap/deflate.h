@@ -25,7 +25,8 @@ void imap_deflate_feed(ImapDeflate *codec, const guint8 *data, gsize length);
 gboolean imap_deflate_is_pending(const ImapDeflate *codec);
 
 /* Inflates up to @size octets; @inflated is 0 when more has to come from the
- * line first. Fails with IMAP_ERROR_PROTOCOL when what came is not deflated, or
- * the server ended its stream. */
+ * line first. Fails with IMAP_ERROR_PROTOCOL when what came is not deflated,
+ * and with IMAP_ERROR_CLOSED where the server ended its stream, as some do when
+ * they hang up. */
 gboolean imap_deflate_inflate(ImapDeflate *codec, guint8 *buffer, gsize size,
                               gsize *inflated, GError **error);

@@ -214,6 +214,28 @@ def test_folders_made_and_deleted_elsewhere_show(case):
 
 
 @tap.test
+def test_folder_made_again_shows_its_own_mail(case):
+    """With the UIDVALIDITY of the one before, as some servers do."""
+    def folder(seed, count):
+        return mailstore.Mailbox('Again', [
+            mailstore.Message(uid, mailstore.make_message(uid, 700, seed=seed))
+            for uid in range(1, count + 1)])
+
+    scene = start(case, [mailstore.simple_mailbox(), folder(1, 4)])
+    top = scene.mount.mountpoint
+    case.expect(len(listed(scene.path('Again'))) == 4)
+    run('cat', scene.file(2, 'Again'), check=True)
+    del scene.server.mailboxes[1:]
+    scene.server.drop_connections()
+    shows(case, lambda: listed(top) == ['INBOX'], 'the folder is gone')
+    other = folder(2, 2)
+    scene.server.mailboxes.append(other)
+    shows(case, lambda: listed(top) == ['Again', 'INBOX'], 'there is another')
+    shows(case, lambda: run('cat', scene.file(2, 'Again')).out ==
+          other.get(2).body, 'its own message')
+
+
+@tap.test
 def test_replaced_mailbox_shows_its_new_mail(case):
     scene = start(case)
     run('cat', scene.file(3), check=True)
@@ -288,6 +310,24 @@ def notifier_waits(pid):
         if name == 'imapfs-notifier':
             return state.split()[0] == 'D'
     return False
+
+
+@tap.test
+def test_dead_line_is_said_once(case):
+    """However often what is in use is asked for."""
+    scene = start(case)
+    listed(scene.path('INBOX'))
+    attempts = []
+    scene.server.hooks['greeting'] = lambda line: attempts.append(
+        time.monotonic()) or line.close()
+    scene.server.drop_connections()
+    case.expect(wait_until(lambda: attempts and
+                           attempts[-1] - attempts[0] > 4, 20))
+    said = scene.mount.messages().splitlines()
+    for words in ('cannot be listed', 'showing what was known'):
+        lines = [line for line in said if words in line]
+        # Of the list of mailboxes, and of the mailbox.
+        case.expect(0 < len(lines) <= 2, lines)
 
 
 @tap.test

@@ -394,6 +394,9 @@ def test_message_that_comes_late_fails_the_listing(case):
     case.expect(status != 0, 'a short list passed for complete',
                 len(scan.names))
     scene.heal(uids=(51, 3))
+    # Nor does the kernel keep the part that it has a copy of.
+    for _ in range(2):
+        listed(case, scene)
 
 
 @tap.test
@@ -417,6 +420,37 @@ def test_descending_listing_is_complete(case):
         listed(case, scene)
 
 
+@tap.test
+def test_cut_in_descending_rows_leaves_none_out(case):
+    """The newest of two came first, and then the line was cut; one message has
+    gone, so that the number alone tells nothing."""
+    scene = Scene(case, [simple_mailbox(count=50, size=500)], timeout=10,
+                  capabilities=SERVERS['condstore'], options={'poll': 1})
+    scene.start()
+    listed(case, scene)
+    cut = []
+
+    def newest(line, command):
+        if cut or 'INTERNALDATE' not in command.text:
+            return False
+        cut.append(command)
+        pieces = []
+        line.fetch(command,
+                   lambda *a: pieces.append(mailstore.fetch_line(*a)) or b'')
+        line.send(pieces[-1])
+        line.close()
+        return True
+
+    scene.server.hooks['UID FETCH'] = newest
+    for uid in (51, 52):
+        scene.inbox.add(Message(uid, make_message(uid, 500)))
+    scene.inbox.remove(5)
+    scene.server.drop_connections()
+    stale()
+    listed(case, scene)
+    case.expect(cut, 'the line was not cut')
+
+
 # ---- look-ups
 
 @tap.test
@@ -437,6 +471,19 @@ def test_look_up_needs_no_listing(case):
     mark = scene.server.mark()
     case.expect(scene.stat(77) and not scene.stat(999), 'again')
     case.expect(not fetches(scene, mark), 'it was asked again')
+
+
+@tap.test
+def test_look_up_is_remembered_however_long_the_poll(case):
+    scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=10,
+                  options={'poll': 4295})
+    scene.start()
+    mark = scene.server.mark()
+    case.expect(not scene.stat(999), 'there is none')
+    time.sleep(0.2)
+    case.expect(not scene.stat(999), 'there is none')
+    case.expect(len(fetches(scene, mark)) == 1,
+                [str(c) for c in fetches(scene, mark)])
 
 
 @tap.test
@@ -476,6 +523,33 @@ def test_look_ups_are_pipelined(case):
         case.expect(reader.wait(30) == 0, 'stat failed')
     _, flights = scene.server.since(mark)
     case.expect(flights <= 3, f'{flights} flights for eight look-ups')
+
+
+@tap.test
+def test_look_up_stops_no_streaming(case):
+    """The message's number comes from another connection."""
+    scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=20)
+    more = threading.Event()
+
+    def rest(line, command):
+        whole = line.fetch(command)
+        first = whole.index(b'* 151 FETCH')
+        second = whole.index(b'* 251 FETCH')
+        line.send(whole[first:second])
+        assert more.wait(60)
+        line.send(whole[second:] + tagged(command))
+
+    held = Held(scene, 150, rest)
+    scene.start()
+    scan = Scan(case, scene.path('INBOX'))
+    assert scan.sees(150)
+    case.expect(scene.stat(200), 'a message that has not come')
+    held.let_go.set()
+    case.expect(scan.sees(250), f'{len(scan.names)} entries')
+    more.set()
+    status, said = scan.end()
+    case.expect(status == 0 and len(scan.names) == 300, status, said,
+                len(scan.names))
 
 
 @tap.test

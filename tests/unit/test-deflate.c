@@ -83,19 +83,25 @@ deflate_garbage_is_protocol_error(void **state)
 }
 
 static void
-deflate_end_of_stream_is_protocol_error(void **state)
+deflate_end_of_stream_closes_after_what_came_before(void **state)
 {
-    /* One empty block that calls itself the last. */
-    static const guint8 last[] = {0x03, 0x00};
+    /* "* BYE\r\n", stored, and an empty block that calls itself the last. */
+    static const guint8 last[] = {0x00, 0x07, 0x00, 0xf8, 0xff, '*',  ' ',
+                                  'B',  'Y',  'E',  '\r', '\n', 0x03, 0x00};
     ImapDeflate *deflate = imap_deflate_new();
     g_autoptr(GError) error = NULL;
     guint8 buffer[100];
     gsize inflated;
 
     imap_deflate_feed(deflate, last, sizeof last);
+    assert_true(imap_deflate_inflate(deflate, buffer, sizeof buffer, &inflated,
+                                     &error));
+    assert_int_equal(inflated, 7);
+    assert_memory_equal(buffer, "* BYE\r\n", 7);
+    assert_true(imap_deflate_is_pending(deflate));
     assert_false(imap_deflate_inflate(deflate, buffer, sizeof buffer, &inflated,
                                       &error));
-    assert_true(g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL));
+    assert_true(g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED));
     imap_deflate_free(deflate);
 }
 
@@ -164,7 +170,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deflate_any_portions_give_back_what_was_sent),
         cmocka_unit_test(deflate_garbage_is_protocol_error),
-        cmocka_unit_test(deflate_end_of_stream_is_protocol_error),
+        cmocka_unit_test(deflate_end_of_stream_closes_after_what_came_before),
         cmocka_unit_test(rate_slow_line_is_slow),
         cmocka_unit_test(rate_fast_part_makes_a_line_fast_for_good),
         cmocka_unit_test(rate_pauses_do_not_count),

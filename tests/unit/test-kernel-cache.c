@@ -274,6 +274,19 @@ very_many_gone_are_told_by_their_directory(void **state)
 }
 
 static void
+what_is_not_known_any_more_is_forgotten_as_a_whole(void **state)
+{
+    Scene *scene = *state;
+
+    read_inbox(scene);
+    change(FS_CHANGE_GONE, 9);
+    read_inbox(scene);
+    change_func(FS_CHANGE_ALL, MAILBOX, NULL, change_data);
+    assert_false(is_kept(scene));
+    assert_told("entry /INBOX\nlisting INBOX\n");
+}
+
+static void
 folders_that_come_and_go_are_told(void **state)
 {
     Scene *scene = *state;
@@ -298,7 +311,9 @@ only_what_is_kept_up_is_believed_for_long(void **state)
 
     assert_true(fs_kernel_cache_validity(scene->cache, &message) <= 60);
     fs_kernel_cache_use(scene->cache, MAILBOX);
-    assert_true(fs_kernel_cache_validity(scene->cache, &message) > 3000);
+    assert_true(fs_kernel_cache_validity(scene->cache, &message) > 800);
+    /* Not beyond the last check. */
+    assert_true(fs_kernel_cache_validity(scene->cache, &message) <= 15 * 60);
     assert_true(fs_kernel_cache_validity(scene->cache, &directory) <= 60);
     known = FALSE;
     assert_true(fs_kernel_cache_validity(scene->cache, &message) <= 60);
@@ -339,6 +354,7 @@ main(void)
         TEST(listing_read_across_a_change_is_not_kept),
         TEST(changes_are_gathered_and_told_once),
         TEST(very_many_gone_are_told_by_their_directory),
+        TEST(what_is_not_known_any_more_is_forgotten_as_a_whole),
         TEST(folders_that_come_and_go_are_told),
         TEST(only_what_is_kept_up_is_believed_for_long),
         TEST(stopped_tells_nothing),

@@ -196,15 +196,12 @@ static void
 begin_body(FsBodyFetch *fetch, FsBody *body, guint64 size)
 {
     g_autofree char *key = NULL;
-    g_autofree char *aside =
-        g_strdup_printf("aside:%u:%u", fetch->mailbox,
-                        body != NULL ? body->uid : fetch->last_uid);
 
     if (body != NULL && fs_body_is_plausible(body, size))
         key = fs_body_key(body, size);
     fetch->body = body != NULL ? fs_body_ref(body) : NULL;
     fetch->writer =
-        fs_body_writer_new(fetch->bodies->account->blocks, key, aside, 0, size);
+        fs_body_writer_new(fetch->bodies->account->blocks, key, 0, size);
     /* Who opens it need not wait for its end. */
     if (key != NULL && size > FS_WHOLE_MAX && fs_body_settle(body, size))
         fs_need_progress(fs_body_need(body));

@@ -240,11 +240,8 @@ on_begin(guint32 uid, guint64 size, gpointer user_data)
         part->octets = g_byte_array_sized_new(part->length);
     } else if (part->kind == PART_BLOCKS) {
         /* Whose they are is known at the end only, from some servers. */
-        g_autofree char *aside =
-            g_strdup_printf("%s/%u", parts->key, part->first);
-
         part->writer = fs_body_writer_new(
-            parts->bodies->account->blocks, uid != 0 ? parts->key : NULL, aside,
+            parts->bodies->account->blocks, uid != 0 ? parts->key : NULL,
             part->first,
             size + (part->head != NULL ? g_bytes_get_size(part->head) : 0));
         if (part->head != NULL)

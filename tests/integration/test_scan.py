@@ -272,24 +272,23 @@ def test_scan_whose_line_is_cut_goes_on(case):
     case.expect(len(cuts) == 2, cuts)
 
 
+def uid_at_the_end(connection, command):
+    """Whose octets they are some servers say last."""
+    if 'BODY.PEEK' not in command.text.upper():
+        return False
+
+    def line(sequence, message, items):
+        data = mailstore.fetch_line(sequence, message, items, with_uid=False)
+        return data[:-3] + b' UID %d)\r\n' % message.uid
+    connection.send(connection.fetch(command, line)
+                    + f'{command.tag} OK done\r\n'.encode())
+    return True
+
+
 @tap.test
 def test_scan_with_uid_at_the_end_is_right(case):
-    """Whose octets they are some servers say last."""
     scene = scene_of(case, count=100)
-
-    def late(connection, command):
-        if 'BODY.PEEK' not in command.text.upper():
-            return False
-
-        def line(sequence, message, items):
-            data = mailstore.fetch_line(sequence, message, items,
-                                        with_uid=False)
-            return data[:-3] + b' UID %d)\r\n' % message.uid
-        connection.send(connection.fetch(command, line)
-                        + f'{command.tag} OK done\r\n'.encode())
-        return True
-
-    scene.server.hooks['UID FETCH'] = late
+    scene.server.hooks['UID FETCH'] = uid_at_the_end
     read_all(case, scene)
     each_once(case, scene)
 
@@ -402,6 +401,28 @@ def test_large_message_whose_line_is_cut_is_right(case):
     case.expect(run('md5sum', scene.file(2), limit=60).out.split()[0].decode()
                 == hashlib.md5(message.body).hexdigest())
     case.expect(len(cuts) == 1, *scene.server.commands)
+
+
+@tap.test
+def test_large_messages_of_wrong_size_with_uid_at_the_end_are_right(case):
+    """All of one has come, and the server is being asked whether it exists,
+    when the next comes on the same line."""
+    scene, _ = large(case, 3 * MB, options={'connections': 1})
+    for message in scene.inbox.messages:
+        message.body = mailstore.make_message(message.uid, 3 * MB)
+        message.announced = len(message.body) + 50
+    scene.start()
+    assert scene.listing()
+    scene.server.hooks['UID FETCH'] = uid_at_the_end
+    scene.server.delay = 0.3  # so that they come together
+    readers = [(m, subprocess.Popen(['md5sum', scene.file(m.uid)],
+                                    stdout=subprocess.PIPE))
+               for m in scene.inbox.messages]
+    for message, reader in readers:
+        out, _ = reader.communicate(timeout=60)
+        case.expect(out.split()[0:1] ==
+                    [hashlib.md5(message.body).hexdigest().encode()],
+                    f'{message.uid}: {out}')
 
 
 def parts_that(change):

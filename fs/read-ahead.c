@@ -464,12 +464,15 @@ is_at_hand(const Mailbox *mailbox)
             g_get_monotonic_time() - mailbox->granted_at < AT_HAND_US);
 }
 
+/* No more than the cache keeps until it is opened. */
 static guint64
 budget_of(const Mailbox *mailbox)
 {
-    return imap_pool_limit(mailbox->ahead->bodies->account->pool) > 1
-               ? BUDGET
-               : BUDGET_ONE_CONNECTION;
+    const FsAccount *account = mailbox->ahead->bodies->account;
+    guint64 budget =
+        imap_pool_limit(account->pool) > 1 ? BUDGET : BUDGET_ONE_CONNECTION;
+
+    return MIN(budget, cache_blocks_room(account->blocks) / 2);
 }
 
 /* A window is what there is room for now: one command, or several. */

@@ -294,6 +294,14 @@ def test_scan_with_uid_at_the_end_is_right(case):
 
 
 @tap.test
+def test_scan_with_little_memory_fetches_each_once(case):
+    scene = scene_of(case, count=120, size=100_000,
+                     options={'cache_dir': 'none', 'cache_size': '4M'})
+    read_all(case, scene)
+    each_once(case, scene)
+
+
+@tap.test
 def test_flag_change_does_not_fetch_again(case):
     scene = scene_of(case, count=40, options={'poll': 1})
     read_all(case, scene)
@@ -401,6 +409,18 @@ def test_large_message_whose_line_is_cut_is_right(case):
     case.expect(run('md5sum', scene.file(2), limit=60).out.split()[0].decode()
                 == hashlib.md5(message.body).hexdigest())
     case.expect(len(cuts) == 1, *scene.server.commands)
+
+
+@tap.test
+def test_large_message_with_little_memory_is_read_once(case):
+    scene, message = large(case, 30 * MB, options={'cache_dir': 'none',
+                                                   'cache_size': '8M'})
+    scene.start()
+    assert scene.listing()
+    case.expect(run('md5sum', scene.file(2), limit=60).out.split()[0].decode()
+                == hashlib.md5(message.body).hexdigest())
+    case.expect(sent(scene) <= len(message.body) + MB,
+                sent(scene) - len(message.body))
 
 
 @tap.test

@@ -424,6 +424,17 @@ def test_large_message_with_little_memory_is_read_once(case):
 
 
 @tap.test
+def test_large_message_of_wrong_size_with_little_memory_is_right(case):
+    scene, message = large(case, 10 * MB, options={'cache_dir': 'none',
+                                                   'cache_size': '2M'})
+    message.announced = len(message.body) + 50
+    scene.start()
+    assert scene.listing()
+    case.expect(scene.cat(2, limit=60))
+    case.expect(scene.cat(2, limit=60))
+
+
+@tap.test
 def test_large_messages_of_wrong_size_with_uid_at_the_end_are_right(case):
     """All of one has come, and the server is being asked whether it exists,
     when the next comes on the same line."""

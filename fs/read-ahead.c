@@ -239,8 +239,9 @@ uid_below(Mailbox *mailbox, Stream *stream, guint32 uid)
         stream->n_below_used = 0;
         from = uid > stream->span ? uid - stream->span : 0;
         gather_below(mailbox, stream, from, uid);
-        if (stream->below->len < BELOW_FEW && stream->span < G_MAXUINT32 / 2)
-            stream->span *= 2;
+        if (stream->below->len < BELOW_FEW)
+            stream->span =
+                stream->span > G_MAXUINT32 / 2 ? G_MAXUINT32 : stream->span * 2;
     }
     if (stream->n_below_used == stream->below->len)
         return 0;

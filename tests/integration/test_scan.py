@@ -294,6 +294,19 @@ def test_scan_with_uid_at_the_end_is_right(case):
 
 
 @tap.test
+def test_scan_from_the_end_over_a_wide_gap_ends(case):
+    """UIDs may lie billions apart."""
+    scene = Scene(case, [mailstore.simple_mailbox(count=40, size=700)],
+                  timeout=20)
+    for message in scene.inbox.messages[20:]:
+        message.uid += 4_000_000_000
+    scene.start()
+    assert scene.listing()
+    read_all(case, scene, order=[m.uid for m in
+                                 reversed(scene.inbox.messages)])
+
+
+@tap.test
 def test_scan_with_little_memory_fetches_each_once(case):
     scene = scene_of(case, count=120, size=100_000,
                      options={'cache_dir': 'none', 'cache_size': '4M'})

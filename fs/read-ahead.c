@@ -71,6 +71,7 @@ typedef struct {
     Mailbox *mailbox;
     ImapLease *lease;
     guint n_batches; /* under way */
+    gboolean failed; /* one of them has */
 } Window;
 
 struct FsReadAhead {
@@ -358,13 +359,14 @@ asking_free(gpointer data)
 static void
 note_failure(Mailbox *mailbox, const GError *error)
 {
+    /* What they have planned has not come: they begin again. */
+    stop_scans(mailbox);
     if (error->code < IMAP_ERROR_NO && ++mailbox->failures < FAILURES_MAX)
         return;
     g_message("messages are fetched one by one for a while: %s",
               error->message);
     mailbox->failures = 0;
     mailbox->refused_at = g_get_monotonic_time();
-    stop_scans(mailbox);
 }
 
 static void
@@ -385,8 +387,9 @@ on_batch_done(const GError *error, gpointer user_data)
 
     if (error == NULL)
         mailbox->failures = 0;
-    else
+    else if (!window->failed)
         note_failure(mailbox, error);
+    window->failed = window->failed || error != NULL;
     if (--window->n_batches == 0)
         end_window(window);
 }

@@ -307,6 +307,30 @@ def test_scan_from_the_end_over_a_wide_gap_ends(case):
 
 
 @tap.test
+def test_scan_whose_line_is_cut_is_recognised_again(case):
+    """What was under way in many commands is not fetched one by one."""
+    scene = Scene(case, [mailstore.simple_mailbox(count=1500, size=300)],
+                  timeout=20)
+    for message in scene.inbox.messages:
+        message.uid *= 2  # so that a window is many commands
+    scene.start()
+    assert scene.listing()
+    cuts = []
+
+    def cut(connection, command):
+        if not cuts and command.text.count(',') > 150:
+            cuts.append(command)
+            connection.close()
+        return False
+
+    scene.server.hooks['UID FETCH'] = cut
+    read_all(case, scene)
+    case.expect(len(cuts) == 1, cuts)
+    alone = len(fetches(scene)) - len(batches(scene))
+    case.expect(alone < 50, f'{alone} messages were fetched alone')
+
+
+@tap.test
 def test_scan_with_little_memory_fetches_each_once(case):
     scene = scene_of(case, count=120, size=100_000,
                      options={'cache_dir': 'none', 'cache_size': '4M'})

@@ -331,6 +331,26 @@ def test_scan_whose_line_is_cut_is_recognised_again(case):
 
 
 @tap.test
+def test_scan_of_many_wrong_sizes_sends_no_long_lines(case):
+    scene = Scene(case, [mailstore.simple_mailbox(count=1500, size=300)],
+                  timeout=20)
+    for message in scene.inbox.messages:
+        message.uid = 3_000_000_000 + 2 * message.uid
+        message.announced = len(message.body) + 50
+
+    def late(connection, command):
+        connection._pause(0.5)  # the connection that is to ask
+        return False
+
+    scene.start()
+    assert scene.listing()
+    scene.server.hooks['AUTHENTICATE'] = late
+    read_all(case, scene)
+    longest = max(len(c.text) for c in scene.server.commands)
+    case.expect(longest < 8000, f'a line of {longest} octets')
+
+
+@tap.test
 def test_scan_with_little_memory_fetches_each_once(case):
     scene = scene_of(case, count=120, size=100_000,
                      options={'cache_dir': 'none', 'cache_size': '4M'})

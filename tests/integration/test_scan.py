@@ -14,6 +14,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 import mailstore
 import tap
 from command import run, wait_until
+from imapserver import CAPABILITIES
 from scene import Scene
 
 KB = 1024
@@ -356,6 +357,20 @@ def test_scan_with_little_memory_fetches_each_once(case):
                      options={'cache_dir': 'none', 'cache_size': '4M'})
     read_all(case, scene)
     each_once(case, scene)
+
+
+@tap.test
+def test_messages_with_empty_identity_are_themselves(case):
+    """A server whose EMAILID says nothing."""
+    mailbox = mailstore.simple_mailbox(count=6)
+    for message in mailbox.messages:
+        message.body = mailstore.make_message(message.uid, 3000)
+        message.email_id = '""'
+    scene = Scene(case, [mailbox], timeout=20, capabilities=CAPABILITIES
+                  + ' OBJECTID')
+    scene.start()
+    assert scene.listing()
+    read_all(case, scene)
 
 
 @tap.test

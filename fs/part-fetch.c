@@ -44,7 +44,6 @@ struct FsPartFetch {
     char *key;
     ImapLease *lease;
     gboolean asked;     /* for a lease */
-    gboolean cut;       /* the line was, once */
     GQueue waiting;     /* of Part, for the lease */
     GHashTable *coming; /* blocks, as pointers, of all parts */
     guint n_parts;      /* that wait, or are under way */
@@ -183,10 +182,11 @@ part_failed(Part *part, const GError *error)
     if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
         !part->retried) {
         part->retried = TRUE;
-        if (!parts->cut)
+        /* The first that is cut off; the others may find a new one here. */
+        if (parts->lease != NULL &&
+            imap_lease_connection(parts->lease) == part->connection)
             fs_leases_release(parts->bodies->leases,
                               g_steal_pointer(&parts->lease));
-        parts->cut = TRUE;
         g_queue_push_tail(&parts->waiting, part);
         send_waiting(parts);
         return;

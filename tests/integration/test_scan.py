@@ -528,6 +528,52 @@ def test_large_messages_of_wrong_size_with_uid_at_the_end_are_right(case):
                     f'{message.uid}: {out}')
 
 
+@tap.test
+def test_large_message_whose_line_is_cut_twice_is_right(case):
+    """Each time something else is under way, and at no time nothing."""
+    scene, message = large(case, 50 * MB)
+    scene.start()
+    assert scene.listing()
+    cuts = []
+    seen = set()
+
+    def cut(connection, data):
+        cuts.append(connection)
+        connection.send(data[:len(data) // 2])
+        connection._pause(0.5)  # the reader waits for the rest
+        connection.close()
+
+    def hook(connection, command):
+        start = re.search(r'<(\d+)\.\d+>', command.text)
+        start = int(start[1]) if start else 0
+        if not 4 * MB <= start < 50 * MB - 1:
+            return False
+        data = connection.default(command)
+        if not cuts:
+            seen.update(int(n) for c in scene.server.commands
+                        for n in re.findall(r'<(\d+)\.\d+>', c.text)
+                        if int(n) < 50 * MB - 1)
+            cut(connection, data)
+        if start not in seen and len(cuts) == 1:
+            cut(connection, data)
+        if start == max(seen) and len(cuts) == 1:
+            # Its end comes after more has been asked for.
+            connection.send(data[:-200])
+            wait_until(lambda: connection._drain(0.05) or
+                       b'FETCH' in connection.buffer, 5)
+            data = data[-200:]
+        connection.send(data)
+        return True
+
+    scene.server.hooks['UID FETCH'] = hook
+    # The kernel asks again for what it fails to read ahead; not for this.
+    result = run('dd', f'if={scene.file(2)}', 'iflag=direct', 'bs=1M',
+                 'status=none', limit=60)
+    case.expect(result.out == message.body, result.err,
+                scene.mount.messages()[-500:])
+    case.expect(len(cuts) == 2, len(cuts))
+
+
 def parts_that(change):
     """A server that does something to partial fetches, beyond the first."""
     def hook(connection, command):

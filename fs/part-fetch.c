@@ -278,10 +278,16 @@ on_end(guint32 uid, gpointer user_data)
         return;
     part->ok = part->kind != PART_BLOCKS ||
                fs_body_writer_finish(part->writer, parts->key);
-    if (part->kind != PART_HEAD)
-        return;
-    g_clear_pointer(&parts->head, g_bytes_unref);
-    parts->head = g_byte_array_free_to_bytes(g_steal_pointer(&part->octets));
+    if (part->kind == PART_HEAD) {
+        g_clear_pointer(&parts->head, g_bytes_unref);
+        parts->head =
+            g_byte_array_free_to_bytes(g_steal_pointer(&part->octets));
+        if (!parts->proving)
+            keep_head(parts);
+    }
+    /* Others may keep this from ending for long. */
+    if (part->ok && !parts->proving)
+        fs_need_progress(fs_body_need(parts->body));
 }
 
 static void

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
@@ -572,6 +573,40 @@ def test_large_message_whose_line_is_cut_twice_is_right(case):
     case.expect(result.out == message.body, result.err,
                 scene.mount.messages()[-500:])
     case.expect(len(cuts) == 2, len(cuts))
+
+
+@tap.test
+def test_head_of_large_message_does_not_wait_for_another_reader(case):
+    """Whose reading never ends."""
+    scene, message = large(case, 50 * MB, options={'cache_dir': 'none',
+                                                   'cache_size': '8M'})
+    scene.start()
+    assert scene.listing()
+    streaming = threading.Event()
+    asked = []
+
+    def hook(connection, command):
+        start = re.search(r'<(\d+)\.\d+>', command.text)
+        if start and start[1] == '0' and streaming.is_set():
+            asked.append(command)
+        elif asked:
+            connection.hang()
+        elif (start and 30 * MB <= int(start[1]) < 50 * MB - 1
+              and not streaming.is_set()):
+            streaming.set()
+            wait_until(lambda: connection._drain(0.05) or
+                       b'<0.' in connection.buffer, 20)
+        return False
+
+    scene.server.hooks['UID FETCH'] = hook
+    reader = subprocess.Popen(['dd', f'if={scene.file(2)}', 'bs=1M', 'skip=10',
+                               'of=/dev/null', 'status=none'])
+    case.defer(reader.wait)
+    case.defer(reader.kill)
+    assert streaming.wait(20)
+    result = run('head', '-c', '1000', scene.file(2), limit=10)
+    case.expect(result.out == message.body[:1000], result)
+    case.expect(asked, 'the beginning was there already')
 
 
 def parts_that(change):

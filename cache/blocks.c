@@ -47,6 +47,7 @@ typedef struct {
 struct CacheBlocks {
     char *directory; /* NULL: memory only */
     guint64 max_octets;
+    guint64 memory_octets; /* at most */
     CacheStoreThread *thread;
     CacheMemory *memory;
     CacheBlockReader *reader; /* NULL: nothing on disk can be read */
@@ -559,6 +560,7 @@ cache_blocks_new(const char *directory, guint64 memory_bytes,
     blocks->directory = disk_bytes > 0 ? g_strdup(directory) : NULL;
     blocks->max_octets = disk_bytes;
     blocks->thread = thread;
+    blocks->memory_octets = memory_bytes;
     blocks->memory = cache_memory_new(memory_bytes);
     cache_memory_set_dropped_func(blocks->memory, dropped, blocks);
     g_queue_init(&blocks->changes);
@@ -695,6 +697,13 @@ cache_blocks_put(CacheBlocks *blocks, const char *key, guint32 number,
     blocks->queued += length;
     blocks->unwritten += length;
     queued(blocks);
+}
+
+guint64
+cache_blocks_room(const CacheBlocks *blocks)
+{
+    return blocks->memory_octets +
+           (blocks->store != NULL ? blocks->max_octets : 0);
 }
 
 void

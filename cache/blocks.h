@@ -44,6 +44,9 @@ gboolean cache_blocks_has(CacheBlocks *blocks, const char *key, guint32 number);
 void cache_blocks_put(CacheBlocks *blocks, const char *key, guint32 number,
                       GBytes *data);
 
+/* How much can be put, as things are, before it displaces itself. */
+guint64 cache_blocks_room(const CacheBlocks *blocks);
+
 /* Forgets the whole body. */
 void cache_blocks_remove(CacheBlocks *blocks, const char *key);
 

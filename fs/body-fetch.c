@@ -108,14 +108,17 @@ doubt_free(gpointer data)
     g_free(doubt);
 }
 
-/* The message is there, and so are its octets. */
+/* The message is there, and its octets have come. Where the cache has no room
+ * for them all, who reads asks for those that are lost again: its size is
+ * certain all the same. */
 static void
 take_over(FsBody *body, FsBodyWriter *writer)
 {
     guint64 size = fs_body_writer_size(writer);
     g_autofree char *key = fs_body_key(body, size);
 
-    if (!fs_body_writer_finish(writer, key))
+    fs_body_writer_finish(writer, key);
+    if (fs_body_writer_left(writer) > 0)
         fs_body_finish_with(body, FS_ERROR_INCOMPLETE,
                             "not all octets of the message have come");
     else if (fs_body_settle(body, size))
@@ -196,15 +199,12 @@ static void
 begin_body(FsBodyFetch *fetch, FsBody *body, guint64 size)
 {
     g_autofree char *key = NULL;
-    g_autofree char *aside =
-        g_strdup_printf("aside:%u:%u", fetch->mailbox,
-                        body != NULL ? body->uid : fetch->last_uid);
 
     if (body != NULL && fs_body_is_plausible(body, size))
         key = fs_body_key(body, size);
     fetch->body = body != NULL ? fs_body_ref(body) : NULL;
     fetch->writer =
-        fs_body_writer_new(fetch->bodies->account->blocks, key, aside, 0, size);
+        fs_body_writer_new(fetch->bodies->account->blocks, key, 0, size);
     /* Who opens it need not wait for its end. */
     if (key != NULL && size > FS_WHOLE_MAX && fs_body_settle(body, size))
         fs_need_progress(fs_body_need(body));

@@ -9,7 +9,7 @@
 struct FsBodyWriter {
     CacheBlocks *blocks;
     char *key;      /* NULL: blocks are held back */
-    char *aside;    /* the name of those beyond HELD_MAX */
+    char *aside;    /* the name of those beyond HELD_MAX; its own */
     guint32 first;  /* block */
     guint32 number; /* of the block that is being filled */
     guint64 size;   /* octets in all */
@@ -21,14 +21,15 @@ struct FsBodyWriter {
 };
 
 FsBodyWriter *
-fs_body_writer_new(CacheBlocks *blocks, const char *key, const char *aside,
-                   guint32 number, guint64 size)
+fs_body_writer_new(CacheBlocks *blocks, const char *key, guint32 number,
+                   guint64 size)
 {
+    static guint64 last_aside;
     FsBodyWriter *writer = g_new0(FsBodyWriter, 1);
 
     writer->blocks = blocks;
     writer->key = g_strdup(key);
-    writer->aside = g_strdup(aside);
+    writer->aside = g_strdup_printf("aside:%" G_GUINT64_FORMAT, ++last_aside);
     writer->first = number;
     writer->number = number;
     writer->size = size;

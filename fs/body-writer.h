@@ -7,11 +7,9 @@ typedef struct FsBodyWriter FsBodyWriter;
 
 /* @size octets follow, the first of them the first of block @number. @key: each
  * block can be had as soon as it is full; NULL: all are held back until
- * fs_body_writer_finish, if there are many under the name @aside, which nobody
- * else uses. */
+ * fs_body_writer_finish. */
 FsBodyWriter *fs_body_writer_new(CacheBlocks *blocks, const char *key,
-                                 const char *aside, guint32 number,
-                                 guint64 size);
+                                 guint32 number, guint64 size);
 /* What was held back is forgotten. Accepts NULL. */
 void fs_body_writer_free(FsBodyWriter *writer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsBodyWriter, fs_body_writer_free)

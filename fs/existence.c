@@ -5,6 +5,9 @@
 #include "imap/error.h"
 #include "imap/requests.h"
 
+/* Of one command: servers take lines of some 8000 octets. */
+#define QUESTIONS_MAX 500
+
 typedef struct {
     guint32 uid;
     FsExistsFunc func;
@@ -81,7 +84,8 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
     Check *check = user_data;
     g_autoptr(ImapUidSet) uids = imap_uid_set_new();
 
-    if (check->attempts == 0)
+    if (g_hash_table_lookup(check->bodies->checks,
+                            GUINT_TO_POINTER(check->mailbox)) == check)
         g_hash_table_remove(check->bodies->checks,
                             GUINT_TO_POINTER(check->mailbox));
     if (lease == NULL) {
@@ -106,7 +110,7 @@ fs_existence_ask(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
         g_hash_table_lookup(bodies->checks, GUINT_TO_POINTER(mailbox));
     Question question = {uid, func, user_data, free_data};
 
-    if (check == NULL) {
+    if (check == NULL || check->questions->len >= QUESTIONS_MAX) {
         check = g_new0(Check, 1);
         check->bodies = fs_message_bodies_ref(bodies);
         check->mailbox = mailbox;

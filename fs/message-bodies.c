@@ -20,13 +20,14 @@
 /* ---- keys and the cache ---- */
 
 /* A server whose sizes are wrong may have wrong identities, too: so the same
- * content is that of the same size. */
+ * content is that of the same size. And whatever it says of one message's
+ * identity, that is never the name of another that has none. */
 static char *
 key_of(guint32 mailbox, guint32 uid, const char *identity, guint64 size)
 {
-    if (identity == NULL)
+    if (identity == NULL || identity[0] == '\0')
         return g_strdup_printf("%u:%u", mailbox, uid);
-    return g_strdup_printf("%s:%" G_GUINT64_FORMAT, identity, size);
+    return g_strdup_printf("i:%s:%" G_GUINT64_FORMAT, identity, size);
 }
 
 char *

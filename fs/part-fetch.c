@@ -44,7 +44,6 @@ struct FsPartFetch {
     char *key;
     ImapLease *lease;
     gboolean asked;     /* for a lease */
-    gboolean cut;       /* the line was, once */
     GQueue waiting;     /* of Part, for the lease */
     GHashTable *coming; /* blocks, as pointers, of all parts */
     guint n_parts;      /* that wait, or are under way */
@@ -183,10 +182,11 @@ part_failed(Part *part, const GError *error)
     if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
         !part->retried) {
         part->retried = TRUE;
-        if (!parts->cut)
+        /* The first that is cut off; the others may find a new one here. */
+        if (parts->lease != NULL &&
+            imap_lease_connection(parts->lease) == part->connection)
             fs_leases_release(parts->bodies->leases,
                               g_steal_pointer(&parts->lease));
-        parts->cut = TRUE;
         g_queue_push_tail(&parts->waiting, part);
         send_waiting(parts);
         return;
@@ -240,11 +240,8 @@ on_begin(guint32 uid, guint64 size, gpointer user_data)
         part->octets = g_byte_array_sized_new(part->length);
     } else if (part->kind == PART_BLOCKS) {
         /* Whose they are is known at the end only, from some servers. */
-        g_autofree char *aside =
-            g_strdup_printf("%s/%u", parts->key, part->first);
-
         part->writer = fs_body_writer_new(
-            parts->bodies->account->blocks, uid != 0 ? parts->key : NULL, aside,
+            parts->bodies->account->blocks, uid != 0 ? parts->key : NULL,
             part->first,
             size + (part->head != NULL ? g_bytes_get_size(part->head) : 0));
         if (part->head != NULL)
@@ -281,10 +278,16 @@ on_end(guint32 uid, gpointer user_data)
         return;
     part->ok = part->kind != PART_BLOCKS ||
                fs_body_writer_finish(part->writer, parts->key);
-    if (part->kind != PART_HEAD)
-        return;
-    g_clear_pointer(&parts->head, g_bytes_unref);
-    parts->head = g_byte_array_free_to_bytes(g_steal_pointer(&part->octets));
+    if (part->kind == PART_HEAD) {
+        g_clear_pointer(&parts->head, g_bytes_unref);
+        parts->head =
+            g_byte_array_free_to_bytes(g_steal_pointer(&part->octets));
+        if (!parts->proving)
+            keep_head(parts);
+    }
+    /* Others may keep this from ending for long. */
+    if (part->ok && !parts->proving)
+        fs_need_progress(fs_body_need(parts->body));
 }
 
 static void

@@ -76,6 +76,7 @@ typedef struct {
     Mailbox *mailbox;
     ImapLease *lease;
     guint n_batches; /* under way */
+    gboolean failed; /* one of them has */
 } Window;
 
 struct FsReadAhead {
@@ -244,8 +245,9 @@ uid_below(Mailbox *mailbox, Stream *stream, guint32 uid)
         stream->n_below_used = 0;
         from = uid > stream->span ? uid - stream->span : 0;
         gather_below(mailbox, stream, from, uid);
-        if (stream->below->len < BELOW_FEW && stream->span < G_MAXUINT32 / 2)
-            stream->span *= 2;
+        if (stream->below->len < BELOW_FEW)
+            stream->span =
+                stream->span > G_MAXUINT32 / 2 ? G_MAXUINT32 : stream->span * 2;
     }
     if (stream->n_below_used == stream->below->len)
         return 0;
@@ -362,13 +364,14 @@ asking_free(gpointer data)
 static void
 note_failure(Mailbox *mailbox, const GError *error)
 {
+    /* What they have planned has not come: they begin again. */
+    stop_scans(mailbox);
     if (error->code < IMAP_ERROR_NO && ++mailbox->failures < FAILURES_MAX)
         return;
     g_message("messages are fetched one by one for a while: %s",
               error->message);
     mailbox->failures = 0;
     mailbox->refused_at = g_get_monotonic_time();
-    stop_scans(mailbox);
 }
 
 static void
@@ -389,8 +392,9 @@ on_batch_done(const GError *error, gpointer user_data)
 
     if (error == NULL)
         mailbox->failures = 0;
-    else
+    else if (!window->failed)
         note_failure(mailbox, error);
+    window->failed = window->failed || error != NULL;
     if (--window->n_batches == 0)
         end_window(window);
 }
@@ -471,14 +475,17 @@ is_at_hand(const Mailbox *mailbox)
             g_get_monotonic_time() - mailbox->granted_at < AT_HAND_US);
 }
 
+/* No more than the cache keeps until it is opened. */
 static guint64
 budget_of(const Mailbox *mailbox)
 {
+    const FsAccount *account = mailbox->ahead->bodies->account;
     guint64 under_way = mailbox->round_trip_us * OCTETS_PER_US;
+    guint64 budget = imap_pool_limit(account->pool) > 1
+                         ? MIN(BUDGET_NEAR + under_way, BUDGET_MAX)
+                         : BUDGET_ONE_CONNECTION;
 
-    return imap_pool_limit(mailbox->ahead->bodies->account->pool) > 1
-               ? MIN(BUDGET_NEAR + under_way, BUDGET_MAX)
-               : BUDGET_ONE_CONNECTION;
+    return MIN(budget, cache_blocks_room(account->blocks) / 2);
 }
 
 /* A window is what there is room for now: one command, or several. */

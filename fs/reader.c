@@ -176,6 +176,16 @@ want_small(const FsReader *reader)
     return need;
 }
 
+/* No more than the cache keeps until it is read; there may be several readers.
+ */
+static guint64
+ahead_max(const FsReader *reader)
+{
+    guint64 room = cache_blocks_room(reader->bodies->account->blocks);
+
+    return CLAMP(room / 4, AHEAD_FIRST, AHEAD_MAX);
+}
+
 /* Who reads on is given more and more before he asks. */
 static void
 look_ahead(FsReader *reader, guint64 offset, guint64 end)
@@ -197,7 +207,7 @@ look_ahead(FsReader *reader, guint64 offset, guint64 end)
         return;
     if (reader->wanted >= reader->size)
         return;
-    reader->ahead = MIN(reader->ahead * 2, AHEAD_MAX);
+    reader->ahead = MIN(reader->ahead * 2, ahead_max(reader));
     reader->wanted = MIN(reader->size, end + reader->ahead);
     fs_need_unref(want(reader, from, reader->wanted));
 }

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
@@ -14,6 +15,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 import mailstore
 import tap
 from command import run, wait_until
+from imapserver import CAPABILITIES
 from scene import Scene
 
 KB = 1024
@@ -272,26 +274,104 @@ def test_scan_whose_line_is_cut_goes_on(case):
     case.expect(len(cuts) == 2, cuts)
 
 
+def uid_at_the_end(connection, command):
+    """Whose octets they are some servers say last."""
+    if 'BODY.PEEK' not in command.text.upper():
+        return False
+
+    def line(sequence, message, items):
+        data = mailstore.fetch_line(sequence, message, items, with_uid=False)
+        return data[:-3] + b' UID %d)\r\n' % message.uid
+    connection.send(connection.fetch(command, line)
+                    + f'{command.tag} OK done\r\n'.encode())
+    return True
+
+
 @tap.test
 def test_scan_with_uid_at_the_end_is_right(case):
-    """Whose octets they are some servers say last."""
     scene = scene_of(case, count=100)
-
-    def late(connection, command):
-        if 'BODY.PEEK' not in command.text.upper():
-            return False
-
-        def line(sequence, message, items):
-            data = mailstore.fetch_line(sequence, message, items,
-                                        with_uid=False)
-            return data[:-3] + b' UID %d)\r\n' % message.uid
-        connection.send(connection.fetch(command, line)
-                        + f'{command.tag} OK done\r\n'.encode())
-        return True
-
-    scene.server.hooks['UID FETCH'] = late
+    scene.server.hooks['UID FETCH'] = uid_at_the_end
     read_all(case, scene)
     each_once(case, scene)
+
+
+@tap.test
+def test_scan_from_the_end_over_a_wide_gap_ends(case):
+    """UIDs may lie billions apart."""
+    scene = Scene(case, [mailstore.simple_mailbox(count=40, size=700)],
+                  timeout=20)
+    for message in scene.inbox.messages[20:]:
+        message.uid += 4_000_000_000
+    scene.start()
+    assert scene.listing()
+    read_all(case, scene, order=[m.uid for m in
+                                 reversed(scene.inbox.messages)])
+
+
+@tap.test
+def test_scan_whose_line_is_cut_is_recognised_again(case):
+    """What was under way in many commands is not fetched one by one."""
+    scene = Scene(case, [mailstore.simple_mailbox(count=1500, size=300)],
+                  timeout=20)
+    for message in scene.inbox.messages:
+        message.uid *= 2  # so that a window is many commands
+    scene.start()
+    assert scene.listing()
+    cuts = []
+
+    def cut(connection, command):
+        if not cuts and command.text.count(',') > 150:
+            cuts.append(command)
+            connection.close()
+        return False
+
+    scene.server.hooks['UID FETCH'] = cut
+    read_all(case, scene)
+    case.expect(len(cuts) == 1, cuts)
+    alone = len(fetches(scene)) - len(batches(scene))
+    case.expect(alone < 50, f'{alone} messages were fetched alone')
+
+
+@tap.test
+def test_scan_of_many_wrong_sizes_sends_no_long_lines(case):
+    scene = Scene(case, [mailstore.simple_mailbox(count=1500, size=300)],
+                  timeout=20)
+    for message in scene.inbox.messages:
+        message.uid = 3_000_000_000 + 2 * message.uid
+        message.announced = len(message.body) + 50
+
+    def late(connection, command):
+        connection._pause(0.5)  # the connection that is to ask
+        return False
+
+    scene.start()
+    assert scene.listing()
+    scene.server.hooks['AUTHENTICATE'] = late
+    read_all(case, scene)
+    longest = max(len(c.text) for c in scene.server.commands)
+    case.expect(longest < 8000, f'a line of {longest} octets')
+
+
+@tap.test
+def test_scan_with_little_memory_fetches_each_once(case):
+    scene = scene_of(case, count=120, size=100_000,
+                     options={'cache_dir': 'none', 'cache_size': '4M'})
+    read_all(case, scene)
+    each_once(case, scene)
+
+
+@tap.test
+def test_messages_with_empty_identity_are_themselves(case):
+    """A server whose EMAILID says nothing."""
+    mailbox = mailstore.simple_mailbox(count=6)
+    for message in mailbox.messages:
+        message.body = mailstore.make_message(message.uid, 3000)
+        message.email_id = '""'
+    scene = Scene(case, [mailbox], timeout=20, capabilities=CAPABILITIES
+                  + ' OBJECTID')
+    scene.start()
+    assert scene.listing()
+    read_all(case, scene)
 
 
 @tap.test
@@ -402,6 +482,131 @@ def test_large_message_whose_line_is_cut_is_right(case):
     case.expect(run('md5sum', scene.file(2), limit=60).out.split()[0].decode()
                 == hashlib.md5(message.body).hexdigest())
     case.expect(len(cuts) == 1, *scene.server.commands)
+
+
+@tap.test
+def test_large_message_with_little_memory_is_read_once(case):
+    scene, message = large(case, 30 * MB, options={'cache_dir': 'none',
+                                                   'cache_size': '8M'})
+    scene.start()
+    assert scene.listing()
+    case.expect(run('md5sum', scene.file(2), limit=60).out.split()[0].decode()
+                == hashlib.md5(message.body).hexdigest())
+    case.expect(sent(scene) <= len(message.body) + MB,
+                sent(scene) - len(message.body))
+
+
+@tap.test
+def test_large_message_of_wrong_size_with_little_memory_is_right(case):
+    scene, message = large(case, 10 * MB, options={'cache_dir': 'none',
+                                                   'cache_size': '2M'})
+    message.announced = len(message.body) + 50
+    scene.start()
+    assert scene.listing()
+    case.expect(scene.cat(2, limit=60))
+    case.expect(scene.cat(2, limit=60))
+
+
+@tap.test
+def test_large_messages_of_wrong_size_with_uid_at_the_end_are_right(case):
+    """All of one has come, and the server is being asked whether it exists,
+    when the next comes on the same line."""
+    scene, _ = large(case, 3 * MB, options={'connections': 1})
+    for message in scene.inbox.messages:
+        message.body = mailstore.make_message(message.uid, 3 * MB)
+        message.announced = len(message.body) + 50
+    scene.start()
+    assert scene.listing()
+    scene.server.hooks['UID FETCH'] = uid_at_the_end
+    scene.server.delay = 0.3  # so that they come together
+    readers = [(m, subprocess.Popen(['md5sum', scene.file(m.uid)],
+                                    stdout=subprocess.PIPE))
+               for m in scene.inbox.messages]
+    for message, reader in readers:
+        out, _ = reader.communicate(timeout=60)
+        case.expect(out.split()[0:1] ==
+                    [hashlib.md5(message.body).hexdigest().encode()],
+                    f'{message.uid}: {out}')
+
+
+@tap.test
+def test_large_message_whose_line_is_cut_twice_is_right(case):
+    """Each time something else is under way, and at no time nothing."""
+    scene, message = large(case, 50 * MB)
+    scene.start()
+    assert scene.listing()
+    cuts = []
+    seen = set()
+
+    def cut(connection, data):
+        cuts.append(connection)
+        connection.send(data[:len(data) // 2])
+        connection._pause(0.5)  # the reader waits for the rest
+        connection.close()
+
+    def hook(connection, command):
+        start = re.search(r'<(\d+)\.\d+>', command.text)
+        start = int(start[1]) if start else 0
+        if not 4 * MB <= start < 50 * MB - 1:
+            return False
+        data = connection.default(command)
+        if not cuts:
+            seen.update(int(n) for c in scene.server.commands
+                        for n in re.findall(r'<(\d+)\.\d+>', c.text)
+                        if int(n) < 50 * MB - 1)
+            cut(connection, data)
+        if start not in seen and len(cuts) == 1:
+            cut(connection, data)
+        if start == max(seen) and len(cuts) == 1:
+            # Its end comes after more has been asked for.
+            connection.send(data[:-200])
+            wait_until(lambda: connection._drain(0.05) or
+                       b'FETCH' in connection.buffer, 5)
+            data = data[-200:]
+        connection.send(data)
+        return True
+
+    scene.server.hooks['UID FETCH'] = hook
+    # The kernel asks again for what it fails to read ahead; not for this.
+    result = run('dd', f'if={scene.file(2)}', 'iflag=direct', 'bs=1M',
+                 'status=none', limit=60)
+    case.expect(result.out == message.body, result.err,
+                scene.mount.messages()[-500:])
+    case.expect(len(cuts) == 2, len(cuts))
+
+
+@tap.test
+def test_head_of_large_message_does_not_wait_for_another_reader(case):
+    """Whose reading never ends."""
+    scene, message = large(case, 50 * MB, options={'cache_dir': 'none',
+                                                   'cache_size': '8M'})
+    scene.start()
+    assert scene.listing()
+    streaming = threading.Event()
+    asked = []
+
+    def hook(connection, command):
+        start = re.search(r'<(\d+)\.\d+>', command.text)
+        if start and start[1] == '0' and streaming.is_set():
+            asked.append(command)
+        elif asked:
+            connection.hang()
+        elif (start and 30 * MB <= int(start[1]) < 50 * MB - 1
+              and not streaming.is_set()):
+            streaming.set()
+            wait_until(lambda: connection._drain(0.05) or
+                       b'<0.' in connection.buffer, 20)
+        return False
+
+    scene.server.hooks['UID FETCH'] = hook
+    reader = subprocess.Popen(['dd', f'if={scene.file(2)}', 'bs=1M', 'skip=10',
+                               'of=/dev/null', 'status=none'])
+    case.defer(reader.wait)
+    case.defer(reader.kill)
+    assert streaming.wait(20)
+    result = run('head', '-c', '1000', scene.file(2), limit=10)
+    case.expect(result.out == message.body[:1000], result)
+    case.expect(asked, 'the beginning was there already')
 
 
 def parts_that(change):

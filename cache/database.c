@@ -12,6 +12,11 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
+/* This one keeps the log's index in our memory, and other processes out. In a
+ * file, it would be mapped: cutting that file would end the process, and so
+ * would a full disk where a page that is changed needs a new place. */
+#define VFS "unix-excl"
+
 /* The writer's page cache, and the reader's: KiB. */
 #define PAGE_CACHE_KIB 1024
 /* A checkpoint each so many pages of 4 KiB keeps the log small. */
@@ -79,12 +84,13 @@ cache_database_close(sqlite3 *database)
 }
 
 static sqlite3 *
-connect_to(const char *path, int flags, GError **error)
+connect_to(const char *path, GError **error)
 {
     sqlite3 *database = NULL;
 
-    if (sqlite3_open_v2(path, &database, flags | SQLITE_OPEN_NOMUTEX, NULL) !=
-        SQLITE_OK) {
+    if (sqlite3_open_v2(path, &database,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                        VFS) != SQLITE_OK) {
         if (database != NULL)
             cache_database_set_error(database, error);
         else
@@ -195,7 +201,7 @@ cache_database_open(const char *path, const CacheSchema *schema, GError **error)
 
     if (!make_file(path, error))
         return NULL;
-    database = connect_to(path, SQLITE_OPEN_READWRITE, error);
+    database = connect_to(path, error);
     if (database != NULL && !set_up(database, schema, error))
         g_clear_pointer(&database, cache_database_close);
     return database;
@@ -205,9 +211,10 @@ sqlite3 *
 cache_database_open_reader(const char *path, const CacheSchema *schema,
                            GError **error)
 {
-    sqlite3 *database = connect_to(path, SQLITE_OPEN_READONLY, error);
+    sqlite3 *database = connect_to(path, error);
     g_autofree char *sql =
-        g_strdup_printf("PRAGMA cache_size = -%d; PRAGMA trusted_schema = OFF;",
+        g_strdup_printf("PRAGMA query_only = ON; PRAGMA cache_size = -%d; "
+                        "PRAGMA trusted_schema = OFF;",
                         PAGE_CACHE_KIB);
 
     if (database != NULL && !(identify(database, schema, error) &&

@@ -2,7 +2,8 @@
  * schema that this version writes, and a write-ahead log.
  *
  * One connection writes, on the store thread; another reads, on the main loop.
- * A reader sees what was committed before it asked. */
+ * A reader sees what was committed before it asked. No other process can use
+ * the database meanwhile. */
 #pragma once
 
 #include <glib.h>

@@ -156,8 +156,8 @@ statement(CacheIndexDatabase *database, StatementId id, GError **error)
     return database->statements[id];
 }
 
-/* Some file systems have no memory that is shared, and so no log: there a
- * reader would have to wait for the writer, and here it must not. */
+/* Without a log a reader would have to wait for the writer, and here it must
+ * not. */
 static gboolean
 has_log(CacheIndexDatabase *database, GError **error)
 {

@@ -12,6 +12,7 @@
 #include "cache/error.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #define RETRY_SECONDS 60
 
@@ -266,6 +267,19 @@ explain(GError **error, GError *reason)
     g_error_free(reason);
 }
 
+/* A file without an octet is what a first mount leaves that came to nothing;
+ * what is left of one that was cut looks the same. */
+static void
+tell_if_empty(const char *path)
+{
+    struct stat file;
+
+    if (stat(path, &file) == 0 && S_ISREG(file.st_mode) && file.st_size == 0)
+        g_message("%s is empty, and begun anew: if there was an earlier mount, "
+                  "every file now has a new inode number",
+                  path);
+}
+
 CacheState *
 cache_state_open(const char *directory, guint32 max_id, guint stem_version,
                  CacheStoreThread *thread, GError **error)
@@ -286,6 +300,7 @@ cache_state_open(const char *directory, guint32 max_id, guint stem_version,
     }
 
     path = g_build_filename(directory, "state.db", NULL);
+    tell_if_empty(path);
     if (!open_writer(state, path, &reason) ||
         !load(state, stem_version, &reason)) {
         explain(error, reason);

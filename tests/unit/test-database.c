@@ -133,7 +133,7 @@ static void
 database_is_the_owners_alone(void **state)
 {
     const Fixture *fixture = *state;
-    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    static const char *const suffixes[] = {"", "-wal"};
     mode_t mask = umask(0);
     sqlite3 *database = open_whole(fixture);
 
@@ -147,6 +147,26 @@ database_is_the_owners_alone(void **state)
     }
     cache_database_close(database);
     umask(mask);
+}
+
+/* A file that is mapped would end the process when somebody cuts it. */
+static void
+database_maps_no_file(void **state)
+{
+    const Fixture *fixture = *state;
+    g_autofree char *mapped = NULL;
+    g_autoptr(GError) error = NULL;
+    sqlite3 *writer = open_whole(fixture);
+    sqlite3 *reader =
+        cache_database_open_reader(fixture->path, &schema, &error);
+
+    assert_non_null(reader);
+    run(writer, "INSERT INTO t VALUES (1, 'x')");
+    assert_int_equal(number(reader, "SELECT count(*) FROM t"), 1);
+    assert_true(g_file_get_contents("/proc/self/maps", &mapped, NULL, NULL));
+    assert_null(strstr(mapped, fixture->path));
+    cache_database_close(reader);
+    cache_database_close(writer);
 }
 
 static void
@@ -300,6 +320,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(database_opened_again_has_what_was_committed),
         TEST(database_is_the_owners_alone),
+        TEST(database_maps_no_file),
         TEST(reader_sees_what_is_committed_and_writes_nothing),
         TEST(reader_of_nothing_fails_and_makes_nothing),
         TEST(file_that_is_no_database_is_foreign),

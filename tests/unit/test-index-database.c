@@ -175,7 +175,7 @@ index_reopened_knows_counts_and_messages(void **state)
 static void
 index_files_are_the_owners_alone(void **state)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    static const char *const suffixes[] = {"", "-wal"};
     Fixture *fixture = *state;
     mode_t mask = umask(0);
 

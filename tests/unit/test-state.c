@@ -377,6 +377,24 @@ open_damaged_is_refused_and_left_alone(void **state)
 }
 
 static void
+open_empty_begins_anew_and_says_so(void **state)
+{
+    Fixture *f = *state;
+    g_autofree char *identity = g_strdup(cache_state_identity(f->state));
+    guint before;
+
+    cache_state_id(f->state, "a");
+    g_clear_pointer(&f->state, cache_state_close);
+    before = n_messages;
+    assert_int_equal(truncate(f->path, 0), 0);
+    f->state = open_good(f, MAX_ID);
+    assert_int_equal(n_messages, before + 1);
+    assert_string_not_equal(cache_state_identity(f->state), identity);
+    reopen(f);
+    assert_int_equal(n_messages, before + 1);
+}
+
+static void
 open_foreign_is_refused_and_left_alone(void **state)
 {
     Fixture *f = *state;
@@ -436,6 +454,7 @@ main(void)
         TEST(write_that_failed_is_made_good),
         TEST(written_func_tells_up_to_where_ids_are_durable),
         TEST(open_damaged_is_refused_and_left_alone),
+        TEST(open_empty_begins_anew_and_says_so),
         TEST(open_foreign_is_refused_and_left_alone),
         TEST(open_impossible_content_is_refused),
     };

@@ -3,8 +3,12 @@
 
 #include <string.h>
 
-/* Blocks that are held back in memory; more are put aside in the cache. */
+/* Blocks that are held back in memory, of one message and in all; more are put
+ * aside in the cache. */
 #define HELD_MAX 4
+#define ALL_HELD_MAX 16
+
+static guint n_held;
 
 struct FsBodyWriter {
     CacheBlocks *blocks;
@@ -18,6 +22,7 @@ struct FsBodyWriter {
     gsize filled;   /* octets of it */
     gsize capacity; /* it is full then */
     GBytes *held[HELD_MAX];
+    gboolean has_put_aside;
 };
 
 FsBodyWriter *
@@ -37,10 +42,13 @@ fs_body_writer_new(CacheBlocks *blocks, const char *key, guint32 number,
     return writer;
 }
 
-static gboolean
-has_put_aside(const FsBodyWriter *writer)
+static GBytes *
+take_held(FsBodyWriter *writer, guint32 index)
 {
-    return writer->key == NULL && writer->number - writer->first > HELD_MAX;
+    if (index >= HELD_MAX || writer->held[index] == NULL)
+        return NULL;
+    n_held--;
+    return g_steal_pointer(&writer->held[index]);
 }
 
 void
@@ -48,10 +56,10 @@ fs_body_writer_free(FsBodyWriter *writer)
 {
     if (writer == NULL)
         return;
-    if (has_put_aside(writer))
+    if (writer->has_put_aside)
         cache_blocks_remove(writer->blocks, writer->aside);
-    for (guint i = 0; i < HELD_MAX; i++)
-        g_clear_pointer(&writer->held[i], g_bytes_unref);
+    for (guint32 i = 0; i < HELD_MAX; i++)
+        g_bytes_unref(take_held(writer, i));
     g_free(writer->block);
     g_free(writer->key);
     g_free(writer->aside);
@@ -77,12 +85,15 @@ end_block(FsBodyWriter *writer)
         g_bytes_new_take(g_steal_pointer(&writer->block), writer->filled);
     guint32 index = writer->number - writer->first;
 
-    if (writer->key != NULL)
+    if (writer->key != NULL) {
         cache_blocks_put(writer->blocks, writer->key, writer->number, bytes);
-    else if (index < HELD_MAX)
+    } else if (index < HELD_MAX && n_held < ALL_HELD_MAX) {
         writer->held[index] = g_steal_pointer(&bytes);
-    else
+        n_held++;
+    } else {
         cache_blocks_put(writer->blocks, writer->aside, index, bytes);
+        writer->has_put_aside = TRUE;
+    }
     writer->number++;
 }
 
@@ -119,10 +130,10 @@ fs_body_writer_finish(FsBodyWriter *writer, const char *key)
     if (writer->key != NULL)
         return TRUE;
     for (guint32 i = 0; i < writer->number - writer->first; i++) {
-        g_autoptr(GBytes) bytes =
-            i < HELD_MAX ? g_steal_pointer(&writer->held[i])
-                         : cache_blocks_get(writer->blocks, writer->aside, i);
+        g_autoptr(GBytes) bytes = take_held(writer, i);
 
+        if (bytes == NULL)
+            bytes = cache_blocks_get(writer->blocks, writer->aside, i);
         if (bytes == NULL)
             return FALSE;
         cache_blocks_put(writer->blocks, key, writer->first + i, bytes);

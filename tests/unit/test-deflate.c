@@ -49,8 +49,8 @@ deflate_any_portions_give_back_what_was_sent(void **state)
         ImapDeflate *receiver = imap_deflate_new();
 
         for (gsize at = 0; at < 300000;) {
-            gsize length =
-                MIN((gsize)g_rand_int_range(random, 1, 60000), 300000 - at);
+            gsize portion = g_rand_int_range(random, 1, 60000);
+            gsize length = MIN(portion, 300000 - at);
             g_autoptr(GByteArray) packed =
                 imap_deflate_compress(sender, text + at, length);
             g_autoptr(GByteArray) plain =

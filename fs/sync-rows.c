@@ -54,17 +54,6 @@ fs_sync_tell_all(FsSyncMailbox *mailbox)
 
 /* ---- rows ---- */
 
-/* The same content has the same in every mailbox of the account. */
-static char *
-identity_of(const ImapFetch *fetch)
-{
-    if (fetch->email_id != NULL)
-        return g_strdup(fetch->email_id);
-    if (fetch->gm_msgid != 0)
-        return g_strdup_printf("gm:%" G_GUINT64_FORMAT, fetch->gm_msgid);
-    return NULL;
-}
-
 /* The index may have lost the mailbox since the synchronisation began: then
  * the rows that are missing are found by their count. */
 static void
@@ -91,7 +80,7 @@ fs_sync_put(FsSyncMailbox *mailbox, const ImapFetch *fetch,
 {
     CacheMessage old = {.sent_date = G_MININT64};
     CacheMessage message = {.uid = fetch->uid, .size = fetch->size};
-    g_autofree char *identity = identity_of(fetch);
+    g_autofree char *identity = imap_fetch_identity(fetch);
     g_autofree char *stem = NULL;
     g_autofree char *flags = NULL;
     const char *header = "";

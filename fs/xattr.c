@@ -34,12 +34,13 @@ add_uidvalidity(const CacheMailbox *mailbox, const CacheMessage *message,
 }
 
 static gboolean
-add_identity(const CacheMailbox *mailbox, const CacheMessage *message,
+add_email_id(const CacheMailbox *mailbox, const CacheMessage *message,
              GString *value)
 {
-    if (message->identity == NULL)
+    /* As imap_fetch_identity makes it; others are no EMAILID. */
+    if (message->identity == NULL || !g_str_has_prefix(message->identity, "e:"))
         return FALSE;
-    g_string_append(value, message->identity);
+    g_string_append(value, message->identity + strlen("e:"));
     return TRUE;
 }
 
@@ -69,7 +70,7 @@ static const struct {
     {"user.imap.flags", add_flags, TRUE},
     {"user.imap.uid", add_uid, FALSE},
     {"user.imap.uidvalidity", add_uidvalidity, FALSE},
-    {"user.imap.emailid", add_identity, FALSE},
+    {"user.imap.emailid", add_email_id, FALSE},
     {"user.xdg.tags", add_keywords, TRUE},
 };
 

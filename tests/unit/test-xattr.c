@@ -41,13 +41,13 @@ value_of_known_message_is_what_the_server_said(void **state)
     const CacheMessage message = {
         .uid = 4294967295,
         .flags = "\\Seen $Forwarded \\Flagged work",
-        .identity = "M6d99ac3275bb4e",
+        .identity = "e:M6d99ac3275bb4e",
     };
 
     assert_value(&message, "user.imap.uid", "4294967295");
     assert_value(&message, "user.imap.uidvalidity", "17000000000");
     assert_value(&message, "user.imap.flags", message.flags);
-    assert_value(&message, "user.imap.emailid", message.identity);
+    assert_value(&message, "user.imap.emailid", message.identity + 2);
     assert_value(&message, "user.xdg.tags", "$Forwarded,work");
 }
 

@@ -55,7 +55,7 @@ struct FsSession {
     gboolean initialised;
     guint max_read; /* as the option says; libfuse wants it twice */
 
-    GPollFunc sleep;  /* the loop's own way; NULL while not mounted */
+    GPollFunc wait;   /* the loop's own way; NULL while not mounted */
     gint64 served_at; /* microseconds, monotonic: the last request */
     gint score;
     guint n_passed_over; /* looks that were not made since the last */
@@ -205,13 +205,13 @@ look_then_sleep(GPollFD *fds, guint n_fds, gint timeout_ms)
     gint result = 0;
 
     if (timeout_ms == 0 || !is_worth_looking(session, now))
-        return session->sleep(fds, n_fds, timeout_ms);
+        return session->wait(fds, n_fds, timeout_ms);
     do
-        result = session->sleep(fds, n_fds, 0);
+        result = session->wait(fds, n_fds, 0);
     while (result == 0 && g_get_monotonic_time() < end);
     session->score +=
         ((result != 0 ? SCORE_MAX : 0) - session->score) / SCORE_WEIGHT;
-    return result != 0 ? result : session->sleep(fds, n_fds, timeout_ms);
+    return result != 0 ? result : session->wait(fds, n_fds, timeout_ms);
 }
 
 static void
@@ -222,11 +222,11 @@ set_sleep(FsSession *session, gboolean ours)
     if (ours) {
         serving = session;
         session->score = SCORE_MAX;
-        session->sleep = g_main_context_get_poll_func(context);
+        session->wait = g_main_context_get_poll_func(context);
         g_main_context_set_poll_func(context, look_then_sleep);
-    } else if (session->sleep != NULL) {
-        g_main_context_set_poll_func(context, session->sleep);
-        session->sleep = NULL;
+    } else if (session->wait != NULL) {
+        g_main_context_set_poll_func(context, session->wait);
+        session->wait = NULL;
         serving = NULL;
     }
 }

@@ -153,7 +153,6 @@ take_row(FsSync *sync, const ImapFetch *fetch, gboolean listed)
     FsSyncMailbox *mailbox = sync->mailbox;
     FsRow row = fs_sync_put(mailbox, fetch, sync->with_header);
 
-    sync->changed = sync->changed || row == FS_ROW_NEW;
     sync->total_rows++;
     if (row == FS_ROW_NEW && fetch->uid <= mailbox->shown_to) {
         fs_sync_break_listings(sync);

@@ -39,7 +39,7 @@ inode_of(const FsAccount *account, guint32 mailbox, guint32 uid)
 
 static void
 describe_common(const FsAccount *account, FsEntry *entry, mode_t type,
-                gint64 time)
+                const struct timespec *time)
 {
     const FsOptions *options = account->options;
     struct stat *attributes = &entry->attributes;
@@ -51,9 +51,9 @@ describe_common(const FsAccount *account, FsEntry *entry, mode_t type,
     attributes->st_gid = options->gid;
     attributes->st_nlink = 1; /* for a directory: tools must not count */
     attributes->st_blksize = BLOCK_SIZE;
-    attributes->st_mtim.tv_sec = time;
-    attributes->st_ctim.tv_sec = time;
-    attributes->st_atim.tv_sec = time;
+    attributes->st_mtim = *time;
+    attributes->st_ctim = *time;
+    attributes->st_atim = *time;
 }
 
 static void
@@ -61,6 +61,7 @@ describe_directory(const FsAccount *account, guint32 mailbox, FsEntry *entry)
 {
     const FsMailbox *directory = fs_mailbox_tree_get(account->tree, mailbox);
     gint64 changed = directory != NULL ? directory->changed_at : 0;
+    struct timespec time = {.tv_sec = account->mounted_at};
 
     memset(entry, 0, sizeof *entry);
     entry->inode = inode_of(account, mailbox, 0);
@@ -68,8 +69,13 @@ describe_directory(const FsAccount *account, guint32 mailbox, FsEntry *entry)
     if (mailbox != 0)
         changed = MAX(changed, fs_synchroniser_changed_at(account->synchroniser,
                                                           mailbox));
-    describe_common(account, entry, S_IFDIR,
-                    changed != 0 ? changed : account->mounted_at);
+    /* Programs pass over a directory whose time is what it was: the second is
+     * not enough. */
+    if (changed != 0) {
+        time.tv_sec = changed / G_USEC_PER_SEC;
+        time.tv_nsec = changed % G_USEC_PER_SEC * 1000;
+    }
+    describe_common(account, entry, S_IFDIR, &time);
 }
 
 /* What the user wants to see as the date of @message. */
@@ -86,11 +92,13 @@ static void
 describe_message(const FsAccount *account, guint32 mailbox,
                  const CacheMessage *message, FsEntry *entry)
 {
+    struct timespec time = {.tv_sec = date_of(account, message)};
+
     memset(entry, 0, sizeof *entry);
     entry->inode = inode_of(account, mailbox, message->uid);
     entry->mailbox = mailbox;
     entry->uid = message->uid;
-    describe_common(account, entry, S_IFREG, date_of(account, message));
+    describe_common(account, entry, S_IFREG, &time);
     entry->attributes.st_size = message->size;
     entry->attributes.st_blocks = (message->size + 511) / 512;
 }

@@ -433,7 +433,7 @@ tell_entry(FsMailboxTree *tree, guint32 parent, const char *name)
         g_hash_table_lookup(tree->by_id, GUINT_TO_POINTER(parent));
 
     if (directory != NULL)
-        directory->mailbox.changed_at = g_get_real_time() / G_USEC_PER_SEC;
+        directory->mailbox.changed_at = g_get_real_time();
     if (tree->entry_func != NULL)
         tree->entry_func(parent, name, tree->entry_data);
 }

@@ -24,8 +24,9 @@ typedef struct {
     char delimiter;      /* 0 if there is none */
     guint attributes;    /* IMAP_LIST_…; 0 without a wire name */
     gboolean selectable; /* holds messages */
-    gint64 changed_at;   /* seconds since the epoch: when its children last came
-                            or went after the first list; 0: not since then */
+    gint64 changed_at;   /* microseconds since the epoch: when its children last
+                            came or went after the first list; 0: not since
+                            then */
 } FsMailbox;
 
 /* One line of a list. */

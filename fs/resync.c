@@ -101,8 +101,7 @@ fs_sync_apply(FsSync *sync, const ImapChanges *changes)
 {
     FsSyncMailbox *mailbox = sync->mailbox;
 
-    if (fs_sync_remove_set(mailbox, changes->vanished))
-        sync->changed = TRUE;
+    fs_sync_remove_set(mailbox, changes->vanished);
     for (guint i = 0; i < changes->flags->len; i++) {
         const ImapFlagsChange *change =
             &g_array_index(changes->flags, ImapFlagsChange, i);
@@ -148,9 +147,8 @@ on_changes_done(const GError *error, gpointer user_data)
         return;
     if (error == NULL) {
         sync->flags_in = TRUE;
-        if (sync->vanished != NULL &&
-            fs_sync_remove_set(sync->mailbox, sync->vanished))
-            sync->changed = TRUE;
+        if (sync->vanished != NULL)
+            fs_sync_remove_set(sync->mailbox, sync->vanished);
     } else if (is_refusal(error)) {
         /* It cannot, after all. */
         sync->can_tell = FALSE;
@@ -239,7 +237,6 @@ compare_next(FsSync *sync)
         return FALSE;
     if (row && (!range || uid < first)) {
         sync->compared = uid;
-        sync->changed = TRUE;
         fs_sync_remove(mailbox, uid);
         return uid < G_MAXUINT32;
     }

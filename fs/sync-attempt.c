@@ -57,9 +57,6 @@ note_success(FsSync *sync)
     mailbox->next_uid = MAX(mailbox->next_uid, sync->target.uidnext);
     mailbox->shown_to = 0;
     fs_sync_forget_looked_up(mailbox);
-    /* The first listing is none: directories do not change by being read. */
-    if (sync->changed && mailbox->refresh.known)
-        mailbox->changed_at = g_get_real_time() / G_USEC_PER_SEC;
 }
 
 /* A server may send messages in any order: what has come does not tell that all

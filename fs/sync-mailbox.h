@@ -17,7 +17,7 @@ typedef struct {
     FsSynchroniser *synchroniser; /* NULL once that is gone */
     guint32 id;
     FsRefresh refresh;
-    gint64 changed_at; /* seconds since the epoch */
+    gint64 changed_at; /* microseconds since the epoch */
     guint attempts;
     gboolean seen;       /* in this mount, or tried */
     gboolean unusable;   /* the server has replaced it, and no id is left */
@@ -61,7 +61,6 @@ struct FsSync {
     gboolean with_header;
     gboolean can_tell; /* the server can say what changed since known */
     gboolean flags_in; /* those of the rows that were known are the target's */
-    gboolean changed;
     guint rounds;
     guint changes_noted;  /* of the connection's mailbox, when asking began */
     gboolean repeated;    /* because of them */
@@ -143,11 +142,11 @@ typedef enum {
 } FsRow;
 FsRow fs_sync_put(FsSyncMailbox *mailbox, const ImapFetch *fetch,
                   gboolean with_header);
-/* FALSE when nothing had to be changed, as for the next two. */
+/* FALSE when nothing had to be changed, as for the next one. */
 gboolean fs_sync_set_flags(FsSyncMailbox *mailbox, guint32 uid,
                            const char *flags);
 gboolean fs_sync_remove(FsSyncMailbox *mailbox, guint32 uid);
-gboolean fs_sync_remove_set(FsSyncMailbox *mailbox, const ImapUidSet *uids);
+void fs_sync_remove_set(FsSyncMailbox *mailbox, const ImapUidSet *uids);
 /* What was shown of the mailbox must not be believed any longer. */
 void fs_sync_tell_all(FsSyncMailbox *mailbox);
 

@@ -52,6 +52,15 @@ fs_sync_tell_all(FsSyncMailbox *mailbox)
                                   synchroniser->change_data);
 }
 
+/* In a mailbox that was known before: directories do not change by being read.
+ * At once, for whoever sees the change may look at the time, too. */
+static void
+note_change(FsSyncMailbox *mailbox)
+{
+    if (mailbox->refresh.known)
+        mailbox->changed_at = g_get_real_time();
+}
+
 /* ---- rows ---- */
 
 /* The index may have lost the mailbox since the synchronisation began: then
@@ -112,8 +121,10 @@ fs_sync_put(FsSyncMailbox *mailbox, const ImapFetch *fetch,
 
     mailbox->next_uid = MAX(mailbox->next_uid, (guint64)fetch->uid + 1);
     mailbox->highest = MAX(mailbox->highest, fetch->uid);
-    if (!had)
+    if (!had) {
+        note_change(mailbox);
         tell_of(mailbox, FS_CHANGE_NEW, fetch->uid);
+    }
     return had ? FS_ROW_AGAIN : FS_ROW_NEW;
 }
 
@@ -155,6 +166,7 @@ fs_sync_remove(FsSyncMailbox *mailbox, guint32 uid)
     if (!cache_index_message(fs_sync_index(mailbox), mailbox->id, uid,
                              &message))
         return FALSE;
+    note_change(mailbox);
     /* Also in a mailbox that is not known yet: a listing that streams, or a
      * look-up, may have shown it. */
     if (mailbox->synchroniser->change_func != NULL)
@@ -165,11 +177,10 @@ fs_sync_remove(FsSyncMailbox *mailbox, guint32 uid)
 }
 
 /* A server may say that billions are gone: those that are there count. */
-gboolean
+void
 fs_sync_remove_set(FsSyncMailbox *mailbox, const ImapUidSet *uids)
 {
     CacheMessage message;
-    gboolean removed = FALSE;
     guint32 first;
     guint32 last;
 
@@ -178,7 +189,6 @@ fs_sync_remove_set(FsSyncMailbox *mailbox, const ImapUidSet *uids)
         while (cache_index_next(fs_sync_index(mailbox), mailbox->id, first - 1,
                                 &message) &&
                message.uid <= last)
-            removed = fs_sync_remove(mailbox, message.uid) || removed;
+            fs_sync_remove(mailbox, message.uid);
     }
-    return removed;
 }

@@ -37,7 +37,7 @@ void fs_synchroniser_mark_stale(FsSynchroniser *synchroniser, guint32 mailbox);
  * synchroniser. */
 void fs_synchroniser_mailbox_gone(const FsMailbox *mailbox, gpointer user_data);
 
-/* Seconds since the epoch: when messages of @mailbox last came or went, as far
+/* Microseconds since the epoch: when messages of @mailbox last came or went, as far
  * as this mount has seen; 0 if none did since they are known. */
 gint64 fs_synchroniser_changed_at(FsSynchroniser *synchroniser,
                                   guint32 mailbox);

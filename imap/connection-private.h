@@ -38,3 +38,12 @@ void imap_connection_set_ready(ImapConnection *connection);
  * NULL for none. */
 void imap_connection_set_mailbox(ImapConnection *connection,
                                  const ImapMailbox *mailbox);
+
+/* From inside the continuation of the only command in flight: the server now
+ * answers it only when it is told to, so its silence is none. @end, which tells
+ * it, runs once, when somebody sends another command; not when the connection
+ * closes. It may run inside this call. */
+void imap_connection_rest(ImapConnection *connection,
+                          void (*end)(gpointer user_data), gpointer user_data);
+/* The server has answered by itself: @end does not run. */
+void imap_connection_forget_rest(ImapConnection *connection);

@@ -54,6 +54,10 @@ struct ImapConnection {
     gboolean parsing;      /* inside imap_parser_feed */
     gboolean is_backlog;   /* the network does not take what we send */
     gboolean body_unasked; /* the body under way is nobody's */
+    void (*end_rest)(gpointer user_data); /* NULL: it does not rest */
+    gpointer end_rest_data;
+    ImapUnaskedFunc unasked;
+    gpointer unasked_data;
 
     ImapOpenFunc opened;
     gpointer opened_data;
@@ -79,7 +83,7 @@ is_awaiting(gpointer user_data)
 {
     const ImapConnection *connection = user_data;
 
-    if (connection->paused)
+    if (connection->paused || connection->end_rest != NULL)
         return FALSE;
     switch (connection->state) {
     case STATE_CONNECTING:
@@ -149,6 +153,13 @@ apply_codes(ImapConnection *connection, const ImapStatus *status)
 }
 
 static void
+tell_unasked(ImapConnection *connection, const ImapResponse *response)
+{
+    if (connection->state == STATE_READY && connection->unasked != NULL)
+        connection->unasked(response, connection->unasked_data);
+}
+
+static void
 on_untagged_status(ImapConnection *connection, const ImapResponse *response)
 {
     const ImapStatus *status = response->status;
@@ -173,9 +184,11 @@ on_untagged_status(ImapConnection *connection, const ImapResponse *response)
     if (status->text[0] != '\0' && imap_status_code(status, "ALERT") != NULL &&
         imap_connection_is_encrypted(connection))
         g_message("%s says: %s", connection->settings->host, status->text);
-    if (!imap_command_queue_offer(connection->queue, response) &&
-        connection->mailbox.name != NULL)
+    if (imap_command_queue_offer(connection->queue, response))
+        return;
+    if (connection->mailbox.name != NULL)
         apply_codes(connection, status);
+    tell_unasked(connection, response);
 }
 
 static void
@@ -234,12 +247,14 @@ on_response(const ImapResponse *response, gpointer user_data)
         on_untagged_status(connection, response);
     } else {
         imap_mailbox_apply(&connection->mailbox, response);
-        if (imap_command_queue_offer(connection->queue, response))
+        if (imap_command_queue_offer(connection->queue, response)) {
             imap_watchdog_note_progress(&connection->watchdog);
-        else if (connection->login != NULL)
+        } else if (connection->login != NULL) {
             imap_login_untagged(connection->login, response);
-        else
+        } else {
             imap_mailbox_apply_unasked(&connection->mailbox, response);
+            tell_unasked(connection, response);
+        }
     }
     if (error != NULL)
         imap_connection_close(connection, error);
@@ -501,6 +516,7 @@ hang_up(ImapConnection *connection, const GError *reason)
         imap_trace_line(connection->number, FALSE, reason->message,
                         strlen(reason->message));
     connection->state = STATE_CLOSED;
+    connection->end_rest = NULL;
     connection->reason = g_error_copy(reason);
     if (connection->transport != NULL)
         connection->bytes_received =
@@ -567,6 +583,18 @@ imap_connection_set_closed(ImapConnection *connection, ImapOpenFunc closed,
 
 /* ---- commands ---- */
 
+static void
+end_rest(ImapConnection *connection)
+{
+    void (*end)(gpointer user_data) = g_steal_pointer(&connection->end_rest);
+
+    if (end == NULL)
+        return;
+    end(connection->end_rest_data);
+    imap_watchdog_begin_wait(&connection->watchdog);
+    imap_watchdog_watch(&connection->watchdog);
+}
+
 guint
 imap_connection_send(ImapConnection *connection, ImapCommand *command,
                      const ImapCommandHandler *handler, gpointer user_data)
@@ -583,8 +611,33 @@ imap_connection_send(ImapConnection *connection, ImapCommand *command,
         connection_settle(connection);
     else
         flush_queue(connection);
+    end_rest(connection);
     imap_watchdog_watch(&connection->watchdog);
     return id;
+}
+
+void
+imap_connection_rest(ImapConnection *connection,
+                     void (*end)(gpointer user_data), gpointer user_data)
+{
+    connection->end_rest = end;
+    connection->end_rest_data = user_data;
+    if (imap_command_queue_n_pending(connection->queue) > 1)
+        end_rest(connection);
+}
+
+void
+imap_connection_forget_rest(ImapConnection *connection)
+{
+    connection->end_rest = NULL;
+}
+
+void
+imap_connection_set_unasked_func(ImapConnection *connection,
+                                 ImapUnaskedFunc func, gpointer user_data)
+{
+    connection->unasked = func;
+    connection->unasked_data = user_data;
 }
 
 void
@@ -684,44 +737,6 @@ gboolean
 imap_connection_is_compressed(const ImapConnection *connection)
 {
     return connection->compressed;
-}
-
-gboolean
-imap_connection_has(const ImapConnection *connection, const char *capability)
-{
-    return imap_capabilities_has(connection->session.capabilities, capability);
-}
-
-const ImapCapabilities *
-imap_connection_capabilities(const ImapConnection *connection)
-{
-    return connection->session.capabilities;
-}
-
-gboolean
-imap_connection_is_utf8(const ImapConnection *connection)
-{
-    return connection->session.utf8;
-}
-
-gboolean
-imap_connection_has_condstore(const ImapConnection *connection)
-{
-    return connection->session.condstore || connection->session.qresync ||
-           imap_connection_has(connection, "CONDSTORE") ||
-           imap_connection_has(connection, "QRESYNC");
-}
-
-gboolean
-imap_connection_has_qresync(const ImapConnection *connection)
-{
-    return connection->session.qresync;
-}
-
-char **
-imap_connection_foreign_namespaces(const ImapConnection *connection)
-{
-    return connection->session.foreign_namespaces;
 }
 
 const ImapMailbox *

@@ -62,6 +62,15 @@ void imap_connection_cancel(ImapConnection *connection, guint id);
 void imap_connection_send_line(ImapConnection *connection, const char *line,
                                gboolean secret);
 
+/* Told of every untagged response that no command takes, while the connection
+ * is ready: what the server says on its own. Borrowed; the function may do
+ * anything but drop the last reference. */
+typedef void (*ImapUnaskedFunc)(const ImapResponse *response,
+                                gpointer user_data);
+/* At most one; NULL removes it. */
+void imap_connection_set_unasked_func(ImapConnection *connection,
+                                      ImapUnaskedFunc func, gpointer user_data);
+
 /* Hangs up. Commands end with @reason. */
 void imap_connection_close(ImapConnection *connection, const GError *reason);
 

@@ -1,0 +1,64 @@
+/* IDLE is a command like others whose continuation is the beginning of a rest.
+ * DONE goes out only after the "+": some servers stall if both come in one
+ * piece. */
+#include "imap/idle.h"
+
+#include "imap/connection-private.h"
+
+typedef struct {
+    ImapConnection *connection; /* borrowed: it outlives its commands */
+    gboolean begun;
+    const ImapIdleHandler *handler;
+    gpointer user_data;
+} Idle;
+
+static void
+send_done(gpointer user_data)
+{
+    Idle *idle = user_data;
+
+    imap_connection_send_line(idle->connection, "DONE", FALSE);
+}
+
+static void
+on_continuation(const char *text, gpointer user_data)
+{
+    Idle *idle = user_data;
+
+    /* A second one means nothing. */
+    if (idle->begun)
+        return;
+    idle->begun = TRUE;
+    imap_connection_rest(idle->connection, send_done, idle);
+    idle->handler->begun(idle->user_data);
+}
+
+static void
+on_done(const ImapStatus *status, const GError *error, gpointer user_data)
+{
+    Idle *idle = user_data;
+
+    /* A server may end it itself. */
+    imap_connection_forget_rest(idle->connection);
+    idle->handler->done(error, idle->user_data);
+    g_free(idle);
+}
+
+static const ImapCommandHandler idle_handler = {
+    .continuation = on_continuation,
+    .done = on_done,
+};
+
+void
+imap_idle_start(ImapConnection *connection, const ImapIdleHandler *handler,
+                gpointer user_data)
+{
+    Idle *idle = g_new0(Idle, 1);
+    ImapCommand *command = imap_command_new("IDLE");
+
+    idle->connection = connection;
+    idle->handler = handler;
+    idle->user_data = user_data;
+    imap_command_set_exclusive(command);
+    imap_connection_send(connection, command, &idle_handler, idle);
+}

@@ -45,7 +45,8 @@ is_on(const ImapWorker *worker, const char *mailbox)
 static gboolean
 is_idle(const ImapWorker *worker)
 {
-    return imap_worker_is_usable(worker) && worker->n_leases == 0;
+    return imap_worker_is_usable(worker) && worker->n_leases == 0 &&
+           !worker->listens;
 }
 
 /* Whether it is what somebody who fetches much has beside him. */
@@ -80,7 +81,7 @@ imap_pool_begin_round(ImapPool *pool, ImapPoolRound *round)
         ImapWorker *worker = worker_at(pool, i);
 
         worker->reserved = FALSE;
-        if (worker->state != IMAP_WORKER_OPENING)
+        if (worker->state != IMAP_WORKER_OPENING || worker->listens)
             continue;
         round->n_opening++;
         if (round->now - worker->since >= PATIENCE_US)
@@ -154,6 +155,8 @@ look(ImapPoolRound *round, const ImapPoolRequest *request, Found *found)
     for (guint i = 0; i < pool->workers->len; i++) {
         ImapWorker *worker = worker_at(pool, i);
 
+        if (worker->listens)
+            continue;
         found->coming = found->coming || will_serve(worker, request);
         if (!imap_worker_is_usable(worker) || worker->reserved)
             continue;
@@ -196,12 +199,28 @@ switch_to(ImapPoolRound *round, ImapWorker *worker,
                        known_of(round->pool, request));
 }
 
+guint
+imap_pool_room(const ImapPool *pool)
+{
+    guint limit = pool->allowance.limit;
+    gboolean shares = pool->listener != NULL && pool->pushes && limit > 1;
+
+    return shares ? limit - 1 : limit;
+}
+
+/* How many there are that serve requests. */
+static guint
+n_serving(const ImapPool *pool)
+{
+    return pool->workers->len - (pool->listening != NULL);
+}
+
 static gboolean
 open_another(ImapPoolRound *round)
 {
     ImapPool *pool = round->pool;
 
-    if (pool->workers->len >= pool->allowance.limit)
+    if (n_serving(pool) >= imap_pool_room(pool))
         return FALSE;
     g_ptr_array_add(pool->workers,
                     imap_worker_new(pool->settings, pool->line_rate,
@@ -271,6 +290,8 @@ has_spare(const ImapPool *pool, const ImapWorker *bulk)
     for (guint i = 0; i < pool->workers->len; i++) {
         const ImapWorker *worker = worker_at(pool, i);
 
+        if (worker->listens)
+            continue;
         if (worker->state == IMAP_WORKER_OPENING)
             return TRUE;
         if (worker != bulk && worker->n_bulk == 0 &&
@@ -350,7 +371,7 @@ imap_pool_retire_idle(ImapPoolRound *round)
     guint n_left = 0;
 
     for (guint i = 0; i < pool->workers->len; i++)
-        n_left += !worker_at(pool, i)->leaving;
+        n_left += !worker_at(pool, i)->leaving && !worker_at(pool, i)->listens;
     for (guint i = 0; i < pool->workers->len; i++) {
         ImapWorker *worker = worker_at(pool, i);
         gint64 until =

@@ -34,6 +34,13 @@ struct ImapPool {
     gint64 retry_at;      /* microseconds, monotonic */
     gint64 spare_at;      /* the same: no spare is made ready before */
     gint64 last_progress; /* microseconds, monotonic */
+    const ImapListenerHandler *listener; /* NULL: nobody wants to listen */
+    gpointer listener_data;
+    gint64 listen_at; /* microseconds, monotonic: not before */
+    gboolean listener_hurries;
+    ImapWorker *listening; /* its connection, or NULL; borrowed from workers */
+    gboolean pushes;       /* the server offers something to listen to */
+    guint listener_failures; /* in a row, while the server talked to us */
     ImapChangeFunc change_func;
     gpointer change_data;
     gboolean logging_out;
@@ -48,6 +55,9 @@ typedef enum {
     IMAP_CHOICE_COMING, /* a connection is on its way */
     IMAP_CHOICE_STUCK,  /* everything is in use */
 } ImapChoice;
+
+/* Has all requests looked at soon. */
+void imap_pool_wake(ImapPool *pool);
 
 /* One look at all requests, in their order. */
 typedef struct {
@@ -66,7 +76,26 @@ void imap_pool_begin_round(ImapPool *pool, ImapPoolRound *round);
 ImapChoice imap_pool_choose(ImapPoolRound *round,
                             const ImapPoolRequest *request,
                             ImapWorker **granted);
+/* How many connections that serve requests there may be. */
+guint imap_pool_room(const ImapPool *pool);
 /* When all requests have been looked at: has a connection ready beside each
  * that is held for much, and gives up those that nobody has used for long. */
 void imap_pool_keep_spares(ImapPoolRound *round);
 void imap_pool_retire_idle(ImapPoolRound *round);
+
+/* ---- pool-listener.c ---- */
+
+/* When all requests have been looked at: opens the listener's connection, or
+ * makes room for it, if somebody wants to listen and there may be one. */
+void imap_pool_open_listener(ImapPoolRound *round);
+/* @worker, the listener's, is open. */
+void imap_pool_listener_opened(ImapPool *pool, ImapWorker *worker);
+/* Whether @error, by which @worker, the listener's, could not be opened, means
+ * that it was one too many. It is none of the workers any more. */
+gboolean imap_pool_is_listener_refused(ImapPool *pool, const ImapWorker *worker,
+                                       const GError *error);
+/* It has ended, or could not be opened, and is none of the workers any more. */
+void imap_pool_listener_ended(ImapPool *pool, const GError *error);
+/* Gives the listener's connection up, for @reason, so that a request can have
+ * it. FALSE: there is none. */
+gboolean imap_pool_give_up_listener(ImapPool *pool, const GError *reason);

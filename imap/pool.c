@@ -50,8 +50,6 @@ struct ImapLease {
     gboolean fresh;
 };
 
-static void pool_wake(ImapPool *pool);
-
 static void
 request_free(ImapPoolRequest *request)
 {
@@ -152,8 +150,10 @@ static void
 remove_worker(ImapPool *pool, ImapWorker *worker)
 {
     note_server(pool, worker);
+    if (pool->listening == worker)
+        pool->listening = NULL;
     g_ptr_array_remove_fast(pool->workers, worker);
-    pool_wake(pool);
+    imap_pool_wake(pool);
 }
 
 /* One connection more than the server likes. */
@@ -170,24 +170,51 @@ shrink(ImapPool *pool, const GError *error)
 }
 
 static void
+note_opened(ImapPool *pool, ImapWorker *worker)
+{
+    g_clear_error(&pool->last_error);
+    imap_allowance_opened(&pool->allowance, pool->workers->len,
+                          g_get_monotonic_time());
+    pool->pushes = imap_connection_has(worker->connection, "NOTIFY") ||
+                   imap_connection_has(worker->connection, "IDLE");
+    imap_pool_wake(pool);
+    if (worker->listens)
+        imap_pool_listener_opened(pool, worker);
+    else if (pool->listener_hurries)
+        pool->listen_at = 0;
+}
+
+/* The listener's connection could not be opened. */
+static void
+note_listener_failure(ImapPool *pool, const ImapWorker *worker,
+                      const GError *error)
+{
+    if (imap_pool_is_listener_refused(pool, worker, error))
+        shrink(pool, error);
+    else if (pool->workers->len == 0)
+        note_failure(pool, error);
+    imap_pool_listener_ended(pool, error);
+}
+
+static void
 on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
 {
     ImapPool *pool = user_data;
+    g_autoptr(ImapWorker) held = imap_worker_ref(worker);
 
     if (error == NULL) {
-        g_clear_error(&pool->last_error);
-        imap_allowance_opened(&pool->allowance, pool->workers->len,
-                              g_get_monotonic_time());
-        pool_wake(pool);
+        note_opened(pool, worker);
         return;
     }
     remove_worker(pool, worker);
-    if (pool->logging_out)
+    if (pool->logging_out || held->leaving)
         return;
-    if (pool->workers->len > 0)
-        shrink(pool, error);
-    else
+    if (held->listens)
+        note_listener_failure(pool, held, error);
+    else if (pool->workers->len == 0)
         note_failure(pool, error);
+    else if (pool->workers->len > 1 || !imap_pool_give_up_listener(pool, error))
+        shrink(pool, error);
 }
 
 static void
@@ -196,7 +223,7 @@ on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
 {
     ImapPool *pool = user_data;
 
-    pool_wake(pool);
+    imap_pool_wake(pool);
     if (error == NULL)
         return;
     pool->spare_at = g_get_monotonic_time() + SPARE_DELAY_US;
@@ -233,10 +260,13 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
     ImapPool *pool = user_data;
     gboolean served = worker->served;
     gboolean leaving = worker->leaving;
+    gboolean listens = worker->listens;
 
     g_debug("a connection ended: %s", error->message);
     remove_worker(pool, worker);
-    if (leaving)
+    if (listens)
+        imap_pool_listener_ended(pool, error);
+    if (leaving || listens)
         return;
     if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT))
         give_up_idle(pool, error);
@@ -279,7 +309,7 @@ on_wake(gpointer user_data)
     ImapPool *pool = user_data;
 
     pool->wake_source = 0;
-    pool_wake(pool);
+    imap_pool_wake(pool);
     return G_SOURCE_REMOVE;
 }
 
@@ -378,23 +408,26 @@ on_dispatch(gpointer user_data)
     if (is_put_off(pool)) {
         g_autoptr(GError) error = g_error_copy(pool->last_error);
 
+        if (pool->listener != NULL)
+            set_wake(pool, pool->retry_at);
         fail_waiting(pool, is_any, NULL, error);
         return G_SOURCE_REMOVE;
     }
     imap_pool_begin_round(pool, &round);
     if (grant_one(&round)) {
         /* That may have changed anything. */
-        pool_wake(pool);
+        imap_pool_wake(pool);
         return G_SOURCE_REMOVE;
     }
+    imap_pool_open_listener(&round);
     imap_pool_keep_spares(&round);
     imap_pool_retire_idle(&round);
     set_wake(pool, round.wake_at);
     return G_SOURCE_REMOVE;
 }
 
-static void
-pool_wake(ImapPool *pool)
+void
+imap_pool_wake(ImapPool *pool)
 {
     if (pool->dispatch_source == 0)
         pool->dispatch_source =
@@ -501,7 +534,7 @@ imap_pool_acquire_wish(ImapPool *pool, const ImapWish *wish, ImapLeaseFunc func,
     if (pool->deadline_source == 0)
         pool->deadline_source = g_timeout_add(
             MIN(1000, pool->settings->timeout_ms / 4 + 1), on_deadline, pool);
-    pool_wake(pool);
+    imap_pool_wake(pool);
 }
 
 void
@@ -537,7 +570,7 @@ imap_lease_release(ImapLease *lease)
     lease->worker->since = g_get_monotonic_time();
     note_server(lease->pool, lease->worker);
     tell_changes(lease->pool, lease->worker);
-    pool_wake(lease->pool);
+    imap_pool_wake(lease->pool);
     imap_worker_unref(lease->worker);
     g_free(lease);
 }
@@ -547,7 +580,7 @@ imap_pool_set_idle(ImapPool *pool, guint idle_ms, guint last_idle_ms)
 {
     pool->idle_us = idle_ms * (gint64)G_TIME_SPAN_MILLISECOND;
     pool->last_idle_us = last_idle_ms * (gint64)G_TIME_SPAN_MILLISECOND;
-    pool_wake(pool);
+    imap_pool_wake(pool);
 }
 
 void
@@ -593,5 +626,5 @@ imap_pool_log_out(ImapPool *pool, GSourceFunc done, gpointer user_data)
 
         imap_connection_logout(worker->connection);
     }
-    pool_wake(pool);
+    imap_pool_wake(pool);
 }

@@ -82,6 +82,30 @@ typedef void (*ImapChangeFunc)(const char *mailbox, gpointer user_data);
 void imap_pool_set_change_func(ImapPool *pool, ImapChangeFunc func,
                                gpointer user_data);
 
+/* One connection that serves no requests: who has it listens to what the server
+ * says on its own. It counts as one of the pool's, so there is none while the
+ * server lets us have but one; it is the first to be given up when a request
+ * finds no other; and it keeps no other open. */
+typedef struct {
+    /* @connection (borrowed) is ready, nothing is selected. */
+    void (*opened)(ImapConnection *connection, gpointer user_data);
+    /* It could not be opened, or has ended; or it has been given up:
+     * IMAP_ERROR_LIMIT. Nobody listens now. */
+    void (*ended)(const GError *error, gpointer user_data);
+} ImapListenerHandler;
+
+/* Opens one as soon as there may be one, and a server is known that offers
+ * anything to listen to (NOTIFY, IDLE); not before @wait_ms have passed or,
+ * with
+ * @hurries, another connection could be opened, which shows that the server is
+ * there. Nobody listens yet. The functions of @handler run from the main loop,
+ * never inside this call. */
+void imap_pool_listen(ImapPool *pool, guint wait_ms, gboolean hurries,
+                      const ImapListenerHandler *handler, gpointer user_data);
+/* @handler is not called any more, and its connection is logged out. Does
+ * nothing when nobody listens. */
+void imap_pool_stop_listening(ImapPool *pool);
+
 /* Logs every connection out; @done runs from the main loop when they have
  * ended. Nothing may be acquired any more. */
 void imap_pool_log_out(ImapPool *pool, GSourceFunc done, gpointer user_data);

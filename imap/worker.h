@@ -48,6 +48,7 @@ struct ImapWorker {
     gboolean is_spare; /* was selected for nobody */
     gboolean borrowed; /* was a spare, and was switched for who had no other */
     gboolean leaving;  /* is being logged out */
+    gboolean listens;  /* is the listener's, and nobody else's */
     guint changes_seen;
 
     /* Its own. */
@@ -63,6 +64,7 @@ ImapWorker *imap_worker_new(const ImapSettings *settings, ImapLineRate *rate,
 ImapWorker *imap_worker_ref(ImapWorker *worker);
 /* The last one hangs up. Accepts NULL. */
 void imap_worker_unref(ImapWorker *worker);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapWorker, imap_worker_unref)
 /* Calls nothing back any more, and lets go of a reference. */
 void imap_worker_drop(ImapWorker *worker);
 

@@ -8,6 +8,7 @@
 #include "fs/kernel-cache.h"
 #include "fs/message-bodies.h"
 #include "fs/operation.h"
+#include "fs/watcher.h"
 #include "fs/xattr.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@ struct FsHandlers {
     FsNameSpace *names;
     FsFileHandlers *files;
     FsKernelCache *kernel_cache;
+    FsWatcher *watcher;  /* NULL before the mount is up, and once it ends */
     GByteArray *portion; /* where parts of listings are put together */
 };
 
@@ -426,6 +428,7 @@ fs_handlers_free(FsHandlers *handlers)
     if (handlers == NULL)
         return;
     fs_file_handlers_free(handlers->files);
+    fs_watcher_free(handlers->watcher);
     fs_kernel_cache_free(handlers->kernel_cache);
     g_byte_array_unref(handlers->portion);
     g_free(handlers);
@@ -439,9 +442,17 @@ fs_handlers_attach(FsHandlers *handlers, struct fuse_session *fuse)
 }
 
 void
+fs_handlers_watch(FsHandlers *handlers)
+{
+    handlers->watcher =
+        fs_watcher_new(handlers->account, handlers->kernel_cache);
+}
+
+void
 fs_handlers_stop(FsHandlers *handlers, int error_number,
                  void (*stopped)(gpointer user_data), gpointer user_data)
 {
+    g_clear_pointer(&handlers->watcher, fs_watcher_free);
     fs_operation_fail_all(error_number);
     fs_kernel_cache_stop(handlers->kernel_cache, stopped, user_data);
 }

@@ -18,6 +18,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsHandlers, fs_handlers_free)
 
 /* Before the first request: tells @handlers the session that they serve. */
 void fs_handlers_attach(FsHandlers *handlers, struct fuse_session *fuse);
+/* The mount is up: changes on the server are watched for from now on. */
+void fs_handlers_watch(FsHandlers *handlers);
 /* For the end: what waits fails with @error_number, and so does what would
  * wait. Calls @stopped from the main loop when the session may be unmounted;
  * the loop must go on until then. */

@@ -58,6 +58,8 @@ struct FsKernelCache {
     FsNameSpace *names;
     FsNotifier *notifier; /* NULL until attached */
     FsUpkeep *upkeep;
+    FsKernelCacheUseFunc use_func;
+    gpointer use_data;
     GHashTable *directories; /* &Directory.inode -> Directory, owned */
     GPtrArray *changed; /* of Directory, borrowed: with something to tell */
     guint64 last_state;
@@ -300,8 +302,33 @@ fs_kernel_cache_use(FsKernelCache *cache, guint32 mailbox)
         mailbox != FS_MAILBOX_TREE_ROOT && is_all_known(cache, mailbox))
         fs_synchroniser_need_messages(synchroniser, mailbox,
                                       g_get_monotonic_time());
-    if (mailbox != FS_MAILBOX_TREE_ROOT)
-        fs_upkeep_use(cache->upkeep, FS_MAILBOX_TREE_ROOT);
+    if (mailbox == FS_MAILBOX_TREE_ROOT)
+        return;
+    fs_upkeep_use(cache->upkeep, FS_MAILBOX_TREE_ROOT);
+    if (cache->use_func != NULL)
+        cache->use_func(mailbox, cache->use_data);
+}
+
+gboolean
+fs_kernel_cache_is_used(const FsKernelCache *cache, guint32 mailbox)
+{
+    return !cache->stopped && fs_upkeep_is_used(cache->upkeep, mailbox);
+}
+
+void
+fs_kernel_cache_foreach_used(const FsKernelCache *cache,
+                             FsKernelCacheUseFunc func, gpointer user_data)
+{
+    if (!cache->stopped)
+        fs_upkeep_foreach(cache->upkeep, func, user_data);
+}
+
+void
+fs_kernel_cache_set_use_func(FsKernelCache *cache, FsKernelCacheUseFunc func,
+                             gpointer user_data)
+{
+    cache->use_func = func;
+    cache->use_data = user_data;
 }
 
 double

@@ -33,6 +33,19 @@ void fs_kernel_cache_free(FsKernelCache *cache);
 /* A request has to do with @mailbox (0: the top directory). */
 void fs_kernel_cache_use(FsKernelCache *cache, guint32 mailbox);
 
+/* Whether @mailbox is in use, and so has to be kept as the server has it; and
+ * all that are, the list of mailboxes (0) among them. */
+gboolean fs_kernel_cache_is_used(const FsKernelCache *cache, guint32 mailbox);
+typedef void (*FsKernelCacheUseFunc)(guint32 mailbox, gpointer user_data);
+void fs_kernel_cache_foreach_used(const FsKernelCache *cache,
+                                  FsKernelCacheUseFunc func,
+                                  gpointer user_data);
+/* Told of every request that has to do with a mailbox. At most one; NULL
+ * removes it. */
+void fs_kernel_cache_set_use_func(FsKernelCache *cache,
+                                  FsKernelCacheUseFunc func,
+                                  gpointer user_data);
+
 /* Seconds that the kernel may believe the name and the attributes of @entry. */
 double fs_kernel_cache_validity(FsKernelCache *cache, const FsEntry *entry);
 

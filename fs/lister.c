@@ -138,6 +138,12 @@ fs_lister_need(FsLister *lister, gint64 since)
     return need;
 }
 
+gboolean
+fs_lister_is_under_way(const FsLister *lister)
+{
+    return fs_refresh_is_under_way(&lister->refresh);
+}
+
 /* ---- explaining a refusal ---- */
 
 typedef struct {

@@ -16,6 +16,9 @@ void fs_lister_free(FsLister *lister); /* accepts NULL */
  * (see fs/refresh.h); else what to wait for. Borrowed. */
 FsNeed *fs_lister_need(FsLister *lister, gint64 since);
 
+/* Whether the server is being asked for the list. */
+gboolean fs_lister_is_under_way(const FsLister *lister);
+
 /* The error to report for @mailbox, whose selection failed with @error: many
  * servers refuse a mailbox that is no longer there without saying that this is
  * the reason. Asks for the list again if that may be so, and calls @func from

@@ -132,6 +132,7 @@ serve(Mount *mount)
         fs_log_use_syslog();
         fs_background_detach();
     }
+    fs_handlers_watch(mount->handlers);
     g_main_loop_run(mount->loop);
     fs_handlers_stop(mount->handlers, ENETDOWN, on_stopped, mount);
     while (!mount->stopped)

@@ -325,6 +325,24 @@ fs_synchroniser_mark_stale(FsSynchroniser *synchroniser, guint32 id)
     fs_sync_forget_looked_up(mailbox);
 }
 
+FsNeed *
+fs_synchroniser_freshen(FsSynchroniser *synchroniser, guint32 id,
+                        gboolean *begun)
+{
+    FsSyncMailbox *mailbox =
+        g_hash_table_lookup(synchroniser->mailboxes, GUINT_TO_POINTER(id));
+    gboolean under_way;
+
+    if (mailbox == NULL)
+        return NULL;
+    under_way = fs_refresh_is_under_way(&mailbox->refresh);
+    fs_synchroniser_mark_stale(synchroniser, id);
+    if (!fs_sync_is_known(mailbox) && !under_way)
+        return NULL;
+    *begun = !under_way;
+    return fs_synchroniser_need_messages(synchroniser, id, FS_NOW);
+}
+
 void
 fs_synchroniser_message_gone(FsSynchroniser *synchroniser, guint32 id,
                              guint32 uid)

@@ -33,12 +33,18 @@ gboolean fs_synchroniser_is_another(const CacheMailbox *known,
 /* Something has changed in @mailbox: who wants it fresh asks again. */
 void fs_synchroniser_mark_stale(FsSynchroniser *synchroniser, guint32 mailbox);
 
+/* The same, and asks for it now if the messages of @mailbox are known, or being
+ * asked for. What to wait for (borrowed); NULL: nothing is being asked for.
+ * *@begun: asking has begun inside this call, and so misses nothing. */
+FsNeed *fs_synchroniser_freshen(FsSynchroniser *synchroniser, guint32 mailbox,
+                                gboolean *begun);
+
 /* A FsMailboxGoneFunc: the tree holds @mailbox no longer. @user_data is the
  * synchroniser. */
 void fs_synchroniser_mailbox_gone(const FsMailbox *mailbox, gpointer user_data);
 
-/* Microseconds since the epoch: when messages of @mailbox last came or went, as far
- * as this mount has seen; 0 if none did since they are known. */
+/* Microseconds since the epoch: when messages of @mailbox last came or went, as
+ * far as this mount has seen; 0 if none did since they are known. */
 gint64 fs_synchroniser_changed_at(FsSynchroniser *synchroniser,
                                   guint32 mailbox);
 

@@ -168,6 +168,19 @@ fs_upkeep_is_used(const FsUpkeep *upkeep, guint32 mailbox)
 }
 
 void
+fs_upkeep_foreach(const FsUpkeep *upkeep,
+                  void (*func)(guint32 mailbox, gpointer user_data),
+                  gpointer user_data)
+{
+    GHashTableIter iter;
+    gpointer mailbox;
+
+    g_hash_table_iter_init(&iter, upkeep->last_uses);
+    while (g_hash_table_iter_next(&iter, &mailbox, NULL))
+        func(GPOINTER_TO_UINT(mailbox), user_data);
+}
+
+void
 fs_upkeep_drop(FsUpkeep *upkeep, guint32 mailbox)
 {
     g_hash_table_remove(upkeep->last_uses, GUINT_TO_POINTER(mailbox));

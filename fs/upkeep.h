@@ -28,5 +28,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsUpkeep, fs_upkeep_free)
  * what is known of it may be old. */
 gboolean fs_upkeep_use(FsUpkeep *upkeep, guint32 mailbox);
 gboolean fs_upkeep_is_used(const FsUpkeep *upkeep, guint32 mailbox);
+/* Calls @func with all that are in use, the list (0) among them; @func changes
+ * nothing here. */
+void fs_upkeep_foreach(const FsUpkeep *upkeep,
+                       void (*func)(guint32 mailbox, gpointer user_data),
+                       gpointer user_data);
 /* It is gone. */
 void fs_upkeep_drop(FsUpkeep *upkeep, guint32 mailbox);

@@ -33,6 +33,17 @@ count_said(const FsSync *sync)
     return imap_connection_mailbox(connection_of(sync))->exists;
 }
 
+/* How many there were when the server had found @found. */
+static guint64
+count_said_then(const FsSync *sync, const ImapUidSet *found)
+{
+    const ImapMailbox *mailbox = imap_connection_mailbox(connection_of(sync));
+
+    /* Some servers do not answer a search that finds nothing. */
+    return imap_uid_set_count(found) > 0 ? mailbox->exists_searched
+                                         : mailbox->exists;
+}
+
 /* A server may refuse a whole FETCH because one message was expunged meanwhile
  * (RFC 2180, section 4.1.2): who looks again is told which. */
 static gboolean
@@ -65,10 +76,25 @@ is_overtaken(FsSync *sync)
     return TRUE;
 }
 
+/* While others change the mailbox all the time it is never known as it is, but
+ * as it was when it was searched; what came later is for the next time. */
+static gboolean
+is_complete(FsSync *sync)
+{
+    guint64 count = count_there(sync);
+
+    if (count == count_said(sync))
+        return TRUE;
+    if (!sync->searched || count != sync->n_found)
+        return FALSE;
+    fs_refresh_mark_stale(&sync->mailbox->refresh);
+    return TRUE;
+}
+
 void
 fs_sync_check(FsSync *sync)
 {
-    if (count_there(sync) != count_said(sync) || is_overtaken(sync))
+    if (!is_complete(sync) || is_overtaken(sync))
         fs_sync_start_round(sync);
     else if (!sync->flags_in && sync->can_tell)
         fs_sync_fetch_changes(sync, FALSE);
@@ -315,7 +341,7 @@ on_searched(const ImapUidSet *found, const GError *error, gpointer user_data)
         fs_sync_fail(sync, error);
     } else if (is_overtaken(sync)) {
         search(sync);
-    } else if (imap_uid_set_count(found) != count_said(sync)) {
+    } else if (imap_uid_set_count(found) != count_said_then(sync, found)) {
         /* It has just changed, or the server does not tell of changes in a
          * mailbox that stays selected: select it anew. */
         if (sync->rounds < MAX_ROUNDS)
@@ -325,6 +351,8 @@ on_searched(const ImapUidSet *found, const GError *error, gpointer user_data)
     } else if (imap_uid_set_count(found) > FS_SYNC_MAX_MESSAGES) {
         fs_sync_finish_incomplete(sync, "it has no end");
     } else {
+        sync->searched = TRUE;
+        sync->n_found = imap_uid_set_count(found);
         sync->found = copy_set(found);
         sync->missing = imap_uid_set_new();
         sync->range = 0;
@@ -337,6 +365,7 @@ on_searched(const ImapUidSet *found, const GError *error, gpointer user_data)
 static void
 search(FsSync *sync)
 {
+    sync->searched = FALSE;
     fs_sync_note_changes(sync);
     imap_request_search(connection_of(sync), NULL, on_searched,
                         g_rc_box_acquire(sync));

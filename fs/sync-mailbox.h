@@ -85,6 +85,8 @@ struct FsSync {
     ImapConnection *paused; /* a reference; NULL: it is not */
 
     /* Which UIDs exist, and how far that was compared with the index. */
+    gboolean searched; /* @n_found agreed with EXISTS */
+    guint64 n_found;   /* by the last search */
     ImapUidSet *found;
     ImapUidSet *missing;
     guint range;

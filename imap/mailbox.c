@@ -25,7 +25,9 @@ imap_mailbox_apply(ImapMailbox *mailbox, const ImapResponse *response)
 
     if (mailbox->name == NULL)
         return;
-    if (response->type == IMAP_RESPONSE_EXISTS) {
+    if (response->type == IMAP_RESPONSE_SEARCH) {
+        mailbox->exists_searched = mailbox->exists;
+    } else if (response->type == IMAP_RESPONSE_EXISTS) {
         mailbox->exists = response->number;
         mailbox->changes++;
     } else if (response->type == IMAP_RESPONSE_EXPUNGE) {

@@ -11,16 +11,18 @@ typedef struct {
     guint64 highestmodseq; /* 0: the server did not say, or has none */
     gboolean nomodseq;     /* it says that it has none */
     guint64 exists;
-    gboolean read_only; /* it cannot be anything else */
-    guint changes;      /* goes up when messages come or go */
-    guint flag_changes; /* goes up when the server tells flags unasked */
+    guint64 exists_searched; /* the same when the last SEARCH was answered: what
+                                follows that before its OK is told behind it */
+    gboolean read_only;      /* it cannot be anything else */
+    guint changes;           /* goes up when messages come or go */
+    guint flag_changes;      /* goes up when the server tells flags unasked */
 } ImapMailbox;
 
 /* Takes over the codes of an OK that concern the mailbox. */
 void imap_mailbox_apply_codes(ImapMailbox *mailbox, const ImapStatus *status);
 
-/* Takes over EXISTS, EXPUNGE and VANISHED; others, and all while no mailbox is
- * selected, are passed over. */
+/* Takes over EXISTS, EXPUNGE and VANISHED, and notes a SEARCH; others, and all
+ * while no mailbox is selected, are passed over. */
 void imap_mailbox_apply(ImapMailbox *mailbox, const ImapResponse *response);
 /* Counts the flags of a response that no command has taken. */
 void imap_mailbox_apply_unasked(ImapMailbox *mailbox,

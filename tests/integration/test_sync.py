@@ -121,6 +121,38 @@ for server in SERVERS:
         else:
             case.expect(not flags, flags)
 
+    @tap.test(name=f'mailbox_that_never_rests_is_listed_{server}',
+              arguments=(server,))
+    def restless(case, kind):
+        """Each search is followed by news, before its OK."""
+        scene = Scene(case, [simple_mailbox(count=50, size=500)], timeout=10,
+                      capabilities=SERVERS[kind], options={'poll': 1})
+        scene.server.tells = True
+        scene.start()
+        listed(case, scene)
+
+        def search(line, command):
+            found, ok, tag = line.default(command).rpartition(
+                command.tag.encode() + b' OK')
+            scene.inbox.add(Message(scene.inbox.uidnext,
+                                    make_message(scene.inbox.uidnext, 500)))
+            line.send(found + line.news() + ok + tag)
+
+        scene.server.hooks['UID SEARCH'] = search
+        for _ in range(3):
+            # The count does not come out: it has to search.
+            scene.inbox.remove(scene.inbox.present[0].uid)
+            scene.server.drop_connections()
+            scene.inbox.modseq = 1
+            stale()
+            there = {m.uid for m in scene.inbox.present}
+            result = run('ls', '-f', scene.path('INBOX'), limit=20)
+            uids = {int(name[:-4]) for name in names(result)
+                    if name.endswith('.eml')}
+            case.expect(result.clean and there <= uids, result,
+                        sorted(there - uids))
+        case.expect(scene.server.saw('UID SEARCH*'), 'it never searched')
+
     @tap.test(name=f'changes_are_seen_on_a_line_that_stays_{server}',
               arguments=(server,))
     def changed_told(case, kind):

@@ -66,6 +66,29 @@ use_is_checked_again_and_again(void **state)
 }
 
 static void
+add_used(guint32 mailbox, gpointer user_data)
+{
+    *(guint *)user_data += 1u << mailbox;
+}
+
+static void
+all_in_use_are_told(void **state)
+{
+    Server server = {0};
+    g_autoptr(FsUpkeep) upkeep = fs_upkeep_new(LONG, LONG, check, &server);
+    guint used = 0;
+
+    fs_upkeep_foreach(upkeep, add_used, &used);
+    assert_int_equal(used, 0);
+    fs_upkeep_use(upkeep, 0);
+    fs_upkeep_use(upkeep, 3);
+    fs_upkeep_use(upkeep, 5);
+    fs_upkeep_drop(upkeep, 5);
+    fs_upkeep_foreach(upkeep, add_used, &used);
+    assert_int_equal(used, 1 + 8);
+}
+
+static void
 unused_mailbox_leaves_no_timer(void **state)
 {
     Server server = {0};
@@ -167,6 +190,7 @@ main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(use_is_checked_again_and_again),
+        cmocka_unit_test(all_in_use_are_told),
         cmocka_unit_test(unused_mailbox_leaves_no_timer),
         cmocka_unit_test(few_checks_are_under_way_at_a_time),
         cmocka_unit_test(failed_check_is_made_again),

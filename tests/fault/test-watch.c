@@ -1,0 +1,623 @@
+/* What is listened to, and that a server which refuses, stalls or hangs up is
+ * not asked again and again. */
+#include "imap/watch.h"
+#include "pool-fixture.h"
+
+#define LOGIN_WITH(words)                                                      \
+    "S:* PREAUTH in", "C:i1 CAPABILITY", "S:* CAPABILITY IMAP4rev1 " words,    \
+        "S:i1 OK"
+#define NOTIFY_LINE                                                            \
+    " NOTIFY SET (personal (MailboxName SubscriptionChange MessageNew "        \
+    "MessageExpunge FlagChange))"
+#define IDLE_ON(n, m, mailbox) EXAMINE(n, mailbox), "C:i" #m " IDLE"
+
+/* What happened, as words: "+INBOX", "+*", "-" when it was lost, and of what
+ * was told, "status Name", "list Name", "INBOX:exists" and so on. */
+typedef struct {
+    Fixture f;
+    Wish first; /* the connection by which the server becomes known */
+    ImapWatch *watch;
+    GString *log;
+    GString *awaited;
+    gboolean found;
+} Scene;
+
+static void
+note(Scene *scene, const char *name, const char *mark, const char *what)
+{
+    g_string_append_printf(scene->log, "%s%s%s ", name, mark, what);
+    if (scene->awaited->len > 0 &&
+        strstr(scene->log->str, scene->awaited->str) != NULL)
+        scene->found = TRUE;
+}
+
+static void
+on_begun(const char *mailbox, gpointer user_data)
+{
+    note(user_data, "+", mailbox != NULL ? mailbox : "*", "");
+}
+
+static void
+on_lost(const GError *error, gpointer user_data)
+{
+    note(user_data, "-", "", "");
+}
+
+static void
+on_told(const char *mailbox, const ImapResponse *response, gpointer user_data)
+{
+    Scene *scene = user_data;
+
+    switch ((int)response->type) {
+    case IMAP_RESPONSE_MAILBOX_STATUS:
+        note(scene, "status", " ", response->mailbox_status->name);
+        break;
+    case IMAP_RESPONSE_LIST:
+        note(scene, "list", " ", response->list->name);
+        break;
+    case IMAP_RESPONSE_EXISTS:
+        note(scene, mailbox, ":", "exists");
+        break;
+    case IMAP_RESPONSE_EXPUNGE:
+        note(scene, mailbox, ":", "expunge");
+        break;
+    case IMAP_RESPONSE_FETCH:
+        note(scene, mailbox, ":", "fetch");
+        break;
+    default:
+        note(scene, mailbox, ":", "other");
+        break;
+    }
+}
+
+static const ImapWatchHandler watch_handler = {
+    .begun = on_begun,
+    .told = on_told,
+    .lost = on_lost,
+};
+
+/* A pool that has one connection, and a watch. */
+static void
+begin(Scene *scene, const char *const *const *scripts, guint max_connections,
+      guint timeout_ms)
+{
+    *scene = (Scene){0};
+    scene->log = g_string_new(NULL);
+    scene->awaited = g_string_new(NULL);
+    start(&scene->f, scripts, max_connections, timeout_ms);
+    ask(&scene->f, &scene->first, NULL);
+    get(&scene->f, &scene->first);
+    release(&scene->first);
+    scene->watch = imap_watch_new(scene->f.pool, &watch_handler, scene);
+    assert_string_equal(scene->log->str, "");
+}
+
+static void
+end(Scene *scene)
+{
+    imap_watch_free(scene->watch);
+    stop(&scene->f);
+    g_string_free(scene->log, TRUE);
+    g_string_free(scene->awaited, TRUE);
+}
+
+static void
+wait_log(Scene *scene, const char *words)
+{
+    g_string_assign(scene->awaited, words);
+    scene->found = strstr(scene->log->str, words) != NULL;
+    wait_for(&scene->found);
+    g_string_truncate(scene->awaited, 0);
+}
+
+static void
+assert_is_telling(Scene *scene, gboolean telling, const char *wanted)
+{
+    const char *mailbox;
+
+    assert_int_equal(imap_watch_is_telling(scene->watch, &mailbox), telling);
+    if (wanted == NULL)
+        assert_null(mailbox);
+    else
+        assert_string_equal(mailbox, wanted);
+}
+
+static const char *const with_notify[] = {LOGIN_WITH("IDLE NOTIFY"), NULL};
+static const char *const with_idle[] = {LOGIN_WITH("IDLE"), NULL};
+
+/* ---- NOTIFY ---- */
+
+static void
+notify_tells_of_all_mailboxes(void **state)
+{
+    static const char *const second[] = {LOGIN_WITH("IDLE NOTIFY"),
+                                         "C:i2" NOTIFY_LINE,
+                                         "S:i2 OK",
+                                         "QUIET",
+                                         "S:* STATUS Box (MESSAGES 3)",
+                                         "S:* LIST () \"/\" New",
+                                         "S:* 4 EXISTS",
+                                         "S:* OK still here",
+                                         NULL};
+    static const char *const *const scripts[] = {with_notify, second, NULL};
+    Scene scene;
+
+    begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
+    wait_log(&scene, "list New");
+    assert_string_equal(scene.log->str, "+* status Box list New ");
+    assert_is_telling(&scene, TRUE, NULL);
+    imap_watch_prefer(scene.watch, "Box");
+    run_for(20);
+    end(&scene);
+}
+
+static void
+notify_is_renewed_by_noop(void **state)
+{
+    static const char *const second[] = {LOGIN_WITH("NOTIFY"),
+                                         "C:i2" NOTIFY_LINE,
+                                         "S:i2 OK",
+                                         "C:i3 NOOP",
+                                         "S:i3 OK",
+                                         "C:i4 NOOP",
+                                         "S:i4 OK",
+                                         "S:* LIST () NIL X",
+                                         NULL};
+    static const char *const *const scripts[] = {with_notify, second, NULL};
+    Scene scene;
+
+    begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
+    imap_watch_set_renewal(scene.watch, 20);
+    wait_log(&scene, "list X");
+    end(&scene);
+}
+
+static void
+refused_notify_is_idle(void **state)
+{
+    static const char *const refused[] = {LOGIN_WITH("IDLE NOTIFY"),
+                                          "C:i2" NOTIFY_LINE,
+                                          "S:i2 NO [BADEVENT (MailboxName)] no",
+                                          IDLE_ON(3, 4, "INBOX"),
+                                          "S:+ go on",
+                                          "S:* 2 EXISTS",
+                                          NULL};
+    static const char *const bad[] = {LOGIN_WITH("IDLE NOTIFY"),
+                                      "C:i2" NOTIFY_LINE,
+                                      "S:i2 BAD what",
+                                      IDLE_ON(3, 4, "INBOX"),
+                                      "S:+ go on",
+                                      "S:* 2 EXISTS",
+                                      NULL};
+    static const char *const *const all[][3] = {{with_notify, refused, NULL},
+                                                {with_notify, bad, NULL}};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(all); i++) {
+        Scene scene;
+
+        begin(&scene, all[i], 2, LONG_TIMEOUT_MS);
+        wait_log(&scene, "INBOX:exists");
+        assert_string_equal(scene.log->str, "+INBOX INBOX:exists ");
+        end(&scene);
+    }
+}
+
+static void
+overflow_asks_again_later(void **state)
+{
+    static const char *const second[] = {LOGIN_WITH("NOTIFY"),
+                                         "C:i2" NOTIFY_LINE,
+                                         "S:i2 OK",
+                                         "S:* OK [NOTIFICATIONOVERFLOW] much",
+                                         "S:* STATUS Box (MESSAGES 3)",
+                                         "S:* OK [NOTIFICATIONOVERFLOW] much",
+                                         "QUIET",
+                                         "C:i3" NOTIFY_LINE,
+                                         "S:i3 OK",
+                                         NULL};
+    static const char *const *const scripts[] = {with_notify, second, NULL};
+    Scene scene;
+
+    begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
+    wait_log(&scene, "+* - +*");
+    assert_string_equal(scene.log->str, "+* - +* ");
+    end(&scene);
+}
+
+static void
+flood_of_names_is_told_and_kept_nowhere(void **state)
+{
+    g_autoptr(GPtrArray) steps = g_ptr_array_new_with_free_func(g_free);
+    static const char *const beginning[] = {
+        LOGIN_WITH("NOTIFY"), "C:i2" NOTIFY_LINE, "S:i2 OK", NULL};
+    const char *const *scripts[3] = {with_notify, NULL, NULL};
+    Scene scene;
+
+    for (guint i = 0; beginning[i] != NULL; i++)
+        g_ptr_array_add(steps, g_strdup(beginning[i]));
+    for (guint i = 0; i < 5000; i++)
+        g_ptr_array_add(steps,
+                        g_strdup_printf("S:* STATUS Unknown%u (UIDNEXT 9)", i));
+    g_ptr_array_add(steps, NULL);
+    scripts[1] = (const char *const *)steps->pdata;
+    begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
+    wait_log(&scene, "status Unknown4999");
+    assert_is_telling(&scene, TRUE, NULL);
+    end(&scene);
+}
+
+/* ---- IDLE ---- */
+
+static void
+idle_rests_beyond_the_timeout(void **state)
+{
+    static const char *const second[] = {LOGIN_WITH("IDLE"),
+                                         IDLE_ON(2, 3, "INBOX"),
+                                         "S:+ idling",
+                                         "WAIT",
+                                         "WAIT",
+                                         "WAIT",
+                                         "WAIT",
+                                         "WAIT",
+                                         "S:* 2 EXISTS",
+                                         "S:* 1 EXPUNGE",
+                                         "S:* 1 FETCH (FLAGS (\\Seen))",
+                                         NULL};
+    static const char *const *const scripts[] = {with_idle, second, NULL};
+    Scene scene;
+
+    begin(&scene, scripts, 2, TIMEOUT_MS);
+    wait_log(&scene, "fetch");
+    assert_string_equal(scene.log->str,
+                        "+INBOX INBOX:exists INBOX:expunge INBOX:fetch ");
+    assert_is_telling(&scene, TRUE, "INBOX");
+    end(&scene);
+}
+
+static void
+done_waits_for_the_plus(void **state)
+{
+    static const char *const second[] = {LOGIN_WITH("IDLE"),
+                                         IDLE_ON(2, 3, "INBOX"),
+                                         "QUIET",
+                                         "S:+ idling",
+                                         "C:DONE",
+                                         "QUIET",
+                                         "S:i3 OK",
+                                         IDLE_ON(4, 5, "Box"),
+                                         "S:+ idling",
+                                         "S:* 7 EXISTS",
+                                         NULL};
+    static const char *const *const scripts[] = {with_idle, second, NULL};
+    Scene scene;
+
+    begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
+    /* While IDLE waits for its "+". */
+    run_for(WAIT_MS / 4);
+    imap_watch_prefer(scene.watch, "Box");
+    wait_log(&scene, "Box:exists");
+    assert_string_equal(scene.log->str, "+INBOX +Box Box:exists ");
+    end(&scene);
+}
+
+static void
+idle_moves_and_comes_back(void **state)
+{
+    static const char *const second[] = {LOGIN_WITH("IDLE"),
+                                         IDLE_ON(2, 3, "INBOX"),
+                                         "S:+ a",
+                                         "C:DONE",
+                                         "S:i3 OK",
+                                         IDLE_ON(4, 5, "Box"),
+                                         "S:+ b",
+                                         "C:DONE",
+                                         "S:i5 OK",
+                                         "C:i6 EXAMINE Gone",
+                                         "S:i6 NO no such",
+                                         IDLE_ON(7, 8, "INBOX"),
+                                         "S:+ c",
+                                         NULL};
+    static const char *const *const scripts[] = {with_idle, second, NULL};
+    Scene scene;
+
+    begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
+    wait_log(&scene, "+INBOX");
+    imap_watch_prefer(scene.watch, "Box");
+    wait_log(&scene, "+Box");
+    imap_watch_prefer(scene.watch, "Gone");
+    wait_log(&scene, "+INBOX +Box +INBOX");
+    assert_is_telling(&scene, TRUE, "INBOX");
+    end(&scene);
+}
+
+static void
+idle_is_renewed(void **state)
+{
+    static const char *const second[] = {LOGIN_WITH("IDLE"),
+                                         IDLE_ON(2, 3, "INBOX"),
+                                         "S:+ a",
+                                         "C:DONE",
+                                         "S:* 3 EXISTS",
+                                         "S:i3 OK",
+                                         "C:i4 IDLE",
+                                         "S:+ b",
+                                         "C:DONE",
+                                         "S:i4 OK",
+                                         "C:i5 IDLE",
+                                         "S:+ c",
+                                         "HANG",
+                                         NULL};
+    static const char *const *const scripts[] = {with_idle, second, NULL};
+    Scene scene;
+
+    begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
+    imap_watch_set_renewal(scene.watch, 30);
+    wait_log(&scene, "+INBOX INBOX:exists +INBOX +INBOX ");
+    end(&scene);
+}
+
+/* Asks no sooner than in half of the longest wait. */
+static void
+assert_left_alone(const char *const *second, guint timeout_ms, guint wait_ms)
+{
+    const char *const *const scripts[] = {with_idle, second, NULL};
+    Scene scene;
+
+    begin(&scene, scripts, 2, timeout_ms);
+    run_for(wait_ms);
+    listener_check(&scene.f.listener);
+    assert_int_equal(scene.f.listener.n_accepted, 2);
+    assert_is_telling(&scene, FALSE, NULL);
+    /* The others go on. */
+    ask(&scene.f, &scene.first, NULL);
+    get(&scene.f, &scene.first);
+    release(&scene.first);
+    assert_int_equal(scene.f.listener.n_accepted, 2);
+    end(&scene);
+}
+
+static void
+refused_idle_leaves_the_server_alone(void **state)
+{
+    static const char *const no[] = {LOGIN_WITH("IDLE"), IDLE_ON(2, 3, "INBOX"),
+                                     "S:i3 NO no", NULL};
+    static const char *const bad[] = {
+        LOGIN_WITH("IDLE"), IDLE_ON(2, 3, "INBOX"), "S:i3 BAD no", NULL};
+    static const char *const ended[] = {LOGIN_WITH("IDLE"),
+                                        IDLE_ON(2, 3, "INBOX"), "S:+ a",
+                                        "S:i3 OK that was it", NULL};
+    static const char *const inbox[] = {
+        LOGIN_WITH("IDLE"), "C:i2 EXAMINE INBOX", "S:i2 NO no", NULL};
+
+    assert_left_alone(no, LONG_TIMEOUT_MS, 1500);
+    assert_left_alone(bad, LONG_TIMEOUT_MS, 1500);
+    assert_left_alone(ended, LONG_TIMEOUT_MS, 1500);
+    assert_left_alone(inbox, LONG_TIMEOUT_MS, 1500);
+}
+
+/* The line is given up for its silence, and another tried later, not at once;
+ * those that serve requests are no worse for it. */
+static void
+idle_without_plus_ends_by_its_silence(void **state)
+{
+    static const char *const second[] = {LOGIN_WITH("IDLE"),
+                                         IDLE_ON(2, 3, "INBOX"), "HANG", NULL};
+
+    assert_left_alone(second, TIMEOUT_MS, 400);
+}
+
+/* ---- the line ---- */
+
+static void
+goodbye_is_lost_and_begun_again(void **state)
+{
+    static const char *const second[] = {LOGIN_WITH("IDLE"),
+                                         IDLE_ON(2, 3, "INBOX"),
+                                         "S:+ a",
+                                         "S:* BYE restarting",
+                                         "CLOSE",
+                                         NULL};
+    static const char *const third[] = {LOGIN_WITH("IDLE"),
+                                        IDLE_ON(2, 3, "INBOX"), "S:+ a", NULL};
+    static const char *const *const scripts[] = {with_idle, second, third,
+                                                 NULL};
+    Scene scene;
+    gint64 begun;
+
+    begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
+    wait_log(&scene, "-");
+    begun = g_get_monotonic_time();
+    wait_log(&scene, "+INBOX - +INBOX");
+    assert_true(g_get_monotonic_time() - begun >= 400 * 1000);
+    assert_int_equal(scene.f.listener.n_accepted, 3);
+    end(&scene);
+}
+
+static void
+new_connection_shows_that_it_is_time(void **state)
+{
+    static const char *const hangs_up[] = {LOGIN_WITH("IDLE"), "CLOSE", NULL};
+    static const char *const listens[] = {
+        LOGIN_WITH("IDLE"), IDLE_ON(2, 3, "INBOX"), "S:+ a", NULL};
+    static const char *const first[] = {LOGIN_WITH("IDLE"), "C:i2 NOOP",
+                                        "CLOSE", NULL};
+    static const char *const *const scripts[] = {first, hangs_up, with_idle,
+                                                 listens, NULL};
+    gboolean done = FALSE;
+    Scene scene;
+    gint64 begun;
+
+    begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
+    run_for(100);
+    assert_int_equal(scene.f.listener.n_accepted, 2);
+    ask(&scene.f, &scene.first, NULL);
+    send_noop(get(&scene.f, &scene.first), &done);
+    wait_for(&done);
+    release(&scene.first);
+    begun = g_get_monotonic_time();
+    ask(&scene.f, &scene.first, NULL);
+    get(&scene.f, &scene.first);
+    wait_log(&scene, "+INBOX");
+    assert_true(g_get_monotonic_time() - begun < 300 * 1000);
+    release(&scene.first);
+    end(&scene);
+}
+
+/* ---- the pool ---- */
+
+static void
+nothing_is_opened_for_a_server_that_tells_nothing(void **state)
+{
+    static const char *const first[] = {LOGIN_WITH("UIDPLUS"), NULL};
+    static const char *const *const scripts[] = {first, NULL};
+    Scene scene;
+
+    begin(&scene, scripts, 3, LONG_TIMEOUT_MS);
+    run_for(100);
+    assert_int_equal(scene.f.listener.n_accepted, 1);
+    end(&scene);
+}
+
+static void
+only_connection_is_for_requests(void **state)
+{
+    static const char *const *const scripts[] = {with_idle, NULL};
+    Scene scene;
+
+    begin(&scene, scripts, 1, LONG_TIMEOUT_MS);
+    run_for(100);
+    assert_int_equal(scene.f.listener.n_accepted, 1);
+    assert_is_telling(&scene, FALSE, NULL);
+    end(&scene);
+}
+
+static void
+refused_connection_is_not_tried_again_soon(void **state)
+{
+    static const char *const refused[] = {"S:* PREAUTH in", "C:i1 CAPABILITY",
+                                          "S:i1 NO [LIMIT] too many", NULL};
+    static const char *const *const scripts[] = {with_idle, refused, NULL};
+    Scene scene;
+
+    begin(&scene, scripts, 3, LONG_TIMEOUT_MS);
+    run_for(1500);
+    assert_int_equal(scene.f.listener.n_accepted, 2);
+    assert_int_equal(imap_pool_limit(scene.f.pool), 1);
+    ask(&scene.f, &scene.first, NULL);
+    get(&scene.f, &scene.first);
+    release(&scene.first);
+    end(&scene);
+}
+
+/* When the listener has the only connection that there may be. */
+static void
+request_has_the_connection_of_the_listener(void **state)
+{
+    static const char *const first[] = {LOGIN_WITH("IDLE"), "C:i2 NOOP",
+                                        "CLOSE", NULL};
+    static const char *const second[] = {LOGIN_WITH("IDLE"),
+                                         IDLE_ON(2, 3, "INBOX"), "S:+ a", NULL};
+    static const char *const refused[] = {"S:* PREAUTH in", "C:i1 CAPABILITY",
+                                          "S:i1 NO [LIMIT] too many", NULL};
+    static const char *const serves[] = {LOGIN_WITH("IDLE"), "C:i2 NOOP",
+                                         "S:i2 OK", NULL};
+    static const char *const *const scripts[] = {first,  second,  refused,
+                                                 serves, refused, NULL};
+    gboolean done = FALSE;
+    Scene scene;
+
+    begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
+    wait_log(&scene, "+INBOX");
+    ask(&scene.f, &scene.first, NULL);
+    send_noop(get(&scene.f, &scene.first), &done);
+    wait_for(&done);
+    release(&scene.first);
+    ask(&scene.f, &scene.first, NULL);
+    send_noop(get(&scene.f, &scene.first), &done);
+    wait_for(&done);
+    release(&scene.first);
+    wait_log(&scene, "-");
+    assert_is_telling(&scene, FALSE, NULL);
+    end(&scene);
+}
+
+static void
+listener_keeps_no_connection_open(void **state)
+{
+    static const char *const first[] = {
+        LOGIN_WITH("IDLE"), "C:i2 LOGOUT", "S:* BYE", "S:i2 OK", "CLOSE", NULL};
+    static const char *const second[] = {LOGIN_WITH("IDLE"),
+                                         IDLE_ON(2, 3, "INBOX"),
+                                         "S:+ a",
+                                         "WAIT",
+                                         "WAIT",
+                                         "S:* 9 EXISTS",
+                                         NULL};
+    static const char *const *const scripts[] = {first, second, NULL};
+    Scene scene;
+
+    begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
+    wait_log(&scene, "+INBOX");
+    imap_pool_set_idle(scene.f.pool, 10, 20);
+    wait_log(&scene, "exists");
+    assert_true(script_is_done(g_ptr_array_index(scene.f.listener.running, 0)));
+    end(&scene);
+}
+
+static gboolean
+on_logged_out(gpointer user_data)
+{
+    *(gboolean *)user_data = TRUE;
+    return G_SOURCE_REMOVE;
+}
+
+static void
+logout_ends_idle_and_is_quick(void **state)
+{
+    static const char *const first[] = {LOGIN_WITH("IDLE"), "C:i2 LOGOUT",
+                                        "S:i2 OK", NULL};
+    static const char *const second[] = {
+        LOGIN_WITH("IDLE"), IDLE_ON(2, 3, "INBOX"), "S:+ a",   "C:DONE",
+        "S:i3 OK",          "C:i4 LOGOUT",          "S:i4 OK", NULL};
+    static const char *const *const scripts[] = {first, second, NULL};
+    gboolean done = FALSE;
+    gint64 begun;
+    Scene scene;
+
+    begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
+    wait_log(&scene, "+INBOX");
+    g_clear_pointer(&scene.watch, imap_watch_free);
+    begun = g_get_monotonic_time();
+    imap_pool_log_out(scene.f.pool, on_logged_out, &done);
+    wait_for(&done);
+    assert_true(g_get_monotonic_time() - begun < 500 * 1000);
+    end(&scene);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(notify_tells_of_all_mailboxes),
+        cmocka_unit_test(notify_is_renewed_by_noop),
+        cmocka_unit_test(refused_notify_is_idle),
+        cmocka_unit_test(overflow_asks_again_later),
+        cmocka_unit_test(flood_of_names_is_told_and_kept_nowhere),
+        cmocka_unit_test(idle_rests_beyond_the_timeout),
+        cmocka_unit_test(done_waits_for_the_plus),
+        cmocka_unit_test(idle_moves_and_comes_back),
+        cmocka_unit_test(idle_is_renewed),
+        cmocka_unit_test(refused_idle_leaves_the_server_alone),
+        cmocka_unit_test(idle_without_plus_ends_by_its_silence),
+        cmocka_unit_test(goodbye_is_lost_and_begun_again),
+        cmocka_unit_test(new_connection_shows_that_it_is_time),
+        cmocka_unit_test(nothing_is_opened_for_a_server_that_tells_nothing),
+        cmocka_unit_test(only_connection_is_for_requests),
+        cmocka_unit_test(refused_connection_is_not_tried_again_soon),
+        cmocka_unit_test(request_has_the_connection_of_the_listener),
+        cmocka_unit_test(listener_keeps_no_connection_open),
+        cmocka_unit_test(logout_ends_idle_and_is_quick),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -19,6 +19,23 @@ worker_at(const ImapPool *pool, guint index)
     return g_ptr_array_index(pool->workers, index);
 }
 
+/* ---- counting ---- */
+
+guint
+imap_pool_room(const ImapPool *pool)
+{
+    guint limit = pool->allowance.limit;
+    gboolean shares = pool->listener != NULL && pool->pushes && limit > 1;
+
+    return shares ? limit - 1 : limit;
+}
+
+guint
+imap_pool_n_serving(const ImapPool *pool)
+{
+    return pool->workers->len - (pool->listening != NULL);
+}
+
 /* ---- opening ---- */
 
 static void

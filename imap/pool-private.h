@@ -9,7 +9,7 @@
 
 typedef struct {
     char *mailbox; /* NULL: any */
-    gboolean bulk;
+    ImapLeaseKind kind;
     ImapKnown known; /* without mod-sequence: nothing */
     gint64 since;    /* microseconds, monotonic */
     gint64 deadline; /* the same */
@@ -50,6 +50,12 @@ struct ImapPool {
 
 extern const ImapWorkerHandler imap_pool_worker_handler;
 
+/* Of either kind. */
+gboolean imap_lease_kind_is_bulk(ImapLeaseKind kind);
+
+/* FALSE if the server lets us have no more. */
+gboolean imap_pool_open_another(ImapPool *pool);
+
 typedef enum {
     IMAP_CHOICE_GRANTED,
     IMAP_CHOICE_COMING, /* a connection is on its way */
@@ -76,14 +82,16 @@ void imap_pool_begin_round(ImapPool *pool, ImapPoolRound *round);
 ImapChoice imap_pool_choose(ImapPoolRound *round,
                             const ImapPoolRequest *request,
                             ImapWorker **granted);
-/* How many connections that serve requests there may be. */
-guint imap_pool_room(const ImapPool *pool);
 /* When all requests have been looked at: has a connection ready beside each
  * that is held for much, and gives up those that nobody has used for long. */
 void imap_pool_keep_spares(ImapPoolRound *round);
 void imap_pool_retire_idle(ImapPoolRound *round);
 
 /* ---- pool-listener.c ---- */
+
+/* How many connections that serve requests there may be, and are. */
+guint imap_pool_room(const ImapPool *pool);
+guint imap_pool_n_serving(const ImapPool *pool);
 
 /* When all requests have been looked at: opens the listener's connection, or
  * makes room for it, if somebody wants to listen and there may be one. */

@@ -266,7 +266,7 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
     remove_worker(pool, worker);
     if (listens)
         imap_pool_listener_ended(pool, error);
-    if (leaving || listens)
+    if (leaving || listens || pool->logging_out)
         return;
     if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT))
         give_up_idle(pool, error);

@@ -14,9 +14,12 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import dovecot
 import tap
-from command import wait_until
-from mailstore import make_message
+from command import run, wait_until
+from imapserver import CAPABILITIES
+from mailstore import Message, make_message, simple_mailbox
 from mount import Mount
+from proxy import Proxy
+from scene import Scene
 
 BASIC = ('IMAP4rev1 SASL-IR ID ENABLE UNSELECT CHILDREN NAMESPACE UIDPLUS '
          'LIST-EXTENDED ESEARCH MOVE LITERAL+ SPECIAL-USE CONDSTORE QRESYNC')
@@ -38,16 +41,24 @@ WAYS = (NOTIFY, IDLE, POLLS)
 class Place:
     """A Dovecot, a mount of it, and another client."""
 
-    def __init__(self, case, way, arguments=('-d',), messages=40, **options):
+    def __init__(self, case, way, arguments=('-d',), messages=40, rtt_ms=None,
+                 **options):
         self.case = case
         self.way = way
         self.server = dovecot.start_sample(
             case, capability=way.capability,
+            settings=options.pop('settings', None),
             prepare=lambda new: (
                 new.generate(flat='INBOX', messages=messages, seed=4),
                 new.generate(flat='Other', messages=5, seed=5)))
+        url = self.server.url
+        if rtt_ms is not None:
+            self.proxy = Proxy(self.server.tls_port, case, rtt_ms=rtt_ms)
+            url = url.replace(f':{self.server.tls_port}/',
+                              f':{self.proxy.port}/')
+            assert url != self.server.url
         self.mount = Mount(
-            case, self.server.url,
+            case, url,
             {'ca_file': self.server.ca_file, 'poll': way.poll, 'names': 'uid',
              'xattr': None, 'timeout': 20 * tap.PATIENCE, **options},
             password=dovecot.password(self.server), arguments=arguments)
@@ -211,6 +222,196 @@ for one in WAYS:
         place.mount.unmount()
         case.expect(time.monotonic() - begin < 2 * tap.PATIENCE,
                     'unmounting took', time.monotonic() - begin)
+
+
+def far_away(case, way):
+    """A second and two round trips; ls and stat ask the kernel, which has it
+    all."""
+    place = Place(case, way, rtt_ms=100)
+    place.look('INBOX', 'Other')
+    place.watched('all mailboxes' if way == NOTIFY else 'INBOX')
+    place.look('INBOX')
+    uid, _ = place.append()
+    place.shows('far away, append', lambda: uid in place.uids(), SOON + 0.2)
+    place.look('INBOX')
+    place.client.open('INBOX', readonly=False)
+    place.client.imap.uid('STORE', '2', '+FLAGS', '(\\Deleted)')
+    place.ok(place.client.imap.uid('EXPUNGE', '2'))
+    place.shows('far away, expunge',
+                lambda: not place.is_there('INBOX', '2.eml'), SOON + 0.2)
+
+
+for one in (NOTIFY, IDLE):
+    tap.test(name=f'far_away_changes_show_{one.name}',
+             arguments=(one,))(far_away)
+
+
+@tap.test
+def test_idle_follows_who_works_elsewhere(case):
+    place = Place(case, Way('idle', BASIC + ' IDLE', 60))
+    place.look('INBOX')
+    place.watched('INBOX')
+    place.look('Other')
+    assert wait_until(lambda: place.uids('Other') and
+                      'the server tells of Other' in place.mount.messages(),
+                      30 * tap.PATIENCE, 0.2), 'it stays at INBOX'
+    place.look('Other')
+    uid, _ = place.append('Other')
+    place.shows('append there', lambda: uid in place.uids('Other'), SOON)
+
+
+def begun(place):
+    return place.mount.messages().count('the server tells of')
+
+
+def cut(case, way):
+    """What happened while nothing was told is looked for when it is again; no
+    program has to ask for that."""
+    place = Place(case, way, rtt_ms=0)
+    imap = place.client.imap
+    place.look('INBOX', 'Other')
+    place.watched('all mailboxes' if way == NOTIFY else 'INBOX')
+    place.look('INBOX', 'Other')
+    place.client.open('INBOX', readonly=False)
+    before = begun(place)
+    begin = time.monotonic()
+    place.proxy.cut()
+    imap.uid('STORE', '2:3', '+FLAGS', '(\\Deleted)')
+    place.ok(imap.uid('EXPUNGE', '2:3'))
+    place.ok(imap.uid('MOVE', '5', 'Other'))
+    assert wait_until(lambda: begun(place) > before, 10 * tap.PATIENCE)
+    case.note(f'told again after {time.monotonic() - begin:.2f} s')
+    case.expect(time.monotonic() - begin < 3 * tap.PATIENCE, 'that is late')
+    place.answered = time.monotonic()
+    place.shows('expunge while it was cut',
+                lambda: not place.is_there('INBOX', '2.eml'), SOON)
+    place.shows('move while it was cut', lambda: 6 in place.uids('Other'),
+                SOON)
+
+
+for one in (NOTIFY, Way('idle', BASIC + ' IDLE', 60)):
+    tap.test(name=f'changes_while_the_line_was_cut_show_{one.name}',
+             arguments=(one,))(cut)
+
+
+@tap.test
+def test_server_restarted_is_listened_to_again(case):
+    place = Place(case, NOTIFY)
+    place.look('INBOX')
+    place.watched('all mailboxes')
+    before = begun(place)
+    place.server.stop()
+    place.server.start()
+    assert wait_until(lambda: begun(place) > before, 20 * tap.PATIENCE), \
+        place.mount.messages()[-2000:]
+    place.client = dovecot.Client(place.server)
+    place.look('INBOX')
+    uid, _ = place.append()
+    place.shows('append after it', lambda: uid in place.uids(), SOON)
+
+
+@tap.test
+def test_one_connection_is_for_requests(case):
+    place = Place(case, Way('notify', None, 2), connections=1)
+    place.look('INBOX')
+    uid, _ = place.append()
+    place.shows('append', lambda: uid in place.uids(), 2 + SOON)
+    case.expect(begun(place) == 0, 'it was listened to')
+
+
+@tap.test
+def test_refused_connection_is_done_without(case):
+    """The server lets us have one; nothing fails for that."""
+    server_settings = {'mail_max_userip_connections': 2}
+    place = Place(case, Way('notify', None, 2), settings=server_settings)
+    for _ in range(3):
+        place.look('INBOX', 'Other')
+    uid, _ = place.append()
+    place.shows('append', lambda: uid in place.uids(), 2 + SOON)
+    said = place.mount.messages()
+    refused = said.count('going on with connections: 1')
+    case.expect(refused == 1 and begun(place) == 0, f'refused {refused} times',
+                said[-2000:])
+
+
+# ---- servers that say one thing and do another
+
+def odd(case, words, **hooks):
+    scene = Scene(case, [simple_mailbox(count=20, size=300)], timeout=3,
+                  capabilities=CAPABILITIES + words, options={'poll': 2})
+    scene.server.tells = True
+    scene.server.hooks.update(hooks)
+    scene.start()
+    for _ in range(2):
+        scene.listing()
+    return scene
+
+
+def shows_new(case, scene, limit):
+    uid = scene.inbox.uidnext
+    scene.inbox.add(Message(uid, make_message(uid, 300)))
+    begin = time.monotonic()
+    shown = wait_until(lambda: f'{uid}.eml' in run(
+        'ls', scene.path('INBOX')).out.decode().split(), limit + 10, 0.05)
+    seconds = time.monotonic() - begin
+    case.expect(shown and seconds <= limit * tap.PATIENCE,
+                f'shown after {seconds:.2f} s, limit {limit}')
+    case.note(f'after {seconds:.2f} s')
+
+
+def idle(line, command):
+    """Says that it will tell, and never does."""
+    line.send(b'+ idling\r\n')
+    assert line.read_line() == b'DONE'
+    line.send(f'{command.tag} OK\r\n'.encode())
+
+
+@tap.test
+def test_idle_that_never_tells_is_polled(case):
+    scene = odd(case, ' IDLE', IDLE=idle)
+    case.expect(wait_until(lambda: scene.server.saw('IDLE*'), 5), 'no IDLE')
+    shows_new(case, scene, 2 + SOON)
+    case.expect(len(scene.server.saw('IDLE*')) == 1, 'more than one IDLE')
+
+
+@tap.test
+def test_idle_that_never_begins_is_done_without(case):
+    scene = odd(case, ' IDLE', IDLE=lambda line, command: line.hang())
+    for _ in range(3):
+        shows_new(case, scene, 2 + SOON)
+        case.expect(scene.cat(1) and scene.listing(), 'something fails')
+    case.expect(len(scene.server.saw('IDLE*')) <= 4, 'it loops')
+
+
+@tap.test
+def test_refused_idle_is_done_without(case):
+    scene = odd(case, ' IDLE', IDLE=lambda line, command: line.send(
+        f'{command.tag} NO not now\r\n'.encode()))
+    for _ in range(3):
+        shows_new(case, scene, 2 + SOON)
+    case.expect(len(scene.server.saw('IDLE*')) == 1, 'it loops')
+
+
+@tap.test
+def test_flood_of_unknown_names_costs_little(case):
+    names = 30000
+
+    def notify(line, command):
+        line.send(f'{command.tag} OK\r\n'.encode())
+        line.send(b''.join(b'* STATUS "No such %d" (UIDNEXT 7)\r\n' % number
+                           for number in range(names)))
+
+    scene = odd(case, ' NOTIFY', NOTIFY=notify)
+    case.expect(wait_until(lambda: scene.server.saw('NOTIFY*'), 5), 'no NOTIFY')
+    begin = time.monotonic()
+    before = len(scene.server.saw('LIST*'))
+    while time.monotonic() < begin + 4:
+        case.expect(scene.listing(), 'a listing fails')
+    lists = len(scene.server.saw('LIST*')) - before
+    # Of the polls, two; for the names, one and the one behind it.
+    case.expect(lists <= 6, f'{lists} lists')
+    case.expect(scene.mount.peak_memory() < 60e6 or tap.SANITIZED,
+                scene.mount.peak_memory())
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@
 typedef struct {
     ImapConnection *connection; /* borrowed: it outlives its commands */
     gboolean begun;
+    gboolean ended; /* by us */
     const ImapIdleHandler *handler;
     gpointer user_data;
 } Idle;
@@ -17,6 +18,7 @@ send_done(gpointer user_data)
 {
     Idle *idle = user_data;
 
+    idle->ended = TRUE;
     imap_connection_send_line(idle->connection, "DONE", FALSE);
 }
 
@@ -38,9 +40,8 @@ on_done(const ImapStatus *status, const GError *error, gpointer user_data)
 {
     Idle *idle = user_data;
 
-    /* A server may end it itself. */
     imap_connection_forget_rest(idle->connection);
-    idle->handler->done(error, idle->user_data);
+    idle->handler->done(!idle->ended, error, idle->user_data);
     g_free(idle);
 }
 

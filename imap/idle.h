@@ -11,9 +11,9 @@ typedef struct {
     /* The server has said "+": from here on it tells. Not called if it never
      * does. */
     void (*begun)(gpointer user_data);
-    /* It is over: @error NULL when a command behind it, or the server, has
-     * ended it. Runs once, last, from the main loop. */
-    void (*done)(const GError *error, gpointer user_data);
+    /* It is over: @error NULL when a command behind it or, with @by_server, the
+     * server has ended it. Runs once, last, from the main loop. */
+    void (*done)(gboolean by_server, const GError *error, gpointer user_data);
 } ImapIdleHandler;
 
 /* Only where the server announced IDLE, and a mailbox is selected. Any command

@@ -192,7 +192,7 @@ on_idle_begun(gpointer user_data)
 }
 
 static void
-on_idle_done(const GError *error, gpointer user_data)
+on_idle_done(gboolean by_server, const GError *error, gpointer user_data)
 {
     g_autoptr(Line) line = user_data;
     g_autoptr(GError) ended = NULL;
@@ -201,7 +201,9 @@ on_idle_done(const GError *error, gpointer user_data)
     if (line->watch == NULL || !imap_connection_is_open(line->connection))
         return;
     if (error == NULL && line->n_pending == 0) {
-        if (g_get_monotonic_time() - line->idle_since >= SHORT_IDLE_US) {
+        /* Somebody may have asked something on this line. */
+        if (!by_server ||
+            g_get_monotonic_time() - line->idle_since >= SHORT_IDLE_US) {
             next_step(line);
             return;
         }

@@ -1,5 +1,6 @@
 /* What is listened to, and that a server which refuses, stalls or hangs up is
  * not asked again and again. */
+#include "imap/pool-private.h"
 #include "imap/watch.h"
 #include "pool-fixture.h"
 
@@ -356,6 +357,41 @@ idle_is_renewed(void **state)
     end(&scene);
 }
 
+static void
+on_asked(const ImapStatus *status, const GError *error, gpointer user_data)
+{
+}
+
+static const ImapCommandHandler asked_handler = {.done = on_asked};
+
+static void
+idle_goes_on_after_what_others_ask(void **state)
+{
+    static const char *const second[] = {LOGIN_WITH("IDLE"),
+                                         IDLE_ON(2, 3, "INBOX"),
+                                         "S:+ a",
+                                         "C:DONE",
+                                         "S:i3 OK",
+                                         "C:i4 NOOP",
+                                         "S:i4 OK",
+                                         "C:i5 IDLE",
+                                         "S:+ b",
+                                         "S:* 4 EXISTS",
+                                         NULL};
+    static const char *const *const scripts[] = {with_idle, second, NULL};
+    ImapPool *pool;
+    Scene scene;
+
+    begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
+    pool = scene.f.pool;
+    wait_log(&scene, "+INBOX");
+    imap_connection_send(pool->listening->connection, imap_command_new("NOOP"),
+                         &asked_handler, NULL);
+    wait_log(&scene, "INBOX:exists");
+    assert_string_equal(scene.log->str, "+INBOX +INBOX INBOX:exists ");
+    end(&scene);
+}
+
 /* Asks no sooner than in half of the longest wait. */
 static void
 assert_left_alone(const char *const *second, guint timeout_ms, guint wait_ms)
@@ -607,6 +643,7 @@ main(void)
         cmocka_unit_test(done_waits_for_the_plus),
         cmocka_unit_test(idle_moves_and_comes_back),
         cmocka_unit_test(idle_is_renewed),
+        cmocka_unit_test(idle_goes_on_after_what_others_ask),
         cmocka_unit_test(refused_idle_leaves_the_server_alone),
         cmocka_unit_test(idle_without_plus_ends_by_its_silence),
         cmocka_unit_test(goodbye_is_lost_and_begun_again),

@@ -42,7 +42,7 @@ class Place:
     """A Dovecot, a mount of it, and another client."""
 
     def __init__(self, case, way, arguments=('-d',), messages=40, rtt_ms=None,
-                 **options):
+                 environment=None, **options):
         self.case = case
         self.way = way
         self.server = dovecot.start_sample(
@@ -61,7 +61,8 @@ class Place:
             case, url,
             {'ca_file': self.server.ca_file, 'poll': way.poll, 'names': 'uid',
              'xattr': None, 'timeout': 20 * tap.PATIENCE, **options},
-            password=dovecot.password(self.server), arguments=arguments)
+            password=dovecot.password(self.server), arguments=arguments,
+            environment=environment)
         self.client = dovecot.Client(self.server)
         case.defer(lambda: contextlib.suppress(OSError) or
                    self.client.imap.shutdown())
@@ -258,6 +259,22 @@ def test_idle_follows_who_works_elsewhere(case):
     place.look('Other')
     uid, _ = place.append('Other')
     place.shows('append there', lambda: uid in place.uids('Other'), SOON)
+
+
+def renewed(case, way):
+    """Many times a second, and nothing is missed in between."""
+    place = Place(case, way, environment={'IMAPFS_RENEWAL_MS': '30'})
+    place.look('INBOX')
+    place.watched('all mailboxes' if way == NOTIFY else 'INBOX')
+    for number in range(8):
+        uid, _ = place.append(number=number)
+        place.shows('append', lambda u=uid: u in place.uids(), SOON)
+    case.expect(way == NOTIFY or begun(place) > 8, 'it was not renewed')
+
+
+for one in (NOTIFY, Way('idle', BASIC + ' IDLE', 60)):
+    tap.test(name=f'renewal_misses_nothing_{one.name}',
+             arguments=(one,))(renewed)
 
 
 def begun(place):

@@ -1,35 +1,25 @@
-/* Waits that double. The number that is kept is the last wait less its random
- * part, so that chance does not add up. */
 #include "imap/backoff.h"
 
+/* From here on the bound is reached. */
+#define MAX_DOUBLINGS 9
+
 guint
-imap_backoff_next(ImapBackoff *backoff, double random)
+imap_backoff_next(ImapBackoff *backoff, guint hint_ms)
 {
-    guint half;
+    guint doublings = MIN(backoff->n_failures, MAX_DOUBLINGS);
+    guint wait_ms = MIN(IMAP_BACKOFF_MIN_MS << doublings, IMAP_BACKOFF_MAX_MS);
+    guint jitter_ms = (guint)g_random_int_range(0, (gint32)(wait_ms / 2) + 1);
 
-    if (backoff->base_ms == 0)
-        backoff->base_ms = IMAP_BACKOFF_FIRST_MS;
-    else
-        backoff->base_ms = MIN(2 * backoff->base_ms, IMAP_BACKOFF_MAX_MS);
-    half = backoff->base_ms / 2;
-    return half + (guint)(CLAMP(random, 0, 1) * (backoff->base_ms - half));
-}
-
-/* A wait is at least half of what is due. */
-void
-imap_backoff_hint(ImapBackoff *backoff, guint hint_ms)
-{
-    backoff->base_ms = MAX(backoff->base_ms, MIN(hint_ms, IMAP_BACKOFF_MAX_MS));
-}
-
-void
-imap_backoff_exhaust(ImapBackoff *backoff)
-{
-    backoff->base_ms = IMAP_BACKOFF_MAX_MS;
+    if (backoff->n_failures < MAX_DOUBLINGS)
+        backoff->n_failures++;
+    /* A hint is a least: only later is as good. */
+    if (hint_ms >= wait_ms)
+        return hint_ms <= G_MAXUINT - jitter_ms ? hint_ms + jitter_ms : hint_ms;
+    return MAX(hint_ms, MIN(wait_ms + jitter_ms, IMAP_BACKOFF_MAX_MS));
 }
 
 void
 imap_backoff_reset(ImapBackoff *backoff)
 {
-    *backoff = (ImapBackoff){0};
+    backoff->n_failures = 0;
 }

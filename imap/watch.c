@@ -40,6 +40,7 @@ struct ImapWatch {
     char *preferred; /* NULL: INBOX */
     guint renewal_ms;
     ImapBackoff backoff;
+    guint wait_ms;     /* the next wait is no shorter */
     gboolean given_up; /* that the server is there again changes nothing */
     Line *line;        /* a reference; NULL: none is open */
     guint renewal;     /* a timer; 0 while nothing is told */
@@ -100,7 +101,7 @@ give_up_line(Line *line, const GError *error)
     ImapWatch *watch = line->watch;
 
     g_debug("the server tells nothing by itself: %s", error->message);
-    imap_backoff_exhaust(&watch->backoff);
+    watch->wait_ms = IMAP_BACKOFF_MAX_MS;
     watch->given_up = TRUE;
     imap_connection_close(line->connection, error);
 }
@@ -369,7 +370,7 @@ on_ended(const GError *error, gpointer user_data)
 
     end_line(watch);
     if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_AUTHENTICATION))
-        imap_backoff_exhaust(&watch->backoff);
+        watch->wait_ms = IMAP_BACKOFF_MAX_MS;
     if (was_telling)
         watch->handler->lost(error, watch->user_data);
     listen_again(watch);
@@ -383,11 +384,12 @@ static const ImapListenerHandler listener_handler = {
 static void
 listen_again(ImapWatch *watch)
 {
-    guint wait_ms = imap_backoff_next(&watch->backoff, g_random_double());
+    guint wait_ms = imap_backoff_next(&watch->backoff, watch->wait_ms);
 
     imap_pool_listen(watch->pool, wait_ms, !watch->given_up, &listener_handler,
                      watch);
     watch->given_up = FALSE;
+    watch->wait_ms = 0;
 }
 
 /* ---- the public side ---- */

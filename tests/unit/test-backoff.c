@@ -1,4 +1,4 @@
-/* How long is waited between attempts. */
+/* How long is waited after each failure. */
 #include "imap/backoff.h"
 
 #include <setjmp.h>
@@ -9,28 +9,17 @@
 #include <cmocka.h>
 
 static void
-waits_double_up_to_a_bound(void **state)
+wait_grows_from_a_second_to_five_minutes(void **state)
 {
     ImapBackoff backoff = {0};
-    guint due = IMAP_BACKOFF_FIRST_MS;
+    guint least = 1000;
 
-    for (guint i = 0; i < 100; i++) {
-        assert_int_equal(imap_backoff_next(&backoff, 1), due);
-        due = MIN(2 * due, IMAP_BACKOFF_MAX_MS);
-    }
-    assert_int_equal(due, IMAP_BACKOFF_MAX_MS);
-}
+    for (guint i = 0; i < 40; i++) {
+        guint wait_ms = imap_backoff_next(&backoff, 0);
 
-static void
-wait_is_random_between_half_and_all(void **state)
-{
-    for (guint i = 0; i <= 10; i++) {
-        ImapBackoff backoff = {0};
-
-        for (guint due = IMAP_BACKOFF_FIRST_MS; due < IMAP_BACKOFF_MAX_MS;
-             due *= 2)
-            assert_int_equal(imap_backoff_next(&backoff, i / 10.0),
-                             due / 2 + (guint)(i / 10.0 * (due - due / 2)));
+        assert_true(wait_ms >= least);
+        assert_true(wait_ms <= MIN(least + least / 2, 300000));
+        least = MIN(2 * least, 300000);
     }
 }
 
@@ -40,44 +29,58 @@ success_begins_anew(void **state)
     ImapBackoff backoff = {0};
 
     for (guint i = 0; i < 5; i++)
-        imap_backoff_next(&backoff, 0.5);
+        imap_backoff_next(&backoff, 0);
     imap_backoff_reset(&backoff);
-    assert_int_equal(imap_backoff_next(&backoff, 1), IMAP_BACKOFF_FIRST_MS);
+    assert_in_range(imap_backoff_next(&backoff, 0), 1000, 1500);
 }
 
 static void
-hint_is_honoured_within_the_bound(void **state)
+server_that_asks_for_more_gets_it(void **state)
 {
     ImapBackoff backoff = {0};
+    guint wait_ms = imap_backoff_next(&backoff, 20000);
 
-    imap_backoff_hint(&backoff, 40000);
-    assert_in_range(imap_backoff_next(&backoff, 0), 40000, 80000);
-    imap_backoff_hint(&backoff, 100);
-    assert_in_range(imap_backoff_next(&backoff, 0), 40000, 160000);
-    imap_backoff_hint(&backoff, G_MAXUINT);
-    assert_int_equal(imap_backoff_next(&backoff, 1), IMAP_BACKOFF_MAX_MS);
-    imap_backoff_hint(&backoff, 0);
-    assert_int_equal(imap_backoff_next(&backoff, 1), IMAP_BACKOFF_MAX_MS);
+    assert_true(wait_ms >= 20000);
+    assert_true(wait_ms <= 21000);
+    assert_true(imap_backoff_next(&backoff, 600000) >= 600000);
+    assert_int_equal(imap_backoff_next(&backoff, G_MAXUINT), G_MAXUINT);
 }
 
 static void
-exhausted_waits_longest(void **state)
+server_that_asks_for_less_gets_no_more_attempts(void **state)
 {
-    ImapBackoff backoff = {0};
+    ImapBackoff backoff = {.n_failures = 5};
 
-    imap_backoff_exhaust(&backoff);
-    assert_int_equal(imap_backoff_next(&backoff, 1), IMAP_BACKOFF_MAX_MS);
+    assert_true(imap_backoff_next(&backoff, 100) >= 32000);
+}
+
+/* Whoever lost the server at the same moment must not return at the same. */
+static void
+waits_differ(void **state)
+{
+    guint first;
+    gboolean differ = FALSE;
+
+    for (guint i = 0; i < 100; i++) {
+        ImapBackoff backoff = {.n_failures = 6};
+        guint wait_ms = imap_backoff_next(&backoff, 0);
+
+        if (i == 0)
+            first = wait_ms;
+        differ |= wait_ms != first;
+    }
+    assert_true(differ);
 }
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(waits_double_up_to_a_bound),
-        cmocka_unit_test(wait_is_random_between_half_and_all),
+        cmocka_unit_test(wait_grows_from_a_second_to_five_minutes),
         cmocka_unit_test(success_begins_anew),
-        cmocka_unit_test(hint_is_honoured_within_the_bound),
-        cmocka_unit_test(exhausted_waits_longest),
+        cmocka_unit_test(server_that_asks_for_more_gets_it),
+        cmocka_unit_test(server_that_asks_for_less_gets_no_more_attempts),
+        cmocka_unit_test(waits_differ),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,9 @@
 #define IDLE_US (5 * G_TIME_SPAN_MINUTE)
 #define LAST_IDLE_US (29 * G_TIME_SPAN_MINUTE)
 
+/* One that has lasted longer was not one too many. */
+#define YOUNG_US (5 * G_TIME_SPAN_SECOND)
+
 /* How many connections may end before they served a request that waits. */
 #define MAX_ATTEMPTS 2
 
@@ -259,6 +262,7 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
 {
     ImapPool *pool = user_data;
     gboolean served = worker->served;
+    gboolean young = g_get_monotonic_time() - worker->since < YOUNG_US;
     gboolean leaving = worker->leaving;
     gboolean listens = worker->listens;
 
@@ -270,9 +274,9 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
         return;
     if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT))
         give_up_idle(pool, error);
-    if (!served && pool->workers->len > 0)
+    if (!served && young && pool->workers->len > 0)
         shrink(pool, error);
-    else if (!served)
+    else if (!served && pool->workers->len == 0)
         fail_waiting(pool, is_out_of_attempts, NULL, error);
 }
 

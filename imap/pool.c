@@ -15,10 +15,6 @@
 
 #include "imap/error.h"
 
-/* After a failure, how long the next attempt is put off. */
-#define RETRY_DELAY_US (1 * G_USEC_PER_SEC)
-#define RETRY_DELAY_REFUSED_US (30 * G_USEC_PER_SEC)
-
 /* Who fetches much lets others, who come later by so much, pass. */
 #define BULK_YIELDS_US (5 * G_TIME_SPAN_SECOND)
 
@@ -49,8 +45,6 @@ struct ImapLease {
     gboolean bulk;
     gboolean fresh;
 };
-
-static void pool_wake(ImapPool *pool);
 
 static void
 request_free(ImapPoolRequest *request)
@@ -113,28 +107,22 @@ is_for_and_out_of_attempts(ImapPoolRequest *request, const char *mailbox)
     return is_for(request, mailbox) && is_out_of_attempts(request, mailbox);
 }
 
+void
+imap_pool_fail_all(ImapPool *pool, const GError *error)
+{
+    fail_waiting(pool, is_any, NULL, error);
+}
+
 static void
 fail_unmounting(ImapPool *pool)
 {
     g_autoptr(GError) error = g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED,
                                           "the account is being logged out");
 
-    fail_waiting(pool, is_any, NULL, error);
+    imap_pool_fail_all(pool, error);
 }
 
 /* ---- what becomes of connections ---- */
-
-static void
-note_failure(ImapPool *pool, const GError *error)
-{
-    gboolean refused =
-        g_error_matches(error, IMAP_ERROR, IMAP_ERROR_AUTHENTICATION);
-
-    g_clear_error(&pool->last_error);
-    pool->last_error = g_error_copy(error);
-    pool->retry_at = g_get_monotonic_time() +
-                     (refused ? RETRY_DELAY_REFUSED_US : RETRY_DELAY_US);
-}
 
 /* What the connection tells of the server as a whole. */
 static void
@@ -153,7 +141,7 @@ remove_worker(ImapPool *pool, ImapWorker *worker)
 {
     note_server(pool, worker);
     g_ptr_array_remove_fast(pool->workers, worker);
-    pool_wake(pool);
+    imap_pool_wake(pool);
 }
 
 /* One connection more than the server likes. */
@@ -175,10 +163,10 @@ on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
     ImapPool *pool = user_data;
 
     if (error == NULL) {
-        g_clear_error(&pool->last_error);
         imap_allowance_opened(&pool->allowance, pool->workers->len,
                               g_get_monotonic_time());
-        pool_wake(pool);
+        imap_pool_line_opened(pool);
+        imap_pool_wake(pool);
         return;
     }
     remove_worker(pool, worker);
@@ -187,7 +175,7 @@ on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
     if (pool->workers->len > 0)
         shrink(pool, error);
     else
-        note_failure(pool, error);
+        imap_pool_line_failed(pool, error);
 }
 
 static void
@@ -196,7 +184,7 @@ on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
 {
     ImapPool *pool = user_data;
 
-    pool_wake(pool);
+    imap_pool_wake(pool);
     if (error == NULL)
         return;
     pool->spare_at = g_get_monotonic_time() + SPARE_DELAY_US;
@@ -217,7 +205,7 @@ on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
 static void
 give_up_idle(ImapPool *pool, const GError *error)
 {
-    note_failure(pool, error);
+    imap_pool_put_off(pool, error);
     for (guint i = 0; i < pool->workers->len; i++) {
         ImapWorker *worker = g_ptr_array_index(pool->workers, i);
 
@@ -244,6 +232,7 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
         shrink(pool, error);
     else if (!served)
         fail_waiting(pool, is_out_of_attempts, NULL, error);
+    imap_pool_line_lost(pool);
 }
 
 const ImapWorkerHandler imap_pool_worker_handler = {
@@ -279,7 +268,7 @@ on_wake(gpointer user_data)
     ImapPool *pool = user_data;
 
     pool->wake_source = 0;
-    pool_wake(pool);
+    imap_pool_wake(pool);
     return G_SOURCE_REMOVE;
 }
 
@@ -294,13 +283,6 @@ set_wake(ImapPool *pool, gint64 when)
         return;
     wait = MIN(wait / G_TIME_SPAN_MILLISECOND + 1, G_MAXINT);
     pool->wake_source = g_timeout_add((guint)wait, on_wake, pool);
-}
-
-static gboolean
-is_put_off(const ImapPool *pool)
-{
-    return pool->last_error != NULL && pool->workers->len == 0 &&
-           g_get_monotonic_time() < pool->retry_at;
 }
 
 /* A short silence is waited for; a long one is told at once. */
@@ -321,7 +303,7 @@ is_silenced(ImapPool *pool)
                             "%s asks to be left alone for %.0f seconds",
                             pool->settings->host,
                             (double)left / G_TIME_SPAN_SECOND);
-        fail_waiting(pool, is_any, NULL, error);
+        imap_pool_fail_all(pool, error);
     }
     return TRUE;
 }
@@ -375,26 +357,29 @@ on_dispatch(gpointer user_data)
     }
     if (is_silenced(pool))
         return G_SOURCE_REMOVE;
-    if (is_put_off(pool)) {
+    if (pool->held)
+        return G_SOURCE_REMOVE;
+    if (imap_pool_line_is_put_off(pool)) {
         g_autoptr(GError) error = g_error_copy(pool->last_error);
 
-        fail_waiting(pool, is_any, NULL, error);
+        imap_pool_fail_all(pool, error);
         return G_SOURCE_REMOVE;
     }
     imap_pool_begin_round(pool, &round);
     if (grant_one(&round)) {
         /* That may have changed anything. */
-        pool_wake(pool);
+        imap_pool_wake(pool);
         return G_SOURCE_REMOVE;
     }
     imap_pool_keep_spares(&round);
     imap_pool_retire_idle(&round);
+    imap_pool_probe_idle(&round);
     set_wake(pool, round.wake_at);
     return G_SOURCE_REMOVE;
 }
 
-static void
-pool_wake(ImapPool *pool)
+void
+imap_pool_wake(ImapPool *pool)
 {
     if (pool->dispatch_source == 0)
         pool->dispatch_source =
@@ -438,6 +423,14 @@ drop_worker(gpointer worker)
     imap_worker_drop(worker);
 }
 
+void
+imap_pool_open_worker(ImapPool *pool)
+{
+    g_ptr_array_add(pool->workers,
+                    imap_worker_new(pool->settings, pool->line_rate,
+                                    &imap_pool_worker_handler, pool));
+}
+
 ImapPool *
 imap_pool_new(const ImapSettings *settings, guint max_connections)
 {
@@ -465,6 +458,7 @@ imap_pool_free(ImapPool *pool)
     g_clear_handle_id(&pool->dispatch_source, g_source_remove);
     g_clear_handle_id(&pool->deadline_source, g_source_remove);
     g_clear_handle_id(&pool->wake_source, g_source_remove);
+    g_clear_handle_id(&pool->reconnect_timer, g_source_remove);
     g_clear_error(&pool->last_error);
     imap_line_rate_unref(pool->line_rate);
     g_free(pool);
@@ -501,7 +495,7 @@ imap_pool_acquire_wish(ImapPool *pool, const ImapWish *wish, ImapLeaseFunc func,
     if (pool->deadline_source == 0)
         pool->deadline_source = g_timeout_add(
             MIN(1000, pool->settings->timeout_ms / 4 + 1), on_deadline, pool);
-    pool_wake(pool);
+    imap_pool_wake(pool);
 }
 
 void
@@ -537,7 +531,7 @@ imap_lease_release(ImapLease *lease)
     lease->worker->since = g_get_monotonic_time();
     note_server(lease->pool, lease->worker);
     tell_changes(lease->pool, lease->worker);
-    pool_wake(lease->pool);
+    imap_pool_wake(lease->pool);
     imap_worker_unref(lease->worker);
     g_free(lease);
 }
@@ -547,7 +541,7 @@ imap_pool_set_idle(ImapPool *pool, guint idle_ms, guint last_idle_ms)
 {
     pool->idle_us = idle_ms * (gint64)G_TIME_SPAN_MILLISECOND;
     pool->last_idle_us = last_idle_ms * (gint64)G_TIME_SPAN_MILLISECOND;
-    pool_wake(pool);
+    imap_pool_wake(pool);
 }
 
 void
@@ -586,6 +580,7 @@ void
 imap_pool_log_out(ImapPool *pool, GSourceFunc done, gpointer user_data)
 {
     pool->logging_out = TRUE;
+    g_clear_handle_id(&pool->reconnect_timer, g_source_remove);
     pool->logged_out = done;
     pool->logged_out_data = user_data;
     for (guint i = 0; i < pool->workers->len; i++) {
@@ -593,5 +588,5 @@ imap_pool_log_out(ImapPool *pool, GSourceFunc done, gpointer user_data)
 
         imap_connection_logout(worker->connection);
     }
-    pool_wake(pool);
+    imap_pool_wake(pool);
 }

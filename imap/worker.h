@@ -49,6 +49,7 @@ struct ImapWorker {
     gboolean borrowed; /* was a spare, and was switched for who had no other */
     gboolean leaving;  /* is being logged out */
     guint changes_seen;
+    gint64 probed_at; /* microseconds, monotonic: while it was idle */
 
     /* Its own. */
     const ImapWorkerHandler *handler; /* NULL once dropped */

@@ -33,6 +33,13 @@ void fs_kernel_cache_free(FsKernelCache *cache);
 /* A request has to do with @mailbox (0: the top directory). */
 void fs_kernel_cache_use(FsKernelCache *cache, guint32 mailbox);
 
+/* When anything was last used: microseconds, monotonic; 0: nothing is in use.
+ */
+gint64 fs_kernel_cache_last_use(FsKernelCache *cache);
+/* What the kernel has kept of anything in use may be old: it is put right now.
+ */
+void fs_kernel_cache_check_now(FsKernelCache *cache);
+
 /* Seconds that the kernel may believe the name and the attributes of @entry. */
 double fs_kernel_cache_validity(FsKernelCache *cache, const FsEntry *entry);
 

@@ -28,5 +28,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsUpkeep, fs_upkeep_free)
  * what is known of it may be old. */
 gboolean fs_upkeep_use(FsUpkeep *upkeep, guint32 mailbox);
 gboolean fs_upkeep_is_used(const FsUpkeep *upkeep, guint32 mailbox);
+/* When anything was last used: microseconds, monotonic; 0: nothing is in use.
+ */
+gint64 fs_upkeep_last_use(const FsUpkeep *upkeep);
+/* Begins a round now; what is being checked, or is left of another one, is part
+ * of it. */
+void fs_upkeep_check_now(FsUpkeep *upkeep);
 /* It is gone. */
 void fs_upkeep_drop(FsUpkeep *upkeep, guint32 mailbox);

@@ -117,6 +117,8 @@ imap_pool_line_failed(ImapPool *pool, const GError *error)
     imap_pool_put_off(pool, error);
     if (is_refusal(error) && handler != NULL && handler->refused != NULL &&
         handler->refused(error, pool->line_data)) {
+        /* Not announced: it may be over soon. */
+        pool->state = IMAP_POOL_OFFLINE;
         pool->held = TRUE;
         return;
     }

@@ -63,7 +63,6 @@ static void
 run(FsOperation *operation)
 {
     operation->runs++;
-    operation->run_at = g_get_monotonic_time();
     operation->run(operation);
 }
 
@@ -81,7 +80,7 @@ fs_operation_start(fuse_req_t request, FsOperationFunc func, fuse_ino_t inode,
     operation->size = size;
     operation->offset = offset;
     operation->user_data = fuse_req_userdata(request);
-    operation->since = g_get_monotonic_time();
+    operation->since = operation->moved_at = g_get_monotonic_time();
     operation->link.data = operation;
     if (file != NULL) {
         operation->has_file = TRUE;
@@ -117,6 +116,7 @@ need_moved_on(const GError *error, gpointer user_data)
 
     if (fs_need_is_complete(operation->need))
         operation->completions++;
+    operation->moved_at = g_get_monotonic_time();
     stop_waiting(operation);
 
     if (error != NULL && !operation->sees_errors) {
@@ -175,7 +175,7 @@ fs_operation_fail_older(gint64 when, int error_number)
         FsOperation *operation = link->data;
 
         next = link->next;
-        if (operation->run_at < when)
+        if (operation->moved_at < when)
             fs_operation_fail(operation, error_number);
     }
 }

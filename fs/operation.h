@@ -40,8 +40,9 @@ struct FsOperation {
     FsOperationFunc run;
     FsNeedWaiter *waiter; /* NULL while it runs */
     FsNeed *need;         /* borrowed from the waiter */
+    gint64 moved_at;      /* microseconds, monotonic: when it began, or one has
+                             last moved on */
     gboolean sees_errors;
-    gint64 run_at;     /* microseconds, monotonic: the last */
     guint completions; /* how often it was woken by a complete need */
     guint interrupt_source;
     GList link; /* in the list of those that wait */
@@ -93,8 +94,8 @@ void fs_operation_set_watch(void (*watch)(gpointer user_data),
 /* What they wait for may not be needed any more: runs all that wait again. From
  * the main loop, not from inside a run. */
 void fs_operation_run_all_again(void);
-/* Fails those with @error_number that were last run before @when (microseconds,
- * monotonic). */
+/* Fails those with @error_number whose needs have not moved on since @when
+ * (microseconds, monotonic). */
 void fs_operation_fail_older(gint64 when, int error_number);
 
 /* For the end: fails all that wait with @error_number, and likewise from here

@@ -198,12 +198,16 @@ switch_to(ImapPoolRound *round, ImapWorker *worker,
                        known_of(round->pool, request));
 }
 
+/* After the line was lost one connection has to show whether there is one, and
+ * whether the password is still good: many servers lock an account after a few
+ * wrong ones. */
 static gboolean
 open_another(ImapPoolRound *round)
 {
     ImapPool *pool = round->pool;
+    guint limit = imap_pool_line_is_in_doubt(pool) ? 1 : pool->allowance.limit;
 
-    if (pool->workers->len >= pool->allowance.limit)
+    if (pool->workers->len >= limit)
         return FALSE;
     imap_pool_open_worker(pool);
     if (pool->waiting.length > 0)

@@ -118,6 +118,7 @@ imap_pool_line_failed(ImapPool *pool, const GError *error)
     if (is_refusal(error) && handler != NULL && handler->refused != NULL &&
         handler->refused(error, pool->line_data)) {
         /* Not announced: it may be over soon. */
+        g_clear_handle_id(&pool->reconnect_timer, g_source_remove);
         pool->state = IMAP_POOL_OFFLINE;
         pool->held = TRUE;
         return;
@@ -135,6 +136,20 @@ imap_pool_line_lost(ImapPool *pool)
     if (g_get_monotonic_time() - pool->opened_at >= LASTED_US)
         imap_backoff_reset(&pool->backoff);
     schedule(pool);
+}
+
+void
+imap_pool_line_wanted(ImapPool *pool)
+{
+    if (pool->reconnect_timer == 0)
+        schedule(pool);
+}
+
+gboolean
+imap_pool_line_is_in_doubt(const ImapPool *pool)
+{
+    return pool->lost || pool->state == IMAP_POOL_OFFLINE ||
+           pool->state == IMAP_POOL_REFUSED;
 }
 
 gboolean

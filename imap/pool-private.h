@@ -74,6 +74,10 @@ void imap_pool_line_failed(ImapPool *pool, const GError *error);
 void imap_pool_put_off(ImapPool *pool, const GError *error);
 /* A connection that was ready has ended, and not because we wanted it to. */
 void imap_pool_line_lost(ImapPool *pool);
+/* Somebody asked in vain: then another attempt is due some time. */
+void imap_pool_line_wanted(ImapPool *pool);
+/* Whether it is not known if connections can be made. */
+gboolean imap_pool_line_is_in_doubt(const ImapPool *pool);
 /* Whether requests are refused for now, with pool->last_error. */
 gboolean imap_pool_line_is_put_off(const ImapPool *pool);
 

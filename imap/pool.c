@@ -363,6 +363,7 @@ on_dispatch(gpointer user_data)
         g_autoptr(GError) error = g_error_copy(pool->last_error);
 
         imap_pool_fail_all(pool, error);
+        imap_pool_line_wanted(pool);
         return G_SOURCE_REMOVE;
     }
     imap_pool_begin_round(pool, &round);

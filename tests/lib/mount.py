@@ -75,12 +75,13 @@ class Mount:
 
     def __init__(self, case, url, options=None, *, password='secret',
                  background=False, arguments=(), limit=20, mountpoint=None,
-                 environment=None, data=None):
+                 environment=None, data=None, cwd=None):
         self.case = case
         self.home = case.path(f'home-{time.monotonic_ns()}')
         self.data = data or self.home
         self.mountpoint = mountpoint or self.home + '-mnt'
         self.background = background
+        self.cwd = cwd
         self.process = None
         self.status = None
         os.makedirs(self.home)
@@ -123,7 +124,7 @@ class Mount:
             # A session of its own: no terminal, so nothing is asked there.
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=self.environment, start_new_session=True)
+                env=self.environment, start_new_session=True, cwd=self.cwd)
 
         def settled():
             if self.process.poll() is not None:

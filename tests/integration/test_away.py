@@ -12,6 +12,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
+import certificates
+import dovecot
 import tap
 from command import run, wait_until
 from imapserver import CAPABILITIES
@@ -494,6 +496,45 @@ def test_folder_deleted_while_away_is_gone(case):
     case.expect(wait_until(lambda: 'No such file' in line.ls('Other').err, SOON,
                            0.1), 'still there:', line.ls('Other'))
     case.expect(line.shows(), 'INBOX is gone, too')
+
+
+@tap.test
+def test_other_certificate_is_refused_and_said(case):
+    """Whoever answers there now is not our server: it is not asked, nothing is
+    read but what is known, and the log says why."""
+    one = dovecot.start_sample(case, messages=60)
+    dovecot.open_all(one)
+    proxy = Proxy(one.tls_port, case)
+    mount = Mount(case, f'imaps://{one.user}@localhost:{proxy.port}/',
+                  {'ca_file': one.ca_file, 'poll': 1, 'timeout': 4,
+                   'names': 'uid'}, password=dovecot.password(one))
+    uids = sorted(one.stored('INBOX'))
+    first = mount.path(f'INBOX/{uids[0]}.eml')
+    case.expect(run('cat', first).clean and run('ls', mount.path('INBOX')).clean,
+                'first reading failed')
+    trusted = one._certificate
+    one.stop()
+    proxy.cut()
+    stranger = certificates.Authority(case.path('stranger'))
+    one._certificate = stranger.issue('server', ('localhost', one.host))
+    one.start()
+    time.sleep(1.2)
+    again = run('cat', first, limit=20)
+    listing = run('ls', mount.path('INBOX'), limit=20)
+    case.expect(again.clean and listing.clean, again, listing)
+    folder = next(f for f in dovecot.folders(one)
+                  if f != 'INBOX' and one.stored(f))
+    path = mount.path(dovecot.mounted_path(folder))
+    result = run('ls', path, limit=20)
+    case.expect(not result.ok and os.strerror(errno.EIO) in result.err, result)
+    case.expect('certificate' in mount.messages(), mount.messages())
+    one.stop()
+    proxy.cut()
+    one._certificate = trusted
+    one.start()
+    case.expect(wait_until(lambda: run('ls', path, limit=20).clean, SOON, 0.1),
+                'not live again')
+    mount.unmount()
 
 
 @tap.test

@@ -55,7 +55,7 @@ attempt(ImapPool *pool)
     if (pool->waiting.length > 0)
         imap_pool_wake(pool);
     else
-        imap_pool_open_worker(pool);
+        imap_pool_open_another(pool);
 }
 
 static gboolean

@@ -11,7 +11,7 @@
 
 typedef struct {
     char *mailbox; /* NULL: any */
-    gboolean bulk;
+    ImapLeaseKind kind;
     ImapKnown known; /* without mod-sequence: nothing */
     gint64 since;    /* microseconds, monotonic */
     gint64 deadline; /* the same */
@@ -62,7 +62,10 @@ extern const ImapWorkerHandler imap_pool_worker_handler;
 void imap_pool_wake(ImapPool *pool);
 /* Ends all that wait. */
 void imap_pool_fail_all(ImapPool *pool, const GError *error);
-void imap_pool_open_worker(ImapPool *pool);
+/* Of either kind. */
+gboolean imap_lease_kind_is_bulk(ImapLeaseKind kind);
+/* FALSE if the server lets us have no more. */
+gboolean imap_pool_open_another(ImapPool *pool);
 
 /* ---- pool-line.c ---- */
 

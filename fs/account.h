@@ -11,6 +11,7 @@
 #include "fs/options.h"
 #include "imap/pool.h"
 
+typedef struct FsLine FsLine;
 typedef struct FsLister FsLister;
 typedef struct FsMessageBodies FsMessageBodies;
 typedef struct FsSynchroniser FsSynchroniser;
@@ -29,6 +30,7 @@ typedef struct {
     FsSynchroniser *synchroniser;
     FsLister *lister;
     FsMessageBodies *bodies;
+    FsLine *line; /* borrowed; NULL before and after the mount */
 } FsAccount;
 
 /* @options must outlive the account. Nothing is connected yet. Fails as

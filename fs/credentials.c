@@ -5,6 +5,7 @@
  * anything has a thread, and the command may want the terminal (pinentry). */
 #include "fs/credentials.h"
 
+#include "fs/credentials-private.h"
 #include "fs/errno.h"
 #include "fs/option-values.h"
 #include "fs/terminal-prompt.h"
@@ -20,10 +21,9 @@
 #include <unistd.h>
 
 #define FILE_BYTES 4096
-#define COMMAND_BYTES (64 * 1024)
 
-static gboolean G_GNUC_PRINTF(2, 3)
-    fail(GError **error, const char *format, ...)
+gboolean
+fs_credentials_fail(GError **error, const char *format, ...)
 {
     va_list arguments;
 
@@ -34,10 +34,9 @@ static gboolean G_GNUC_PRINTF(2, 3)
     return FALSE;
 }
 
-/* The first line of @text; @source names it for the error. */
-static gboolean
-take_first_line(const char *text, gsize length, const char *source,
-                ImapSecret **secret, GError **error)
+gboolean
+fs_credentials_take_line(const char *text, gsize length, const char *source,
+                         ImapSecret **secret, GError **error)
 {
     const char *end = memchr(text, '\n', length);
     gsize line = end != NULL ? (gsize)(end - text) : length;
@@ -45,9 +44,11 @@ take_first_line(const char *text, gsize length, const char *source,
     if (line > 0 && text[line - 1] == '\r')
         line--;
     if (line == 0)
-        return fail(error, "%s: the first line is empty", source);
+        return fs_credentials_fail(error, "%s: the first line is empty",
+                                   source);
     if (memchr(text, '\0', line) != NULL)
-        return fail(error, "%s: the first line holds a NUL octet", source);
+        return fs_credentials_fail(
+            error, "%s: the first line holds a NUL octet", source);
     imap_secret_unref(*secret);
     *secret = imap_secret_new(text, line);
     return TRUE;
@@ -79,25 +80,29 @@ check_file(int fd, const char *path, GError **error)
     struct stat attributes;
 
     if (fstat(fd, &attributes) != 0)
-        return fail(error, "password_file %s: %s", quoted, g_strerror(errno));
+        return fs_credentials_fail(error, "password_file %s: %s", quoted,
+                                   g_strerror(errno));
     if (!S_ISREG(attributes.st_mode))
-        return fail(error, "password_file %s is not a regular file", quoted);
+        return fs_credentials_fail(
+            error, "password_file %s is not a regular file", quoted);
     if (attributes.st_uid != getuid() && attributes.st_uid != 0)
-        return fail(error,
-                    "password_file %s belongs to another user; run: chown "
-                    "%" G_GUINT32_FORMAT " %s",
-                    quoted, (guint32)getuid(), quoted);
+        return fs_credentials_fail(
+            error,
+            "password_file %s belongs to another user; run: chown "
+            "%" G_GUINT32_FORMAT " %s",
+            quoted, (guint32)getuid(), quoted);
     if ((attributes.st_mode & 077) != 0)
-        return fail(error,
-                    "password_file %s is open to others (mode %04o); run: "
-                    "chmod 600 %s",
-                    quoted, attributes.st_mode & 07777, quoted);
+        return fs_credentials_fail(
+            error,
+            "password_file %s is open to others (mode %04o); run: "
+            "chmod 600 %s",
+            quoted, attributes.st_mode & 07777, quoted);
     return TRUE;
 }
 
 /* O_NONBLOCK: a FIFO must not make the open wait. */
-static gboolean
-read_file(const char *path, ImapSecret **secret, GError **error)
+gboolean
+fs_credentials_read_file(const char *path, ImapSecret **secret, GError **error)
 {
     char buffer[FILE_BYTES + 1];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -105,7 +110,8 @@ read_file(const char *path, ImapSecret **secret, GError **error)
     gboolean taken;
 
     if (fd < 0)
-        return fail(error, "password_file '%s': %s", path, g_strerror(errno));
+        return fs_credentials_fail(error, "password_file '%s': %s", path,
+                                   g_strerror(errno));
     if (!check_file(fd, path, error)) {
         close(fd);
         return FALSE;
@@ -113,13 +119,15 @@ read_file(const char *path, ImapSecret **secret, GError **error)
 
     length = read_all(fd, buffer, sizeof buffer);
     if (length < 0)
-        taken = fail(error, "password_file '%s': %s", path, g_strerror(errno));
+        taken = fs_credentials_fail(error, "password_file '%s': %s", path,
+                                    g_strerror(errno));
     else if (length > FILE_BYTES)
-        taken = fail(error, "password_file '%s' is longer than %d octets", path,
-                     FILE_BYTES);
+        taken = fs_credentials_fail(
+            error, "password_file '%s' is longer than %d octets", path,
+            FILE_BYTES);
     else
-        taken = take_first_line(buffer, (gsize)length, "password_file", secret,
-                                error);
+        taken = fs_credentials_take_line(buffer, (gsize)length, "password_file",
+                                         secret, error);
     OPENSSL_cleanse(buffer, sizeof buffer);
     close(fd);
     return taken;
@@ -159,22 +167,30 @@ start_command(const char *command, int *output)
     return child;
 }
 
+gboolean
+fs_credentials_check_status(int status, const char *name, GError **error)
+{
+    if (WIFSIGNALED(status))
+        return fs_credentials_fail(error, "%s was ended by signal %d (%s)",
+                                   name, WTERMSIG(status),
+                                   g_strsignal(WTERMSIG(status)));
+    if (WEXITSTATUS(status) != 0)
+        return fs_credentials_fail(error, "%s failed with exit status %d", name,
+                                   WEXITSTATUS(status));
+    return TRUE;
+}
+
 static gboolean
-check_status(pid_t child, const char *name, GError **error)
+wait_for_command(pid_t child, const char *name, GError **error)
 {
     int status;
 
     while (waitpid(child, &status, 0) < 0) {
         if (errno != EINTR)
-            return fail(error, "%s: %s", name, g_strerror(errno));
+            return fs_credentials_fail(error, "%s: %s", name,
+                                       g_strerror(errno));
     }
-    if (WIFSIGNALED(status))
-        return fail(error, "%s was ended by signal %d (%s)", name,
-                    WTERMSIG(status), g_strsignal(WTERMSIG(status)));
-    if (WEXITSTATUS(status) != 0)
-        return fail(error, "%s failed with exit status %d", name,
-                    WEXITSTATUS(status));
-    return TRUE;
+    return fs_credentials_check_status(status, name, error);
 }
 
 /* @name: the option's. The command is not shown: it may hold a secret. */
@@ -182,7 +198,7 @@ static gboolean
 run_command(const char *name, const char *command, ImapSecret **secret,
             GError **error)
 {
-    gsize size = COMMAND_BYTES + 1;
+    gsize size = FS_CREDENTIALS_COMMAND_BYTES + 1;
     g_autofree char *buffer = NULL;
     int output;
     pid_t child = start_command(command, &output);
@@ -190,20 +206,21 @@ run_command(const char *name, const char *command, ImapSecret **secret,
     gboolean taken;
 
     if (child < 0)
-        return fail(error, "%s: cannot be run: %s", name, g_strerror(errno));
+        return fs_credentials_fail(error, "%s: cannot be run: %s", name,
+                                   g_strerror(errno));
     buffer = g_malloc(size);
     length = read_all(output, buffer, size);
     close(output);
 
-    if (length > COMMAND_BYTES) {
+    if (length > FS_CREDENTIALS_COMMAND_BYTES) {
         kill(child, SIGTERM);
         waitpid(child, NULL, 0);
-        taken =
-            fail(error, "%s prints more than %d octets", name, COMMAND_BYTES);
+        taken = fs_credentials_fail(error, "%s prints more than %d octets",
+                                    name, FS_CREDENTIALS_COMMAND_BYTES);
     } else {
-        taken =
-            check_status(child, name, error) &&
-            take_first_line(buffer, (gsize)MAX(length, 0), name, secret, error);
+        taken = wait_for_command(child, name, error) &&
+                fs_credentials_take_line(buffer, (gsize)MAX(length, 0), name,
+                                         secret, error);
     }
     OPENSSL_cleanse(buffer, size);
     return taken;
@@ -252,7 +269,8 @@ fs_credentials_obtain(FsOptions *options, GError **error)
         return run_command("token_command", options->token_command,
                            &settings->token, error);
     if (options->password_file != NULL)
-        return read_file(options->password_file, &settings->password, error);
+        return fs_credentials_read_file(options->password_file,
+                                        &settings->password, error);
     if (options->password_command != NULL)
         return run_command("password_command", options->password_command,
                            &settings->password, error);

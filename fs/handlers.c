@@ -5,7 +5,6 @@
 
 #include "fs/file-handlers.h"
 #include "fs/inode.h"
-#include "fs/kernel-cache.h"
 #include "fs/message-bodies.h"
 #include "fs/operation.h"
 #include "fs/watcher.h"
@@ -467,6 +466,12 @@ FsFileHandlers *
 fs_handlers_files(FsHandlers *handlers)
 {
     return handlers->files;
+}
+
+FsKernelCache *
+fs_handlers_kernel_cache(FsHandlers *handlers)
+{
+    return handlers->kernel_cache;
 }
 
 const struct fuse_lowlevel_ops fs_handlers_ops = {

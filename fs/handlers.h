@@ -3,6 +3,7 @@
 
 #include "fs/account.h"
 #include "fs/file-handlers.h"
+#include "fs/kernel-cache.h"
 #include "fs/name-space.h"
 
 #include <fuse_lowlevel.h>
@@ -28,5 +29,8 @@ void fs_handlers_stop(FsHandlers *handlers, int error_number,
 
 /* Those of open files. Borrowed. */
 FsFileHandlers *fs_handlers_files(FsHandlers *handlers);
+
+/* What the kernel believes. Borrowed. */
+FsKernelCache *fs_handlers_kernel_cache(FsHandlers *handlers);
 
 extern const struct fuse_lowlevel_ops fs_handlers_ops;

@@ -14,6 +14,7 @@
 #include "fs/kernel-cache.h"
 
 #include "fs/inode.h"
+#include "fs/line.h"
 #include "fs/lister.h"
 #include "fs/notifier.h"
 #include "fs/operation.h"
@@ -277,6 +278,9 @@ check(guint32 mailbox, gpointer user_data)
 {
     FsKernelCache *cache = user_data;
 
+    /* All of it is due when the line is there again. */
+    if (fs_line_is_away(cache->account->line))
+        return NULL;
     if (mailbox == FS_MAILBOX_TREE_ROOT)
         return fs_lister_need(cache->account->lister, FS_NOW);
     if (fs_mailbox_tree_get(cache->account->tree, mailbox) == NULL) {
@@ -329,6 +333,19 @@ fs_kernel_cache_set_use_func(FsKernelCache *cache, FsKernelCacheUseFunc func,
 {
     cache->use_func = func;
     cache->use_data = user_data;
+}
+
+gint64
+fs_kernel_cache_last_use(FsKernelCache *cache)
+{
+    return cache->stopped ? 0 : fs_upkeep_last_use(cache->upkeep);
+}
+
+void
+fs_kernel_cache_check_now(FsKernelCache *cache)
+{
+    if (!cache->stopped)
+        fs_upkeep_check_now(cache->upkeep);
 }
 
 double

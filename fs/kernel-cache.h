@@ -45,6 +45,12 @@ void fs_kernel_cache_foreach_used(const FsKernelCache *cache,
 void fs_kernel_cache_set_use_func(FsKernelCache *cache,
                                   FsKernelCacheUseFunc func,
                                   gpointer user_data);
+/* When anything was last used: microseconds, monotonic; 0: nothing is in use.
+ */
+gint64 fs_kernel_cache_last_use(FsKernelCache *cache);
+/* What the kernel has kept of anything in use may be old: it is put right now.
+ */
+void fs_kernel_cache_check_now(FsKernelCache *cache);
 
 /* Seconds that the kernel may believe the name and the attributes of @entry. */
 double fs_kernel_cache_validity(FsKernelCache *cache, const FsEntry *entry);

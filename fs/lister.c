@@ -2,7 +2,9 @@
  * once more when the line was cut. */
 #include "fs/lister.h"
 
+#include "cache/mailbox-list.h"
 #include "fs/errno.h"
+#include "fs/line.h"
 #include "imap/error.h"
 #include "imap/mailbox-encoding.h"
 #include "imap/requests.h"
@@ -13,6 +15,7 @@ struct FsLister {
     FsMailboxGoneFunc gone;
     gpointer gone_data;
     struct Listing *listing; /* NULL unless under way; a reference */
+    GBytes *kept;            /* the list in the cache; NULL: not known */
 };
 
 /* A LIST under way. */
@@ -51,6 +54,79 @@ finish(Listing *listing, const GError *error)
                    lister->account->options->poll_seconds);
 }
 
+/* ---- the list in the cache ---- */
+
+static const char *
+cache_path(const FsLister *lister)
+{
+    const CacheDirectory *directory =
+        lister->account->directories.cache_directory;
+
+    return directory != NULL ? cache_directory_path(directory) : NULL;
+}
+
+static void
+keep(FsLister *lister, const GArray *listed)
+{
+    g_autoptr(GArray) mailboxes = NULL;
+    g_autoptr(GBytes) list = NULL;
+
+    if (cache_path(lister) == NULL)
+        return;
+    mailboxes = g_array_sized_new(FALSE, FALSE, sizeof(CacheListedMailbox),
+                                  listed->len);
+    for (guint i = 0; i < listed->len; i++) {
+        const FsMailboxListing *listing =
+            &g_array_index(listed, FsMailboxListing, i);
+        CacheListedMailbox mailbox = {listing->wire_name, listing->name,
+                                      listing->delimiter, listing->attributes};
+
+        g_array_append_val(mailboxes, mailbox);
+    }
+    list = cache_mailbox_list_pack((const CacheListedMailbox *)mailboxes->data,
+                                   mailboxes->len);
+    if (lister->kept != NULL && g_bytes_equal(list, lister->kept))
+        return;
+    g_clear_pointer(&lister->kept, g_bytes_unref);
+    lister->kept = g_steal_pointer(&list);
+    cache_mailbox_list_save(cache_path(lister), lister->kept,
+                            lister->account->store_thread);
+}
+
+static void
+on_restored(const CacheListedMailbox *mailboxes, gsize n, gpointer user_data)
+{
+    FsLister *lister = user_data;
+    g_autofree FsMailboxListing *listings = g_new0(FsMailboxListing, n);
+
+    for (gsize i = 0; i < n; i++)
+        listings[i] = (FsMailboxListing){
+            .wire_name = mailboxes[i].wire_name,
+            .name = mailboxes[i].name,
+            .delimiter = mailboxes[i].delimiter,
+            .attributes = mailboxes[i].attributes,
+        };
+    if (!fs_mailbox_tree_update(lister->account->tree, listings, n, NULL, NULL,
+                                NULL))
+        return;
+    lister->refresh.known = TRUE;
+    fs_refresh_mark_stale(&lister->refresh);
+}
+
+gboolean
+fs_lister_restore(FsLister *lister)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (cache_path(lister) != NULL &&
+        !cache_mailbox_list_load(cache_path(lister), on_restored, lister,
+                                 &error))
+        g_debug("no list of mailboxes in the cache: %s", error->message);
+    return lister->refresh.known;
+}
+
+/* ---- a list from the server ---- */
+
 static gboolean
 update_tree(Listing *listing, const GArray *mailboxes, GError **error)
 {
@@ -75,9 +151,12 @@ update_tree(Listing *listing, const GArray *mailboxes, GError **error)
         g_ptr_array_add(names, name);
         g_array_append_val(listed, one);
     }
-    return fs_mailbox_tree_update(
-        lister->account->tree, (const FsMailboxListing *)listed->data,
-        listed->len, lister->gone, lister->gone_data, error);
+    if (!fs_mailbox_tree_update(
+            lister->account->tree, (const FsMailboxListing *)listed->data,
+            listed->len, lister->gone, lister->gone_data, error))
+        return FALSE;
+    keep(lister, listed);
+    return TRUE;
 }
 
 static void
@@ -135,6 +214,9 @@ fs_lister_need(FsLister *lister, gint64 since)
         lister->listing->lister = lister;
         acquire(lister->listing);
     }
+    if (since != FS_NOW && lister->refresh.known &&
+        fs_line_is_away(lister->account->line))
+        return NULL;
     return need;
 }
 
@@ -142,6 +224,12 @@ gboolean
 fs_lister_is_under_way(const FsLister *lister)
 {
     return fs_refresh_is_under_way(&lister->refresh);
+}
+
+void
+fs_lister_mark_old(FsLister *lister)
+{
+    fs_refresh_mark_old(&lister->refresh);
 }
 
 /* ---- explaining a refusal ---- */
@@ -224,5 +312,6 @@ fs_lister_free(FsLister *lister)
         listing_unref(lister->listing);
     }
     fs_refresh_clear(&lister->refresh);
+    g_clear_pointer(&lister->kept, g_bytes_unref);
     g_free(lister);
 }

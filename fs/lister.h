@@ -13,8 +13,15 @@ FsLister *fs_lister_new(FsAccount *account, FsMailboxGoneFunc gone,
 void fs_lister_free(FsLister *lister); /* accepts NULL */
 
 /* NULL when there is a list good enough for an operation that began at @since
- * (see fs/refresh.h); else what to wait for. Borrowed. */
+ * (see fs/refresh.h), which any is while the line is down; else what to wait
+ * for. Borrowed. */
 FsNeed *fs_lister_need(FsLister *lister, gint64 since);
+/* See fs_refresh_mark_old. */
+void fs_lister_mark_old(FsLister *lister);
+
+/* The list of an earlier mount, from the cache, is what is known, if not fresh;
+ * FALSE: there is none. Before anything is asked for. */
+gboolean fs_lister_restore(FsLister *lister);
 
 /* Whether the server is being asked for the list. */
 gboolean fs_lister_is_under_way(const FsLister *lister);

@@ -300,6 +300,10 @@ const FsMountOption fs_mount_option_table[] = {
      "compress what goes over the line; auto (the default): where the line "
      "turns out to be slower than about 150 Mbit/s, and the server can",
      set_choice, IN_SETTINGS(compress)},
+    {"offline_ok", NULL, FS_SECTION_NETWORK,
+     "mount also while the server cannot be reached; what an earlier mount "
+     "left in the cache is there",
+     set_flag, IN_OPTIONS(offline_ok)},
     {"poll", "SECONDS", FS_SECTION_NETWORK,
      "how long a change elsewhere may go unseen, 1 to 86400 (default 60)",
      set_number, IN_OPTIONS(poll_seconds), .min = 1, .max = 86400},

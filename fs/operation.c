@@ -17,11 +17,17 @@
  * makes a lot of it. */
 #define MAX_COMPLETIONS 1000
 
+/* How often somebody looks after those that wait. */
+#define WATCH_MS 250
+
 static GQueue waiting = G_QUEUE_INIT; /* of FsOperation, by their links */
 /* How many of those are on an inode of a bucket's. */
 #define BUCKETS 1024
 static guint waiting_at[BUCKETS];
-static int ending; /* the errno of whoever would wait; 0: not yet */
+static void (*watch)(gpointer user_data); /* NULL: none */
+static gpointer watch_data;
+static guint watch_timer; /* 0: none wait, or nobody watches */
+static int ending;        /* the errno of whoever would wait; 0: not yet */
 
 static guint *
 bucket_of(guint64 inode)
@@ -74,7 +80,7 @@ fs_operation_start(fuse_req_t request, FsOperationFunc func, fuse_ino_t inode,
     operation->size = size;
     operation->offset = offset;
     operation->user_data = fuse_req_userdata(request);
-    operation->since = g_get_monotonic_time();
+    operation->since = operation->moved_at = g_get_monotonic_time();
     operation->link.data = operation;
     if (file != NULL) {
         operation->has_file = TRUE;
@@ -110,6 +116,7 @@ need_moved_on(const GError *error, gpointer user_data)
 
     if (fs_need_is_complete(operation->need))
         operation->completions++;
+    operation->moved_at = g_get_monotonic_time();
     stop_waiting(operation);
 
     if (error != NULL && !operation->sees_errors) {
@@ -124,6 +131,57 @@ need_moved_on(const GError *error, gpointer user_data)
     }
 }
 
+/* ---- looking after those that wait ---- */
+
+static gboolean
+on_watch(gpointer user_data)
+{
+    if (watch == NULL || waiting.length == 0) {
+        watch_timer = 0;
+        return G_SOURCE_REMOVE;
+    }
+    watch(watch_data);
+    return G_SOURCE_CONTINUE;
+}
+
+void
+fs_operation_set_watch(void (*func)(gpointer user_data), gpointer user_data)
+{
+    g_clear_handle_id(&watch_timer, g_source_remove);
+    watch = func;
+    watch_data = user_data;
+}
+
+void
+fs_operation_run_all_again(void)
+{
+    /* Those that wait on go to the end. */
+    for (guint left = waiting.length; left > 0 && waiting.head != NULL;
+         left--) {
+        FsOperation *operation = waiting.head->data;
+
+        fs_need_cancel(operation->waiter);
+        stop_waiting(operation);
+        run(operation);
+    }
+}
+
+void
+fs_operation_fail_older(gint64 when, int error_number)
+{
+    GList *next;
+
+    for (GList *link = waiting.head; link != NULL; link = next) {
+        FsOperation *operation = link->data;
+
+        next = link->next;
+        if (operation->moved_at < when)
+            fs_operation_fail(operation, error_number);
+    }
+}
+
+/* ---- waiting ---- */
+
 static void
 wait_for(FsOperation *operation, FsNeed *need, gboolean sees_errors)
 {
@@ -136,6 +194,8 @@ wait_for(FsOperation *operation, FsNeed *need, gboolean sees_errors)
     operation->waiter = fs_need_wait(need, need_moved_on, operation);
     g_queue_push_tail_link(&waiting, &operation->link);
     (*bucket_of(operation->inode))++;
+    if (watch_timer == 0 && watch != NULL)
+        watch_timer = g_timeout_add(WATCH_MS, on_watch, NULL);
 
     /* Most requests are answered in their first run and need none of this.
      * An interrupt that came earlier is reported inside this call. */

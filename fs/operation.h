@@ -40,6 +40,8 @@ struct FsOperation {
     FsOperationFunc run;
     FsNeedWaiter *waiter; /* NULL while it runs */
     FsNeed *need;         /* borrowed from the waiter */
+    gint64 moved_at;      /* microseconds, monotonic: when it began, or one has
+                             last moved on */
     gboolean sees_errors;
     guint completions; /* how often it was woken by a complete need */
     guint interrupt_source;
@@ -89,6 +91,16 @@ void fs_operation_reply_xattr(FsOperation *operation, gsize size);
  * although none does. */
 guint fs_operation_n_waiting(void);
 gboolean fs_operation_waits_at(guint64 inode);
+/* @watch runs a few times a second while any wait; NULL: none does. */
+void fs_operation_set_watch(void (*watch)(gpointer user_data),
+                            gpointer user_data);
+/* What they wait for may not be needed any more: runs all that wait again. From
+ * the main loop, not from inside a run. */
+void fs_operation_run_all_again(void);
+/* Fails those with @error_number whose needs have not moved on since @when
+ * (microseconds, monotonic). */
+void fs_operation_fail_older(gint64 when, int error_number);
+
 /* For the end: fails all that wait with @error_number, and likewise from here
  * on all that would. */
 void fs_operation_fail_all(int error_number);

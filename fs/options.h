@@ -33,6 +33,7 @@ typedef struct {
     FsDate date;
     guint connections;
     guint poll_seconds;
+    gboolean offline_ok;   /* mount also without the server */
     char *cache_dir;       /* absolute; NULL: the default */
     gboolean no_cache_dir; /* cache_dir=none */
     char *state_dir;       /* absolute; NULL: the default */

@@ -94,6 +94,13 @@ fs_refresh_mark_stale(FsRefresh *refresh)
 }
 
 void
+fs_refresh_mark_old(FsRefresh *refresh)
+{
+    if (!fs_refresh_is_under_way(refresh))
+        refresh->known_at = G_MININT64 / 2;
+}
+
+void
 fs_refresh_clear(FsRefresh *refresh)
 {
     g_clear_pointer(&refresh->need, fs_need_unref);

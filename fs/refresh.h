@@ -42,6 +42,10 @@ gboolean fs_refresh_is_under_way(const FsRefresh *refresh);
 /* Whoever wants it fresh asks again. */
 void fs_refresh_mark_stale(FsRefresh *refresh);
 
+/* The same for whoever comes from now on, unless it is being asked for already:
+ * an operation that has asked once does not ask again. */
+void fs_refresh_mark_old(FsRefresh *refresh);
+
 /* Releases what it holds. */
 void fs_refresh_clear(FsRefresh *refresh);
 

@@ -7,14 +7,21 @@
 #include "fs/account.h"
 #include "fs/background.h"
 #include "fs/handlers.h"
+#include "fs/line.h"
+#include "fs/lister.h"
 #include "fs/log.h"
 #include "fs/mailbox-layout.h"
 #include "fs/session.h"
+#include "imap/error.h"
 #include "imap/trace.h"
 
 #include <errno.h>
 #include <glib-unix.h>
 #include <signal.h>
+
+/* With offline_ok, what is in the cache is shown after so long: the server may
+ * well come later. */
+#define OFFLINE_LOGIN_MS 10000u
 
 typedef struct {
     const FsOptions *options;
@@ -24,8 +31,9 @@ typedef struct {
     FsSession *session;
     FsHandlers *handlers;
     gboolean stopped; /* nobody waits for the kernel any longer */
-    GError *error;    /* of the login */
-    ImapLease *lease;
+    FsLine *line;     /* NULL before and after serving */
+    gboolean waiting; /* for the login, of which this is the error */
+    GError *error;
 } Mount;
 
 static gboolean
@@ -65,16 +73,71 @@ on_logged_in(ImapLease *lease, const GError *error, gpointer user_data)
     Mount *mount = user_data;
 
     imap_lease_release(lease);
+    if (!mount->waiting)
+        return;
     if (error != NULL)
         mount->error = g_error_copy(error);
     g_main_loop_quit(mount->loop);
 }
 
 static gboolean
+on_late(gpointer user_data)
+{
+    Mount *mount = user_data;
+
+    mount->error = g_error_new(
+        IMAP_ERROR, IMAP_ERROR_TIMEOUT, "%s did not answer for %.3g seconds",
+        mount->options->settings->host,
+        MIN(OFFLINE_LOGIN_MS, mount->options->settings->timeout_ms) / 1e3);
+    g_main_loop_quit(mount->loop);
+    return G_SOURCE_CONTINUE;
+}
+
+/* Whether the error of the login may be over later, by itself: not a wrong
+ * password, nor a wrong certificate. */
+static gboolean
+may_pass(const GError *error)
+{
+    static const int codes[] = {
+        IMAP_ERROR_RESOLVE,     IMAP_ERROR_CONNECT, IMAP_ERROR_TIMEOUT,
+        IMAP_ERROR_CLOSED,      IMAP_ERROR_LIMIT,   IMAP_ERROR_IN_USE,
+        IMAP_ERROR_UNAVAILABLE,
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(codes); i++)
+        if (g_error_matches(error, IMAP_ERROR, codes[i]))
+            return TRUE;
+    return FALSE;
+}
+
+static void
+go_offline(Mount *mount)
+{
+    gboolean has_list = fs_lister_restore(mount->account->lister);
+
+    g_message("%s; mounting %s", mount->error->message,
+              has_list ? "what is in the cache"
+                       : "without anything, for nothing is in the cache");
+    g_clear_error(&mount->error);
+}
+
+static gboolean
 log_in(Mount *mount, GError **error)
 {
+    const FsOptions *options = mount->options;
+    guint late = 0;
+
+    if (options->offline_ok)
+        late =
+            g_timeout_add(MIN(OFFLINE_LOGIN_MS, options->settings->timeout_ms),
+                          on_late, mount);
+    mount->waiting = TRUE;
     imap_pool_acquire(mount->account->pool, NULL, on_logged_in, mount);
     g_main_loop_run(mount->loop);
+    mount->waiting = FALSE;
+    g_clear_handle_id(&late, g_source_remove);
+    if (options->offline_ok && may_pass(mount->error))
+        go_offline(mount);
     if (mount->error == NULL)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&mount->error));
@@ -128,12 +191,15 @@ attach(Mount *mount, GError **error)
 static void
 serve(Mount *mount)
 {
+    mount->line =
+        fs_line_new(mount->account, fs_handlers_kernel_cache(mount->handlers));
     if (!mount->options->foreground) {
         fs_log_use_syslog();
         fs_background_detach();
     }
     fs_handlers_watch(mount->handlers);
     g_main_loop_run(mount->loop);
+    g_clear_pointer(&mount->line, fs_line_free);
     fs_handlers_stop(mount->handlers, ENETDOWN, on_stopped, mount);
     while (!mount->stopped)
         g_main_loop_run(mount->loop);

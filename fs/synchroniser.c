@@ -5,6 +5,7 @@
 #include "fs/sync-mailbox.h"
 
 #include "fs/errno.h"
+#include "fs/line.h"
 #include "imap/error.h"
 
 /* How long listings fail after one has turned out to be wrong: longer than a
@@ -195,6 +196,9 @@ fs_synchroniser_need_messages(FsSynchroniser *synchroniser, guint32 id,
         mailbox->attempts = 0;
         fs_sync_begin(mailbox);
     }
+    if (since != FS_NOW && mailbox->refresh.known &&
+        fs_line_is_away(synchroniser->account->line))
+        return NULL;
     return need;
 }
 
@@ -341,6 +345,20 @@ fs_synchroniser_freshen(FsSynchroniser *synchroniser, guint32 id,
         return NULL;
     *begun = !under_way;
     return fs_synchroniser_need_messages(synchroniser, id, FS_NOW);
+}
+
+void
+fs_synchroniser_mark_all_old(FsSynchroniser *synchroniser)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, synchroniser->mailboxes);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        FsSyncMailbox *mailbox = value;
+
+        fs_refresh_mark_old(&mailbox->refresh);
+    }
 }
 
 void

@@ -18,7 +18,8 @@ void fs_synchroniser_free(FsSynchroniser *synchroniser); /* accepts NULL */
 
 /* NULL when the messages of @mailbox, an id of the account's tree whose mailbox
  * can be selected, are known well enough for an operation that began at
- * @since (see fs/refresh.h); else what to wait for. Borrowed. */
+ * @since (see fs/refresh.h), as all that is known is while the line is down;
+ * else what to wait for. Borrowed. */
 FsNeed *fs_synchroniser_need_messages(FsSynchroniser *synchroniser,
                                       guint32 mailbox, gint64 since);
 
@@ -38,6 +39,8 @@ void fs_synchroniser_mark_stale(FsSynchroniser *synchroniser, guint32 mailbox);
  * *@begun: asking has begun inside this call, and so misses nothing. */
 FsNeed *fs_synchroniser_freshen(FsSynchroniser *synchroniser, guint32 mailbox,
                                 gboolean *begun);
+/* Every mailbox may have changed: see fs_refresh_mark_old. */
+void fs_synchroniser_mark_all_old(FsSynchroniser *synchroniser);
 
 /* A FsMailboxGoneFunc: the tree holds @mailbox no longer. @user_data is the
  * synchroniser. */

@@ -9,6 +9,7 @@
 /* A check under way. */
 typedef struct {
     FsUpkeep *upkeep;
+    guint32 mailbox;
     FsNeed *need; /* NULL: the lane is free */
     FsNeedWaiter *waiter;
 } Lane;
@@ -103,6 +104,7 @@ start_checks(FsUpkeep *upkeep)
 
             if (need == NULL)
                 continue;
+            lane->mailbox = mailbox;
             lane->need = fs_need_ref(need);
             lane->waiter = fs_need_wait(need, on_need, lane);
         }
@@ -118,11 +120,43 @@ is_unused(gpointer mailbox, gpointer last_use, gpointer user_data)
 }
 
 static gboolean
+is_being_checked(const FsUpkeep *upkeep, guint32 mailbox)
+{
+    for (guint i = 0; i < LANES; i++)
+        if (upkeep->lanes[i].need != NULL &&
+            upkeep->lanes[i].mailbox == mailbox)
+            return TRUE;
+    return FALSE;
+}
+
+static void
+begin_round(FsUpkeep *upkeep)
+{
+    GHashTableIter iter;
+    gpointer mailbox;
+
+    g_array_set_size(upkeep->due, 0);
+    g_hash_table_iter_init(&iter, upkeep->last_uses);
+    while (g_hash_table_iter_next(&iter, &mailbox, NULL)) {
+        guint32 id = GPOINTER_TO_UINT(mailbox);
+
+        if (!is_being_checked(upkeep, id))
+            g_array_append_val(upkeep->due, id);
+    }
+    start_checks(upkeep);
+}
+
+void
+fs_upkeep_check_now(FsUpkeep *upkeep)
+{
+    g_hash_table_foreach_remove(upkeep->last_uses, is_unused, upkeep);
+    begin_round(upkeep);
+}
+
+static gboolean
 on_timer(gpointer user_data)
 {
     FsUpkeep *upkeep = user_data;
-    GHashTableIter iter;
-    gpointer mailbox;
 
     g_hash_table_foreach_remove(upkeep->last_uses, is_unused, upkeep);
     if (g_hash_table_size(upkeep->last_uses) == 0) {
@@ -132,13 +166,7 @@ on_timer(gpointer user_data)
     /* A round that takes longer than the interval is not begun anew. */
     if (upkeep->due->len > 0)
         return G_SOURCE_CONTINUE;
-    g_hash_table_iter_init(&iter, upkeep->last_uses);
-    while (g_hash_table_iter_next(&iter, &mailbox, NULL)) {
-        guint32 id = GPOINTER_TO_UINT(mailbox);
-
-        g_array_append_val(upkeep->due, id);
-    }
-    start_checks(upkeep);
+    begin_round(upkeep);
     return G_SOURCE_CONTINUE;
 }
 
@@ -159,6 +187,19 @@ fs_upkeep_use(FsUpkeep *upkeep, guint32 mailbox)
     if (upkeep->timer == 0)
         upkeep->timer = g_timeout_add(upkeep->interval_ms, on_timer, upkeep);
     return is_new;
+}
+
+gint64
+fs_upkeep_last_use(const FsUpkeep *upkeep)
+{
+    GHashTableIter iter;
+    gpointer use;
+    gint64 last = 0;
+
+    g_hash_table_iter_init(&iter, upkeep->last_uses);
+    while (g_hash_table_iter_next(&iter, NULL, &use))
+        last = MAX(last, *(gint64 *)use);
+    return last;
 }
 
 gboolean

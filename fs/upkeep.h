@@ -33,5 +33,11 @@ gboolean fs_upkeep_is_used(const FsUpkeep *upkeep, guint32 mailbox);
 void fs_upkeep_foreach(const FsUpkeep *upkeep,
                        void (*func)(guint32 mailbox, gpointer user_data),
                        gpointer user_data);
+/* When anything was last used: microseconds, monotonic; 0: nothing is in use.
+ */
+gint64 fs_upkeep_last_use(const FsUpkeep *upkeep);
+/* Begins a round now; what is being checked, or is left of another one, is part
+ * of it. */
+void fs_upkeep_check_now(FsUpkeep *upkeep);
 /* It is gone. */
 void fs_upkeep_drop(FsUpkeep *upkeep, guint32 mailbox);

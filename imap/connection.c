@@ -715,6 +715,20 @@ imap_connection_set_paused(ImapConnection *connection, gboolean paused)
     imap_watchdog_watch(&connection->watchdog);
 }
 
+gboolean
+imap_connection_is_paused(const ImapConnection *connection)
+{
+    return connection->paused;
+}
+
+gint64
+imap_connection_silence(const ImapConnection *connection)
+{
+    if (!is_awaiting((gpointer)connection))
+        return 0;
+    return imap_watchdog_silence(&connection->watchdog);
+}
+
 gint64
 imap_connection_last_progress(const ImapConnection *connection)
 {

@@ -81,10 +81,15 @@ gboolean imap_connection_is_open(const ImapConnection *connection);
 
 /* While paused nothing is read, and silence does not count. */
 void imap_connection_set_paused(ImapConnection *connection, gboolean paused);
+gboolean imap_connection_is_paused(const ImapConnection *connection);
 
 /* Microseconds, g_get_monotonic_time: when the server last brought a command
  * any further. Not chatter, nor what we send. */
 gint64 imap_connection_last_progress(const ImapConnection *connection);
+
+/* Microseconds: how long nothing has brought nearer what is awaited; 0: nothing
+ * is, or the connection is paused. */
+gint64 imap_connection_silence(const ImapConnection *connection);
 
 /* Microseconds: the quickest that the server has answered a command; 0: not
  * known. */

@@ -16,9 +16,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define KEEPALIVE_IDLE_S 120
-#define KEEPALIVE_INTERVAL_S 15
+/* At the default timeout (30 seconds), a line over which nothing is
+ * acknowledged is given up after 15 seconds while something is sent, and after
+ * 75 seconds while it is idle. */
+#define KEEPALIVE_IDLE_MAX_S 60
+#define KEEPALIVE_INTERVAL_MAX_S 15
 #define KEEPALIVE_PROBES 4
+#define UNACKNOWLEDGED_MAX_MS 15000
 
 struct ImapLine {
     const ImapSettings *settings;
@@ -66,6 +70,24 @@ set_option(int fd, int level, int name, int value)
     (void)setsockopt(fd, level, name, &value, sizeof value);
 }
 
+/* The kernel notices a dead line by what is not acknowledged, which a server
+ * that takes its time is not to blame for: so earlier than the timeout, and
+ * there is time left to try another connection. */
+static void
+set_patience(int fd, guint timeout_ms)
+{
+    int timeout_s = (int)MAX(timeout_ms / 1000, 1);
+
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE,
+               MIN(2 * timeout_s, KEEPALIVE_IDLE_MAX_S));
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL,
+               CLAMP(timeout_s / 2, 1, KEEPALIVE_INTERVAL_MAX_S));
+    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+               (int)MIN(timeout_ms / 2, UNACKNOWLEDGED_MAX_MS));
+}
+
 ImapLine *
 imap_line_new(const ImapSettings *settings, int fd, GError **error)
 {
@@ -74,10 +96,7 @@ imap_line_new(const ImapSettings *settings, int fd, GError **error)
     line->settings = settings;
     line->fd = fd;
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+    set_patience(fd, settings->timeout_ms);
     if (!g_unix_set_fd_nonblocking(fd, TRUE, NULL)) {
         g_propagate_error(error, closed_error(line, errno));
         imap_line_free(line);

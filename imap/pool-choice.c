@@ -15,6 +15,8 @@
  * is always in use starves no other. */
 #include "imap/pool-private.h"
 
+#include "imap/probe.h"
+
 /* An opening that takes longer is not waited for by who could share: some
  * servers accept one connection too many and never greet it. */
 #define PATIENCE_US (2 * G_TIME_SPAN_SECOND)
@@ -371,6 +373,28 @@ imap_pool_keep_spares(ImapPoolRound *round)
 }
 
 /* ---- those that nobody uses ---- */
+
+void
+imap_pool_probe_idle(ImapPoolRound *round)
+{
+    const ImapPool *pool = round->pool;
+
+    for (guint i = 0; pool->idle_probe_us > 0 && i < pool->workers->len; i++) {
+        ImapWorker *worker = worker_at(pool, i);
+        gint64 when;
+
+        if (!is_idle(worker))
+            continue;
+        when = MAX(worker->since, worker->probed_at) + pool->idle_probe_us;
+        if (round->now >= when) {
+            worker->probed_at = round->now;
+            worker->served = TRUE;
+            when = round->now + pool->idle_probe_us;
+            imap_connection_probe(worker->connection, pool->probe_ms);
+        }
+        wake_at(round, when);
+    }
+}
 
 void
 imap_pool_retire_idle(ImapPoolRound *round)

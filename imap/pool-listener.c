@@ -78,7 +78,8 @@ imap_pool_open_listener(ImapPoolRound *round)
     ImapPool *pool = round->pool;
     const ImapAllowance *allowance = &pool->allowance;
 
-    if (pool->listener == NULL || pool->listening != NULL || !pool->pushes)
+    if (pool->listener == NULL || pool->listening != NULL || !pool->pushes ||
+        imap_pool_line_is_in_doubt(pool))
         return;
     if (round->now < pool->listen_at) {
         round->wake_at = MIN(round->wake_at, pool->listen_at);

@@ -1,8 +1,10 @@
 /* What the parts of the pool share: pool.c takes and ends requests,
- * pool-choice.c says which connection is whose. */
+ * pool-choice.c says which connection is whose, pool-line.c looks after the
+ * line as a whole. */
 #pragma once
 
 #include "imap/allowance.h"
+#include "imap/backoff.h"
 #include "imap/line-rate.h"
 #include "imap/pool.h"
 #include "imap/worker.h"
@@ -30,8 +32,19 @@ struct ImapPool {
     guint wake_source; /* when something is going to be due */
     gint64 idle_us;
     gint64 last_idle_us;
-    GError *last_error;   /* of opening; NULL: none lately */
-    gint64 retry_at;      /* microseconds, monotonic */
+    GError *last_error; /* of opening; NULL: none lately */
+    gint64 retry_at;    /* microseconds, monotonic */
+    ImapPoolState state;
+    gboolean lost;         /* all connections, since it was last online */
+    gboolean held;         /* other credentials are on their way */
+    gint64 opened_at;      /* microseconds, monotonic: the last connection */
+    ImapBackoff backoff;   /* of attempts that nobody asks for */
+    guint reconnect_timer; /* of the next one; 0: none */
+    gint64 probed_at;      /* microseconds, monotonic */
+    gint64 idle_probe_us;  /* 0: idle connections are not probed */
+    guint probe_ms;        /* how long those may take to answer */
+    const ImapLineHandler *line_handler;
+    gpointer line_data;
     gint64 spare_at;      /* the same: no spare is made ready before */
     gint64 last_progress; /* microseconds, monotonic */
     const ImapListenerHandler *listener; /* NULL: nobody wants to listen */
@@ -50,11 +63,35 @@ struct ImapPool {
 
 extern const ImapWorkerHandler imap_pool_worker_handler;
 
+/* ---- pool.c ---- */
+
+/* Looks at the requests, when the loop comes round. */
+void imap_pool_wake(ImapPool *pool);
+/* Ends all that wait. */
+void imap_pool_fail_all(ImapPool *pool, const GError *error);
 /* Of either kind. */
 gboolean imap_lease_kind_is_bulk(ImapLeaseKind kind);
-
 /* FALSE if the server lets us have no more. */
 gboolean imap_pool_open_another(ImapPool *pool);
+
+/* ---- pool-line.c ---- */
+
+/* A connection is ready. */
+void imap_pool_line_opened(ImapPool *pool);
+/* The only connection could not be opened. */
+void imap_pool_line_failed(ImapPool *pool, const GError *error);
+/* For a moment requests fail with @error, if there is no connection then. */
+void imap_pool_put_off(ImapPool *pool, const GError *error);
+/* A connection that was ready has ended, and not because we wanted it to. */
+void imap_pool_line_lost(ImapPool *pool);
+/* Somebody asked in vain: then another attempt is due some time. */
+void imap_pool_line_wanted(ImapPool *pool);
+/* Whether it is not known if connections can be made. */
+gboolean imap_pool_line_is_in_doubt(const ImapPool *pool);
+/* Whether requests are refused for now, with pool->last_error. */
+gboolean imap_pool_line_is_put_off(const ImapPool *pool);
+
+/* ---- pool-choice.c ---- */
 
 typedef enum {
     IMAP_CHOICE_GRANTED,
@@ -107,3 +144,5 @@ void imap_pool_listener_ended(ImapPool *pool, const GError *error);
 /* Gives the listener's connection up, for @reason, so that a request can have
  * it. FALSE: there is none. */
 gboolean imap_pool_give_up_listener(ImapPool *pool, const GError *reason);
+/* And asks those that were idle for some time whether they are still there. */
+void imap_pool_probe_idle(ImapPoolRound *round);

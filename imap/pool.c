@@ -15,10 +15,6 @@
 
 #include "imap/error.h"
 
-/* After a failure, how long the next attempt is put off. */
-#define RETRY_DELAY_US (1 * G_USEC_PER_SEC)
-#define RETRY_DELAY_REFUSED_US (30 * G_USEC_PER_SEC)
-
 /* Who fetches much lets others, who come later by so much, pass. */
 #define BULK_YIELDS_US (5 * G_TIME_SPAN_SECOND)
 
@@ -114,28 +110,22 @@ is_for_and_out_of_attempts(ImapPoolRequest *request, const char *mailbox)
     return is_for(request, mailbox) && is_out_of_attempts(request, mailbox);
 }
 
+void
+imap_pool_fail_all(ImapPool *pool, const GError *error)
+{
+    fail_waiting(pool, is_any, NULL, error);
+}
+
 static void
 fail_unmounting(ImapPool *pool)
 {
     g_autoptr(GError) error = g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED,
                                           "the account is being logged out");
 
-    fail_waiting(pool, is_any, NULL, error);
+    imap_pool_fail_all(pool, error);
 }
 
 /* ---- what becomes of connections ---- */
-
-static void
-note_failure(ImapPool *pool, const GError *error)
-{
-    gboolean refused =
-        g_error_matches(error, IMAP_ERROR, IMAP_ERROR_AUTHENTICATION);
-
-    g_clear_error(&pool->last_error);
-    pool->last_error = g_error_copy(error);
-    pool->retry_at = g_get_monotonic_time() +
-                     (refused ? RETRY_DELAY_REFUSED_US : RETRY_DELAY_US);
-}
 
 /* What the connection tells of the server as a whole. */
 static void
@@ -175,9 +165,9 @@ shrink(ImapPool *pool, const GError *error)
 static void
 note_opened(ImapPool *pool, ImapWorker *worker)
 {
-    g_clear_error(&pool->last_error);
     imap_allowance_opened(&pool->allowance, pool->workers->len,
                           g_get_monotonic_time());
+    imap_pool_line_opened(pool);
     pool->pushes = imap_connection_has(worker->connection, "NOTIFY") ||
                    imap_connection_has(worker->connection, "IDLE");
     imap_pool_wake(pool);
@@ -195,7 +185,7 @@ note_listener_failure(ImapPool *pool, const ImapWorker *worker,
     if (imap_pool_is_listener_refused(pool, worker, error))
         shrink(pool, error);
     else if (pool->workers->len == 0)
-        note_failure(pool, error);
+        imap_pool_line_failed(pool, error);
     imap_pool_listener_ended(pool, error);
 }
 
@@ -215,7 +205,7 @@ on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
     if (held->listens)
         note_listener_failure(pool, held, error);
     else if (pool->workers->len == 0)
-        note_failure(pool, error);
+        imap_pool_line_failed(pool, error);
     else if (pool->workers->len > 1 || !imap_pool_give_up_listener(pool, error))
         shrink(pool, error);
 }
@@ -247,7 +237,7 @@ on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
 static void
 give_up_idle(ImapPool *pool, const GError *error)
 {
-    note_failure(pool, error);
+    imap_pool_put_off(pool, error);
     for (guint i = 0; i < pool->workers->len; i++) {
         ImapWorker *worker = g_ptr_array_index(pool->workers, i);
 
@@ -270,14 +260,15 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
     remove_worker(pool, worker);
     if (listens)
         imap_pool_listener_ended(pool, error);
-    if (leaving || listens || pool->logging_out)
+    if (leaving || pool->logging_out)
         return;
-    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT))
+    if (!listens && g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT))
         give_up_idle(pool, error);
     if (!served && young && pool->workers->len > 0)
         shrink(pool, error);
     else if (!served && pool->workers->len == 0)
         fail_waiting(pool, is_out_of_attempts, NULL, error);
+    imap_pool_line_lost(pool);
 }
 
 const ImapWorkerHandler imap_pool_worker_handler = {
@@ -337,13 +328,6 @@ set_wake(ImapPool *pool, gint64 when)
     pool->wake_source = g_timeout_add((guint)wait, on_wake, pool);
 }
 
-static gboolean
-is_put_off(const ImapPool *pool)
-{
-    return pool->last_error != NULL && pool->workers->len == 0 &&
-           g_get_monotonic_time() < pool->retry_at;
-}
-
 /* A short silence is waited for; a long one is told at once. */
 static gboolean
 is_silenced(ImapPool *pool)
@@ -362,7 +346,7 @@ is_silenced(ImapPool *pool)
                             "%s asks to be left alone for %.0f seconds",
                             pool->settings->host,
                             (double)left / G_TIME_SPAN_SECOND);
-        fail_waiting(pool, is_any, NULL, error);
+        imap_pool_fail_all(pool, error);
     }
     return TRUE;
 }
@@ -417,12 +401,15 @@ on_dispatch(gpointer user_data)
     }
     if (is_silenced(pool))
         return G_SOURCE_REMOVE;
-    if (is_put_off(pool)) {
+    if (pool->held)
+        return G_SOURCE_REMOVE;
+    if (imap_pool_line_is_put_off(pool)) {
         g_autoptr(GError) error = g_error_copy(pool->last_error);
 
-        if (pool->listener != NULL)
+        imap_pool_fail_all(pool, error);
+        imap_pool_line_wanted(pool);
+        if (pool->listener != NULL && pool->retry_at > g_get_monotonic_time())
             set_wake(pool, pool->retry_at);
-        fail_waiting(pool, is_any, NULL, error);
         return G_SOURCE_REMOVE;
     }
     imap_pool_begin_round(pool, &round);
@@ -434,6 +421,7 @@ on_dispatch(gpointer user_data)
     imap_pool_open_listener(&round);
     imap_pool_keep_spares(&round);
     imap_pool_retire_idle(&round);
+    imap_pool_probe_idle(&round);
     set_wake(pool, round.wake_at);
     return G_SOURCE_REMOVE;
 }
@@ -510,6 +498,7 @@ imap_pool_free(ImapPool *pool)
     g_clear_handle_id(&pool->dispatch_source, g_source_remove);
     g_clear_handle_id(&pool->deadline_source, g_source_remove);
     g_clear_handle_id(&pool->wake_source, g_source_remove);
+    g_clear_handle_id(&pool->reconnect_timer, g_source_remove);
     g_clear_error(&pool->last_error);
     imap_line_rate_unref(pool->line_rate);
     g_free(pool);
@@ -624,10 +613,15 @@ imap_pool_limit(const ImapPool *pool)
     return pool->allowance.limit;
 }
 
+/* After the line was lost one connection has to show whether there is one, and
+ * whether the password is still good: many servers lock an account after a few
+ * wrong ones. */
 gboolean
 imap_pool_open_another(ImapPool *pool)
 {
-    if (imap_pool_n_serving(pool) >= imap_pool_room(pool))
+    guint limit = imap_pool_line_is_in_doubt(pool) ? 1 : imap_pool_room(pool);
+
+    if (imap_pool_n_serving(pool) >= limit)
         return FALSE;
     g_ptr_array_add(pool->workers,
                     imap_worker_new(pool->settings, pool->line_rate,
@@ -685,6 +679,7 @@ void
 imap_pool_log_out(ImapPool *pool, GSourceFunc done, gpointer user_data)
 {
     pool->logging_out = TRUE;
+    g_clear_handle_id(&pool->reconnect_timer, g_source_remove);
     pool->logged_out = done;
     pool->logged_out_data = user_data;
     for (guint i = 0; i < pool->workers->len; i++) {

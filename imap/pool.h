@@ -129,6 +129,60 @@ void imap_pool_listen(ImapPool *pool, guint wait_ms, gboolean hurries,
 /* @handler is not called any more, and its connection is logged out. Does
  * nothing when nobody listens. */
 void imap_pool_stop_listening(ImapPool *pool);
+/* ---- the line as a whole ---- */
+
+typedef enum {
+    IMAP_POOL_UNTRIED, /* nothing was asked for yet */
+    IMAP_POOL_ONLINE,  /* the last attempt to open a connection succeeded */
+    IMAP_POOL_OFFLINE, /* it failed, and there is no other connection */
+    IMAP_POOL_REFUSED, /* the same: the server refuses the login. There are no
+                          attempts, and requests fail, until imap_pool_retry;
+                          without an ImapRefusedFunc, for a while */
+} ImapPoolState;
+
+ImapPoolState imap_pool_state(const ImapPool *pool);
+/* Why it is not online; NULL while it is, or was not tried. Borrowed. */
+const GError *imap_pool_error(const ImapPool *pool);
+
+/* Something is awaited, and nothing has come nearer on any connection for
+ * longer than @limit_ms: most likely the line is dead, and it will be some time
+ * until that is certain. */
+gboolean imap_pool_is_silent(const ImapPool *pool, guint limit_ms);
+/* Microseconds, monotonic: when any connection was last brought any further;
+ * now, while one is kept from it by us. */
+gint64 imap_pool_last_progress(const ImapPool *pool);
+
+/* What the owner of the pool wants to hear and has to say of the line. Each may
+ * be NULL; all run from the main loop, and may ask for leases. */
+typedef struct {
+    /* The state has changed, or it is online again after all connections were
+     * lost: what was known before may have changed unnoticed. */
+    void (*changed)(ImapPoolState state, gpointer user_data);
+    /* The server refuses the login. TRUE: other credentials are on their way,
+     * and imap_pool_retry or imap_pool_give_up will be called; who waits goes
+     * on waiting. */
+    gboolean (*refused)(const GError *error, gpointer user_data);
+    /* There is no connection. Milliseconds after which, at the latest, one is
+     * to be tried although nobody asks for it; 0: never. */
+    guint (*patience)(gpointer user_data);
+} ImapLineHandler;
+
+/* @handler must outlive the pool; NULL: none. */
+void imap_pool_set_line_handler(ImapPool *pool, const ImapLineHandler *handler,
+                                gpointer user_data);
+
+/* Tries at once, whatever happened before. */
+void imap_pool_retry(ImapPool *pool);
+/* After ImapLineHandler's refused: there are no other credentials. */
+void imap_pool_give_up(ImapPool *pool, const GError *error);
+
+/* Every connection is suspect: the computer was asleep, or the network is
+ * another one. Those that do not answer within @deadline_ms are closed, and
+ * what waits goes on over new ones. Without a connection, one is tried. */
+void imap_pool_probe(ImapPool *pool, guint deadline_ms);
+/* From now on the same is done with each connection that was idle for
+ * @idle_ms. */
+void imap_pool_set_idle_probe(ImapPool *pool, guint idle_ms, guint deadline_ms);
 
 /* Logs every connection out; @done runs from the main loop when they have
  * ended. Nothing may be acquired any more. */

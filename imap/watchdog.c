@@ -25,6 +25,13 @@ imap_watchdog_stop(ImapWatchdog *watchdog)
     g_clear_handle_id(&watchdog->source, g_source_remove);
 }
 
+gint64
+imap_watchdog_silence(const ImapWatchdog *watchdog)
+{
+    return g_get_monotonic_time() -
+           MAX(watchdog->last_progress, watchdog->wait_began);
+}
+
 static gboolean
 on_time(gpointer user_data)
 {
@@ -35,8 +42,7 @@ on_time(gpointer user_data)
     watchdog->source = 0;
     if (!watchdog->is_awaiting(watchdog->user_data))
         return G_SOURCE_REMOVE;
-    silence_us = g_get_monotonic_time() -
-                 MAX(watchdog->last_progress, watchdog->wait_began);
+    silence_us = imap_watchdog_silence(watchdog);
     if (silence_us < limit_us)
         watchdog->source = g_timeout_add((limit_us - silence_us) / 1000 + 1,
                                          on_time, watchdog);

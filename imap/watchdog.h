@@ -29,6 +29,9 @@ void imap_watchdog_watch(ImapWatchdog *watchdog);
 /* Something new is awaited. */
 void imap_watchdog_begin_wait(ImapWatchdog *watchdog);
 
+/* Microseconds since something new was awaited, or has last come nearer. */
+gint64 imap_watchdog_silence(const ImapWatchdog *watchdog);
+
 /* What is awaited has come, or come nearer. */
 void imap_watchdog_note_progress(ImapWatchdog *watchdog);
 

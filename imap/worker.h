@@ -51,6 +51,7 @@ struct ImapWorker {
     gboolean leaving;  /* is being logged out */
     gboolean listens;  /* is the listener's, and nobody else's */
     guint changes_seen;
+    gint64 probed_at; /* microseconds, monotonic: while it was idle */
 
     /* Its own. */
     const ImapWorkerHandler *handler; /* NULL once dropped */

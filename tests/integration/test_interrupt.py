@@ -2,6 +2,7 @@
 """Ctrl-C on a program that waits for a silent server ends it at once."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import tap
-from command import wait_until
+from command import run, wait_until
+from mailstore import simple_mailbox
+from mount import Mount
+from proxy import Proxy
 from scene import Scene
 
 AT_ONCE = 0.2 if not tap.SANITIZED else 1.0
@@ -117,6 +121,69 @@ def test_look_up_in_folder_that_is_being_listed_is_served(case):
     look.wait(10)
     took = time.monotonic() - started
     case.expect(took < 0.3 + AT_ONCE + 0.3, f'stat took {took:.2f} s to end')
+
+
+def is_blocked(process):
+    """Whether it waits inside a system call for the file system."""
+    if process.poll() is not None:
+        return True
+    with open(f'/proc/{process.pid}/wchan') as file:
+        where = file.read()
+    return any(word in where for word in ('fuse', 'request_wait', 'folio'))
+
+
+def end_blocked(case, *arguments):
+    """Returns whether it was blocked; if so, it has to end at once."""
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    case.defer(process.wait)
+    case.defer(process.kill)
+    assert wait_until(lambda: is_blocked(process), 10), 'it does not wait'
+    time.sleep(0.3)  # asks nothing of anybody: it must still be waiting then
+    if process.poll() is not None:
+        case.note(f'{arguments} is answered from what is known')
+        return False
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.wait(10)
+    took = time.monotonic() - started
+    case.note(f'{arguments[0]} ended {took * 1000:.0f} ms after SIGINT')
+    case.expect(process.returncode == -signal.SIGINT, process.returncode)
+    case.expect(took <= AT_ONCE, f'{arguments} took {took:.2f} s to end')
+    return True
+
+
+@tap.test(alone=True)
+def test_whatever_waits_for_a_black_hole_ends_at_once(case):
+    """The line takes everything, and nothing comes back."""
+    mailboxes = [simple_mailbox(count=5), simple_mailbox('Other', count=3)]
+    mailboxes[0].get(3).body *= 5000  # read in ranges
+    scene = Scene(case, mailboxes, timeout=30, options={'xattr': None})
+    proxy = Proxy(scene.server.port, case)
+    scene.mount = Mount(case, f'imap://alice@127.0.0.1:{proxy.port}/',
+                        scene.options)
+    assert run('ls', scene.path('INBOX')).clean
+    assert run('head', '-c', '100', scene.file(3)).ok
+    proxy.hold()
+    blocked = {
+        'look-up': ('stat', scene.path('Other/2.eml')),
+        'opendir': ('ls', '-f', scene.path('Other')),
+        'open': ('cat', scene.file(2)),
+        'read': ('tail', '-c', '1000', scene.file(3)),
+    }
+    for name, arguments in blocked.items():
+        case.expect(end_blocked(case, *arguments), f'{name} did not wait')
+    for arguments in (('stat', '-f', scene.mount.mountpoint),
+                      ('stat', scene.path('No/such')),
+                      ('stat', scene.file(2)), ('stat', scene.path('INBOX')),
+                      ('getfattr', '-n', 'user.imap.uid', scene.file(2)),
+                      ('getfattr', '-d', scene.file(2))):
+        if arguments[0] == 'getfattr' and not shutil.which('getfattr'):
+            arguments = (sys.executable, '-c', 'import os, sys; '
+                         'os.getxattr(sys.argv[1], "user.imap.uid"); '
+                         'os.listxattr(sys.argv[1])', scene.file(2))
+        end_blocked(case, *arguments)
+    proxy.resume()
 
 
 if __name__ == '__main__':

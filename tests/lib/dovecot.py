@@ -51,7 +51,7 @@ class Client:
 
     def __init__(self, server):
         context = ssl.create_default_context(cafile=str(server.ca_file))
-        self.imap = imaplib.IMAP4_SSL('localhost', server.tls_port,
+        self.imap = imaplib.IMAP4_SSL(server.host, server.tls_port,
                                       ssl_context=context, timeout=60)
         self.imap.login(server.user, password(server))
 

@@ -69,18 +69,20 @@ class Mount:
     With password, a file with mode 0600 holds it and password_file names it.
     Cache and state are the mount's own, unless data names a directory for
     them: a mount that is to find what an earlier one kept names the same.
+    prefix: a command that runs the rest of its line.
     background=True runs imapfs as users do; otherwise it stays in the
     foreground, a child of the test.
     """
 
     def __init__(self, case, url, options=None, *, password='secret',
                  background=False, arguments=(), limit=20, mountpoint=None,
-                 environment=None, data=None):
+                 environment=None, data=None, cwd=None, prefix=()):
         self.case = case
         self.home = case.path(f'home-{time.monotonic_ns()}')
         self.data = data or self.home
         self.mountpoint = mountpoint or self.home + '-mnt'
         self.background = background
+        self.cwd = cwd
         self.process = None
         self.status = None
         os.makedirs(self.home)
@@ -90,8 +92,8 @@ class Mount:
             options.setdefault('password_file', self._password_file(password))
         words = ','.join(key if value is None else f'{key}={value}'
                          for key, value in options.items())
-        self.command = [BINARY, *([] if background else ['-f']), *arguments,
-                        *(['-o', words] if words else []),
+        self.command = [*prefix, BINARY, *([] if background else ['-f']),
+                        *arguments, *(['-o', words] if words else []),
                         url, self.mountpoint]
         self.environment = dict(
             os.environ, HOME=self.home, G_DEBUG='fatal-warnings',
@@ -123,7 +125,7 @@ class Mount:
             # A session of its own: no terminal, so nothing is asked there.
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=self.environment, start_new_session=True)
+                env=self.environment, start_new_session=True, cwd=self.cwd)
 
         def settled():
             if self.process.poll() is not None:

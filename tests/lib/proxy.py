@@ -16,26 +16,27 @@ PROGRAM = os.environ.get('IMAPFS_DELAY_PROXY', os.path.join(
 
 class Proxy:
     """Listens at `port` and passes on to to_port, until stop() or until this
-    process ends. case, if given, stops it."""
+    process ends. case, if given, stops it. port: which, 0: any."""
 
     def __init__(self, to_port, case=None, rtt_ms=0, rate_mbit=0,
-                 program=PROGRAM):
+                 program=PROGRAM, port=0):
         self._directory = tempfile.mkdtemp(prefix='imapfs-proxy-')
         self._control = None
         self._process = None
         if case is not None:
             case.defer(self.stop)
         try:
-            self._start(program, to_port, rtt_ms, rate_mbit)
+            self._start(program, to_port, rtt_ms, rate_mbit, port)
         except BaseException:
             self.stop()
             raise
 
-    def _start(self, program, to_port, rtt_ms, rate_mbit):
+    def _start(self, program, to_port, rtt_ms, rate_mbit, port):
         path = self._directory + '/control'
         self._process = subprocess.Popen(
             [program, '--to', str(to_port), '--rtt', str(rtt_ms),
-             '--rate', str(rate_mbit), '--control', path],
+             '--rate', str(rate_mbit), '--control', path,
+             '--listen', str(port)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         line = self._process.stdout.readline()
         if not line:

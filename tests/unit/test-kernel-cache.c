@@ -3,6 +3,7 @@
 #include "fs/kernel-cache.h"
 
 #include "fs/inode.h"
+#include "fs/line.h"
 #include "fs/lister.h"
 #include "fs/notifier.h"
 #include "fs/synchroniser.h"
@@ -59,6 +60,12 @@ fs_notifier_forget_listing(FsNotifier *notifier, guint64 directory)
 {
     g_string_append_printf(told, "listing %s\n",
                            directory == FS_INODE_ROOT ? "/" : "INBOX");
+}
+
+gboolean
+fs_line_is_away(const FsLine *line)
+{
+    return FALSE;
 }
 
 FsNeed *

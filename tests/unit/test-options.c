@@ -78,6 +78,7 @@ arguments_without_options_give_defaults(void **state)
     assert_int_equal(options->date, FS_DATE_RECEIVED);
     assert_int_equal(options->connections, 3);
     assert_int_equal(options->poll_seconds, 60);
+    assert_false(options->offline_ok);
     assert_null(options->cache_dir);
     assert_false(options->no_cache_dir || options->no_state_dir);
     assert_null(options->state_dir);
@@ -144,9 +145,9 @@ options_of_the_login_are_stored(void **state)
 static void
 options_of_the_files_are_stored(void **state)
 {
-    g_autoptr(FsOptions) options =
-        parse_option("uid=0,gid=root,umask=027,allow_other,default_permissions,"
-                     "date=sent,connections=32,poll=86400,cache_size=2g,ro,rw");
+    g_autoptr(FsOptions) options = parse_option(
+        "uid=0,gid=root,umask=027,allow_other,default_permissions,"
+        "date=sent,connections=32,poll=86400,offline_ok,cache_size=2g,ro,rw");
 
     assert_int_equal(options->uid, 0);
     assert_int_equal(options->gid, 0);
@@ -155,6 +156,7 @@ options_of_the_files_are_stored(void **state)
     assert_int_equal(options->date, FS_DATE_SENT);
     assert_int_equal(options->connections, 32);
     assert_int_equal(options->poll_seconds, 86400);
+    assert_true(options->offline_ok);
     assert_int_equal(options->cache_size, G_GUINT64_CONSTANT(2) << 30);
     assert_false(options->read_only);
 }

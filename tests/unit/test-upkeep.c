@@ -106,6 +106,35 @@ unused_mailbox_leaves_no_timer(void **state)
 }
 
 static void
+round_can_be_begun_at_once(void **state)
+{
+    Server server = {.with_needs = TRUE};
+    g_autoptr(FsUpkeep) upkeep = fs_upkeep_new(LONG, LONG, check, &server);
+    gint64 before = g_get_monotonic_time();
+
+    assert_int_equal(fs_upkeep_last_use(upkeep), 0);
+    fs_upkeep_check_now(upkeep);
+    assert_int_equal(count_checks(&server), 0);
+
+    for (guint32 mailbox = 0; mailbox < 3; mailbox++)
+        fs_upkeep_use(upkeep, mailbox);
+    assert_true(fs_upkeep_last_use(upkeep) >= before);
+    fs_upkeep_check_now(upkeep);
+    assert_true(count_checks(&server) > 0);
+    /* Again while it is under way: that is the same round. */
+    fs_upkeep_check_now(upkeep);
+    for (guint i = 0; i < 20; i++) {
+        for (guint32 mailbox = 0; mailbox < 3; mailbox++)
+            if (server.needs[mailbox] != NULL)
+                fs_need_complete(server.needs[mailbox], NULL);
+        g_main_context_iteration(NULL, FALSE);
+    }
+    for (guint32 mailbox = 0; mailbox < 3; mailbox++)
+        assert_int_equal(server.checks[mailbox], 1);
+    server_clear(&server);
+}
+
+static void
 few_checks_are_under_way_at_a_time(void **state)
 {
     Server server = {.with_needs = TRUE};
@@ -192,6 +221,7 @@ main(void)
         cmocka_unit_test(use_is_checked_again_and_again),
         cmocka_unit_test(all_in_use_are_told),
         cmocka_unit_test(unused_mailbox_leaves_no_timer),
+        cmocka_unit_test(round_can_be_begun_at_once),
         cmocka_unit_test(few_checks_are_under_way_at_a_time),
         cmocka_unit_test(failed_check_is_made_again),
         cmocka_unit_test(dropped_mailbox_is_not_checked),

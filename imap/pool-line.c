@@ -1,0 +1,292 @@
+/* The line as a whole: whether there is one, and what is done when there is
+ * not.
+ *
+ * What somebody asks for is tried at once, unless an attempt has failed a
+ * moment ago. Beyond that the owner says whether a connection is wanted though
+ * nobody asks at the moment, because what is in use must be kept true: then
+ * attempts follow one another at growing distances (imap/backoff.h). One that
+ * succeeds does not make them begin anew, a connection that lasted does: a
+ * server that lets us in and hangs up is left alone for longer each time.
+ *
+ * A refused login is not repeated: many servers lock an account after some, and
+ * nothing changes by itself. */
+#include "imap/pool-private.h"
+
+#include "imap/error.h"
+#include "imap/probe.h"
+
+/* After a failure, how long the next attempt is put off. */
+#define RETRY_DELAY_US (1 * G_USEC_PER_SEC)
+#define RETRY_DELAY_REFUSED_US (30 * G_USEC_PER_SEC)
+
+/* A connection that lasted so long was a good one. */
+#define LASTED_US (30 * G_TIME_SPAN_SECOND)
+
+/* Networks change in many small steps. */
+#define PROBE_REST_US (1 * G_TIME_SPAN_SECOND)
+
+static gboolean
+is_refusal(const GError *error)
+{
+    return g_error_matches(error, IMAP_ERROR, IMAP_ERROR_AUTHENTICATION);
+}
+
+static void
+set_state(ImapPool *pool, ImapPoolState state)
+{
+    gboolean is_news =
+        pool->state != state || (state == IMAP_POOL_ONLINE && pool->lost);
+
+    pool->state = state;
+    if (state == IMAP_POOL_ONLINE)
+        pool->lost = FALSE;
+    if (is_news && pool->line_handler != NULL &&
+        pool->line_handler->changed != NULL)
+        pool->line_handler->changed(state, pool->line_data);
+}
+
+/* ---- attempts that nobody asks for ---- */
+
+static void
+attempt(ImapPool *pool)
+{
+    if (pool->workers->len > 0 || pool->logging_out || pool->held)
+        return;
+    if (pool->waiting.length > 0)
+        imap_pool_wake(pool);
+    else
+        imap_pool_open_another(pool);
+}
+
+static gboolean
+on_reconnect(gpointer user_data)
+{
+    ImapPool *pool = user_data;
+
+    pool->reconnect_timer = 0;
+    attempt(pool);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+schedule(ImapPool *pool)
+{
+    gint64 hint_us = pool->allowance.silence_until - g_get_monotonic_time();
+    guint hint_ms = (guint)CLAMP(hint_us / 1000, 0, 24 * 3600 * 1000);
+    guint patience_ms = 0;
+    guint wait_ms;
+
+    g_clear_handle_id(&pool->reconnect_timer, g_source_remove);
+    if (pool->line_handler != NULL && pool->line_handler->patience != NULL)
+        patience_ms = pool->line_handler->patience(pool->line_data);
+    if (patience_ms == 0 || pool->logging_out ||
+        pool->state == IMAP_POOL_REFUSED)
+        return;
+    wait_ms = imap_backoff_next(&pool->backoff, hint_ms);
+    if (hint_ms < patience_ms)
+        wait_ms = MIN(wait_ms, patience_ms);
+    pool->reconnect_timer = g_timeout_add(wait_ms, on_reconnect, pool);
+}
+
+/* ---- what becomes of connections ---- */
+
+void
+imap_pool_put_off(ImapPool *pool, const GError *error)
+{
+    g_clear_error(&pool->last_error);
+    pool->last_error = g_error_copy(error);
+    pool->retry_at =
+        g_get_monotonic_time() +
+        (is_refusal(error) ? RETRY_DELAY_REFUSED_US : RETRY_DELAY_US);
+}
+
+void
+imap_pool_line_opened(ImapPool *pool)
+{
+    g_clear_error(&pool->last_error);
+    g_clear_handle_id(&pool->reconnect_timer, g_source_remove);
+    pool->opened_at = g_get_monotonic_time();
+    set_state(pool, IMAP_POOL_ONLINE);
+}
+
+void
+imap_pool_line_failed(ImapPool *pool, const GError *error)
+{
+    const ImapLineHandler *handler = pool->line_handler;
+
+    imap_pool_put_off(pool, error);
+    if (is_refusal(error) && handler != NULL && handler->refused != NULL &&
+        handler->refused(error, pool->line_data)) {
+        /* Not announced: it may be over soon. */
+        g_clear_handle_id(&pool->reconnect_timer, g_source_remove);
+        pool->state = IMAP_POOL_OFFLINE;
+        pool->held = TRUE;
+        return;
+    }
+    set_state(pool, is_refusal(error) ? IMAP_POOL_REFUSED : IMAP_POOL_OFFLINE);
+    schedule(pool);
+}
+
+void
+imap_pool_line_lost(ImapPool *pool)
+{
+    if (pool->workers->len > 0 || pool->logging_out)
+        return;
+    pool->lost = TRUE;
+    if (g_get_monotonic_time() - pool->opened_at >= LASTED_US)
+        imap_backoff_reset(&pool->backoff);
+    schedule(pool);
+}
+
+void
+imap_pool_line_wanted(ImapPool *pool)
+{
+    if (pool->reconnect_timer == 0)
+        schedule(pool);
+}
+
+gboolean
+imap_pool_line_is_in_doubt(const ImapPool *pool)
+{
+    return pool->lost || pool->state == IMAP_POOL_OFFLINE ||
+           pool->state == IMAP_POOL_REFUSED;
+}
+
+gboolean
+imap_pool_line_is_put_off(const ImapPool *pool)
+{
+    if (pool->last_error == NULL || pool->workers->len > 0)
+        return FALSE;
+    if (pool->state == IMAP_POOL_REFUSED && pool->line_handler != NULL &&
+        pool->line_handler->refused != NULL)
+        return TRUE;
+    return g_get_monotonic_time() < pool->retry_at;
+}
+
+/* ---- suspicion ---- */
+
+/* One that is still on its way may be on the wrong one; who waits for it gets
+ * another. */
+static void
+drop_opening(ImapPool *pool)
+{
+    gboolean dropped = FALSE;
+
+    for (guint i = pool->workers->len; i > 0; i--) {
+        const ImapWorker *worker = g_ptr_array_index(pool->workers, i - 1);
+
+        if (worker->state == IMAP_WORKER_OPENING) {
+            if (pool->listening == worker)
+                pool->listening = NULL;
+            g_ptr_array_remove_index_fast(pool->workers, i - 1);
+            dropped = TRUE;
+        }
+    }
+    if (dropped)
+        imap_pool_wake(pool);
+}
+
+void
+imap_pool_probe(ImapPool *pool, guint deadline_ms)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (pool->logging_out || now - pool->probed_at < PROBE_REST_US)
+        return;
+    pool->probed_at = now;
+    drop_opening(pool);
+    for (guint i = 0; i < pool->workers->len; i++) {
+        ImapWorker *worker = g_ptr_array_index(pool->workers, i);
+
+        /* When it ends now, that does not mean that it was one too many. */
+        worker->served = TRUE;
+        imap_connection_probe(worker->connection, deadline_ms);
+    }
+    if (pool->workers->len == 0 && pool->state == IMAP_POOL_OFFLINE)
+        imap_pool_retry(pool);
+}
+
+void
+imap_pool_set_idle_probe(ImapPool *pool, guint idle_ms, guint deadline_ms)
+{
+    pool->idle_probe_us = idle_ms * (gint64)G_TIME_SPAN_MILLISECOND;
+    pool->probe_ms = deadline_ms;
+    imap_pool_wake(pool);
+}
+
+/* ---- what the owner says and asks ---- */
+
+void
+imap_pool_set_line_handler(ImapPool *pool, const ImapLineHandler *handler,
+                           gpointer user_data)
+{
+    pool->line_handler = handler;
+    pool->line_data = user_data;
+    if (pool->state == IMAP_POOL_OFFLINE)
+        schedule(pool);
+}
+
+void
+imap_pool_retry(ImapPool *pool)
+{
+    g_clear_handle_id(&pool->reconnect_timer, g_source_remove);
+    imap_backoff_reset(&pool->backoff);
+    pool->held = FALSE;
+    pool->retry_at = 0;
+    /* The reason stays, for who asks, until the attempt has an end. */
+    if (pool->state == IMAP_POOL_REFUSED)
+        pool->state = IMAP_POOL_OFFLINE;
+    attempt(pool);
+}
+
+void
+imap_pool_give_up(ImapPool *pool, const GError *error)
+{
+    pool->held = FALSE;
+    imap_pool_put_off(pool, error);
+    set_state(pool, IMAP_POOL_REFUSED);
+    imap_pool_wake(pool);
+}
+
+ImapPoolState
+imap_pool_state(const ImapPool *pool)
+{
+    return pool->state;
+}
+
+const GError *
+imap_pool_error(const ImapPool *pool)
+{
+    return pool->state == IMAP_POOL_ONLINE ? NULL : pool->last_error;
+}
+
+gint64
+imap_pool_last_progress(const ImapPool *pool)
+{
+    gint64 last = pool->last_progress;
+
+    for (guint i = 0; i < pool->workers->len; i++) {
+        const ImapWorker *worker = g_ptr_array_index(pool->workers, i);
+
+        if (imap_connection_is_paused(worker->connection))
+            return g_get_monotonic_time();
+        last = MAX(last, imap_connection_last_progress(worker->connection));
+    }
+    return last;
+}
+
+gboolean
+imap_pool_is_silent(const ImapPool *pool, guint limit_ms)
+{
+    gint64 limit_us = limit_ms * (gint64)G_TIME_SPAN_MILLISECOND;
+    gboolean is_silent = FALSE;
+
+    if (g_get_monotonic_time() - imap_pool_last_progress(pool) < limit_us)
+        return FALSE;
+    for (guint i = 0; i < pool->workers->len && !is_silent; i++) {
+        const ImapWorker *worker = g_ptr_array_index(pool->workers, i);
+
+        is_silent = imap_connection_silence(worker->connection) >= limit_us;
+    }
+    return is_silent;
+}

@@ -35,7 +35,7 @@ typedef enum {
 } State;
 
 struct ImapConnection {
-    guint number; /* for traces */
+    guint number; /* for traces, and for users */
     const ImapSettings *settings;
     State state;
     ImapTransport *transport; /* NULL before opening and once closed */
@@ -65,7 +65,7 @@ struct ImapConnection {
     ImapWatchdog watchdog;
     guint logout_source;
     gint64 throttled_until; /* the same */
-    guint64 bytes_received; /* of a transport that is gone */
+    ImapTraffic traffic;    /* octets: of a transport that is gone */
 };
 
 static guint last_number;
@@ -502,9 +502,7 @@ hang_up(ImapConnection *connection, const GError *reason)
                         strlen(reason->message));
     connection->state = STATE_CLOSED;
     connection->reason = g_error_copy(reason);
-    if (connection->transport != NULL)
-        connection->bytes_received =
-            imap_transport_bytes_received(connection->transport);
+    imap_connection_traffic(connection, &connection->traffic);
     g_clear_pointer(&connection->transport, imap_transport_free);
     if (connection->parser != NULL)
         imap_parser_stop(connection->parser);
@@ -577,6 +575,8 @@ imap_connection_send(ImapConnection *connection, ImapCommand *command,
     if (is_only)
         imap_watchdog_begin_wait(&connection->watchdog);
     connection->asked_at = is_only ? g_get_monotonic_time() : 0;
+    connection->traffic.commands++;
+    connection->traffic.round_trips += is_only;
     id =
         imap_command_queue_push(connection->queue, command, handler, user_data);
     if (connection->state == STATE_CLOSED)
@@ -730,12 +730,21 @@ imap_connection_mailbox(const ImapConnection *connection)
     return &connection->mailbox;
 }
 
-guint64
-imap_connection_bytes_received(const ImapConnection *connection)
+void
+imap_connection_traffic(const ImapConnection *connection, ImapTraffic *traffic)
 {
+    *traffic = connection->traffic;
     if (connection->transport == NULL)
-        return connection->bytes_received;
-    return imap_transport_bytes_received(connection->transport);
+        return;
+    traffic->bytes_received =
+        imap_transport_line_received(connection->transport);
+    traffic->bytes_sent = imap_transport_bytes_sent(connection->transport);
+}
+
+guint
+imap_connection_number(const ImapConnection *connection)
+{
+    return connection->number;
 }
 
 /* ---- for the login and the requests ---- */

@@ -4,7 +4,7 @@
 
 #include "imap/allowance.h"
 #include "imap/line-rate.h"
-#include "imap/pool.h"
+#include "imap/pool-status.h"
 #include "imap/worker.h"
 
 typedef struct {
@@ -36,6 +36,9 @@ struct ImapPool {
     gint64 last_progress; /* microseconds, monotonic */
     ImapChangeFunc change_func;
     gpointer change_data;
+    ImapPoolObserver observer;
+    gpointer observer_data;
+    ImapTraffic past_traffic; /* of connections that are gone */
     gboolean logging_out;
     GSourceFunc logged_out;
     gpointer logged_out_data;
@@ -70,3 +73,10 @@ ImapChoice imap_pool_choose(ImapPoolRound *round,
  * that is held for much, and gives up those that nobody has used for long. */
 void imap_pool_keep_spares(ImapPoolRound *round);
 void imap_pool_retire_idle(ImapPoolRound *round);
+
+/* ---- pool-status.c ---- */
+
+/* @connection leaves the pool: what has gone over it counts on. */
+void imap_pool_keep_traffic(ImapPool *pool, const ImapConnection *connection);
+void imap_pool_tell(const ImapPool *pool, ImapPoolChange change,
+                    const ImapConnection *connection, const GError *error);

@@ -152,6 +152,7 @@ static void
 remove_worker(ImapPool *pool, ImapWorker *worker)
 {
     note_server(pool, worker);
+    imap_pool_keep_traffic(pool, worker->connection);
     g_ptr_array_remove_fast(pool->workers, worker);
     pool_wake(pool);
 }
@@ -174,6 +175,8 @@ on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
 {
     ImapPool *pool = user_data;
 
+    imap_pool_tell(pool, error == NULL ? IMAP_POOL_OPENED : IMAP_POOL_REFUSED,
+                   worker->connection, error);
     if (error == NULL) {
         g_clear_error(&pool->last_error);
         imap_allowance_opened(&pool->allowance, pool->workers->len,
@@ -235,6 +238,9 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
     gboolean leaving = worker->leaving;
 
     g_debug("a connection ended: %s", error->message);
+    imap_pool_tell(
+        pool, leaving || pool->logging_out ? IMAP_POOL_CLOSED : IMAP_POOL_LOST,
+        worker->connection, error);
     remove_worker(pool, worker);
     if (leaving)
         return;

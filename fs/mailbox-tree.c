@@ -14,6 +14,7 @@
 #include "fs/errno.h"
 #include "fs/inode.h"
 #include "fs/keyed-hash.h"
+#include "fs/listeners.h"
 #include "fs/mailbox-name.h"
 #include "imap/response.h"
 
@@ -44,9 +45,8 @@ struct FsMailboxTree {
     GHashTable *by_id; /* id -> Directory */
     FsMailboxIds ids;  /* without functions: counted up from last_id */
     guint32 last_id;
-    gboolean listed; /* it was updated once */
-    FsMailboxEntryFunc entry_func;
-    gpointer entry_data;
+    gboolean listed;       /* it was updated once */
+    FsListeners listeners; /* FsMailboxEntryFunc */
 };
 
 static gboolean
@@ -434,8 +434,13 @@ tell_entry(FsMailboxTree *tree, guint32 parent, const char *name)
 
     if (directory != NULL)
         directory->mailbox.changed_at = g_get_real_time() / G_USEC_PER_SEC;
-    if (tree->entry_func != NULL)
-        tree->entry_func(parent, name, tree->entry_data);
+    for (guint i = 0; i < fs_listeners_count(&tree->listeners); i++) {
+        gpointer user_data;
+        FsMailboxEntryFunc func = (FsMailboxEntryFunc)fs_listeners_get(
+            &tree->listeners, i, &user_data);
+
+        func(parent, name, user_data);
+    }
 }
 
 /* The id of the entry of @tables that @wanted stands for in other tables; 0 if
@@ -492,11 +497,17 @@ tell_entries(FsMailboxTree *tree, const Tables *before,
 }
 
 void
-fs_mailbox_tree_set_entry_func(FsMailboxTree *tree, FsMailboxEntryFunc func,
+fs_mailbox_tree_add_entry_func(FsMailboxTree *tree, FsMailboxEntryFunc func,
                                gpointer user_data)
 {
-    tree->entry_func = func;
-    tree->entry_data = user_data;
+    fs_listeners_add(&tree->listeners, G_CALLBACK(func), user_data);
+}
+
+void
+fs_mailbox_tree_remove_entry_func(FsMailboxTree *tree, FsMailboxEntryFunc func,
+                                  gpointer user_data)
+{
+    fs_listeners_remove(&tree->listeners, G_CALLBACK(func), user_data);
 }
 
 gboolean
@@ -564,6 +575,7 @@ fs_mailbox_tree_free(FsMailboxTree *tree)
         return;
     g_hash_table_unref(tree->by_id);
     tables_clear(&tree->tables);
+    fs_listeners_clear(&tree->listeners);
     g_free(tree);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "fs/frontier.h"
+#include "fs/listeners.h"
 #include "fs/sync-plan.h"
 #include "fs/synchroniser.h"
 #include "imap/requests.h"
@@ -47,8 +48,8 @@ typedef struct {
 struct FsSynchroniser {
     FsAccount *account;
     GHashTable *mailboxes; /* id -> FsSyncMailbox, a reference */
-    FsChangeFunc change_func;
-    gpointer change_data;
+    FsListeners listeners; /* FsChangeFunc */
+    GBytes *new_header;    /* borrowed; of the row that is being taken in */
 };
 
 /* One attempt. Every request of it holds a reference. */

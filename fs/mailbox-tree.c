@@ -22,6 +22,7 @@
 
 #define INBOX "INBOX"
 #define UNIQUE_TRIES 8
+#define PATH_PREFIX "d:"
 
 typedef struct Directory Directory;
 
@@ -313,7 +314,7 @@ path_name(const Directory *directory)
         g_string_prepend_c(path, '/');
         g_string_prepend(path, directory->mailbox.name);
     }
-    g_string_prepend(path, "d:");
+    g_string_prepend(path, PATH_PREFIX);
     return g_string_free(path, FALSE);
 }
 
@@ -679,4 +680,18 @@ fs_mailbox_tree_count_children(const FsMailboxTree *tree, guint32 parent)
     return directory != NULL && directory->children != NULL
                ? directory->children->len
                : 0;
+}
+
+char *
+fs_mailbox_tree_path(const FsMailboxTree *tree, guint32 id)
+{
+    const Directory *directory = find_id(tree, id);
+    g_autofree char *name = NULL;
+
+    if (directory == NULL)
+        return NULL;
+    if (directory->parent == NULL)
+        return g_strdup("");
+    name = path_name(directory);
+    return g_strdup(name + strlen(PATH_PREFIX));
 }

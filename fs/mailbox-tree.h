@@ -121,3 +121,7 @@ const FsMailbox *fs_mailbox_tree_next_child(const FsMailboxTree *tree,
 
 /* How many children the directory @parent has. */
 guint fs_mailbox_tree_count_children(const FsMailboxTree *tree, guint32 parent);
+
+/* The names from the top down to the directory @id, with "/" between them; ""
+ * for the root, NULL if there is none. Caller frees. */
+char *fs_mailbox_tree_path(const FsMailboxTree *tree, guint32 id);

@@ -18,7 +18,8 @@ typedef struct {
     FsSynchroniser *synchroniser; /* NULL once that is gone */
     guint32 id;
     FsRefresh refresh;
-    gint64 changed_at; /* seconds since the epoch */
+    gint64 changed_at;      /* seconds since the epoch */
+    gint64 synchronised_at; /* microseconds since the epoch; 0: not yet */
     guint attempts;
     gboolean seen;       /* in this mount, or tried */
     gboolean unusable;   /* the server has replaced it, and no id is left */

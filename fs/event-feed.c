@@ -7,14 +7,19 @@
  * than that moment, and never many.
  *
  * Who has sent a message, and its subject, is in the header fields that come
- * with each new message where names are made of them; the index keeps less. */
+ * with each new message where names are made of them; the index keeps less.
+ * Where they are not, they are asked for, and waited for likewise: the header
+ * is what makes an event of use to people, and one short command each is little
+ * where somebody reads along. */
 #include "fs/event-feed.h"
 
+#include "fs/event-headers.h"
 #include "fs/header-field.h"
 #include "fs/synchroniser.h"
 #include "imap/pool-status.h"
 
 #define HOLD_US (500 * 1000)
+#define HEADER_US (5 * G_USEC_PER_SEC)
 #define HELD_MAX 10000
 
 /* An event that has not been told yet. */
@@ -28,18 +33,23 @@ typedef struct {
     char *text;
     char *old_mailbox;
     char *old_name;
-    char *key;         /* in held; NULL: it is told as soon as may be */
-    gint64 held_until; /* microseconds, monotonic */
-    gboolean absorbed; /* it has become a part of another */
+    char *key;            /* in held; NULL: it is told as soon as may be */
+    gint64 held_until;    /* microseconds, monotonic; 0: no longer */
+    gint64 awaited_until; /* the same: for its header; 0: not */
+    guint64 message;      /* in awaited */
+    gboolean absorbed;    /* it has become a part of another */
 } Pending;
 
 struct FsEventFeed {
     FsAccount *account;
     FsNameSpace *names;
     FsEvents *events;
-    GQueue outbox;    /* of Pending, owned, in the order of what happened */
-    GHashTable *held; /* Pending.key -> Pending: those that may be half of a
-                         move */
+    GQueue outbox;       /* of Pending, owned, in the order of what happened */
+    GHashTable *held;    /* Pending.key -> Pending: those that may be half of a
+                            move */
+    GHashTable *awaited; /* &Pending.message -> Pending: those whose header is
+                            asked for */
+    FsEventHeaders *headers;
     guint timer;
 };
 
@@ -81,6 +91,16 @@ forget_key(FsEventFeed *feed, Pending *pending)
 }
 
 static void
+stop_awaiting(FsEventFeed *feed, Pending *pending)
+{
+    if (pending->awaited_until == 0)
+        return;
+    pending->awaited_until = 0;
+    if (g_hash_table_lookup(feed->awaited, &pending->message) == pending)
+        g_hash_table_remove(feed->awaited, &pending->message);
+}
+
+static void
 publish(FsEventFeed *feed, Pending *pending)
 {
     FsEvent *event = &pending->event;
@@ -96,12 +116,17 @@ publish(FsEventFeed *feed, Pending *pending)
     fs_events_publish(feed->events, event);
 }
 
+static gint64
+due_at(const Pending *pending)
+{
+    return MAX(pending->held_until, pending->awaited_until);
+}
+
 static gboolean
 is_due(const FsEventFeed *feed, const Pending *pending)
 {
-    return pending->absorbed || pending->held_until == 0 ||
-           feed->outbox.length > HELD_MAX ||
-           g_get_monotonic_time() >= pending->held_until;
+    return pending->absorbed || feed->outbox.length > HELD_MAX ||
+           g_get_monotonic_time() >= due_at(pending);
 }
 
 static gboolean on_timer(gpointer user_data);
@@ -115,13 +140,15 @@ tell_due(FsEventFeed *feed)
            is_due(feed, pending)) {
         g_queue_pop_head(&feed->outbox);
         forget_key(feed, pending);
+        stop_awaiting(feed, pending);
         if (!pending->absorbed)
             publish(feed, pending);
         pending_free(pending);
     }
-    if (pending != NULL && feed->timer == 0)
+    g_clear_handle_id(&feed->timer, g_source_remove);
+    if (pending != NULL)
         feed->timer = g_timeout_add(
-            MAX(pending->held_until - g_get_monotonic_time(), 0) / 1000 + 1,
+            MAX(due_at(pending) - g_get_monotonic_time(), 0) / 1000 + 1,
             on_timer, feed);
 }
 
@@ -159,6 +186,7 @@ join(FsEventFeed *feed, Pending *pending, Pending *other)
     Pending *gone = pending->event.kind == FS_EVENT_NEW ? other : pending;
 
     forget_key(feed, other);
+    stop_awaiting(feed, other);
     other->held_until = pending->held_until = 0;
     pending->event.kind = FS_EVENT_MOVED;
     pending->old_mailbox = g_steal_pointer(&gone->mailbox);
@@ -215,14 +243,42 @@ decoded_field(GBytes *header, const char *name)
 }
 
 static void
-take_header(FsEventFeed *feed, Pending *pending)
+set_header(Pending *pending, GBytes *header)
+{
+    pending->from = decoded_field(header, "From");
+    pending->subject = decoded_field(header, "Subject");
+}
+
+static void
+take_header(FsEventFeed *feed, Pending *pending, guint32 mailbox)
 {
     GBytes *header = fs_synchroniser_new_header(feed->account->synchroniser);
 
-    if (header == NULL)
+    if (header != NULL) {
+        set_header(pending, header);
         return;
-    pending->from = decoded_field(header, "From");
-    pending->subject = decoded_field(header, "Subject");
+    }
+    pending->message = (guint64)mailbox << 32 | pending->event.uid;
+    if (!fs_event_headers_ask(feed->headers, mailbox, pending->event.uid))
+        return;
+    pending->awaited_until = g_get_monotonic_time() + HEADER_US;
+    g_hash_table_replace(feed->awaited, &pending->message, pending);
+}
+
+/* A FsEventHeaderFunc. */
+static void
+on_header(guint32 mailbox, guint32 uid, GBytes *header, gpointer user_data)
+{
+    FsEventFeed *feed = user_data;
+    guint64 message = (guint64)mailbox << 32 | uid;
+    Pending *pending = g_hash_table_lookup(feed->awaited, &message);
+
+    if (pending == NULL)
+        return;
+    stop_awaiting(feed, pending);
+    if (header != NULL)
+        set_header(pending, header);
+    tell_due(feed);
 }
 
 static FsEventKind
@@ -263,7 +319,7 @@ on_change(FsChange change, guint32 mailbox, const CacheMessage *message,
     fs_name_space_names_of(feed->names, mailbox, message, take_first_name,
                            pending);
     if (change == FS_CHANGE_NEW)
-        take_header(feed, pending);
+        take_header(feed, pending, mailbox);
     if (change != FS_CHANGE_FLAGS && message->identity != NULL)
         hold(feed, pending, message->identity);
     push(feed, pending);
@@ -341,6 +397,8 @@ fs_event_feed_new(FsAccount *account, FsNameSpace *names, FsEvents *events)
     feed->events = events;
     g_queue_init(&feed->outbox);
     feed->held = g_hash_table_new(g_str_hash, g_str_equal);
+    feed->awaited = g_hash_table_new(g_int64_hash, g_int64_equal);
+    feed->headers = fs_event_headers_new(account, on_header, feed);
     fs_synchroniser_add_change_func(account->synchroniser, on_change, feed);
     fs_mailbox_tree_add_entry_func(account->tree, on_mailbox_entry, feed);
     imap_pool_set_observer(account->pool, on_pool, feed);
@@ -358,7 +416,9 @@ fs_event_feed_free(FsEventFeed *feed)
     fs_synchroniser_remove_change_func(feed->account->synchroniser, on_change,
                                        feed);
     g_clear_handle_id(&feed->timer, g_source_remove);
+    fs_event_headers_free(feed->headers);
     g_hash_table_unref(feed->held);
+    g_hash_table_unref(feed->awaited);
     g_queue_clear_full(&feed->outbox, pending_free);
     g_free(feed);
 }

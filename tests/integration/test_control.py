@@ -292,9 +292,15 @@ def test_status_shows_who_waits(case):
 
 # ---- events
 
-@tap.test
-def test_events_tell_what_another_client_does(case):
-    server, mount = real(case)
+for naming in ('subject', 'uid'):
+    @tap.test(name=f'events_tell_what_another_client_does_{naming}',
+              arguments=(naming,))
+    def changes(case, names_option):
+        tell_changes(case, names_option)
+
+
+def tell_changes(case, naming):
+    server, mount = real(case, naming)
     before = set(names(mount.path('INBOX')))
     reader = Events(case, mount)
     case.expect(reader.events == [], reader.events)
@@ -309,7 +315,7 @@ def test_events_tell_what_another_client_does(case):
                     new.get('flags') == ['\\Flagged'], new)
         after = set(names(mount.path('INBOX')))
         case.expect({new.get('name')} == after - before, new, after - before)
-        case.expect(new.get('name', '').endswith(f'.{new.get("uid")}.eml'), new)
+        case.expect(new.get('name', '').endswith(f'{new.get("uid")}.eml'), new)
         case.expect(re.fullmatch(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z',
                                  new.get('time', '')), new)
         uid = new['uid']
@@ -332,6 +338,30 @@ def test_events_tell_what_another_client_does(case):
     case.expect(not reader.find('error'), reader.find('error'))
     case.expect(len(reader.find('new')) == 1 and
                 len(reader.find('expunged')) == 1, reader.events)
+
+
+@tap.test
+def test_header_that_does_not_come_holds_no_event_for_long(case):
+    scene = scripted(case)
+    names(scene.path('INBOX'))
+    reader = Events(case, scene.mount)
+    asked = []
+
+    def hang(line, command):
+        if 'BODY.PEEK[]<0.' not in command.text:
+            return False
+        asked.append(command.text)
+        line.hang()
+        return True
+
+    scene.server.hooks['UID FETCH'] = hang
+    for uid in range(50, 300):
+        scene.inbox.messages.append(Message(uid, make_message(uid)))
+    case.expect(wait_until(lambda: len(reader.find('new')) == 250, 20),
+                len(reader.find('new')))
+    case.expect(1 <= len(asked) <= 16, f'{len(asked)} headers at a time')
+    case.expect([event['uid'] for event in reader.find('new')] ==
+                list(range(50, 300)), 'another order')
 
 
 @tap.test

@@ -2,6 +2,7 @@
 """The hidden directory: what `events` tells of what another client does, and
 whether what `status` says is true."""
 
+import email
 import errno
 import json
 import os
@@ -481,6 +482,30 @@ def test_poll_select_and_epoll_wake(case):
     # Mail is always ready, as it was without any of this.
     with open(scene.file(1), 'rb') as mail:
         case.expect(select.select([mail], [], [], 0)[0] == [mail])
+
+
+@tap.test
+def test_recipe_of_the_manual_works(case):
+    scene = scripted(case)
+    names(scene.path('INBOX'))
+    script = ('select(.kind == "new" and .mailbox == "INBOX") | '
+              '.from + "\\t" + .subject')
+    program = subprocess.Popen(
+        ['sh', '-c', f"jq --unbuffered -r '{script}' \"$1\" | "
+         'while IFS=$(printf "\\t") read -r from subject; '
+         'do echo "$subject from $from"; done', 'sh',
+         scene.path(HIDDEN, 'events')],
+        stdout=subprocess.PIPE, start_new_session=True, text=True)
+    case.defer(program.stdout.close)
+    case.defer(program.wait, 10)
+    case.defer(os.killpg, program.pid, signal.SIGKILL)
+    assert wait_until(lambda: status(scene.mount)['pending']['event_readers'],
+                      10), 'jq does not read'
+    message = Message(70, make_message(70))
+    scene.inbox.messages.append(message)
+    wanted = email.message_from_bytes(message.body)
+    case.expect(program.stdout.readline() ==
+                f'{wanted["Subject"]} from {wanted["From"]}\n', wanted)
 
 
 @tap.test

@@ -3,18 +3,14 @@
  * Its files have no size, as those of /proc have none: what there is to read is
  * known only when they are read, and programs then read until the end. The
  * kernel keeps nothing of them (direct_io). The status is made when it is
- * opened, so that whoever reads it in pieces reads one text.
- *
- * Who reads events waits as an operation (fs/operation.h) on a need of his open
- * file, which moves on when there is something, and is interrupted as others
- * are. At the end of the mount he is answered with the end of the file. */
+ * opened, so that whoever reads it in pieces reads one text. */
 #include "fs/control-files.h"
 
 #include "fs/event-feed.h"
+#include "fs/event-file.h"
 #include "fs/events.h"
 #include "fs/inode.h"
 #include "fs/mount-watch.h"
-#include "fs/operation.h"
 #include "fs/recent-errors.h"
 #include "fs/status.h"
 
@@ -57,29 +53,14 @@ struct FsControlFiles {
     FsEventFeed *feed;
     FsMountWatch *watch;    /* NULL until attached */
     GHashTable *open_files; /* of OpenFile, owned */
-    guint n_waiting;        /* reads of events */
     gboolean stopped;
 };
 
 typedef struct {
-    FsControlFiles *control;
-
-    /* Of the status. */
-    char *text;
+    char *text; /* of the status */
     gsize length;
-
-    /* Of the events. */
-    FsEventReader *reader;
-    FsNeed *need;   /* moves on when there is something to read */
-    GQueue waiting; /* of FsOperation, by the links of their Waiting */
-    struct fuse_pollhandle *poll_handle; /* NULL: nobody waits in poll */
+    FsEventFile *events; /* NULL: it is the status */
 } OpenFile;
-
-/* What a read of events keeps while it waits. */
-typedef struct {
-    OpenFile *file;
-    GList link;
-} Waiting;
 
 static OpenFile *
 file_of(const struct fuse_file_info *file)
@@ -240,59 +221,31 @@ fs_control_files_readdir(FsControlFiles *control, fuse_req_t request,
 /* ---- opening and releasing ---- */
 
 static void
-drop_poll_handle(OpenFile *file)
-{
-    if (file->poll_handle != NULL)
-        fuse_pollhandle_destroy(g_steal_pointer(&file->poll_handle));
-}
-
-static void
 free_file(gpointer data)
 {
     OpenFile *file = data;
 
-    drop_poll_handle(file);
-    fs_event_reader_free(file->reader);
-    fs_need_unref(file->need);
+    fs_event_file_free(file->events);
     g_free(file->text);
     g_free(file);
 }
 
-/* A FsEventReadyFunc. Telling who polls is safe on the loop. */
-static void
-on_ready(gpointer user_data)
-{
-    OpenFile *file = user_data;
-
-    fs_need_progress(file->need);
-    if (file->poll_handle != NULL)
-        fuse_lowlevel_notify_poll(file->poll_handle);
-    drop_poll_handle(file);
-}
-
+/* FALSE: too many read events. */
 static gboolean
-open_events(OpenFile *file)
+begin(FsControlFiles *control, OpenFile *file, guint64 inode)
 {
-    FsControlFiles *control = file->control;
-
-    file->reader = fs_event_reader_new(control->events, on_ready, file);
-    if (file->reader == NULL)
-        return FALSE;
-    file->need = fs_need_new();
-    if (control->stopped)
-        fs_event_reader_end(file->reader);
-    return TRUE;
-}
-
-static void
-open_status(OpenFile *file)
-{
-    FsControlFiles *control = file->control;
     const FsEventUse use = {fs_events_n_readers(control->events),
-                            control->n_waiting};
+                            fs_event_files_waiting()};
 
-    file->text = fs_status_to_json(control->account, control->errors, &use);
-    file->length = strlen(file->text);
+    if (inode == INODE_STATUS) {
+        file->text = fs_status_to_json(control->account, control->errors, &use);
+        file->length = strlen(file->text);
+        return TRUE;
+    }
+    file->events = fs_event_file_new(control->events);
+    if (file->events != NULL && control->stopped)
+        fs_event_file_end(file->events);
+    return file->events != NULL;
 }
 
 void
@@ -311,16 +264,12 @@ fs_control_files_open(FsControlFiles *control, fuse_req_t request,
         return;
     }
     open_file = g_new0(OpenFile, 1);
-    open_file->control = control;
-    g_queue_init(&open_file->waiting);
     if (g_hash_table_size(control->open_files) >= OPEN_MAX ||
-        (inode == INODE_EVENTS && !open_events(open_file))) {
+        !begin(control, open_file, inode)) {
         free_file(open_file);
         fuse_reply_err(request, ENFILE);
         return;
     }
-    if (inode == INODE_STATUS)
-        open_status(open_file);
     opened.fh = (guintptr)open_file;
     opened.direct_io = 1;
     opened.nonseekable = inode == INODE_EVENTS;
@@ -340,51 +289,6 @@ fs_control_files_release(FsControlFiles *control, fuse_req_t request,
 
 /* ---- reading ---- */
 
-static void
-stop_waiting(gpointer data)
-{
-    Waiting *waiting = data;
-    OpenFile *file = waiting->file;
-
-    g_queue_unlink(&file->waiting, &waiting->link);
-    file->control->n_waiting--;
-    g_free(waiting);
-}
-
-static void
-note_waiting(FsOperation *operation, OpenFile *file)
-{
-    Waiting *waiting;
-
-    if (operation->memory != NULL)
-        return;
-    waiting = g_new0(Waiting, 1);
-    waiting->file = file;
-    waiting->link.data = operation;
-    g_queue_push_tail_link(&file->waiting, &waiting->link);
-    file->control->n_waiting++;
-    operation->memory = waiting;
-    operation->free_memory = stop_waiting;
-}
-
-static void
-run_read_events(FsOperation *operation)
-{
-    OpenFile *file = file_of(&operation->file);
-    gsize size = MIN(operation->size, READ_MAX);
-    g_autofree char *buffer = g_malloc(size);
-    gsize length = fs_event_reader_read(file->reader, buffer, size);
-
-    if (length > 0 || fs_event_reader_has_ended(file->reader)) {
-        fs_operation_reply_buffer(operation, buffer, length);
-    } else if (operation->file.flags & O_NONBLOCK) {
-        fs_operation_fail(operation, EAGAIN);
-    } else {
-        note_waiting(operation, file);
-        fs_operation_wait(operation, file->need);
-    }
-}
-
 void
 fs_control_files_read(fuse_req_t request, fuse_ino_t inode, gsize size,
                       off_t offset, struct fuse_file_info *file)
@@ -392,9 +296,8 @@ fs_control_files_read(fuse_req_t request, fuse_ino_t inode, gsize size,
     const OpenFile *open_file = file_of(file);
     gsize length;
 
-    if (open_file->reader != NULL) {
-        fs_operation_start(request, run_read_events, inode, NULL, size, offset,
-                           file);
+    if (open_file->events != NULL) {
+        fs_event_file_read(open_file->events, request, inode, size, file);
         return;
     }
     length = open_file->length;
@@ -411,23 +314,14 @@ fs_control_files_poll(fuse_req_t request, fuse_ino_t inode,
                       struct fuse_pollhandle *handle)
 {
     OpenFile *open_file = file_of(file);
-    unsigned events = 0;
 
-    if (open_file->reader == NULL) {
-        if (handle != NULL)
-            fuse_pollhandle_destroy(handle);
-        fuse_reply_poll(request, POLLIN | POLLRDNORM);
+    if (open_file->events != NULL) {
+        fuse_reply_poll(request, fs_event_file_poll(open_file->events, handle));
         return;
     }
-    if (handle != NULL) {
-        drop_poll_handle(open_file);
-        open_file->poll_handle = handle;
-    }
-    if (fs_event_reader_is_ready(open_file->reader))
-        events |= POLLIN | POLLRDNORM;
-    if (fs_event_reader_has_ended(open_file->reader))
-        events |= POLLHUP;
-    fuse_reply_poll(request, events);
+    if (handle != NULL)
+        fuse_pollhandle_destroy(handle);
+    fuse_reply_poll(request, POLLIN | POLLRDNORM);
 }
 
 /* ---- making and ending ---- */
@@ -455,9 +349,23 @@ fs_control_files_new(FsAccount *account, FsNameSpace *names)
 }
 
 static void
+end_readers(FsControlFiles *control)
+{
+    GHashTableIter iter;
+    gpointer file;
+
+    g_hash_table_iter_init(&iter, control->open_files);
+    while (g_hash_table_iter_next(&iter, &file, NULL))
+        if (((OpenFile *)file)->events != NULL)
+            fs_event_file_end(((OpenFile *)file)->events);
+}
+
+/* It lives on for as long as files are open: those that would be for ever are
+ * not to keep it. */
+static void
 on_mount_gone(gpointer user_data)
 {
-    fs_control_files_stop(user_data);
+    end_readers(user_data);
 }
 
 void
@@ -467,27 +375,11 @@ fs_control_files_attach(FsControlFiles *control)
                                         on_mount_gone, control);
 }
 
-static void
-end_reader(OpenFile *file)
-{
-    if (file->reader == NULL)
-        return;
-    fs_event_reader_end(file->reader);
-    /* Now, for at the end of the mount whoever waits is failed. */
-    while (file->waiting.length > 0)
-        fs_operation_reply_buffer(g_queue_peek_head(&file->waiting), "", 0);
-}
-
 void
 fs_control_files_stop(FsControlFiles *control)
 {
-    GHashTableIter iter;
-    gpointer file;
-
     control->stopped = TRUE;
-    g_hash_table_iter_init(&iter, control->open_files);
-    while (g_hash_table_iter_next(&iter, &file, NULL))
-        end_reader(file);
+    end_readers(control);
 }
 
 void

@@ -76,11 +76,12 @@ def names(path):
     return sorted(run('ls', '-a', path, check=True).out.decode().split())
 
 
-def scripted(case, mailboxes=None, capabilities=None, **options):
+def scripted(case, mailboxes=None, capabilities=None, background=False,
+             **options):
     more = {'capabilities': capabilities} if capabilities else {}
     scene = Scene(case, mailboxes, timeout=10, names=options.pop('names', 'uid'),
                   options={'poll': 1, **options}, **more)
-    scene.start()
+    scene.start(background=background)
     return scene
 
 
@@ -207,6 +208,35 @@ def test_status_is_true(case):
     case.expect(fourth['cache']['hits'] > third['cache']['hits'],
                 third['cache'], fourth['cache'])
     case.expect(fourth['cache']['messages_known'] == count, fourth['cache'])
+
+
+@tap.test
+def test_octets_of_the_status_are_those_on_the_line(case):
+    server = dovecot.start_sample(
+        case, messages=100, extra='protocol imap {\n  mail_plugins = '
+        '$mail_plugins imap_zlib\n}')
+    taken = {}
+    for compress in ('on', 'off'):
+        proxy = Proxy(server.tls_port, case)
+        mount = Mount(case, f'imaps://{server.user}@localhost:{proxy.port}/',
+                      {'ca_file': server.ca_file, 'compress': compress},
+                      password=dovecot.password(server))
+        run('cp', '-r', mount.path('INBOX'), case.path('copy-' + compress),
+            check=True)
+        said = status(mount)
+        counted = proxy.counts()
+        for ours, theirs in (('bytes_received', 'to_client'),
+                             ('bytes_sent', 'to_server')):
+            octets = said['traffic'][ours]
+            # TLS adds some to each record, and its handshakes.
+            case.expect(counted[theirs] * 0.5 - 20000 < octets
+                        < counted[theirs], compress, ours, octets, counted)
+        taken[compress] = said['traffic']['bytes_received']
+        case.expect(all(c['compressed'] == (compress == 'on')
+                        for c in said['connections']), said['connections'])
+        case.expect(('COMPRESS=DEFLATE' in said['capabilities_in_use'])
+                    == (compress == 'on'), said['capabilities_in_use'])
+    case.expect(taken['on'] < taken['off'] * 0.8, taken)
 
 
 @tap.test
@@ -539,8 +569,8 @@ def test_reader_is_ended_by_interrupt(case):
 
 @tap.test(alone=True)
 def test_reader_is_ended_by_the_end_of_the_mount(case):
-    for end in ('signal', 'lazy'):
-        scene = scripted(case)
+    for end, background in (('signal', False), ('lazy', False), ('lazy', True)):
+        scene = scripted(case, background=background)
         reader = Events(case, scene.mount)
         polled = os.open(scene.path(HIDDEN, 'events'), os.O_RDONLY)
         poll = select.poll()

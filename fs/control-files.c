@@ -9,6 +9,7 @@
 #include "fs/event-feed.h"
 #include "fs/event-file.h"
 #include "fs/events.h"
+#include "fs/inbox-use.h"
 #include "fs/inode.h"
 #include "fs/mount-watch.h"
 #include "fs/recent-errors.h"
@@ -51,6 +52,7 @@ struct FsControlFiles {
     FsRecentErrors *errors;
     FsEvents *events;
     FsEventFeed *feed;
+    FsInboxUse *inbox_use;
     FsMountWatch *watch;    /* NULL until attached */
     GHashTable *open_files; /* of OpenFile, owned */
     gboolean stopped;
@@ -243,9 +245,12 @@ begin(FsControlFiles *control, OpenFile *file, guint64 inode)
         return TRUE;
     }
     file->events = fs_event_file_new(control->events);
-    if (file->events != NULL && control->stopped)
+    if (file->events == NULL)
+        return FALSE;
+    if (control->stopped)
         fs_event_file_end(file->events);
-    return file->events != NULL;
+    fs_inbox_use_begin(control->inbox_use);
+    return TRUE;
 }
 
 void
@@ -336,7 +341,8 @@ on_error(const char *text, gpointer user_data)
 }
 
 FsControlFiles *
-fs_control_files_new(FsAccount *account, FsNameSpace *names)
+fs_control_files_new(FsAccount *account, FsNameSpace *names,
+                     FsKernelCache *kernel_cache)
 {
     FsControlFiles *control = g_new0(FsControlFiles, 1);
 
@@ -344,6 +350,8 @@ fs_control_files_new(FsAccount *account, FsNameSpace *names)
     control->errors = fs_recent_errors_new(on_error, control);
     control->events = fs_events_new();
     control->feed = fs_event_feed_new(account, names, control->events);
+    control->inbox_use =
+        fs_inbox_use_new(account, kernel_cache, control->events);
     control->open_files = g_hash_table_new_full(NULL, NULL, free_file, NULL);
     return control;
 }
@@ -379,6 +387,7 @@ void
 fs_control_files_stop(FsControlFiles *control)
 {
     control->stopped = TRUE;
+    fs_inbox_use_stop(control->inbox_use);
     end_readers(control);
 }
 
@@ -388,6 +397,7 @@ fs_control_files_free(FsControlFiles *control)
     if (control == NULL)
         return;
     fs_mount_watch_free(control->watch);
+    fs_inbox_use_free(control->inbox_use);
     fs_event_feed_free(control->feed);
     fs_recent_errors_free(control->errors);
     /* The kernel does not release what is open when the mount ends. */

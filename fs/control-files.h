@@ -13,14 +13,16 @@
 #pragma once
 
 #include "fs/account.h"
+#include "fs/kernel-cache.h"
 #include "fs/name-space.h"
 
 #include <fuse_lowlevel.h>
 
 typedef struct FsControlFiles FsControlFiles;
 
-/* @account and @names must outlive the result. */
-FsControlFiles *fs_control_files_new(FsAccount *account, FsNameSpace *names);
+/* All three must outlive the result. */
+FsControlFiles *fs_control_files_new(FsAccount *account, FsNameSpace *names,
+                                     FsKernelCache *kernel_cache);
 /* After the session's end. Accepts NULL. */
 void fs_control_files_free(FsControlFiles *control);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsControlFiles, fs_control_files_free)

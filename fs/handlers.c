@@ -490,7 +490,8 @@ fs_handlers_new(FsAccount *account, FsNameSpace *names)
     handlers->names = names;
     handlers->files = fs_file_handlers_new(account, names);
     handlers->kernel_cache = fs_kernel_cache_new(account, names);
-    handlers->control = fs_control_files_new(account, names);
+    handlers->control =
+        fs_control_files_new(account, names, handlers->kernel_cache);
     handlers->portion = g_byte_array_new();
     return handlers;
 }
@@ -501,8 +502,8 @@ fs_handlers_free(FsHandlers *handlers)
     if (handlers == NULL)
         return;
     fs_file_handlers_free(handlers->files);
-    fs_kernel_cache_free(handlers->kernel_cache);
     fs_control_files_free(handlers->control);
+    fs_kernel_cache_free(handlers->kernel_cache);
     g_byte_array_unref(handlers->portion);
     g_free(handlers);
 }

@@ -21,7 +21,7 @@ import dovecot
 import tap
 from command import run, wait_until
 from imapserver import CAPABILITIES
-from mailstore import Message, make_message, simple_mailbox
+from mailstore import Mailbox, Message, make_message, simple_mailbox
 from mount import Mount
 from proxy import Proxy
 from scene import Scene
@@ -409,6 +409,22 @@ def test_first_listing_is_no_news(case):
 
 
 @tap.test
+def test_inbox_is_heard_of_without_being_looked_at(case):
+    server, mount = real(case)
+    reader = Events(case, mount)
+    assert wait_until(lambda: any(
+        m['name'] == 'INBOX' and m['complete']
+        for m in status(mount)['mailboxes']), 10), 'INBOX is not listed'
+    with dovecot.Client(server) as client:
+        client.imap.append('INBOX', None, None, make_message(1))
+    reader.expect(case, 'new', mailbox='INBOX')
+    case.expect(len(reader.find('new')) == 1, reader.events)
+    # And of nothing else that nobody asked for.
+    case.expect([m['name'] for m in status(mount)['mailboxes']] == ['INBOX'],
+                status(mount)['mailboxes'])
+
+
+@tap.test
 def test_events_tell_of_lost_and_regained_connections(case):
     server = dovecot.start_sample(case, messages=10)
     proxy = Proxy(server.tls_port, case)
@@ -598,15 +614,17 @@ def test_reader_is_ended_by_the_end_of_the_mount(case):
 def test_slow_reader_loses_and_is_told(case):
     """Two floods of flags, each larger than the queue."""
     count = 6000
-    mailbox = simple_mailbox(count=count, size=100)
+    mailbox = Mailbox('INBOX', [Message(uid, make_message(uid, 300))
+                                for uid in range(1, count + 1)])
     scene = scripted(case, [mailbox], CAPABILITIES + ' CONDSTORE')
     run('ls', '-f', scene.path('INBOX'), check=True)
     reader = os.open(scene.path(HIDDEN, 'events'), os.O_RDONLY)
     case.defer(os.close, reader)
     quick = Events(case, scene.mount)
     for number in range(2):
-        for uid in range(1, count + 1):
-            mailbox.set_flags(uid, f'$Word{number}')
+        mailbox.modseq += 1
+        for message in mailbox.messages:
+            message.flags, message.modseq = [f'$Word{number}'], mailbox.modseq
         begin = time.monotonic()
         case.expect(wait_until(lambda n=number: len(quick.find(
             'flags', flags=[f'$Word{n}'])) == count, 40 * tap.PATIENCE, 0.2),

@@ -3,12 +3,12 @@
 
 packages_build=(meson ninja-build pkg-config gcc libc6-dev libfuse3-dev
     libglib2.0-dev libssl-dev libgmime-3.0-dev libgsasl-dev libsqlite3-dev
-    zlib1g-dev)
+    zlib1g-dev libjson-glib-dev)
 packages_server=(dovecot-core dovecot-imapd openssl python3)
 packages_mount=(fuse3)
 packages_bench=(isync ripgrep tar)
-packages_test=(git clang libclang-rt-14-dev llvm clang-format libcmocka-dev rsync
-    ripgrep tar findutils grep procps util-linux iproute2)
+packages_test=(git clang libclang-rt-14-dev llvm clang-format libcmocka-dev
+    rsync ripgrep tar findutils grep procps util-linux iproute2 jq)
 
 missing_packages() {
     local name

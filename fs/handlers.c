@@ -1,8 +1,11 @@
 /* The requests of the kernel. Each handler reads from top to bottom: it takes
  * its answer from the name space, or waits for what is missing and is run
- * again. Those of open files are in fs/file-handlers.c. */
+ * again. Those of open files are in fs/file-handlers.c; what is about the
+ * hidden directory goes to fs/control-files.c before anything else is looked
+ * at. */
 #include "fs/handlers.h"
 
+#include "fs/control-files.h"
 #include "fs/file-handlers.h"
 #include "fs/inode.h"
 #include "fs/message-bodies.h"
@@ -11,6 +14,7 @@
 #include "fs/xattr.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 struct FsHandlers {
@@ -18,6 +22,7 @@ struct FsHandlers {
     FsNameSpace *names;
     FsFileHandlers *files;
     FsKernelCache *kernel_cache;
+    FsControlFiles *control;
     FsWatcher *watcher;  /* NULL before the mount is up, and once it ends */
     GByteArray *portion; /* where parts of listings are put together */
 };
@@ -26,6 +31,12 @@ static FsHandlers *
 handlers_of(const FsOperation *operation)
 {
     return operation->user_data;
+}
+
+static FsControlFiles *
+control_of(fuse_req_t request)
+{
+    return ((FsHandlers *)fuse_req_userdata(request))->control;
 }
 
 /* Waits, or fails, as @answer says; FS_ANSWER_NONE is @none_errno. */
@@ -77,7 +88,10 @@ run_lookup(FsOperation *operation)
 static void
 handle_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
-    fs_operation_start(request, run_lookup, parent, name, 0, 0, NULL);
+    if (fs_control_files_own_name(parent, name))
+        fs_control_files_lookup(control_of(request), request, parent, name);
+    else
+        fs_operation_start(request, run_lookup, parent, name, 0, 0, NULL);
 }
 
 static void
@@ -103,7 +117,10 @@ static void
 handle_getattr(fuse_req_t request, fuse_ino_t inode,
                struct fuse_file_info *file)
 {
-    fs_operation_start(request, run_getattr, inode, NULL, 0, 0, NULL);
+    if (fs_control_files_own(inode))
+        fs_control_files_getattr(control_of(request), request, inode);
+    else
+        fs_operation_start(request, run_getattr, inode, NULL, 0, 0, NULL);
 }
 
 /* ---- directories ---- */
@@ -148,7 +165,10 @@ static void
 handle_opendir(fuse_req_t request, fuse_ino_t inode,
                struct fuse_file_info *file)
 {
-    fs_operation_start(request, run_opendir, inode, NULL, 0, 0, file);
+    if (fs_control_files_own(inode))
+        fs_control_files_opendir(request, inode, file);
+    else
+        fs_operation_start(request, run_opendir, inode, NULL, 0, 0, file);
 }
 
 static void
@@ -157,7 +177,8 @@ handle_releasedir(fuse_req_t request, fuse_ino_t inode,
 {
     FsHandlers *handlers = fuse_req_userdata(request);
 
-    fs_kernel_cache_close(handlers->kernel_cache, inode, file);
+    if (!fs_control_files_own(inode))
+        fs_kernel_cache_close(handlers->kernel_cache, inode, file);
     fuse_reply_err(request, 0);
 }
 
@@ -278,16 +299,24 @@ static void
 handle_readdir(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
                struct fuse_file_info *file)
 {
-    fs_operation_start(request, run_readdir, inode, NULL,
-                       MIN(size, MAX_PORTION), offset, file);
+    if (fs_control_files_own(inode))
+        fs_control_files_readdir(control_of(request), request, size, offset,
+                                 FALSE);
+    else
+        fs_operation_start(request, run_readdir, inode, NULL,
+                           MIN(size, MAX_PORTION), offset, file);
 }
 
 static void
 handle_readdirplus(fuse_req_t request, fuse_ino_t inode, size_t size,
                    off_t offset, struct fuse_file_info *file)
 {
-    fs_operation_start(request, run_readdirplus, inode, NULL,
-                       MIN(size, MAX_PORTION), offset, file);
+    if (fs_control_files_own(inode))
+        fs_control_files_readdir(control_of(request), request, size, offset,
+                                 TRUE);
+    else
+        fs_operation_start(request, run_readdirplus, inode, NULL,
+                           MIN(size, MAX_PORTION), offset, file);
 }
 
 /* ---- extended attributes ---- */
@@ -373,7 +402,7 @@ handle_getxattr(fuse_req_t request, fuse_ino_t inode, const char *name,
 
     if (!handlers->account->options->xattr)
         fuse_reply_err(request, ENOSYS);
-    else if (!fs_xattr_is_ours(name))
+    else if (!fs_xattr_is_ours(name) || fs_control_files_own(inode))
         fuse_reply_err(request, ENODATA);
     else
         fs_operation_start(request, run_getxattr, inode, name, size, 0, NULL);
@@ -414,6 +443,51 @@ handle_statfs(fuse_req_t request, fuse_ino_t inode)
     fuse_reply_statfs(request, &statfs);
 }
 
+/* ---- open files ---- */
+
+static void
+handle_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file)
+{
+    if (fs_control_files_own(inode))
+        fs_control_files_open(control_of(request), request, inode, file);
+    else
+        fs_file_handlers_open(request, inode, file);
+}
+
+static void
+handle_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
+            struct fuse_file_info *file)
+{
+    if (fs_control_files_own(inode))
+        fs_control_files_read(request, inode, size, offset, file);
+    else
+        fs_file_handlers_read(request, inode, size, offset, file);
+}
+
+static void
+handle_release(fuse_req_t request, fuse_ino_t inode,
+               struct fuse_file_info *file)
+{
+    if (fs_control_files_own(inode))
+        fs_control_files_release(control_of(request), request, file);
+    else
+        fs_file_handlers_release(request, inode, file);
+}
+
+/* A message can always be read, as any plain file. */
+static void
+handle_poll(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file,
+            struct fuse_pollhandle *handle)
+{
+    if (fs_control_files_own(inode)) {
+        fs_control_files_poll(request, inode, file, handle);
+        return;
+    }
+    if (handle != NULL)
+        fuse_pollhandle_destroy(handle);
+    fuse_reply_poll(request, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
+}
+
 FsHandlers *
 fs_handlers_new(FsAccount *account, FsNameSpace *names)
 {
@@ -423,6 +497,8 @@ fs_handlers_new(FsAccount *account, FsNameSpace *names)
     handlers->names = names;
     handlers->files = fs_file_handlers_new(account, names);
     handlers->kernel_cache = fs_kernel_cache_new(account, names);
+    handlers->control =
+        fs_control_files_new(account, names, handlers->kernel_cache);
     handlers->portion = g_byte_array_new();
     return handlers;
 }
@@ -434,6 +510,7 @@ fs_handlers_free(FsHandlers *handlers)
         return;
     fs_file_handlers_free(handlers->files);
     fs_watcher_free(handlers->watcher);
+    fs_control_files_free(handlers->control);
     fs_kernel_cache_free(handlers->kernel_cache);
     g_byte_array_unref(handlers->portion);
     g_free(handlers);
@@ -444,6 +521,7 @@ fs_handlers_attach(FsHandlers *handlers, struct fuse_session *fuse)
 {
     fs_file_handlers_attach(handlers->files, fuse);
     fs_kernel_cache_attach(handlers->kernel_cache, fuse);
+    fs_control_files_attach(handlers->control);
 }
 
 void
@@ -458,6 +536,7 @@ fs_handlers_stop(FsHandlers *handlers, int error_number,
                  void (*stopped)(gpointer user_data), gpointer user_data)
 {
     g_clear_pointer(&handlers->watcher, fs_watcher_free);
+    fs_control_files_stop(handlers->control);
     fs_operation_fail_all(error_number);
     fs_kernel_cache_stop(handlers->kernel_cache, stopped, user_data);
 }
@@ -481,9 +560,10 @@ const struct fuse_lowlevel_ops fs_handlers_ops = {
     .readdir = handle_readdir,
     .readdirplus = handle_readdirplus,
     .releasedir = handle_releasedir,
-    .open = fs_file_handlers_open,
-    .read = fs_file_handlers_read,
-    .release = fs_file_handlers_release,
+    .open = handle_open,
+    .read = handle_read,
+    .release = handle_release,
+    .poll = handle_poll,
     .statfs = handle_statfs,
     .getxattr = handle_getxattr,
     .listxattr = handle_listxattr,

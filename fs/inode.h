@@ -3,13 +3,17 @@
  * has nothing to free.
  *
  * UID 0 is the mailbox itself, the directory. Mailbox id 0 is ours: inode 1,
- * which the kernel insists on, is the root directory. */
+ * which the kernel insists on, is the root directory, and those from
+ * FS_INODE_CONTROL on are what is not mail: the files of fs/control-files.h. */
 #pragma once
 
 #include <glib.h>
 
 #define FS_INODE_ROOT G_GUINT64_CONSTANT(1)
 #define FS_INODE_MAX_MAILBOX 0xfffffu
+/* The hidden directory, and the last of what may be in it. */
+#define FS_INODE_CONTROL G_GUINT64_CONSTANT(0x100)
+#define FS_INODE_CONTROL_LAST G_GUINT64_CONSTANT(0x1ff)
 
 guint64 fs_inode_make(guint account, guint32 mailbox, guint32 uid);
 guint fs_inode_account(guint64 inode);

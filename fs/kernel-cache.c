@@ -419,9 +419,9 @@ void
 fs_kernel_cache_attach(FsKernelCache *cache, struct fuse_session *fuse)
 {
     cache->notifier = fs_notifier_new(fuse);
-    fs_synchroniser_set_change_func(cache->account->synchroniser, on_change,
+    fs_synchroniser_add_change_func(cache->account->synchroniser, on_change,
                                     cache);
-    fs_mailbox_tree_set_entry_func(cache->account->tree, on_mailbox_entry,
+    fs_mailbox_tree_add_entry_func(cache->account->tree, on_mailbox_entry,
                                    cache);
 }
 
@@ -433,8 +433,10 @@ stop(FsKernelCache *cache)
     g_clear_pointer(&cache->upkeep, fs_upkeep_free);
     if (cache->notifier == NULL)
         return;
-    fs_synchroniser_set_change_func(cache->account->synchroniser, NULL, NULL);
-    fs_mailbox_tree_set_entry_func(cache->account->tree, NULL, NULL);
+    fs_synchroniser_remove_change_func(cache->account->synchroniser, on_change,
+                                       cache);
+    fs_mailbox_tree_remove_entry_func(cache->account->tree, on_mailbox_entry,
+                                      cache);
 }
 
 void

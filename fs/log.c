@@ -8,6 +8,7 @@
 
 static gboolean show_debug;
 static gboolean use_syslog;
+static FsLogObserver observer; /* atomic */
 
 static int
 priority_of(GLogLevelFlags level)
@@ -34,6 +35,7 @@ static GLogWriterOutput
 write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields,
           gpointer user_data)
 {
+    FsLogObserver told = g_atomic_pointer_get(&observer);
     g_autofree char *text = NULL;
 
     if (!show_debug && (level & (G_LOG_LEVEL_DEBUG | G_LOG_LEVEL_INFO)))
@@ -46,6 +48,8 @@ write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields,
         syslog(priority_of(level), "%s", text);
     else
         fprintf(stderr, "imapfs: %s\n", text);
+    if (told != NULL && !(level & (G_LOG_LEVEL_DEBUG | G_LOG_LEVEL_INFO)))
+        told(text);
     return G_LOG_WRITER_HANDLED;
 }
 
@@ -61,4 +65,10 @@ fs_log_use_syslog(void)
 {
     openlog("imapfs", LOG_PID, LOG_USER);
     use_syslog = TRUE;
+}
+
+void
+fs_log_set_observer(FsLogObserver new_observer)
+{
+    g_atomic_pointer_set(&observer, new_observer);
 }

@@ -10,3 +10,8 @@ void fs_log_start(gboolean debug);
 
 /* From now on it goes to syslog, which is the journal where there is one. */
 void fs_log_use_syslog(void);
+
+/* Told of each message, debug messages left out, as it is written: on the
+ * thread that writes it, which may be any. It must not log. NULL: nobody. */
+typedef void (*FsLogObserver)(const char *text);
+void fs_log_set_observer(FsLogObserver observer);

@@ -14,6 +14,7 @@
 #include "fs/errno.h"
 #include "fs/inode.h"
 #include "fs/keyed-hash.h"
+#include "fs/listeners.h"
 #include "fs/mailbox-name.h"
 #include "imap/response.h"
 
@@ -21,6 +22,7 @@
 
 #define INBOX "INBOX"
 #define UNIQUE_TRIES 8
+#define PATH_PREFIX "d:"
 
 typedef struct Directory Directory;
 
@@ -44,9 +46,8 @@ struct FsMailboxTree {
     GHashTable *by_id; /* id -> Directory */
     FsMailboxIds ids;  /* without functions: counted up from last_id */
     guint32 last_id;
-    gboolean listed; /* it was updated once */
-    FsMailboxEntryFunc entry_func;
-    gpointer entry_data;
+    gboolean listed;       /* it was updated once */
+    FsListeners listeners; /* FsMailboxEntryFunc */
 };
 
 static gboolean
@@ -313,7 +314,7 @@ path_name(const Directory *directory)
         g_string_prepend_c(path, '/');
         g_string_prepend(path, directory->mailbox.name);
     }
-    g_string_prepend(path, "d:");
+    g_string_prepend(path, PATH_PREFIX);
     return g_string_free(path, FALSE);
 }
 
@@ -434,8 +435,13 @@ tell_entry(FsMailboxTree *tree, guint32 parent, const char *name)
 
     if (directory != NULL)
         directory->mailbox.changed_at = g_get_real_time();
-    if (tree->entry_func != NULL)
-        tree->entry_func(parent, name, tree->entry_data);
+    for (guint i = 0; i < fs_listeners_count(&tree->listeners); i++) {
+        gpointer user_data;
+        FsMailboxEntryFunc func = (FsMailboxEntryFunc)fs_listeners_get(
+            &tree->listeners, i, &user_data);
+
+        func(parent, name, user_data);
+    }
 }
 
 /* The id of the entry of @tables that @wanted stands for in other tables; 0 if
@@ -492,11 +498,17 @@ tell_entries(FsMailboxTree *tree, const Tables *before,
 }
 
 void
-fs_mailbox_tree_set_entry_func(FsMailboxTree *tree, FsMailboxEntryFunc func,
+fs_mailbox_tree_add_entry_func(FsMailboxTree *tree, FsMailboxEntryFunc func,
                                gpointer user_data)
 {
-    tree->entry_func = func;
-    tree->entry_data = user_data;
+    fs_listeners_add(&tree->listeners, G_CALLBACK(func), user_data);
+}
+
+void
+fs_mailbox_tree_remove_entry_func(FsMailboxTree *tree, FsMailboxEntryFunc func,
+                                  gpointer user_data)
+{
+    fs_listeners_remove(&tree->listeners, G_CALLBACK(func), user_data);
 }
 
 gboolean
@@ -564,6 +576,7 @@ fs_mailbox_tree_free(FsMailboxTree *tree)
         return;
     g_hash_table_unref(tree->by_id);
     tables_clear(&tree->tables);
+    fs_listeners_clear(&tree->listeners);
     g_free(tree);
 }
 
@@ -667,4 +680,18 @@ fs_mailbox_tree_count_children(const FsMailboxTree *tree, guint32 parent)
     return directory != NULL && directory->children != NULL
                ? directory->children->len
                : 0;
+}
+
+char *
+fs_mailbox_tree_path(const FsMailboxTree *tree, guint32 id)
+{
+    const Directory *directory = find_id(tree, id);
+    g_autofree char *name = NULL;
+
+    if (directory == NULL)
+        return NULL;
+    if (directory->parent == NULL)
+        return g_strdup("");
+    name = path_name(directory);
+    return g_strdup(name + strlen(PATH_PREFIX));
 }

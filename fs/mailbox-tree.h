@@ -68,11 +68,14 @@ FsMailboxTree *fs_mailbox_tree_new_with_ids(const FsMailboxIds *ids);
 void fs_mailbox_tree_free(FsMailboxTree *tree);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsMailboxTree, fs_mailbox_tree_free)
 
-/* Called by the two functions below, before they return. At most one; NULL
- * removes it. */
-void fs_mailbox_tree_set_entry_func(FsMailboxTree *tree,
+/* Called by the two functions below, before they return, in the order in which
+ * they were added. None is added or removed while they are. */
+void fs_mailbox_tree_add_entry_func(FsMailboxTree *tree,
                                     FsMailboxEntryFunc func,
                                     gpointer user_data);
+void fs_mailbox_tree_remove_entry_func(FsMailboxTree *tree,
+                                       FsMailboxEntryFunc func,
+                                       gpointer user_data);
 
 /* Makes @tree hold the @count mailboxes @listings, and directories for parents
  * that are not among them. What comes out does not depend on the order of
@@ -119,3 +122,7 @@ const FsMailbox *fs_mailbox_tree_next_child(const FsMailboxTree *tree,
 
 /* How many children the directory @parent has. */
 guint fs_mailbox_tree_count_children(const FsMailboxTree *tree, guint32 parent);
+
+/* The names from the top down to the directory @id, with "/" between them; ""
+ * for the root, NULL if there is none. Caller frees. */
+char *fs_mailbox_tree_path(const FsMailboxTree *tree, guint32 id);

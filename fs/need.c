@@ -32,6 +32,7 @@ struct FsNeedWaiter {
 
 static GQueue due = G_QUEUE_INIT; /* of FsNeedWaiter, by their links */
 static guint due_source;
+static guint n_pending; /* needs that are not complete */
 
 FsNeed *
 fs_need_new(void)
@@ -39,6 +40,7 @@ fs_need_new(void)
     FsNeed *need = g_new0(FsNeed, 1);
 
     need->references = 1;
+    n_pending++;
     g_queue_init(&need->waiting);
     return need;
 }
@@ -58,6 +60,7 @@ fs_need_unref(FsNeed *need)
 
     need->references--;
     if (need->references == 0) {
+        n_pending -= !need->complete;
         g_clear_error(&need->error);
         g_free(need);
     } else if (need->references == need->n_waiters && !need->complete) {
@@ -129,6 +132,7 @@ fs_need_complete(FsNeed *need, const GError *error)
         return;
 
     need->complete = TRUE;
+    n_pending--;
     if (error != NULL)
         need->error = g_error_copy(error);
     fs_need_progress(need);
@@ -180,4 +184,10 @@ guint
 fs_need_n_waiters(const FsNeed *need)
 {
     return need->n_waiters;
+}
+
+guint
+fs_needs_pending(void)
+{
+    return n_pending;
 }

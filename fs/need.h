@@ -38,3 +38,6 @@ FsNeedWaiter *fs_need_wait(FsNeed *need, FsNeedFunc func, gpointer user_data);
 void fs_need_cancel(FsNeedWaiter *waiter);
 /* How many wait. */
 guint fs_need_n_waiters(const FsNeed *need);
+
+/* How many needs there are that are not complete. */
+guint fs_needs_pending(void);

@@ -56,6 +56,7 @@ note_success(FsSync *sync)
     fs_sync_note(mailbox, &state);
     mailbox->next_uid = MAX(mailbox->next_uid, sync->target.uidnext);
     mailbox->shown_to = 0;
+    mailbox->synchronised_at = g_get_real_time();
     fs_sync_forget_looked_up(mailbox);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "fs/frontier.h"
+#include "fs/listeners.h"
 #include "fs/sync-plan.h"
 #include "fs/synchroniser.h"
 #include "imap/requests.h"
@@ -17,7 +18,8 @@ typedef struct {
     FsSynchroniser *synchroniser; /* NULL once that is gone */
     guint32 id;
     FsRefresh refresh;
-    gint64 changed_at; /* microseconds since the epoch */
+    gint64 changed_at;      /* microseconds since the epoch */
+    gint64 synchronised_at; /* the same; 0: not yet */
     guint attempts;
     gboolean seen;       /* in this mount, or tried */
     gboolean unusable;   /* the server has replaced it, and no id is left */
@@ -47,8 +49,8 @@ typedef struct {
 struct FsSynchroniser {
     FsAccount *account;
     GHashTable *mailboxes; /* id -> FsSyncMailbox, a reference */
-    FsChangeFunc change_func;
-    gpointer change_data;
+    FsListeners listeners; /* FsChangeFunc */
+    GBytes *new_header;    /* borrowed; of the row that is being taken in */
 };
 
 /* One attempt. Every request of it holds a reference. */

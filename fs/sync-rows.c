@@ -9,11 +9,31 @@
 
 /* ---- telling ---- */
 
+static void
+tell_listeners(FsSyncMailbox *mailbox, FsChange change,
+               const CacheMessage *message)
+{
+    const FsListeners *listeners = &mailbox->synchroniser->listeners;
+
+    for (guint i = 0; i < fs_listeners_count(listeners); i++) {
+        gpointer user_data;
+        FsChangeFunc func =
+            (FsChangeFunc)fs_listeners_get(listeners, i, &user_data);
+
+        func(change, mailbox->id, message, user_data);
+    }
+}
+
+static gboolean
+has_listeners(const FsSyncMailbox *mailbox)
+{
+    return fs_listeners_count(&mailbox->synchroniser->listeners) > 0;
+}
+
 /* @message may be borrowed from the index, which is called meanwhile. */
 static void
 tell(FsSyncMailbox *mailbox, FsChange change, const CacheMessage *message)
 {
-    FsSynchroniser *synchroniser = mailbox->synchroniser;
     g_autofree char *stem = g_strdup(message->stem);
     g_autofree char *flags = g_strdup(message->flags);
     g_autofree char *identity = g_strdup(message->identity);
@@ -22,14 +42,13 @@ tell(FsSyncMailbox *mailbox, FsChange change, const CacheMessage *message)
     copy.stem = stem;
     copy.flags = flags;
     copy.identity = identity;
-    synchroniser->change_func(change, mailbox->id, &copy,
-                              synchroniser->change_data);
+    tell_listeners(mailbox, change, &copy);
 }
 
 static gboolean
 is_told(FsSyncMailbox *mailbox)
 {
-    return mailbox->refresh.known && mailbox->synchroniser->change_func != NULL;
+    return mailbox->refresh.known && has_listeners(mailbox);
 }
 
 static void
@@ -45,11 +64,7 @@ tell_of(FsSyncMailbox *mailbox, FsChange change, guint32 uid)
 void
 fs_sync_tell_all(FsSyncMailbox *mailbox)
 {
-    FsSynchroniser *synchroniser = mailbox->synchroniser;
-
-    if (synchroniser->change_func != NULL)
-        synchroniser->change_func(FS_CHANGE_ALL, mailbox->id, NULL,
-                                  synchroniser->change_data);
+    tell_listeners(mailbox, FS_CHANGE_ALL, NULL);
 }
 
 /* In a mailbox that was known before: directories do not change by being read.
@@ -123,7 +138,9 @@ fs_sync_put(FsSyncMailbox *mailbox, const ImapFetch *fetch,
     mailbox->highest = MAX(mailbox->highest, fetch->uid);
     if (!had) {
         note_change(mailbox);
+        mailbox->synchroniser->new_header = fetch->header;
         tell_of(mailbox, FS_CHANGE_NEW, fetch->uid);
+        mailbox->synchroniser->new_header = NULL;
     }
     return had ? FS_ROW_AGAIN : FS_ROW_NEW;
 }
@@ -169,7 +186,7 @@ fs_sync_remove(FsSyncMailbox *mailbox, guint32 uid)
     note_change(mailbox);
     /* Also in a mailbox that is not known yet: a listing that streams, or a
      * look-up, may have shown it. */
-    if (mailbox->synchroniser->change_func != NULL)
+    if (has_listeners(mailbox))
         remove_told(mailbox, &message);
     else
         cache_index_remove(fs_sync_index(mailbox), mailbox->id, uid);

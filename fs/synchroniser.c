@@ -310,11 +310,23 @@ fs_synchroniser_need_message(FsSynchroniser *synchroniser, guint32 id,
 }
 
 void
-fs_synchroniser_set_change_func(FsSynchroniser *synchroniser, FsChangeFunc func,
+fs_synchroniser_add_change_func(FsSynchroniser *synchroniser, FsChangeFunc func,
                                 gpointer user_data)
 {
-    synchroniser->change_func = func;
-    synchroniser->change_data = user_data;
+    fs_listeners_add(&synchroniser->listeners, G_CALLBACK(func), user_data);
+}
+
+void
+fs_synchroniser_remove_change_func(FsSynchroniser *synchroniser,
+                                   FsChangeFunc func, gpointer user_data)
+{
+    fs_listeners_remove(&synchroniser->listeners, G_CALLBACK(func), user_data);
+}
+
+GBytes *
+fs_synchroniser_new_header(const FsSynchroniser *synchroniser)
+{
+    return synchroniser->new_header;
 }
 
 void
@@ -457,5 +469,6 @@ fs_synchroniser_free(FsSynchroniser *synchroniser)
     while (g_hash_table_iter_next(&iter, NULL, &value))
         end_mailbox(value);
     g_hash_table_unref(synchroniser->mailboxes);
+    fs_listeners_clear(&synchroniser->listeners);
     g_free(synchroniser);
 }

@@ -79,7 +79,7 @@ FsNeed *fs_synchroniser_need_message(FsSynchroniser *synchroniser,
 /* Told what has changed in a mailbox that was known before: a message is new,
  * or has other flags; and of any message that is gone. When what was shown of a
  * mailbox has turned out to be wrong, or is not known any more, that is one
- * change, without a message. At most one; NULL removes it. */
+ * change, without a message. */
 typedef enum {
     FS_CHANGE_NEW,
     FS_CHANGE_GONE,
@@ -88,8 +88,16 @@ typedef enum {
 } FsChange;
 typedef void (*FsChangeFunc)(FsChange change, guint32 mailbox,
                              const CacheMessage *message, gpointer user_data);
-void fs_synchroniser_set_change_func(FsSynchroniser *synchroniser,
+/* Several may be told, in the order in which they were added. None is added or
+ * removed while they are. */
+void fs_synchroniser_add_change_func(FsSynchroniser *synchroniser,
                                      FsChangeFunc func, gpointer user_data);
+void fs_synchroniser_remove_change_func(FsSynchroniser *synchroniser,
+                                        FsChangeFunc func, gpointer user_data);
+/* While FS_CHANGE_NEW is told: the header fields that the server has sent with
+ * the message (From, Subject, Date); NULL when it was not asked for them.
+ * Borrowed. */
+GBytes *fs_synchroniser_new_header(const FsSynchroniser *synchroniser);
 
 /* The server has said that the message @uid of @mailbox is gone: the index
  * loses it, the change is told, and the mailbox is stale. */

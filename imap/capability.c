@@ -2,6 +2,8 @@
  * login are thrown away whole, so this is made once and never changed. */
 #include "imap/capability.h"
 
+#include <string.h>
+
 /* A server that announces more is playing with our memory. */
 #define MAX_CAPABILITIES 1024
 
@@ -60,4 +62,24 @@ imap_capabilities_mechanisms(const ImapCapabilities *capabilities)
                             g_strdup((char *)name + strlen("AUTH=")));
     g_ptr_array_add(mechanisms, NULL);
     return (char **)g_ptr_array_free(mechanisms, FALSE);
+}
+
+static int
+compare(gconstpointer one, gconstpointer other, gpointer user_data)
+{
+    return strcmp(*(const char *const *)one, *(const char *const *)other);
+}
+
+const char **
+imap_capabilities_list(const ImapCapabilities *capabilities)
+{
+    guint length = 0;
+    const char **names;
+
+    if (capabilities == NULL)
+        return g_new0(const char *, 1);
+    names = (const char **)g_hash_table_get_keys_as_array(capabilities->names,
+                                                          &length);
+    g_qsort_with_data(names, length, sizeof *names, compare, NULL);
+    return names;
 }

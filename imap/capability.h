@@ -19,3 +19,7 @@ gboolean imap_capabilities_has(const ImapCapabilities *capabilities,
 
 /* The mechanisms X of AUTH=X, NULL-terminated. Caller frees with g_strfreev. */
 char **imap_capabilities_mechanisms(const ImapCapabilities *capabilities);
+
+/* All of them in upper case, sorted, NULL-terminated; empty when @capabilities
+ * is NULL. The strings are borrowed; caller frees the array with g_free. */
+const char **imap_capabilities_list(const ImapCapabilities *capabilities);

@@ -16,7 +16,6 @@ typedef struct {
 
 const ImapSettings *imap_connection_settings(const ImapConnection *connection);
 ImapSession *imap_connection_session(ImapConnection *connection);
-gboolean imap_connection_is_encrypted(const ImapConnection *connection);
 
 /* From inside the handler of STARTTLS's OK: shakes hands; imap_login_encrypted
  * is called when that is done. Fails with IMAP_ERROR_TLS if octets of the

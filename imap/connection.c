@@ -9,15 +9,10 @@
  * again with what belongs to what is awaited: a reply, a response that a
  * command takes, a piece of its body, a good part of a long response. Chatter
  * ("* OK still here") does not count. */
-#include "imap/connection-private.h"
+#include "imap/connection-struct.h"
 
-#include "imap/compression.h"
 #include "imap/error.h"
-#include "imap/login.h"
-#include "imap/parser.h"
 #include "imap/trace.h"
-#include "imap/transport.h"
-#include "imap/watchdog.h"
 
 #include <openssl/crypto.h>
 #include <string.h>
@@ -25,79 +20,11 @@
 /* How long a server may take to answer LOGOUT. */
 #define LOGOUT_TIMEOUT_MS 2000
 
-typedef enum {
-    STATE_NEW,
-    STATE_CONNECTING,
-    STATE_GREETING,
-    STATE_LOGIN,
-    STATE_READY,
-    STATE_CLOSED,
-} State;
-
-struct ImapConnection {
-    guint number; /* for traces */
-    const ImapSettings *settings;
-    State state;
-    ImapTransport *transport; /* NULL before opening and once closed */
-    ImapParser *parser;       /* likewise */
-    ImapCommandQueue *queue;
-    ImapLogin *login; /* NULL once ready */
-    ImapSession session;
-    ImapMailbox mailbox;
-    ImapCompression compression;
-    gint64 asked_at; /* microseconds, monotonic: the only command; 0: several */
-    gint64 round_trip; /* microseconds; 0: not known */
-    gboolean compressed;
-    gboolean tls_starting; /* between STARTTLS and the handshake's end */
-    gboolean logging_out;
-    gboolean paused;
-    gboolean parsing;      /* inside imap_parser_feed */
-    gboolean is_backlog;   /* the network does not take what we send */
-    gboolean body_unasked; /* the body under way is nobody's */
-    void (*end_rest)(gpointer user_data); /* NULL: it does not rest */
-    gpointer end_rest_data;
-    ImapUnaskedFunc unasked;
-    gpointer unasked_data;
-
-    ImapOpenFunc opened;
-    gpointer opened_data;
-    ImapOpenFunc closed;
-    gpointer closed_data;
-
-    GError *reason; /* why it is closed */
-    guint settle_source;
-    ImapWatchdog watchdog;
-    guint logout_source;
-    gint64 throttled_until; /* the same */
-    guint64 bytes_received; /* of a transport that is gone */
-};
-
 static guint last_number;
 
 static void connection_settle(ImapConnection *connection);
 
 /* ---- the watchdog ---- */
-
-static gboolean
-is_awaiting(gpointer user_data)
-{
-    const ImapConnection *connection = user_data;
-
-    if (connection->paused || connection->end_rest != NULL)
-        return FALSE;
-    switch (connection->state) {
-    case STATE_CONNECTING:
-    case STATE_GREETING:
-    case STATE_LOGIN:
-        return TRUE;
-    case STATE_READY:
-        return imap_command_queue_n_pending(connection->queue) > 0;
-    case STATE_NEW:
-    case STATE_CLOSED:
-        break;
-    }
-    return FALSE;
-}
 
 static const char *
 what_is_awaited(const ImapConnection *connection)
@@ -342,7 +269,7 @@ on_transport_received(const guint8 *data, gsize length, gpointer user_data)
         note_part_of_response(connection, length);
     if (connection->state == STATE_READY)
         imap_compression_received(&connection->compression, connection, length,
-                                  is_awaiting(connection),
+                                  imap_connection_is_awaiting(connection),
                                   imap_transport_waited(connection->transport));
     imap_watchdog_watch(&connection->watchdog);
 }
@@ -396,8 +323,8 @@ imap_connection_new(const ImapSettings *settings)
     connection->number = ++last_number;
     connection->settings = settings;
     connection->queue = imap_command_queue_new(write_out, connection);
-    imap_watchdog_init(&connection->watchdog, settings->timeout_ms, is_awaiting,
-                       on_silence, connection);
+    imap_watchdog_init(&connection->watchdog, settings->timeout_ms,
+                       imap_connection_is_awaiting, on_silence, connection);
     return connection;
 }
 
@@ -518,9 +445,7 @@ hang_up(ImapConnection *connection, const GError *reason)
     connection->state = STATE_CLOSED;
     connection->end_rest = NULL;
     connection->reason = g_error_copy(reason);
-    if (connection->transport != NULL)
-        connection->bytes_received =
-            imap_transport_bytes_received(connection->transport);
+    imap_connection_traffic(connection, &connection->traffic);
     g_clear_pointer(&connection->transport, imap_transport_free);
     if (connection->parser != NULL)
         imap_parser_stop(connection->parser);
@@ -605,6 +530,8 @@ imap_connection_send(ImapConnection *connection, ImapCommand *command,
     if (is_only)
         imap_watchdog_begin_wait(&connection->watchdog);
     connection->asked_at = is_only ? g_get_monotonic_time() : 0;
+    connection->traffic.commands++;
+    connection->traffic.round_trips += is_only;
     id =
         imap_command_queue_push(connection->queue, command, handler, user_data);
     if (connection->state == STATE_CLOSED)
@@ -696,97 +623,7 @@ imap_connection_logout(ImapConnection *connection)
                          &logout_handler, connection);
 }
 
-/* ---- asking ---- */
-
-gboolean
-imap_connection_is_open(const ImapConnection *connection)
-{
-    return connection->state == STATE_READY && !connection->logging_out;
-}
-
-void
-imap_connection_set_paused(ImapConnection *connection, gboolean paused)
-{
-    if (connection->paused == paused || connection->transport == NULL)
-        return;
-    connection->paused = paused;
-    imap_transport_set_paused(connection->transport, paused);
-    imap_watchdog_begin_wait(&connection->watchdog);
-    imap_watchdog_watch(&connection->watchdog);
-}
-
-gboolean
-imap_connection_is_paused(const ImapConnection *connection)
-{
-    return connection->paused;
-}
-
-gint64
-imap_connection_silence(const ImapConnection *connection)
-{
-    if (!is_awaiting((gpointer)connection))
-        return 0;
-    return imap_watchdog_silence(&connection->watchdog);
-}
-
-gint64
-imap_connection_last_progress(const ImapConnection *connection)
-{
-    return connection->watchdog.last_progress;
-}
-
-gint64
-imap_connection_throttled_until(const ImapConnection *connection)
-{
-    return connection->throttled_until;
-}
-
-gint64
-imap_connection_round_trip(const ImapConnection *connection)
-{
-    return connection->round_trip;
-}
-
-gboolean
-imap_connection_is_compressed(const ImapConnection *connection)
-{
-    return connection->compressed;
-}
-
-const ImapMailbox *
-imap_connection_mailbox(const ImapConnection *connection)
-{
-    return &connection->mailbox;
-}
-
-guint64
-imap_connection_bytes_received(const ImapConnection *connection)
-{
-    if (connection->transport == NULL)
-        return connection->bytes_received;
-    return imap_transport_bytes_received(connection->transport);
-}
-
 /* ---- for the login and the requests ---- */
-
-const ImapSettings *
-imap_connection_settings(const ImapConnection *connection)
-{
-    return connection->settings;
-}
-
-ImapSession *
-imap_connection_session(ImapConnection *connection)
-{
-    return &connection->session;
-}
-
-gboolean
-imap_connection_is_encrypted(const ImapConnection *connection)
-{
-    return connection->transport != NULL &&
-           imap_transport_is_encrypted(connection->transport);
-}
 
 void
 imap_connection_set_literals(ImapConnection *connection, ImapLiterals literals)

@@ -120,5 +120,16 @@ char **imap_connection_foreign_namespaces(const ImapConnection *connection);
 /* What is selected; its name is NULL when nothing is. Borrowed; kept current.
  */
 const ImapMailbox *imap_connection_mailbox(const ImapConnection *connection);
-/* Commands waiting or unanswered. */
-guint64 imap_connection_bytes_received(const ImapConnection *connection);
+
+/* What has gone over one connection, or several. */
+typedef struct {
+    guint64 bytes_received; /* on the line, less what TLS adds */
+    guint64 bytes_sent;     /* likewise */
+    guint64 commands;
+    guint64 round_trips; /* commands that nothing else was waited for with */
+} ImapTraffic;
+void imap_connection_traffic(const ImapConnection *connection,
+                             ImapTraffic *traffic);
+/* From 1, by which it is called where users see it. */
+guint imap_connection_number(const ImapConnection *connection);
+gboolean imap_connection_is_encrypted(const ImapConnection *connection);

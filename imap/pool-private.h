@@ -6,7 +6,7 @@
 #include "imap/allowance.h"
 #include "imap/backoff.h"
 #include "imap/line-rate.h"
-#include "imap/pool.h"
+#include "imap/pool-status.h"
 #include "imap/worker.h"
 
 typedef struct {
@@ -56,6 +56,9 @@ struct ImapPool {
     guint listener_failures; /* in a row, while the server talked to us */
     ImapChangeFunc change_func;
     gpointer change_data;
+    ImapPoolObserver observer;
+    gpointer observer_data;
+    ImapTraffic past_traffic; /* of connections that are gone */
     gboolean logging_out;
     GSourceFunc logged_out;
     gpointer logged_out_data;
@@ -146,3 +149,9 @@ void imap_pool_listener_ended(ImapPool *pool, const GError *error);
 gboolean imap_pool_give_up_listener(ImapPool *pool, const GError *reason);
 /* And asks those that were idle for some time whether they are still there. */
 void imap_pool_probe_idle(ImapPoolRound *round);
+/* ---- pool-status.c ---- */
+
+/* @connection leaves the pool: what has gone over it counts on. */
+void imap_pool_keep_traffic(ImapPool *pool, const ImapConnection *connection);
+void imap_pool_tell(const ImapPool *pool, ImapPoolChange change,
+                    const ImapConnection *connection, const GError *error);

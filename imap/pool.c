@@ -143,6 +143,7 @@ static void
 remove_worker(ImapPool *pool, ImapWorker *worker)
 {
     note_server(pool, worker);
+    imap_pool_keep_traffic(pool, worker->connection);
     if (pool->listening == worker)
         pool->listening = NULL;
     g_ptr_array_remove_fast(pool->workers, worker);
@@ -195,6 +196,10 @@ on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
     ImapPool *pool = user_data;
     g_autoptr(ImapWorker) held = imap_worker_ref(worker);
 
+    imap_pool_tell(pool,
+                   error == NULL ? IMAP_POOL_CHANGE_OPENED
+                                 : IMAP_POOL_CHANGE_REFUSED,
+                   worker->connection, error);
     if (error == NULL) {
         note_opened(pool, worker);
         return;
@@ -257,6 +262,10 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
     gboolean listens = worker->listens;
 
     g_debug("a connection ended: %s", error->message);
+    imap_pool_tell(pool,
+                   leaving || pool->logging_out ? IMAP_POOL_CHANGE_CLOSED
+                                                : IMAP_POOL_CHANGE_LOST,
+                   worker->connection, error);
     remove_worker(pool, worker);
     if (listens)
         imap_pool_listener_ended(pool, error);

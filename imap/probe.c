@@ -38,11 +38,12 @@ on_deadline(gpointer user_data)
     Probe *probe = user_data;
     const char *host = imap_connection_settings(probe->connection)->host;
     g_autoptr(GError) error = NULL;
+    ImapTraffic traffic;
 
     probe->timer = 0;
     /* The NOOP ends with the connection, and the probe with the NOOP. */
-    if (imap_connection_bytes_received(probe->connection) ==
-            probe->bytes_received &&
+    imap_connection_traffic(probe->connection, &traffic);
+    if (traffic.bytes_received == probe->bytes_received &&
         imap_connection_silence(probe->connection) > 0) {
         error = g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED,
                             "the line to %s is dead: it does not answer", host);
@@ -54,13 +55,15 @@ on_deadline(gpointer user_data)
 void
 imap_connection_probe(ImapConnection *connection, guint deadline_ms)
 {
+    ImapTraffic traffic;
     Probe *probe;
 
     if (!imap_connection_is_open(connection))
         return;
     probe = g_new0(Probe, 1);
     probe->connection = imap_connection_ref(connection);
-    probe->bytes_received = imap_connection_bytes_received(connection);
+    imap_connection_traffic(connection, &traffic);
+    probe->bytes_received = traffic.bytes_received;
     probe->timer = g_timeout_add(deadline_ms, on_deadline, probe);
     imap_connection_send(connection, imap_command_new("NOOP"), &handler, probe);
 }

@@ -68,6 +68,7 @@ struct ImapTransport {
     gint64 waited;        /* microseconds */
     guint64 bytes_received;
     guint64 bytes_sent;
+    guint64 line_received;
     guint8 *buffer;
 };
 
@@ -275,9 +276,12 @@ receive(ImapTransport *transport, gsize *received, GError **error)
     ImapDeflate *deflate = transport->deflate;
     ImapIo io;
 
-    if (deflate == NULL)
-        return imap_line_receive(transport->line, transport->buffer,
-                                 READ_BUFFER_SIZE, received, error);
+    if (deflate == NULL) {
+        io = imap_line_receive(transport->line, transport->buffer,
+                               READ_BUFFER_SIZE, received, error);
+        transport->line_received += io == IMAP_IO_DONE ? *received : 0;
+        return io;
+    }
     if (!imap_deflate_is_pending(deflate)) {
         gsize packed;
 
@@ -285,6 +289,7 @@ receive(ImapTransport *transport, gsize *received, GError **error)
                                READ_BUFFER_SIZE, &packed, error);
         if (io != IMAP_IO_DONE)
             return io;
+        transport->line_received += packed;
         imap_deflate_feed(deflate, transport->packed, packed);
     }
     if (!imap_deflate_inflate(deflate, transport->buffer, READ_BUFFER_SIZE,
@@ -668,4 +673,10 @@ guint64
 imap_transport_bytes_sent(const ImapTransport *transport)
 {
     return transport->bytes_sent;
+}
+
+guint64
+imap_transport_line_received(const ImapTransport *transport)
+{
+    return transport->line_received;
 }

@@ -71,6 +71,9 @@ gboolean imap_transport_is_encrypted(const ImapTransport *transport);
  * others. */
 gint64 imap_transport_waited(const ImapTransport *transport);
 
-/* Octets received and sent since it was made, as the application sees them. */
+/* Octets received since it was made, as the application sees them; and what
+ * went over the line for that, less what TLS adds: with compression, less. */
 guint64 imap_transport_bytes_received(const ImapTransport *transport);
+guint64 imap_transport_line_received(const ImapTransport *transport);
+/* The same, sent. */
 guint64 imap_transport_bytes_sent(const ImapTransport *transport);

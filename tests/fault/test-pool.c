@@ -1,6 +1,8 @@
 /* The pool against servers that follow scripts, one for each connection. */
 #include "pool-fixture.h"
 
+#include "imap/pool-status.h"
+
 static void
 leases_of_one_mailbox_share_a_connection(void **state)
 {
@@ -462,6 +464,108 @@ freed_at_any_moment_tells_who_waits(void **state)
     run_for(20);
 }
 
+/* ---- what a pool shows of itself ---- */
+
+typedef struct {
+    Fixture f;
+    GString *told;
+    GString *described;
+} Observed;
+
+static void
+observe(ImapPoolChange change, const ImapConnection *connection,
+        const GError *error, gpointer user_data)
+{
+    static const char *const words[] = {"opened", "refused", "lost", "closed"};
+    Observed *observed = user_data;
+
+    assert_true((error == NULL) == (change == IMAP_POOL_CHANGE_OPENED));
+    assert_int_not_equal(imap_connection_number(connection), 0);
+    g_string_append_printf(observed->told, "%s ", words[change]);
+}
+
+static void
+describe(const ImapConnectionStatus *status, gpointer user_data)
+{
+    Observed *observed = user_data;
+
+    g_string_append_printf(observed->described, "%s %s %u/%u ", status->state,
+                           status->mailbox != NULL ? status->mailbox : "-",
+                           status->n_leases, status->n_bulk);
+}
+
+static void
+assert_described(Observed *observed, const char *wanted)
+{
+    g_string_truncate(observed->described, 0);
+    imap_pool_describe(observed->f.pool, describe, observed);
+    assert_string_equal(observed->described->str, wanted);
+}
+
+static void
+observer_is_told_of_every_connection(void **state)
+{
+    Observed observed = {.told = g_string_new(NULL),
+                         .described = g_string_new(NULL)};
+    Fixture *f = &observed.f;
+    Wish a;
+    gboolean done;
+    static const char *const refusing[] = {"S:* BYE not now", "CLOSE", NULL};
+    static const char *const cut[] = {LOGIN, EXAMINE(2, "A"), "WAIT", "CLOSE",
+                                      NULL};
+    static const char *const good[] = {
+        LOGIN,         EXAMINE(2, "A"), "C:i3 NOOP", "S:i3 OK",
+        "C:i4 LOGOUT", "S:* BYE bye",   "S:i4 OK",   NULL};
+    const char *const *const scripts[] = {cut, refusing, good, NULL};
+    ImapTraffic traffic;
+    guint64 received;
+
+    start(f, scripts, 1, LONG_TIMEOUT_MS);
+    imap_pool_set_observer(f->pool, observe, &observed);
+    assert_described(&observed, "");
+    ask(f, &a, "A");
+    assert_int_equal(imap_pool_n_waiting(f->pool), 1);
+    get(f, &a);
+    assert_string_equal(observed.told->str, "opened ");
+    assert_described(&observed, "ready A 1/0 ");
+    assert_int_equal(imap_pool_n_waiting(f->pool), 0);
+    imap_pool_traffic(f->pool, &traffic);
+    assert_int_equal(traffic.commands, 2);
+    assert_int_equal(traffic.round_trips, 2);
+    received = traffic.bytes_received;
+    assert_true(received > strlen("* PREAUTH in\r\n"));
+    assert_true(traffic.bytes_sent >= strlen("i1 CAPABILITY\r\ni2 EXAMINE A"));
+
+    release(&a);
+    while (strstr(observed.told->str, "lost") == NULL)
+        g_main_context_iteration(NULL, TRUE);
+    assert_described(&observed, "");
+    /* What has gone over a connection counts on when that is gone. */
+    imap_pool_traffic(f->pool, &traffic);
+    assert_int_equal(traffic.bytes_received, received);
+
+    assert_null(imap_pool_last_error(f->pool));
+    ask(f, &a, "A");
+    assert_refused(&a, IMAP_ERROR_CLOSED, "not now");
+    assert_string_equal(observed.told->str, "opened lost refused ");
+    assert_non_null(imap_pool_last_error(f->pool));
+
+    run_for(1100); /* until the pool tries again */
+    ask(f, &a, "A");
+    send_noop(get(f, &a), &done);
+    wait_for(&done);
+    assert_null(imap_pool_last_error(f->pool));
+    release(&a);
+    done = FALSE;
+    imap_pool_log_out(f->pool, on_logged_out, &done);
+    wait_for(&done);
+    assert_string_equal(observed.told->str,
+                        "opened lost refused opened closed ");
+    stop(f);
+    g_string_free(observed.told, TRUE);
+    g_string_free(observed.described, TRUE);
+}
+
 int
 main(void)
 {
@@ -485,6 +589,7 @@ main(void)
         cmocka_unit_test(change_is_told_once_for_the_mailbox),
         cmocka_unit_test(freed_while_its_connection_is_held_elsewhere),
         cmocka_unit_test(freed_at_any_moment_tells_who_waits),
+        cmocka_unit_test(observer_is_told_of_every_connection),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,11 +88,21 @@ fs_synchroniser_listed_to(FsSynchroniser *synchroniser, guint32 mailbox)
 }
 
 void
-fs_synchroniser_set_change_func(FsSynchroniser *synchroniser, FsChangeFunc func,
+fs_synchroniser_add_change_func(FsSynchroniser *synchroniser, FsChangeFunc func,
                                 gpointer user_data)
 {
+    assert_null(change_func);
     change_func = func;
     change_data = user_data;
+}
+
+void
+fs_synchroniser_remove_change_func(FsSynchroniser *synchroniser,
+                                   FsChangeFunc func, gpointer user_data)
+{
+    assert_ptr_equal(change_func, func);
+    assert_ptr_equal(change_data, user_data);
+    change_func = NULL;
 }
 
 /* ---- a name space of one mailbox ---- */

@@ -1,0 +1,28 @@
+/* The last messages of the log, for who looks at the status, and word of each
+ * as it comes. */
+#pragma once
+
+#include <glib.h>
+
+#define FS_RECENT_ERRORS_MAX 20u
+
+typedef struct FsRecentErrors FsRecentErrors;
+
+typedef struct {
+    gint64 time; /* microseconds since the epoch */
+    char *text;
+} FsRecentError;
+
+/* Runs from the main loop, behind the call that logged. @text is borrowed. */
+typedef void (*FsRecentErrorFunc)(const char *text, gpointer user_data);
+
+/* From now on gathers what is logged, debug messages left out. At most one at a
+ * time. @func may be NULL. */
+FsRecentErrors *fs_recent_errors_new(FsRecentErrorFunc func,
+                                     gpointer user_data);
+void fs_recent_errors_free(FsRecentErrors *errors); /* accepts NULL */
+
+guint fs_recent_errors_count(const FsRecentErrors *errors);
+/* The oldest first; @i below the count. Borrowed. */
+const FsRecentError *fs_recent_errors_get(const FsRecentErrors *errors,
+                                          guint i);

@@ -250,7 +250,8 @@ on_change(FsChange change, guint32 mailbox, const CacheMessage *message,
 
 /* A FsMailboxEntryFunc. */
 static void
-on_mailbox_entry(guint32 parent, const char *name, gpointer user_data)
+on_mailbox_entry(guint32 parent, const char *name, guint32 before,
+                 gpointer user_data)
 {
     FsKernelCache *cache = user_data;
     guint64 inode = fs_name_space_directory_of(cache->names, parent);

@@ -427,7 +427,8 @@ tell_gone(const FsMailboxTree *tree, const Tables *before,
 }
 
 static void
-tell_entry(FsMailboxTree *tree, guint32 parent, const char *name)
+tell_entry(FsMailboxTree *tree, guint32 parent, const char *name,
+           guint32 before)
 {
     Directory *directory =
         g_hash_table_lookup(tree->by_id, GUINT_TO_POINTER(parent));
@@ -435,7 +436,7 @@ tell_entry(FsMailboxTree *tree, guint32 parent, const char *name)
     if (directory != NULL)
         directory->mailbox.changed_at = g_get_real_time() / G_USEC_PER_SEC;
     if (tree->entry_func != NULL)
-        tree->entry_func(parent, name, tree->entry_data);
+        tree->entry_func(parent, name, before, tree->entry_data);
 }
 
 /* The id of the entry of @tables that @wanted stands for in other tables; 0 if
@@ -451,7 +452,8 @@ id_of_entry(const Tables *tables, GHashTable *by_id, const Directory *wanted)
     return entry != NULL ? entry->mailbox.id : 0;
 }
 
-/* What is in @some and not, or not the same, in @others. */
+/* What is in @some and not, or not the same, in @others. @only_missing: @some
+ * are the new ones. */
 static void
 tell_different(FsMailboxTree *tree, const Tables *some, const Tables *others,
                GHashTable *others_by_id, gboolean only_missing)
@@ -461,8 +463,8 @@ tell_different(FsMailboxTree *tree, const Tables *some, const Tables *others,
         guint32 id = id_of_entry(others, others_by_id, directory);
 
         if (id == 0 || (!only_missing && id != directory->mailbox.id))
-            tell_entry(tree, directory->mailbox.parent,
-                       directory->mailbox.name);
+            tell_entry(tree, directory->mailbox.parent, directory->mailbox.name,
+                       only_missing ? 0 : directory->mailbox.id);
     }
 }
 
@@ -608,7 +610,7 @@ fs_mailbox_tree_new_id(FsMailboxTree *tree, guint32 id, GError **error)
         ((Directory *)g_ptr_array_index(directory->children, i))
             ->mailbox.parent = renewed;
     g_ptr_array_sort(directory->parent->children, compare_ids);
-    tell_entry(tree, directory->mailbox.parent, directory->mailbox.name);
+    tell_entry(tree, directory->mailbox.parent, directory->mailbox.name, id);
     return renewed;
 }
 

@@ -1,7 +1,8 @@
 /* imapfs, the command: the order in which things happen.
  *
  * The fork for the background comes before everything that could have a thread
- * or a secret; all that may fail afterwards still fails on the terminal. */
+ * or a secret; all that may fail afterwards still fails on the terminal. So do
+ * those for the helpers, behind it: they are the daemon's children. */
 #include "fs/background.h"
 #include "fs/credentials.h"
 #include "fs/options.h"
@@ -20,6 +21,7 @@ fail(const GError *error)
 int
 main(int argc, char **argv)
 {
+    FsHelpers helpers = {NULL};
     g_autoptr(FsOptions) options = NULL;
     g_autoptr(GError) error = NULL;
 
@@ -37,7 +39,10 @@ main(int argc, char **argv)
         fs_background_protect_secrets();
     if (!options->foreground)
         fs_background_start();
-    if (!fs_credentials_obtain(options, &error))
+    helpers.supervisor = fs_supervisor_start();
+    if (!fs_credentials_obtain(options, &error)) {
+        fs_supervisor_free(helpers.supervisor);
         return fail(error);
-    return fs_run(options);
+    }
+    return fs_run(options, &helpers);
 }

@@ -133,13 +133,13 @@ is_dead(const char *mountpoint)
            (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
-static void
-detach(const char *mountpoint)
+void
+fs_mount_detach(const char *mountpoint)
 {
     const char *const argv[] = {"fusermount3", "-u",       "-q", "-z",
                                 "--",          mountpoint, NULL};
 
-    if (umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) != 0)
+    if (umount2(mountpoint, MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW) != 0)
         g_spawn_sync(NULL, (char **)argv, NULL,
                      G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL |
                          G_SPAWN_STDERR_TO_DEV_NULL,
@@ -150,7 +150,7 @@ void
 fs_mount_remove_dead(const char *mountpoint)
 {
     for (int i = 0; i < MAX_DEAD_MOUNTS && is_dead(mountpoint); i++)
-        detach(mountpoint);
+        fs_mount_detach(mountpoint);
 }
 
 /* A second mount would hide the first, and take two calls to unmount. */

@@ -9,6 +9,9 @@
 gboolean fs_mount_prepare(const char *mountpoint, GError **error);
 /* Detaches what is mounted there if nobody serves it any longer. */
 void fs_mount_remove_dead(const char *mountpoint);
+/* Detaches what is mounted there, whatever that is. Who waits for an answer of
+ * it gets an error, if we may unmount without fusermount3. */
+void fs_mount_detach(const char *mountpoint);
 
 /* From here on the messages of libfuse are gathered, and with them whatever is
  * written to the standard error: fusermount3 writes there. Not nested. */

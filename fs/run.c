@@ -9,6 +9,7 @@
 #include "fs/handlers.h"
 #include "fs/log.h"
 #include "fs/mailbox-layout.h"
+#include "fs/mount-identity.h"
 #include "fs/session.h"
 #include "imap/trace.h"
 
@@ -26,6 +27,7 @@ typedef struct {
     gboolean stopped; /* nobody waits for the kernel any longer */
     GError *error;    /* of the login */
     ImapLease *lease;
+    FsSupervisor *supervisor;
 } Mount;
 
 static gboolean
@@ -125,6 +127,20 @@ attach(Mount *mount, GError **error)
     return attached;
 }
 
+/* From here on somebody sees to the mount if we are killed. */
+static void
+introduce_helpers(Mount *mount)
+{
+    FsMountIdentity identity;
+
+    if (!fs_mount_identity_find(fs_session_mountpoint(mount->session),
+                                &identity)) {
+        g_message("The mount is not in the list of mounts");
+        return;
+    }
+    fs_supervisor_watch(mount->supervisor, &identity);
+}
+
 static void
 serve(Mount *mount)
 {
@@ -132,11 +148,13 @@ serve(Mount *mount)
         fs_log_use_syslog();
         fs_background_detach();
     }
+    introduce_helpers(mount);
     g_main_loop_run(mount->loop);
     fs_handlers_stop(mount->handlers, ENETDOWN, on_stopped, mount);
     while (!mount->stopped)
         g_main_loop_run(mount->loop);
     fs_session_unmount(mount->session);
+    g_clear_pointer(&mount->supervisor, fs_supervisor_free);
     fs_account_announce_end(mount->account);
     imap_pool_log_out(mount->account->pool, on_end, mount);
     g_main_loop_run(mount->loop);
@@ -172,9 +190,12 @@ run(Mount *mount, GError **error)
 }
 
 int
-fs_run(const FsOptions *options)
+fs_run(const FsOptions *options, FsHelpers *helpers)
 {
-    Mount mount = {.options = options};
+    Mount mount = {
+        .options = options,
+        .supervisor = g_steal_pointer(&helpers->supervisor),
+    };
     g_autoptr(GError) error = NULL;
 
     fs_log_start(options->debug);
@@ -184,6 +205,7 @@ fs_run(const FsOptions *options)
     fs_session_free(mount.session);
     fs_handlers_free(mount.handlers);
     fs_name_space_free(mount.names);
+    fs_supervisor_free(mount.supervisor);
     fs_account_free(mount.account);
     g_main_loop_unref(mount.loop);
     if (error == NULL)

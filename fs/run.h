@@ -2,8 +2,16 @@
 #pragma once
 
 #include "fs/options.h"
+#include "fs/supervisor.h"
+
+/* The processes that stand beside the daemon, forked before everything else.
+ * Each may be NULL. */
+typedef struct {
+    FsSupervisor *supervisor;
+} FsHelpers;
 
 /* Runs until the file system is unmounted, from outside or by SIGTERM, SIGINT
  * or SIGHUP. Prints what goes wrong before it is mounted, one sentence, and
- * leaves no mount behind then. Returns the exit status. */
-int fs_run(const FsOptions *options);
+ * leaves no mount behind then. Takes what @helpers holds. Returns the exit
+ * status. */
+int fs_run(const FsOptions *options, FsHelpers *helpers);

@@ -8,7 +8,7 @@ packages_server=(dovecot-core dovecot-imapd openssl python3)
 packages_mount=(fuse3)
 packages_bench=(isync ripgrep tar)
 packages_test=(git clang libclang-rt-14-dev llvm clang-format libcmocka-dev rsync
-    ripgrep tar findutils grep procps util-linux)
+    ripgrep tar findutils grep procps util-linux inotify-tools attr)
 
 missing_packages() {
     local name

@@ -11,6 +11,7 @@
 #include "fs/options.h"
 #include "imap/pool.h"
 
+typedef struct FsAnnouncer FsAnnouncer;
 typedef struct FsLister FsLister;
 typedef struct FsMessageBodies FsMessageBodies;
 typedef struct FsSynchroniser FsSynchroniser;
@@ -29,6 +30,7 @@ typedef struct {
     FsSynchroniser *synchroniser;
     FsLister *lister;
     FsMessageBodies *bodies;
+    FsAnnouncer *announcer; /* NULL: nothing is announced. Borrowed */
 } FsAccount;
 
 /* @options must outlive the account. Nothing is connected yet. Fails as

@@ -5,6 +5,7 @@
 #include "fs/run.h"
 
 #include "fs/account.h"
+#include "fs/announcer.h"
 #include "fs/background.h"
 #include "fs/handlers.h"
 #include "fs/log.h"
@@ -28,6 +29,8 @@ typedef struct {
     GError *error;    /* of the login */
     ImapLease *lease;
     FsSupervisor *supervisor;
+    FsAnnouncer *announcer;
+    FsHelperProcess *announcing; /* until the announcer has it */
 } Mount;
 
 static gboolean
@@ -111,8 +114,10 @@ attach(Mount *mount, GError **error)
     /* Without it nobody would look at the mode bits, and umask be void. */
     if (options->allow_other)
         add_option(&args, "default_permissions");
-    /* Last, for mount(8) begins with "rw". */
-    add_option(&args, "ro");
+    /* Last, for mount(8) begins with "rw". Without it, too, nothing can be
+     * written; but the kernel lets watchers be woken (fs/announcer.h). */
+    if (options->read_only)
+        add_option(&args, "ro");
 
     mount->session =
         fs_session_new(&args, &fs_handlers_ops, mount->handlers, error);
@@ -139,6 +144,7 @@ introduce_helpers(Mount *mount)
         return;
     }
     fs_supervisor_watch(mount->supervisor, &identity);
+    fs_announcer_start(mount->announcer, &identity);
 }
 
 static void
@@ -154,6 +160,7 @@ serve(Mount *mount)
     while (!mount->stopped)
         g_main_loop_run(mount->loop);
     fs_session_unmount(mount->session);
+    fs_announcer_stop(mount->announcer);
     g_clear_pointer(&mount->supervisor, fs_supervisor_free);
     fs_account_announce_end(mount->account);
     imap_pool_log_out(mount->account->pool, on_end, mount);
@@ -184,6 +191,9 @@ run(Mount *mount, GError **error)
     mount->account = fs_account_new(mount->options, error);
     if (mount->account == NULL)
         return FALSE;
+    mount->announcer = fs_announcer_new(g_steal_pointer(&mount->announcing),
+                                        mount->account->tree);
+    mount->account->announcer = mount->announcer;
     mount->names = fs_mailbox_layout_new(mount->account);
     mount->handlers = fs_handlers_new(mount->account, mount->names);
     return log_in(mount, error) && attach_and_serve(mount, error);
@@ -195,6 +205,7 @@ fs_run(const FsOptions *options, FsHelpers *helpers)
     Mount mount = {
         .options = options,
         .supervisor = g_steal_pointer(&helpers->supervisor),
+        .announcing = g_steal_pointer(&helpers->announcing),
     };
     g_autoptr(GError) error = NULL;
 
@@ -205,6 +216,8 @@ fs_run(const FsOptions *options, FsHelpers *helpers)
     fs_session_free(mount.session);
     fs_handlers_free(mount.handlers);
     fs_name_space_free(mount.names);
+    fs_announcer_free(mount.announcer);
+    fs_helper_process_free(mount.announcing);
     fs_supervisor_free(mount.supervisor);
     fs_account_free(mount.account);
     g_main_loop_unref(mount.loop);

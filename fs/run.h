@@ -1,6 +1,7 @@
 /* The life of one mount: log in, mount, serve, unmount, log out. */
 #pragma once
 
+#include "fs/helper-process.h"
 #include "fs/options.h"
 #include "fs/supervisor.h"
 
@@ -8,6 +9,7 @@
  * Each may be NULL. */
 typedef struct {
     FsSupervisor *supervisor;
+    FsHelperProcess *announcing; /* of fs_announcer_fork */
 } FsHelpers;
 
 /* Runs until the file system is unmounted, from outside or by SIGTERM, SIGINT

@@ -3,6 +3,7 @@
 and a daemon that is killed leaves no dead mount behind."""
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -19,7 +20,8 @@ import tap
 from command import run, wait_until
 from scene import Scene
 
-GUARD = 'imapfs-guard'
+GUARD, ANNOUNCER = 'imapfs-guard', 'imapfs-announce'
+NOBODY = ('setpriv', '--reuid=65534', '--regid=65534', '--clear-groups')
 
 
 def state_of(pid):
@@ -42,9 +44,9 @@ def processes(mount):
     return found
 
 
-def helpers(case, mount, options=(GUARD,)):
+def helpers(case, mount, options=(GUARD, ANNOUNCER)):
     found = {name: pid for name, pid in processes(mount).items()
-             if name in (GUARD,)}
+             if name in (GUARD, ANNOUNCER)}
     case.expect(sorted(found) == sorted(options), 'helpers:', found)
     return found
 
@@ -140,14 +142,10 @@ def case_expects_error(case):
     case.expect(False, 'no error')
 
 
-@tap.test
-def test_killed_daemon_is_cleaned_up_while_its_notifier_is_caught(case):
+def catch_notifier(case, scene, as_user=()):
     """A look-up that waits for the server holds the directory; the daemon's
     notifier waits for that in the kernel, where it cannot be killed, and keeps
-    the connection open: nothing of it ends by itself."""
-    scene, mount = start(case)
-    pids = helpers(case, mount).values()
-    assert scene.listing() and scene.cat(1)
+    the connection open: nothing of it ends by itself. Returns who looks up."""
     asked, go_on = threading.Event(), threading.Event()
 
     # The search tells that message 1 is gone; what is new is never listed.
@@ -166,7 +164,7 @@ def test_killed_daemon_is_cleaned_up_while_its_notifier_is_caught(case):
 
     def one_waits():
         lookers.append(subprocess.Popen(
-            ['stat', scene.file(50)], stdout=subprocess.DEVNULL,
+            [*as_user, 'stat', scene.file(50)], stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL))
         with contextlib.suppress(subprocess.TimeoutExpired):
             lookers[-1].wait(0.3)
@@ -174,11 +172,20 @@ def test_killed_daemon_is_cleaned_up_while_its_notifier_is_caught(case):
 
     case.expect(wait_until(one_waits, 10), 'nobody waits')
     go_on.set()
-    daemon = mount.pid
+    daemon = scene.mount.pid
     case.expect(wait_until(lambda: any(
         state_of(task) == ('imapfs-notifier', 'D')
         for task in os.listdir(f'/proc/{daemon}/task')), 5),
         'no notification waits in the kernel')
+    return lookers
+
+
+@tap.test
+def test_killed_daemon_is_cleaned_up_while_its_notifier_is_caught(case):
+    scene, mount = start(case)
+    pids = helpers(case, mount).values()
+    assert scene.listing() and scene.cat(1)
+    lookers = catch_notifier(case, scene)
     killed(case, mount, pids)
     for looker in lookers:
         case.expect(looker.wait(5) != 0, 'a message that is not there is')
@@ -258,8 +265,9 @@ def test_failed_login_leaves_no_process(case):
 @tap.test
 def test_mount_goes_on_without_its_helpers(case):
     scene, mount = start(case)
-    for name in (GUARD,):
-        pid = helpers(case, mount)[name]
+    for name in (GUARD, ANNOUNCER):
+        pid = helpers(case, mount)[name] if name == GUARD else (
+            processes(mount)[name])
         os.kill(pid, signal.SIGKILL)
         case.expect(wait_until(lambda p=pid: state_of(p) == (None, None), 5),
                     name, 'is not reaped')
@@ -286,6 +294,108 @@ def test_asking_the_helpers_to_end_is_asking_the_daemon(case):
     case.expect(helpers(case, mount) == pids)
     mount.terminate()
     nothing_is_left(case, mount, pids.values())
+
+
+def enter_own_namespace(case):
+    """Mounts of this test's own: /dev/fuse for all users, and fusectl, as a
+    usual system has them."""
+    if os.geteuid() != 0:
+        raise tap.Skip('only root can be another user, too')
+    if ctypes.CDLL(None, use_errno=True).unshare(0x00020000) != 0:
+        raise tap.Skip('no mount namespace of its own: '
+                       + os.strerror(ctypes.get_errno()))
+    run('mount', '--make-rprivate', '/', check=True)
+    device = case.path('fuse')
+    os.mknod(device, 0o020666, os.stat('/dev/fuse').st_rdev)
+    os.chmod(device, 0o666)
+    run('mount', '--bind', device, '/dev/fuse', check=True)
+    if not os.listdir('/sys/fs/fuse/connections'):
+        run('mount', '-t', 'fusectl', 'none', '/sys/fs/fuse/connections',
+            check=True)
+
+
+def start_as_nobody(case, **named):
+    """A mount by an ordinary user, with fusermount3."""
+    enter_own_namespace(case)
+    program = case.path('as-nobody')
+    data, mountpoint = case.path('data'), case.path('mnt')
+    with open(os.open(program, os.O_WRONLY | os.O_CREAT, 0o755), 'w') as file:
+        file.write(f'#!/bin/sh\nexec {" ".join(NOBODY)} {mounting.BINARY} '
+                   '"$@"\n')
+    os.chmod(case.directory, 0o755)
+    for path in (data, mountpoint):
+        os.mkdir(path)
+        os.chown(path, 65534, 65534)
+    mounting.BINARY = program  # this test is a process of its own
+    scene = Scene(case, timeout=10, options={
+        'poll': 1, 'password_command': 'echo secret'}, **named)
+    return scene, scene.start(password=None, data=data, mountpoint=mountpoint)
+
+
+def as_nobody(*arguments, **named):
+    return run(*NOBODY, *arguments, **named)
+
+
+@tap.test
+def test_killed_daemon_of_an_ordinary_user_leaves_nothing(case):
+    scene, mount = start_as_nobody(case)
+    pids = helpers(case, mount)
+    case.expect(len(as_nobody('ls', scene.path('INBOX'), check=True)
+                    .out.split()) == 5)
+    killed(case, mount, pids.values())
+
+
+@tap.test
+def test_ordinary_user_s_mount_is_aborted_while_its_notifier_is_caught(case):
+    """Unmounting alone would leave those who wait."""
+    scene, mount = start_as_nobody(case)
+    pids = helpers(case, mount).values()
+    for command in (['ls', scene.path('INBOX')], ['cat', scene.file(1)]):
+        as_nobody(*command, check=True)
+    lookers = catch_notifier(case, scene, NOBODY)
+    killed(case, mount, pids)
+    for looker in lookers:
+        case.expect(looker.wait(5) != 0, 'a message that is not there is')
+
+
+@tap.test
+def test_ordinary_user_hears_of_arrivals(case):
+    scene, mount = start_as_nobody(case)
+    as_nobody('ls', scene.path('INBOX'), check=True)
+    with open(case.path('heard'), 'wb') as heard:
+        watch = subprocess.Popen(
+            [*NOBODY, 'inotifywait', '-m', '-q', '--format', '%e %f',
+             scene.path('INBOX')], stdin=subprocess.DEVNULL, stdout=heard)
+    case.defer(watch.wait)
+    case.defer(watch.kill)
+
+    def said():
+        with open(case.path('heard')) as file:
+            return file.read()
+
+    numbers = iter(range(20, 1000))
+
+    def arrives():
+        """Until it watches: it does not tell."""
+        scene.inbox.messages.append(mailstore.Message(
+            uid := next(numbers), mailstore.make_message(uid)))
+        return wait_until(lambda: f'CREATE {uid}.eml' in said(), 3)
+
+    case.expect(wait_until(arrives, 10 * tap.PATIENCE), said())
+    for command in ('touch 1.eml', 'mkdir New', 'rm -f 1.eml', 'mv 1.eml 2.eml',
+                    'echo x > new.eml', 'chmod 600 1.eml', 'ln 1.eml 9.eml'):
+        result = as_nobody('sh', '-c', f'cd {scene.path("INBOX")} && {command}')
+        case.expect(result.status != 0 and 'Read-only' in result.err, result)
+    mount.terminate()
+
+
+@tap.test
+def test_read_only_mount_has_nobody_to_announce(case):
+    scene, mount = start(case, options={'ro': None})
+    helpers(case, mount, (GUARD,))
+    assert scene.listing()
+    mount.unmount()
+    nothing_is_left(case, mount)
 
 
 @tap.test

@@ -16,12 +16,9 @@
 #include "fs/mount.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib-unix.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -38,22 +35,6 @@ struct FsSupervisor {
     guint source;
 };
 
-/* The file belongs to whoever mounted; but fusectl need not be mounted. */
-static void
-abort_connection(guint32 device)
-{
-    char path[64];
-    int file;
-
-    snprintf(path, sizeof path, "/sys/fs/fuse/connections/%u/abort", device);
-    file = open(path, O_WRONLY | O_CLOEXEC);
-    if (file < 0)
-        return;
-    if (write(file, "1", 1) != 1)
-        g_debug("connection %u cannot be aborted", device);
-    close(file);
-}
-
 static void
 remove_mount(FsMountIdentity *mount)
 {
@@ -63,7 +44,7 @@ remove_mount(FsMountIdentity *mount)
 
         if (place == FS_MOUNT_GONE)
             return;
-        abort_connection(mount->device);
+        fs_mount_abort(mount);
         if (place == FS_MOUNT_COVERED)
             return;
         fs_mount_detach(mount->path);

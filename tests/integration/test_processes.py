@@ -430,5 +430,31 @@ def test_dead_mount_is_replaced(case):
     again.unmount()
 
 
+@tap.test
+def test_mount_that_does_not_answer_is_replaced(case):
+    """Nobody is left to abort it, and a thread of the daemon's is caught."""
+    scene, mount = start(case)
+    assert scene.listing() and scene.cat(1)
+    lookers = catch_notifier(case, scene)
+    for pid in [*helpers(case, mount).values(), mount.pid]:
+        os.kill(pid, signal.SIGKILL)
+    case.expect(wait_until(lambda: state_of(mount.process.pid)[1] == 'Z', 5))
+    case.expect(mounting.is_mounted(mount.mountpoint) and
+                lookers[0].poll() is None, 'nothing is tested')
+    # As new; an abort is still to come if this test fails.
+    scene.server.behave()
+    begin = time.monotonic()
+    again = mounting.Mount(case, scene.server.url(), scene.options,
+                           mountpoint=mount.mountpoint, background=True)
+    case.note(f'mounted after {time.monotonic() - begin:.1f} s')
+    for looker in lookers:
+        case.expect(looker.wait(5) != 0, 'a message that is not there is')
+    mount.process.wait(5)
+    mount.process.returncode = 0
+    scene.mount = again
+    case.expect(scene.listing() and scene.cat(2))
+    again.unmount()
+
+
 if __name__ == '__main__':
     tap.main()

@@ -271,7 +271,7 @@ few_are_asked_at_a_time_and_all_in_order(void **state)
                          FS_INODE_ROOT, name, 1000 + i);
     }
     while (n_answered < 1000) {
-        g_autofree char *found = next_request(20);
+        g_autofree char *found = next_request(1);
         g_autofree char *wanted =
             g_strdup_printf("gone-directory /mnt/mail %u", n_asked);
 

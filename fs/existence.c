@@ -71,8 +71,8 @@ on_found(const ImapUidSet *found, const GError *error, gpointer user_data)
                check->attempts++ == 0) {
         fs_leases_release(check->bodies->leases,
                           g_steal_pointer(&check->lease));
-        fs_leases_acquire(check->bodies->leases, check->mailbox, FALSE,
-                          on_lease, check, abandon);
+        fs_leases_acquire(check->bodies->leases, check->mailbox,
+                          IMAP_LEASE_SINGLE, on_lease, check, abandon);
     } else {
         answer(check, found, error);
     }
@@ -116,8 +116,8 @@ fs_existence_ask(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
         check->mailbox = mailbox;
         check->questions = g_array_new(FALSE, FALSE, sizeof(Question));
         g_hash_table_insert(bodies->checks, GUINT_TO_POINTER(mailbox), check);
-        fs_leases_acquire(bodies->leases, mailbox, FALSE, on_lease, check,
-                          abandon);
+        fs_leases_acquire(bodies->leases, mailbox, IMAP_LEASE_SINGLE, on_lease,
+                          check, abandon);
     }
     g_array_append_val(check->questions, question);
 }

@@ -127,14 +127,14 @@ fail_gone(gpointer user_data)
 }
 
 void
-fs_leases_acquire(FsLeases *leases, guint32 mailbox, gboolean bulk,
+fs_leases_acquire(FsLeases *leases, guint32 mailbox, ImapLeaseKind kind,
                   FsLeaseFunc func, gpointer user_data,
                   GDestroyNotify free_data)
 {
     const FsMailbox *directory =
         fs_mailbox_tree_get(leases->account->tree, mailbox);
     Request *request = g_new0(Request, 1);
-    ImapWish wish = {.bulk = bulk};
+    ImapWish wish = {.kind = kind};
 
     request->leases = g_rc_box_acquire(leases);
     request->mailbox = mailbox;

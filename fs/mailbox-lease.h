@@ -15,10 +15,10 @@ void fs_leases_free(FsLeases *leases);
 typedef void (*FsLeaseFunc)(ImapLease *lease, const GError *error,
                             gpointer user_data);
 
-/* Asks for a lease on @mailbox; @bulk as in imap_pool_acquire_wish. @func runs
+/* Asks for a lease on @mailbox; @kind as in imap_pool_acquire_wish. @func runs
  * once, from the main loop, never inside this call; or, when the leases are
  * freed before that, @free_data alone. */
-void fs_leases_acquire(FsLeases *leases, guint32 mailbox, gboolean bulk,
+void fs_leases_acquire(FsLeases *leases, guint32 mailbox, ImapLeaseKind kind,
                        FsLeaseFunc func, gpointer user_data,
                        GDestroyNotify free_data);
 

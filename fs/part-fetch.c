@@ -354,8 +354,8 @@ send_waiting(FsPartFetch *parts)
     if (parts->lease == NULL) {
         if (!parts->asked)
             fs_leases_acquire(parts->bodies->leases, parts->body->mailbox,
-                              FALSE, on_lease, g_rc_box_acquire(parts),
-                              unref_parts);
+                              IMAP_LEASE_SINGLE, on_lease,
+                              g_rc_box_acquire(parts), unref_parts);
         parts->asked = TRUE;
         return;
     }

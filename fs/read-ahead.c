@@ -10,19 +10,16 @@
 #include "fs/read-ahead.h"
 
 #include "fs/body-fetch.h"
+#include "fs/fetch-budget.h"
 #include "fs/scan.h"
 #include "imap/error.h"
 
 #include <string.h>
 
-/* Octets that are under way, or have come and were not opened: on a short line
- * what memory holds, so that nothing is read back from the disk; on a long one
- * what is on its way for two round trips, at 200 octets a microsecond. And less
- * if who wants a single thing has to wait for all of it. */
-#define BUDGET_NEAR (6u * 1024 * 1024)
-#define BUDGET_MAX (24u * 1024 * 1024)
-#define BUDGET_ONE_CONNECTION (1u * 1024 * 1024)
-#define OCTETS_PER_US (2 * 200)
+/* Opening a connection takes some round trips. Where these are long, and a
+ * directory is listed of which much is missing, one is opened in time. */
+#define PREPARE_ROUND_TRIP_US 5000
+#define PREPARE_MESSAGES 50
 
 /* Of one command. */
 #define RANGES_MAX 200
@@ -34,8 +31,6 @@
 /* A server that refuses batches is not asked for them again for so long. */
 #define REFUSED_US (60 * G_USEC_PER_SEC)
 #define FAILURES_MAX 3
-/* So long after a window its connection is likely to be free for the next. */
-#define AT_HAND_US (2 * G_USEC_PER_SEC)
 /* Names are put in order at most so often. */
 #define ORDER_US (10 * G_USEC_PER_SEC)
 
@@ -63,9 +58,7 @@ typedef struct {
     gboolean asked;    /* for a lease */
     GQueue waiting;    /* batches, for the lease */
     GQueue windows;    /* under way: of Window, owned */
-    gint64 granted_at;
-    guint64 round_trip_us; /* of the last lease's line */
-    guint failures;        /* in succession */
+    guint failures;    /* in succession */
     gint64 refused_at;
     gint64 opened_at;
     guint end_source;
@@ -328,6 +321,29 @@ locate(const Mailbox *mailbox, const Stream *stream, guint32 uid,
     return FALSE;
 }
 
+/* ---- the line ---- */
+
+static ImapPoolLine
+line_of(const Mailbox *mailbox)
+{
+    ImapPoolLine line;
+
+    imap_pool_line(mailbox->ahead->bodies->account->pool, &line);
+    return line;
+}
+
+/* Whether a lease will be there at once. */
+static gboolean
+is_at_hand(const Mailbox *mailbox)
+{
+    const FsAccount *account = mailbox->ahead->bodies->account;
+    const FsMailbox *directory =
+        fs_mailbox_tree_get(account->tree, mailbox->id);
+
+    return directory != NULL && directory->wire_name != NULL &&
+           imap_pool_is_at_hand(account->pool, directory->wire_name);
+}
+
 /* ---- batches ---- */
 
 static void
@@ -408,9 +424,6 @@ send_waiting(Mailbox *mailbox, ImapLease *lease)
     window->mailbox = mailbox;
     window->lease = lease;
     g_queue_push_tail(&mailbox->windows, window);
-    mailbox->granted_at = g_get_monotonic_time();
-    mailbox->round_trip_us =
-        imap_connection_round_trip(imap_lease_connection(lease));
     while ((batch = g_queue_pop_head(&mailbox->waiting)) != NULL)
         if (fs_body_fetch_send(batch, imap_lease_connection(lease),
                                on_batch_done, window))
@@ -438,10 +451,13 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
 static void
 send_soon(Mailbox *mailbox)
 {
+    const ImapPoolLine line = line_of(mailbox);
+
     if (mailbox->waiting.length == 0 || mailbox->asked)
         return;
     mailbox->asked = TRUE;
-    fs_leases_acquire(mailbox->ahead->bodies->leases, mailbox->id, TRUE,
+    fs_leases_acquire(mailbox->ahead->bodies->leases, mailbox->id,
+                      line.n_open < 2 ? IMAP_LEASE_BULK_LIGHT : IMAP_LEASE_BULK,
                       on_lease, asking_new(mailbox), asking_free);
 }
 
@@ -466,26 +482,14 @@ is_missing(Mailbox *mailbox, const CacheMessage *message)
            fs_body_find(bodies, mailbox->id, message->uid) == NULL;
 }
 
-/* Whether a lease will be there at once, for a connection is. */
-static gboolean
-is_at_hand(const Mailbox *mailbox)
-{
-    return mailbox->windows.length > 0 ||
-           (mailbox->granted_at != 0 &&
-            g_get_monotonic_time() - mailbox->granted_at < AT_HAND_US);
-}
-
 /* No more than the cache keeps until it is opened. */
 static guint64
 budget_of(const Mailbox *mailbox)
 {
-    const FsAccount *account = mailbox->ahead->bodies->account;
-    guint64 under_way = mailbox->round_trip_us * OCTETS_PER_US;
-    guint64 budget = imap_pool_limit(account->pool) > 1
-                         ? MIN(BUDGET_NEAR + under_way, BUDGET_MAX)
-                         : BUDGET_ONE_CONNECTION;
+    const ImapPoolLine line = line_of(mailbox);
 
-    return MIN(budget, cache_blocks_room(account->blocks) / 2);
+    return MIN(fs_fetch_budget(&line),
+               cache_blocks_room(mailbox->ahead->bodies->account->blocks) / 2);
 }
 
 /* A window is what there is room for now: one command, or several. */
@@ -538,6 +542,7 @@ plan(Mailbox *mailbox, Stream *stream)
 static void
 begin(Mailbox *mailbox, Order order, guint32 position)
 {
+    const ImapPoolLine line = line_of(mailbox);
     Stream *stream = &mailbox->streams[0];
 
     for (guint i = 0; i < N_SCANS; i++) {
@@ -554,7 +559,7 @@ begin(Mailbox *mailbox, Order order, guint32 position)
     }
     stream_clear(stream);
     stream->order = order;
-    stream->scan = fs_scan_new(position);
+    stream->scan = fs_scan_new(position, fs_fetch_growth(&line));
     stream->used_at = g_get_monotonic_time();
 }
 
@@ -677,11 +682,30 @@ remember(Mailbox *mailbox, guint32 uid)
     mailbox->recent[0] = uid;
 }
 
-void
-fs_read_ahead_listed(FsReadAhead *ahead, guint32 mailbox)
+/* Whether it is likely that much of the mailbox would have to be fetched. */
+static gboolean
+lacks_much(Mailbox *mailbox)
 {
-    fs_scan_watch_listed(&mailbox_of(ahead, mailbox)->watch,
-                         g_get_monotonic_time());
+    CacheIndex *index = index_of(mailbox);
+    CacheMailbox known;
+    CacheMessage first;
+
+    if (!cache_index_mailbox(index, mailbox->id, &known) || !known.complete)
+        return TRUE;
+    return cache_index_count(index, mailbox->id) >= PREPARE_MESSAGES &&
+           cache_index_next(index, mailbox->id, 0, &first) &&
+           is_missing(mailbox, &first);
+}
+
+void
+fs_read_ahead_listed(FsReadAhead *ahead, guint32 id)
+{
+    Mailbox *mailbox = mailbox_of(ahead, id);
+
+    fs_scan_watch_listed(&mailbox->watch, g_get_monotonic_time());
+    if (line_of(mailbox).round_trip_us >= PREPARE_ROUND_TRIP_US &&
+        lacks_much(mailbox))
+        imap_pool_prepare(ahead->bodies->account->pool);
 }
 
 gboolean

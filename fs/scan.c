@@ -8,17 +8,21 @@
 #define BEGIN_DISTANCE 8
 /* And in this time. */
 #define BEGIN_US (5 * G_USEC_PER_SEC)
-/* After a listing the first message's opening is the beginning of a scan. */
+/* After a listing the first message's opening is the beginning of a scan; and
+ * that of the last, if it comes sooner than a person could have chosen it. */
 #define LISTED_US (10 * G_USEC_PER_SEC)
+#define LISTED_NOW_US (1 * G_USEC_PER_SEC)
 
 /* How far from the front an opening may be. */
 #define JITTER 32
 
-/* The first request is for so many, and each further one four times as many. */
+/* The first request is for so many. */
 #define WINDOW_FIRST 16
-#define WINDOW_GROWTH 4
 #define WINDOW_MAX 4096
 #define REQUEST_MAX 1000
+/* More is asked for when this part of what may be under way is not: a small
+ * one, so that the server is never done before it is asked again. */
+#define REFILL_SHARE 8
 /* What need not be fetched is passed over so far ahead. */
 #define PLANNED_MAX 2048
 
@@ -49,6 +53,12 @@ is_recent(const FsScanWatch *watch, guint index, gint64 now)
            now - watch->recent[index].at < BEGIN_US;
 }
 
+static gboolean
+was_listed(const FsScanWatch *watch, gint64 now, gint64 within_us)
+{
+    return watch->listed_at != 0 && now - watch->listed_at < within_us;
+}
+
 static void
 remember(FsScanWatch *watch, guint32 uid, gint64 now)
 {
@@ -77,9 +87,10 @@ fs_scan_watch_opened(FsScanWatch *watch, guint32 uid, gint64 now,
             return FS_SCAN_DOWN;
     }
     remember(watch, uid, now);
-    if (watch->listed_at != 0 && now - watch->listed_at < LISTED_US &&
-        next(0, user_data) == uid)
+    if (was_listed(watch, now, LISTED_US) && next(0, user_data) == uid)
         return FS_SCAN_UP;
+    if (was_listed(watch, now, LISTED_NOW_US) && next(uid, user_data) == 0)
+        return FS_SCAN_DOWN;
     return all_recent ? FS_SCAN_ELSE : FS_SCAN_NONE;
 }
 
@@ -92,22 +103,23 @@ typedef struct {
 } Planned;
 
 struct FsScan {
-    guint32 front;           /* opened last, of those in order */
-    guint32 behind[JITTER];  /* passed by the front: a ring */
-    guint n_behind;          /* ever */
-    GArray *planned;         /* of Planned, ascending; from first_planned */
-    guint first_planned;     /* those before it are passed */
-    guint32 end;             /* planned up to here */
-    guint outstanding;       /* requested, in planned */
-    guint64 octets;          /* of these */
-    guint window;            /* how many may be outstanding */
+    guint32 front;          /* opened last, of those in order */
+    guint32 behind[JITTER]; /* passed by the front: a ring */
+    guint n_behind;         /* ever */
+    GArray *planned;        /* of Planned, ascending; from first_planned */
+    guint first_planned;    /* those before it are passed */
+    guint32 end;            /* planned up to here */
+    guint outstanding;      /* requested, in planned */
+    guint64 octets;         /* of these */
+    guint window;           /* how many may be outstanding */
+    guint growth;
     guint32 window_start;    /* where the last request begins */
     gboolean window_is_used; /* one of it was opened */
     gboolean in_window;      /* one is being put together */
 };
 
 FsScan *
-fs_scan_new(guint32 position)
+fs_scan_new(guint32 position, guint growth)
 {
     FsScan *scan = g_new0(FsScan, 1);
 
@@ -115,6 +127,7 @@ fs_scan_new(guint32 position)
     scan->end = position;
     scan->planned = g_array_new(FALSE, FALSE, sizeof(Planned));
     scan->window = WINDOW_FIRST;
+    scan->growth = growth;
     return scan;
 }
 
@@ -181,7 +194,7 @@ move_front(FsScan *scan, guint32 position)
     if (!scan->window_is_used && !scan->in_window &&
         scan->front >= scan->window_start) {
         scan->window_is_used = TRUE;
-        scan->window = MIN(scan->window * WINDOW_GROWTH, WINDOW_MAX);
+        scan->window = MIN(scan->window * scan->growth, WINDOW_MAX);
     }
 }
 
@@ -213,8 +226,14 @@ fs_scan_jump(FsScan *scan, guint32 position)
 guint
 fs_scan_room(const FsScan *scan, guint64 budget, guint64 *octets)
 {
+    /* Windows that still grow are whole ones. */
+    guint full = scan->window < WINDOW_MAX
+                     ? scan->window / 2
+                     : WINDOW_MAX - WINDOW_MAX / REFILL_SHARE;
+
     *octets = 0;
-    if (scan->outstanding > scan->window / 2 || scan->octets > budget / 2)
+    if (scan->outstanding > full ||
+        scan->octets > budget - budget / REFILL_SHARE)
         return 0;
     *octets = budget - scan->octets;
     return MIN(scan->window - scan->outstanding, REQUEST_MAX);

@@ -35,7 +35,8 @@ typedef struct {
 /* The directory was read. @now: microseconds, monotonic, as everywhere here. */
 void fs_scan_watch_listed(FsScanWatch *watch, gint64 now);
 
-/* The message @uid was opened. */
+/* The message @uid was opened. The first one of the mailbox begins a scan when
+ * that was just listed; so does the last, if that comes at once. */
 FsScanGuess fs_scan_watch_opened(FsScanWatch *watch, guint32 uid, gint64 now,
                                  FsScanNextFunc next, gpointer user_data);
 
@@ -44,8 +45,9 @@ FsScanGuess fs_scan_watch_opened(FsScanWatch *watch, guint32 uid, gint64 now,
 /* Positions are numbers that grow in the order of the scan. */
 typedef struct FsScan FsScan;
 
-/* A scan of which the message at @position was opened last. */
-FsScan *fs_scan_new(guint32 position);
+/* A scan of which the message at @position was opened last. Each request is for
+ * @growth times as many messages as the one before. */
+FsScan *fs_scan_new(guint32 position, guint growth);
 void fs_scan_free(FsScan *scan); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsScan, fs_scan_free)
 

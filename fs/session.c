@@ -14,7 +14,9 @@
  * directory's entries sends the next request some microseconds after the answer
  * to the last: so the loop, when it is about to sleep and has just served one,
  * looks a few times more whether there is anything to do, sockets included.
- * Where that does not pay, it is tried rarely. */
+ * Where that does not pay, it is tried rarely; and not while the server sends,
+ * for then the line sets the pace, and the looks would only take a core from
+ * whoever reads. */
 #include "fs/session.h"
 
 #include "fs/errno.h"
@@ -36,6 +38,8 @@
 /* How long to look before sleeping, and how long after a request. */
 #define SPIN_US 40
 #define RECENT_US 200
+/* The server sends, if it has within so long. */
+#define SENDS_US 2000
 /* The part of the looks that found something, in units of 1/SCORE_MAX, as a
  * moving average over about SCORE_WEIGHT of them; below SCORE_MIN only one in
  * SPIN_RARELY times is looked at all. */
@@ -57,6 +61,7 @@ struct FsSession {
 
     GPollFunc wait;   /* the loop's own way; NULL while not mounted */
     gint64 served_at; /* microseconds, monotonic: the last request */
+    gint64 others_at; /* the same: something else was ready */
     gint score;
     guint n_passed_over; /* looks that were not made since the last */
 
@@ -185,7 +190,8 @@ static FsSession *serving;
 static gboolean
 is_worth_looking(FsSession *session, gint64 now)
 {
-    if (now - session->served_at > RECENT_US)
+    if (now - session->served_at > RECENT_US ||
+        now - session->others_at < SENDS_US)
         return FALSE;
     if (session->score >= SCORE_MIN ||
         ++session->n_passed_over >= SPIN_RARELY) {
@@ -193,6 +199,20 @@ is_worth_looking(FsSession *session, gint64 now)
         return TRUE;
     }
     return FALSE;
+}
+
+static gint
+wait_for_any(FsSession *session, GPollFD *fds, guint n_fds, gint timeout_ms)
+{
+    gint result = session->wait(fds, n_fds, timeout_ms);
+
+    for (guint i = 0; result > 0 && i < n_fds; i++)
+        if (fds[i].revents != 0 &&
+            fds[i].fd != fuse_session_fd(session->fuse)) {
+            session->others_at = g_get_monotonic_time();
+            break;
+        }
+    return result;
 }
 
 /* A GPollFunc. */
@@ -205,13 +225,13 @@ look_then_sleep(GPollFD *fds, guint n_fds, gint timeout_ms)
     gint result = 0;
 
     if (timeout_ms == 0 || !is_worth_looking(session, now))
-        return session->wait(fds, n_fds, timeout_ms);
+        return wait_for_any(session, fds, n_fds, timeout_ms);
     do
-        result = session->wait(fds, n_fds, 0);
+        result = wait_for_any(session, fds, n_fds, 0);
     while (result == 0 && g_get_monotonic_time() < end);
     session->score +=
         ((result != 0 ? SCORE_MAX : 0) - session->score) / SCORE_WEIGHT;
-    return result != 0 ? result : session->wait(fds, n_fds, timeout_ms);
+    return result != 0 ? result : wait_for_any(session, fds, n_fds, timeout_ms);
 }
 
 static void

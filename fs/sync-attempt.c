@@ -398,7 +398,7 @@ fs_sync_begin(FsSyncMailbox *mailbox)
     fs_sync_known(mailbox, &state);
     known = (ImapKnown){state.uidvalidity, state.highestmodseq};
     wish.mailbox = directory->wire_name;
-    wish.bulk = !mailbox->refresh.known;
+    wish.kind = mailbox->refresh.known ? IMAP_LEASE_SINGLE : IMAP_LEASE_BULK;
     if (known.highestmodseq != 0)
         wish.known = &known;
     imap_pool_acquire_wish(account->pool, &wish, on_lease,

@@ -5,7 +5,9 @@
  * Beside it a spare is kept, selected on the same mailbox, for opening takes
  * five round trips and a request for one thing is to take one. The spare serves
  * other mailboxes as well, and comes back when it has been left alone for a
- * moment.
+ * moment. Who fetches so little at a time that it passes in a moment (light)
+ * waits for none of that: it shares what there is, and a second connection is
+ * opened.
  *
  * A request that needs another mailbox than those selected, when no connection
  * is idle and no more may be opened, reserves the one with the fewest leases:
@@ -94,6 +96,7 @@ imap_pool_begin_round(ImapPool *pool, ImapPoolRound *round)
 typedef struct {
     ImapWorker *serves; /* as it should */
     ImapWorker *shares; /* for want of a better */
+    ImapWorker *light;  /* the same, but what it fetches passes in a moment */
     ImapWorker *idle;
     ImapWorker *spare; /* idle as well */
     ImapWorker *least; /* the one to be free first, most likely */
@@ -120,16 +123,18 @@ consider_for_bulk(Found *found, ImapWorker *worker)
     else if (worker->n_leases == 0 && found->serves == NULL)
         found->serves = worker;
     else
-        found->shares = worker;
+        found->shares = found->light = worker;
 }
 
 static void
 consider(Found *found, ImapWorker *worker, const ImapPoolRequest *request)
 {
-    if (request->bulk)
+    if (imap_lease_kind_is_bulk(request->kind))
         consider_for_bulk(found, worker);
-    else if (worker->n_bulk > 0)
+    else if (worker->n_bulk > worker->n_light)
         found->shares = worker;
+    else if (worker->n_bulk > 0)
+        found->shares = found->light = worker;
     else if (found->serves == NULL)
         found->serves = worker;
 }
@@ -199,16 +204,19 @@ switch_to(ImapPoolRound *round, ImapWorker *worker,
 static gboolean
 open_another(ImapPoolRound *round)
 {
-    ImapPool *pool = round->pool;
-
-    if (pool->workers->len >= pool->allowance.limit)
+    if (!imap_pool_open_another(round->pool))
         return FALSE;
-    g_ptr_array_add(pool->workers,
-                    imap_worker_new(pool->settings, pool->line_rate,
-                                    &imap_pool_worker_handler, pool));
-    if (pool->waiting.length > 0)
+    if (round->pool->waiting.length > 0)
         wake_at(round, round->now + PATIENCE_US);
     return TRUE;
+}
+
+/* What is light is not going to be for long. */
+static void
+have_another(ImapPoolRound *round)
+{
+    if (round->pool->workers->len == 1)
+        open_another(round);
 }
 
 /* @request is for much, and can wait for a connection of its own rather than
@@ -221,7 +229,7 @@ arrange(ImapPoolRound *round, const ImapPoolRequest *request,
         switch_to(round, found->idle, request);
         return TRUE;
     }
-    if (found->spare != NULL && !request->bulk) {
+    if (found->spare != NULL && request->kind == IMAP_LEASE_SINGLE) {
         switch_to(round, found->spare, request);
         return TRUE;
     }
@@ -248,8 +256,13 @@ imap_pool_choose(ImapPoolRound *round, const ImapPoolRequest *request,
 
     look(round, request, &found);
     *granted = found.serves;
-    if (*granted != NULL)
+    if (*granted == NULL && request->kind != IMAP_LEASE_BULK)
+        *granted = found.light;
+    if (*granted != NULL) {
+        if (request->kind == IMAP_LEASE_BULK_LIGHT)
+            have_another(round);
         return IMAP_CHOICE_GRANTED;
+    }
     if (found.coming || arrange(round, request, &found))
         return IMAP_CHOICE_COMING;
     *granted = found.shares;

@@ -9,7 +9,7 @@
 
 typedef struct {
     char *mailbox; /* NULL: any */
-    gboolean bulk;
+    ImapLeaseKind kind;
     ImapKnown known; /* without mod-sequence: nothing */
     gint64 since;    /* microseconds, monotonic */
     gint64 deadline; /* the same */
@@ -42,6 +42,12 @@ struct ImapPool {
 };
 
 extern const ImapWorkerHandler imap_pool_worker_handler;
+
+/* Of either kind. */
+gboolean imap_lease_kind_is_bulk(ImapLeaseKind kind);
+
+/* FALSE if the server lets us have no more. */
+gboolean imap_pool_open_another(ImapPool *pool);
 
 typedef enum {
     IMAP_CHOICE_GRANTED,

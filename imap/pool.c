@@ -46,7 +46,7 @@
 struct ImapLease {
     ImapPool *pool;
     ImapWorker *worker; /* a reference */
-    gboolean bulk;
+    ImapLeaseKind kind;
     gboolean fresh;
 };
 
@@ -254,19 +254,26 @@ const ImapWorkerHandler imap_pool_worker_handler = {
 
 /* ---- who gets what ---- */
 
+gboolean
+imap_lease_kind_is_bulk(ImapLeaseKind kind)
+{
+    return kind != IMAP_LEASE_SINGLE;
+}
+
 static ImapLease *
-lease_new(ImapPool *pool, ImapWorker *worker, gboolean bulk)
+lease_new(ImapPool *pool, ImapWorker *worker, const ImapPoolRequest *request)
 {
     ImapLease *lease = g_new0(ImapLease, 1);
 
     lease->pool = pool;
     lease->worker = imap_worker_ref(worker);
-    lease->bulk = bulk;
+    lease->kind = request->kind;
     lease->fresh = worker->fresh && !worker->is_spare &&
                    g_get_monotonic_time() - worker->since < FRESH_US;
     worker->fresh = FALSE;
     worker->n_leases++;
-    if (bulk && worker->n_bulk++ == 0 &&
+    worker->n_light += lease->kind == IMAP_LEASE_BULK_LIGHT;
+    if (imap_lease_kind_is_bulk(lease->kind) && worker->n_bulk++ == 0 &&
         g_get_monotonic_time() - worker->bulk_ended > SAME_BULK_US)
         worker->bulk_since = g_get_monotonic_time();
     worker->served = TRUE;
@@ -338,7 +345,8 @@ grant_one(ImapPoolRound *round)
     for (GList *link = pool->waiting.head; link != NULL; link = next) {
         ImapPoolRequest *request = link->data;
         g_autofree char *key =
-            g_strconcat(request->bulk ? "b" : "i", request->mailbox, NULL);
+            g_strdup_printf("%d%s", request->kind,
+                            request->mailbox != NULL ? request->mailbox : "");
         ImapWorker *worker = NULL;
         ImapChoice choice;
 
@@ -350,7 +358,7 @@ grant_one(ImapPoolRound *round)
             g_hash_table_add(coming, g_steal_pointer(&key));
         if (choice == IMAP_CHOICE_GRANTED) {
             g_queue_delete_link(&pool->waiting, link);
-            request->func(lease_new(pool, worker, request->bulk), NULL,
+            request->func(lease_new(pool, worker, request), NULL,
                           request->user_data);
             request_free(request);
             return TRUE;
@@ -488,13 +496,15 @@ imap_pool_acquire_wish(ImapPool *pool, const ImapWish *wish, ImapLeaseFunc func,
 
     request->mailbox = g_strdup(wish->mailbox);
     /* Without a mailbox there is nothing to fetch. */
-    request->bulk = wish->bulk && wish->mailbox != NULL;
+    request->kind = wish->mailbox != NULL ? wish->kind : IMAP_LEASE_SINGLE;
     if (wish->known != NULL)
         request->known = *wish->known;
     request->since = g_get_monotonic_time();
     request->deadline =
         request->since + pool->settings->timeout_ms * (gint64)1000;
-    request->due = request->since + (request->bulk ? BULK_YIELDS_US : 0);
+    request->due =
+        request->since +
+        (imap_lease_kind_is_bulk(request->kind) ? BULK_YIELDS_US : 0);
     request->func = func;
     request->user_data = user_data;
     g_queue_insert_sorted(&pool->waiting, request, compare_due, NULL);
@@ -532,7 +542,8 @@ imap_lease_release(ImapLease *lease)
     if (lease == NULL)
         return;
     lease->worker->n_leases--;
-    if (lease->bulk && --lease->worker->n_bulk == 0)
+    lease->worker->n_light -= lease->kind == IMAP_LEASE_BULK_LIGHT;
+    if (imap_lease_kind_is_bulk(lease->kind) && --lease->worker->n_bulk == 0)
         lease->worker->bulk_ended = g_get_monotonic_time();
     lease->worker->since = g_get_monotonic_time();
     note_server(lease->pool, lease->worker);
@@ -574,6 +585,56 @@ guint
 imap_pool_limit(const ImapPool *pool)
 {
     return pool->allowance.limit;
+}
+
+gboolean
+imap_pool_open_another(ImapPool *pool)
+{
+    if (pool->workers->len >= pool->allowance.limit)
+        return FALSE;
+    g_ptr_array_add(pool->workers,
+                    imap_worker_new(pool->settings, pool->line_rate,
+                                    &imap_pool_worker_handler, pool));
+    return TRUE;
+}
+
+void
+imap_pool_prepare(ImapPool *pool)
+{
+    /* While there is none, something is wrong, or the first is on its way. */
+    if (pool->workers->len == 1 && !pool->logging_out &&
+        g_get_monotonic_time() >= pool->allowance.silence_until)
+        imap_pool_open_another(pool);
+}
+
+void
+imap_pool_line(const ImapPool *pool, ImapPoolLine *line)
+{
+    *line = (ImapPoolLine){.octets_per_second = pool->line_rate->fastest};
+    for (guint i = 0; i < pool->workers->len; i++) {
+        const ImapWorker *worker = g_ptr_array_index(pool->workers, i);
+        gint64 round_trip = imap_connection_round_trip(worker->connection);
+
+        if (!imap_worker_is_usable(worker))
+            continue;
+        line->n_open++;
+        if (round_trip > 0 &&
+            (line->round_trip_us == 0 || round_trip < line->round_trip_us))
+            line->round_trip_us = round_trip;
+    }
+}
+
+gboolean
+imap_pool_is_at_hand(const ImapPool *pool, const char *mailbox)
+{
+    for (guint i = 0; i < pool->workers->len; i++) {
+        const ImapWorker *worker = g_ptr_array_index(pool->workers, i);
+
+        if (imap_worker_is_usable(worker) &&
+            g_strcmp0(worker->mailbox, mailbox) == 0)
+            return TRUE;
+    }
+    return FALSE;
 }
 
 ImapConnection *

@@ -36,14 +36,22 @@ typedef void (*ImapLeaseFunc)(ImapLease *lease, const GError *error,
 void imap_pool_acquire(ImapPool *pool, const char *mailbox, ImapLeaseFunc func,
                        gpointer user_data);
 
-/* What a lease is wanted for. */
-typedef struct {
-    const char *mailbox; /* wire name; NULL: any connection */
+typedef enum {
+    IMAP_LEASE_SINGLE,
     /* Much is going to be fetched, and nobody waits for its end: such a lease
      * does not share a connection with others if there can be two. While one is
      * held, another connection is kept ready, on the same mailbox, so that who
      * wants a single thing waits for no more than a round trip. */
-    gboolean bulk;
+    IMAP_LEASE_BULK,
+    /* The same, but so little at a time that it passes in a moment: that may
+     * share a connection with others, and has a second one opened. */
+    IMAP_LEASE_BULK_LIGHT,
+} ImapLeaseKind;
+
+/* What a lease is wanted for. */
+typedef struct {
+    const char *mailbox; /* wire name; NULL: any connection */
+    ImapLeaseKind kind;
     /* What is known of the mailbox, so that its selection, if one is needed,
      * brings what has changed since (QRESYNC); NULL: nothing. Copied. */
     const ImapKnown *known;
@@ -61,6 +69,21 @@ ImapChanges *imap_lease_take_changes(ImapLease *lease);
 
 /* How many connections the server lets us have, as far as is known. */
 guint imap_pool_limit(const ImapPool *pool);
+
+/* Much is likely to be fetched soon: opens a second connection, if there is but
+ * one and there may be more. */
+void imap_pool_prepare(ImapPool *pool);
+
+/* What is known of the line, and of what can be had over it at once. */
+typedef struct {
+    gint64 round_trip_us;      /* 0: not known */
+    guint64 octets_per_second; /* the fastest that was seen; 0: not known */
+    guint n_open;              /* connections that are logged in */
+} ImapPoolLine;
+void imap_pool_line(const ImapPool *pool, ImapPoolLine *line);
+
+/* Whether an IMAP_LEASE_BULK_LIGHT on @mailbox would be granted at once. */
+gboolean imap_pool_is_at_hand(const ImapPool *pool, const char *mailbox);
 
 /* Connections that nobody has used for @idle_ms are logged out, but for one,
  * which is kept for @last_idle_ms. Without this call: 5 and 29 minutes. */

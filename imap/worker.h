@@ -40,6 +40,7 @@ struct ImapWorker {
     /* The pool's. */
     guint n_leases;
     guint n_bulk;      /* of them */
+    guint n_light;     /* of these, those that are kept light */
     gint64 bulk_since; /* microseconds, monotonic: when that began */
     gint64 bulk_ended; /* the same: when it was last 0 */
     gboolean reserved; /* takes no new leases */

@@ -90,7 +90,7 @@ ask_wish(Fixture *f, Wish *wish, const ImapWish *what)
 static inline void
 ask_bulk(Fixture *f, Wish *wish, const char *mailbox)
 {
-    ImapWish what = {.mailbox = mailbox, .bulk = TRUE};
+    ImapWish what = {.mailbox = mailbox, .kind = IMAP_LEASE_BULK};
 
     ask_wish(f, wish, &what);
 }

@@ -85,6 +85,83 @@ bulk_does_not_join_others(void **state)
     stop(&f);
 }
 
+/* It waits for no second connection, and nobody waits for it. */
+static void
+light_bulk_joins_others_and_has_a_second_opened(void **state)
+{
+    Fixture f;
+    Wish one, light, more;
+    static const char *const steps[] = {LOGIN, EXAMINE(2, "A"), "QUIET", NULL};
+    static const char *const silent[] = {"QUIET", NULL};
+    const char *const *const scripts[] = {steps, silent, NULL};
+    const ImapWish wish = {.mailbox = "A", .kind = IMAP_LEASE_BULK_LIGHT};
+
+    start(&f, scripts, 4, LONG_TIMEOUT_MS);
+    ask(&f, &one, "A");
+    get(&f, &one);
+    assert_false(imap_pool_is_at_hand(f.pool, "B"));
+    assert_true(imap_pool_is_at_hand(f.pool, "A"));
+    ask_wish(&f, &light, &wish);
+    assert_ptr_equal(get(&f, &light), get(&f, &one));
+    ask(&f, &more, "A");
+    assert_ptr_equal(get(&f, &more), get(&f, &one));
+    while (f.listener.n_accepted < 2)
+        g_main_context_iteration(NULL, TRUE);
+    release(&one);
+    release(&light);
+    release(&more);
+    stop(&f);
+}
+
+/* What is not light has its connection alone all the same. */
+static void
+bulk_does_not_join_light_bulk_and_others(void **state)
+{
+    Fixture f;
+    Wish light, one, bulk;
+    static const char *const steps[] = {LOGIN, EXAMINE(2, "A"), "QUIET", NULL};
+    const char *const *const scripts[] = {steps, steps, NULL};
+    const ImapWish wish = {.mailbox = "A", .kind = IMAP_LEASE_BULK_LIGHT};
+
+    start(&f, scripts, 2, LONG_TIMEOUT_MS);
+    ask(&f, &one, "A");
+    get(&f, &one);
+    ask_wish(&f, &light, &wish);
+    get(&f, &light);
+    release(&light);
+    ask_bulk(&f, &bulk, "A");
+    assert_ptr_not_equal(get(&f, &bulk), get(&f, &one));
+    release(&one);
+    release(&bulk);
+    stop(&f);
+}
+
+static void
+second_connection_is_prepared_once(void **state)
+{
+    Fixture f;
+    Wish one;
+    ImapPoolLine line;
+    static const char *const steps[] = {LOGIN, EXAMINE(2, "A"), "QUIET", NULL};
+    static const char *const second[] = {LOGIN, "QUIET", NULL};
+    const char *const *const scripts[] = {steps, second, NULL};
+
+    start(&f, scripts, 4, LONG_TIMEOUT_MS);
+    imap_pool_prepare(f.pool);
+    ask(&f, &one, "A");
+    get(&f, &one);
+    for (guint i = 0; i < 3; i++)
+        imap_pool_prepare(f.pool);
+    do {
+        g_main_context_iteration(NULL, TRUE);
+        imap_pool_line(f.pool, &line);
+    } while (line.n_open < 2);
+    assert_int_equal(f.listener.n_accepted, 2);
+    assert_true(line.round_trip_us > 0);
+    release(&one);
+    stop(&f);
+}
+
 static void
 only_connection_is_shared_with_bulk(void **state)
 {
@@ -550,6 +627,9 @@ main(void)
         cmocka_unit_test(bulk_is_alone_and_a_spare_is_ready),
         cmocka_unit_test(bulk_leases_of_one_mailbox_share),
         cmocka_unit_test(bulk_does_not_join_others),
+        cmocka_unit_test(light_bulk_joins_others_and_has_a_second_opened),
+        cmocka_unit_test(bulk_does_not_join_light_bulk_and_others),
+        cmocka_unit_test(second_connection_is_prepared_once),
         cmocka_unit_test(only_connection_is_shared_with_bulk),
         cmocka_unit_test(spare_serves_another_mailbox_and_comes_back),
         cmocka_unit_test(spare_that_cannot_be_selected_is_left_alone),

@@ -95,6 +95,24 @@ first_after_a_listing_begins_a_scan(void **state)
 }
 
 static void
+last_at_once_after_a_listing_begins_a_scan_downwards(void **state)
+{
+    FsScanWatch watch = {0};
+
+    fs_scan_watch_listed(&watch, START);
+    assert_int_equal(opened(&watch, 10000, START + SECOND / 2), FS_SCAN_DOWN);
+}
+
+static void
+last_some_time_after_a_listing_begins_no_scan(void **state)
+{
+    FsScanWatch watch = {0};
+
+    fs_scan_watch_listed(&watch, START);
+    assert_int_equal(opened(&watch, 10000, START + 2 * SECOND), FS_SCAN_NONE);
+}
+
+static void
 first_long_after_a_listing_begins_no_scan(void **state)
 {
     FsScanWatch watch = {0};
@@ -135,7 +153,7 @@ request(FsScan *scan, guint64 budget, guint64 octets)
 static void
 windows_grow_fourfold(void **state)
 {
-    g_autoptr(FsScan) scan = fs_scan_new(1);
+    g_autoptr(FsScan) scan = fs_scan_new(1, 4);
     guint32 at = 1;
 
     assert_int_equal(request(scan, MANY, 1), 16);
@@ -154,7 +172,7 @@ windows_grow_fourfold(void **state)
 static void
 a_reader_never_comes_to_the_end_of_what_was_asked_for(void **state)
 {
-    g_autoptr(FsScan) scan = fs_scan_new(1);
+    g_autoptr(FsScan) scan = fs_scan_new(1, 4);
 
     request(scan, MANY, 1);
     for (guint32 at = 2; at < 20000; at++) {
@@ -163,13 +181,13 @@ a_reader_never_comes_to_the_end_of_what_was_asked_for(void **state)
         assert_true(fs_scan_outstanding(scan) >= 8);
         assert_true(fs_scan_outstanding(scan) <= 4096);
     }
-    assert_true(fs_scan_outstanding(scan) >= 2048);
+    assert_true(fs_scan_outstanding(scan) >= 3500);
 }
 
 static void
 octets_under_way_stay_within_the_budget(void **state)
 {
-    g_autoptr(FsScan) scan = fs_scan_new(1);
+    g_autoptr(FsScan) scan = fs_scan_new(1, 4);
     guint most = 0;
 
     request(scan, 1000, 10);
@@ -178,9 +196,9 @@ octets_under_way_stay_within_the_budget(void **state)
         request(scan, 1000, 10);
         assert_true(fs_scan_outstanding(scan) <= 100);
         most = MAX(most, fs_scan_outstanding(scan));
-        /* And half of it at least is always used, once it has begun. */
+        /* And nearly all of it is always used, once it has begun. */
         if (at > 100)
-            assert_true(fs_scan_outstanding(scan) >= 50);
+            assert_true(fs_scan_outstanding(scan) >= 86);
     }
     assert_int_equal(most, 100);
 }
@@ -188,7 +206,7 @@ octets_under_way_stay_within_the_budget(void **state)
 static void
 out_of_turn_by_a_few_belongs_to_the_scan(void **state)
 {
-    g_autoptr(FsScan) scan = fs_scan_new(100);
+    g_autoptr(FsScan) scan = fs_scan_new(100, 4);
 
     for (guint32 i = 0; i < 10; i++)
         assert_int_equal(request(scan, MANY, 1) > 0, i == 0);
@@ -205,7 +223,7 @@ out_of_turn_by_a_few_belongs_to_the_scan(void **state)
 static void
 far_from_the_front_does_not_belong_to_the_scan(void **state)
 {
-    g_autoptr(FsScan) scan = fs_scan_new(100);
+    g_autoptr(FsScan) scan = fs_scan_new(100, 4);
 
     request(scan, MANY, 1);
     fs_scan_opened(scan, 101);
@@ -219,7 +237,7 @@ far_from_the_front_does_not_belong_to_the_scan(void **state)
 static void
 what_is_there_already_is_passed_over(void **state)
 {
-    g_autoptr(FsScan) scan = fs_scan_new(1);
+    g_autoptr(FsScan) scan = fs_scan_new(1, 4);
     guint64 room;
 
     /* Half is there: 16 of the others are asked for all the same. */
@@ -242,7 +260,7 @@ what_is_there_already_is_passed_over(void **state)
 static void
 planning_ahead_of_what_is_there_comes_to_an_end(void **state)
 {
-    g_autoptr(FsScan) scan = fs_scan_new(1);
+    g_autoptr(FsScan) scan = fs_scan_new(1, 4);
     guint planned = 0;
 
     for (; planned < 100000 && fs_scan_wants_plan(scan); planned++)
@@ -258,7 +276,7 @@ planning_ahead_of_what_is_there_comes_to_an_end(void **state)
 static void
 jump_within_what_was_asked_for_goes_on_there(void **state)
 {
-    g_autoptr(FsScan) scan = fs_scan_new(1);
+    g_autoptr(FsScan) scan = fs_scan_new(1, 4);
 
     for (guint32 at = 2; at < 100; at++) {
         fs_scan_opened(scan, at);
@@ -281,6 +299,8 @@ main(void)
         cmocka_unit_test(long_after_begins_no_scan),
         cmocka_unit_test(the_same_again_begins_no_scan),
         cmocka_unit_test(first_after_a_listing_begins_a_scan),
+        cmocka_unit_test(last_at_once_after_a_listing_begins_a_scan_downwards),
+        cmocka_unit_test(last_some_time_after_a_listing_begins_no_scan),
         cmocka_unit_test(first_long_after_a_listing_begins_no_scan),
         cmocka_unit_test(many_in_no_order_are_told),
         cmocka_unit_test(windows_grow_fourfold),

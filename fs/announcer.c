@@ -301,6 +301,8 @@ take_watched(FsAnnouncer *announcer, const FsAnnouncementReply *reply)
     announcer->next_look_at =
         g_get_monotonic_time() +
         MAX(LOOK_INTERVAL_US, (gint64)reply->duration_us * LOOK_SHARE);
+    g_debug("%u inodes are watched; to find out took %d ms", reply->n_inodes,
+            reply->duration_us / 1000);
     announcer->all_watched = reply->incomplete != 0;
     g_hash_table_remove_all(announcer->watched);
     for (guint i = 0; i < reply->n_inodes; i++)

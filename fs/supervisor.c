@@ -51,9 +51,19 @@ remove_mount(FsMountIdentity *mount)
     }
 }
 
+/* Anybody may send that signal; the kernel sends it in the daemon's name. */
+static gboolean
+is_of_daemon(int signals, pid_t daemon)
+{
+    struct signalfd_siginfo sent;
+
+    return read(signals, &sent, sizeof sent) == (ssize_t)sizeof sent &&
+           sent.ssi_pid == (guint32)daemon;
+}
+
 /* Until the daemon is dead. */
 static void
-wait_for_death(int line, int signals, FsMountIdentity *mount)
+wait_for_death(int line, int signals, pid_t daemon, FsMountIdentity *mount)
 {
     struct pollfd events[] = {{.fd = line, .events = POLLIN},
                               {.fd = signals, .events = POLLIN}};
@@ -62,9 +72,12 @@ wait_for_death(int line, int signals, FsMountIdentity *mount)
         FsMountIdentity told;
         ssize_t length;
 
-        if (poll(events, G_N_ELEMENTS(events), -1) < 0 && errno != EINTR)
+        if (poll(events, G_N_ELEMENTS(events), -1) < 0) {
+            if (errno == EINTR)
+                continue;
             return;
-        if (events[1].revents != 0)
+        }
+        if (events[1].revents != 0 && is_of_daemon(signals, daemon))
             return;
         if (events[0].revents == 0)
             continue;
@@ -89,7 +102,7 @@ supervise(int line, pid_t daemon)
     signals = signalfd(-1, &death, SFD_CLOEXEC);
     prctl(PR_SET_PDEATHSIG, DEATH);
     if (getppid() == daemon)
-        wait_for_death(line, signals, &mount);
+        wait_for_death(line, signals, daemon, &mount);
     if (mount.id != 0)
         remove_mount(&mount);
 }

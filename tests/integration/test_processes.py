@@ -112,6 +112,10 @@ def test_killed_daemon_frees_those_who_wait_for_the_server(case):
     scene, mount = start(case, [inbox, mailstore.simple_mailbox('Other', 3)])
     pids = helpers(case, mount).values()
     assert scene.listing()
+    # Nothing is fetched ahead.
+    scene.server.hooks['UID FETCH'] = lambda line, command: (
+        line.send(line.default(command)) if command.text.startswith('7 ')
+        else line.hang())
     with open(scene.file(7), 'rb') as file:
         case.expect(file.read(100_000) == big.body[:100_000])
         scene.server.hooks['*'] = lambda line, *_: line.hang()
@@ -286,6 +290,7 @@ def test_asking_the_helpers_to_end_is_asking_the_daemon(case):
     """killall, or a service manager, means them all; they end with it."""
     scene, mount = start(case)
     pids = helpers(case, mount)
+    os.kill(pids[GUARD], signal.SIGUSR1)  # that is how it is told of a death
     for pid in pids.values():
         os.kill(pid, signal.SIGTERM)
         os.kill(pid, signal.SIGINT)

@@ -14,7 +14,7 @@
  * bound, but no less than the minimum. Blocks are of all sizes, and without
  * trimming the heap was seen to grow to twice the bound. */
 #define TRIM_SHARE 8
-#define TRIM_MINIMUM (2u * 1024 * 1024)
+#define TRIM_MINIMUM (8u * 1024 * 1024)
 
 struct CacheMemory {
     GHashTable *table; /* a set of CacheMemoryBlock, each a reference */

@@ -9,8 +9,8 @@
 #define OCTETS_PER_US (2 * 200)
 
 /* Of the only connection: who wants a single thing may have to wait for a round
- * trip more than its own, and a moment. So it is what the line brings in half
- * that time. */
+ * trip more than its own, and a moment. So it is what the line brings in three
+ * quarters of that time. */
 #define SHARED_UNKNOWN (1u * 1024 * 1024)
 #define SHARED_MIN (256u * 1024)
 #define MOMENT_US (50 * 1000)
@@ -23,10 +23,19 @@
 #define GROWTH_OCTETS (128u * 1024)
 
 static guint64
-carried(const ImapPoolLine *line, gint64 time_us)
+carried(guint64 per_second, gint64 time_us)
 {
-    return (guint64)((double)line->octets_per_second * (double)time_us /
-                     G_USEC_PER_SEC);
+    return (guint64)((double)per_second * (double)time_us / G_USEC_PER_SEC);
+}
+
+guint64
+fs_fetch_budget_shared(const ImapPoolLine *line)
+{
+    if (line->octets_per_second == 0)
+        return SHARED_UNKNOWN;
+    return CLAMP(carried(line->octets_per_second,
+                         (line->round_trip_us + MOMENT_US) * 3 / 4),
+                 SHARED_MIN, MAX_OCTETS);
 }
 
 guint64
@@ -34,17 +43,14 @@ fs_fetch_budget(const ImapPoolLine *line)
 {
     guint64 under_way = (guint64)line->round_trip_us * OCTETS_PER_US;
 
-    if (line->n_open > 1)
-        return MIN(NEAR_OCTETS + under_way, MAX_OCTETS);
-    if (line->octets_per_second == 0)
-        return SHARED_UNKNOWN;
-    return CLAMP(carried(line, (line->round_trip_us + MOMENT_US) / 2),
-                 SHARED_MIN, MAX_OCTETS);
+    return line->n_open > 1 ? MIN(NEAR_OCTETS + under_way, MAX_OCTETS)
+                            : fs_fetch_budget_shared(line);
 }
 
 guint
 fs_fetch_growth(const ImapPoolLine *line)
 {
-    return (guint)CLAMP(carried(line, line->round_trip_us) / GROWTH_OCTETS,
+    return (guint)CLAMP(carried(line->line_per_second, line->round_trip_us) /
+                            GROWTH_OCTETS,
                         GROWTH, GROWTH_MAX);
 }

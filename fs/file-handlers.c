@@ -115,8 +115,8 @@ run_open(FsOperation *operation)
     if (operation->memory == NULL && !begin_opening(operation))
         return;
     opening = operation->memory;
-    need =
-        fs_message_bodies_open(bodies, opening->mailbox, opening->uid, &size);
+    need = fs_message_bodies_open(bodies, opening->mailbox, opening->uid,
+                                  fs_operation_sender(operation), &size);
     if (need != NULL) {
         fs_operation_wait(operation, need);
         return;

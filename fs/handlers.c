@@ -122,8 +122,13 @@ run_opendir(FsOperation *operation)
     struct fuse_file_info file = operation->file;
     guint64 inode = operation->inode;
     FsObstacle obstacle = {0};
-    FsAnswer answer = fs_name_space_open_directory(
-        handlers->names, operation->inode, operation->since, &obstacle);
+    FsAnswer answer;
+
+    if (operation->runs == 1 && inode != FS_INODE_ROOT)
+        fs_message_bodies_expect(handlers->account->bodies,
+                                 mailbox_of_directory(inode));
+    answer = fs_name_space_open_directory(handlers->names, inode,
+                                          operation->since, &obstacle);
 
     if (answer != FS_ANSWER_FOUND) {
         answer_obstacle(operation, answer, &obstacle, ESTALE);
@@ -134,7 +139,8 @@ run_opendir(FsOperation *operation)
     fs_kernel_cache_open(handlers->kernel_cache, inode, &file);
     if (inode != FS_INODE_ROOT)
         fs_message_bodies_listed(handlers->account->bodies,
-                                 mailbox_of_directory(inode));
+                                 mailbox_of_directory(inode),
+                                 fs_operation_sender(operation));
     if (!fs_operation_reply_open(operation, &file))
         fs_kernel_cache_close(handlers->kernel_cache, inode, &file);
 }

@@ -345,9 +345,9 @@ need_size(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
 
 FsNeed *
 fs_message_bodies_open(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
-                       guint64 *size)
+                       pid_t by, guint64 *size)
 {
-    gboolean expected = fs_read_ahead_opened(bodies->ahead, mailbox, uid);
+    gboolean expected = fs_read_ahead_opened(bodies->ahead, mailbox, uid, by);
     FsNeed *need = need_size(bodies, mailbox, uid, expected, size);
 
     fs_read_ahead_plan(bodies->ahead, mailbox);
@@ -355,9 +355,15 @@ fs_message_bodies_open(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
 }
 
 void
-fs_message_bodies_listed(FsMessageBodies *bodies, guint32 mailbox)
+fs_message_bodies_expect(FsMessageBodies *bodies, guint32 mailbox)
 {
-    fs_read_ahead_listed(bodies->ahead, mailbox);
+    fs_read_ahead_expect(bodies->ahead, mailbox);
+}
+
+void
+fs_message_bodies_listed(FsMessageBodies *bodies, guint32 mailbox, pid_t by)
+{
+    fs_read_ahead_listed(bodies->ahead, mailbox, by);
 }
 
 /* ---- the store's pace ---- */

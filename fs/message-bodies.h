@@ -29,23 +29,26 @@ typedef void (*FsResizedFunc)(guint32 mailbox, guint32 uid, gpointer user_data);
 void fs_message_bodies_set_resized(FsMessageBodies *bodies,
                                    FsResizedFunc resized, gpointer user_data);
 
-/* Told that the directory @mailbox was listed: whoever opens its first message
- * now is likely to want them all. */
-void fs_message_bodies_listed(FsMessageBodies *bodies, guint32 mailbox);
+/* Told that the directory @mailbox is going to be listed; and that it was, by a
+ * thread: whoever opens its first message now is likely to want them all. */
+void fs_message_bodies_expect(FsMessageBodies *bodies, guint32 mailbox);
+void fs_message_bodies_listed(FsMessageBodies *bodies, guint32 mailbox,
+                              pid_t by);
 
 /* The name that the blocks of @message have in the cache: that of its content,
  * if the server has one, so that a message which is in several mailboxes is
  * kept once; else that of the mailbox and UID. Caller frees. */
 char *fs_message_key(guint32 mailbox, const CacheMessage *message);
 
-/* NULL when the message @uid of @mailbox, which the index has, can be opened:
- * its size is @size and certain. Else what to wait for: it fails with
- * FS_ERROR_GONE when there is no such message (any more), FS_ERROR_STALE when
- * the mailbox is another one, or as the connection or the server fails. The
- * caller owns the need: as long as it holds it, what is fetched for it stays.
+/* NULL when the message @uid of @mailbox, which the index has, can be opened by
+ * the thread @by: its size is @size and certain. Else what to wait for: it
+ * fails with FS_ERROR_GONE when there is no such message (any more),
+ * FS_ERROR_STALE when the mailbox is another one, or as the connection or the
+ * server fails. The caller owns the need: as long as it holds it, what is
+ * fetched for it stays.
  */
 FsNeed *fs_message_bodies_open(FsMessageBodies *bodies, guint32 mailbox,
-                               guint32 uid, guint64 *size);
+                               guint32 uid, pid_t by, guint64 *size);
 
 /* One reader of a message that could be opened. It tells how far ahead to
  * fetch. */

@@ -143,6 +143,12 @@ wait_for(FsOperation *operation, FsNeed *need, gboolean sees_errors)
         fuse_req_interrupt_func(operation->request, interrupted, operation);
 }
 
+pid_t
+fs_operation_sender(const FsOperation *operation)
+{
+    return fuse_req_ctx(operation->request)->pid;
+}
+
 void
 fs_operation_wait(FsOperation *operation, FsNeed *need)
 {

@@ -52,6 +52,9 @@ void fs_operation_start(fuse_req_t request, FsOperationFunc run,
                         fuse_ino_t inode, const char *name, gsize size,
                         off_t offset, const struct fuse_file_info *file);
 
+/* The thread that has sent the request; 0 if it cannot be told. */
+pid_t fs_operation_sender(const FsOperation *operation);
+
 /* Runs the handler again when @need moves on. If the need has failed by then,
  * the request fails with that error's errno instead. Exactly one of the waits
  * and the answers below is the last thing a run does.

@@ -11,6 +11,7 @@
 
 #include "fs/body-fetch.h"
 #include "fs/fetch-budget.h"
+#include "fs/process.h"
 #include "fs/scan.h"
 #include "imap/error.h"
 
@@ -51,6 +52,7 @@ typedef struct {
     FsReadAhead *ahead;
     guint32 id;
     FsScanWatch watch;
+    pid_t listed_by; /* 0: not known */
     Stream streams[N_SCANS];
     GArray *names; /* UIDs in the order of names; NULL: not known */
     gint64 names_asked_at;
@@ -448,17 +450,29 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
     asking_free(asking);
 }
 
+/* So little that others can wait for it, or more. */
+static ImapLeaseKind
+kind_of(const Mailbox *mailbox)
+{
+    const ImapPoolLine line = line_of(mailbox);
+    guint64 octets = 0;
+
+    for (guint i = 0; i < N_SCANS; i++)
+        if (mailbox->streams[i].scan != NULL)
+            octets += fs_scan_octets(mailbox->streams[i].scan);
+    return octets <= fs_fetch_budget_shared(&line) ? IMAP_LEASE_BULK_LIGHT
+                                                   : IMAP_LEASE_BULK;
+}
+
 static void
 send_soon(Mailbox *mailbox)
 {
-    const ImapPoolLine line = line_of(mailbox);
-
     if (mailbox->waiting.length == 0 || mailbox->asked)
         return;
     mailbox->asked = TRUE;
     fs_leases_acquire(mailbox->ahead->bodies->leases, mailbox->id,
-                      line.n_open < 2 ? IMAP_LEASE_BULK_LIGHT : IMAP_LEASE_BULK,
-                      on_lease, asking_new(mailbox), asking_free);
+                      kind_of(mailbox), on_lease, asking_new(mailbox),
+                      asking_free);
 }
 
 static gboolean
@@ -482,14 +496,15 @@ is_missing(Mailbox *mailbox, const CacheMessage *message)
            fs_body_find(bodies, mailbox->id, message->uid) == NULL;
 }
 
-/* No more than the cache keeps until it is opened. */
+/* No more than the cache keeps until it is opened: as much again comes and is
+ * read meanwhile, and is newer then. */
 static guint64
 budget_of(const Mailbox *mailbox)
 {
     const ImapPoolLine line = line_of(mailbox);
 
     return MIN(fs_fetch_budget(&line),
-               cache_blocks_room(mailbox->ahead->bodies->account->blocks) / 2);
+               cache_blocks_room(mailbox->ahead->bodies->account->blocks) / 3);
 }
 
 /* A window is what there is room for now: one command, or several. */
@@ -682,6 +697,14 @@ remember(Mailbox *mailbox, guint32 uid)
     mailbox->recent[0] = uid;
 }
 
+/* Whether it is the last message, and its reader has listed the mailbox. */
+static gboolean
+is_lister(Mailbox *mailbox, guint32 uid, pid_t by)
+{
+    return next_uid(uid, mailbox) == 0 &&
+           fs_process_is_one(mailbox->listed_by, by);
+}
+
 /* Whether it is likely that much of the mailbox would have to be fetched. */
 static gboolean
 lacks_much(Mailbox *mailbox)
@@ -698,18 +721,26 @@ lacks_much(Mailbox *mailbox)
 }
 
 void
-fs_read_ahead_listed(FsReadAhead *ahead, guint32 id)
+fs_read_ahead_listed(FsReadAhead *ahead, guint32 id, pid_t by)
 {
     Mailbox *mailbox = mailbox_of(ahead, id);
 
+    mailbox->listed_by = by;
     fs_scan_watch_listed(&mailbox->watch, g_get_monotonic_time());
+}
+
+void
+fs_read_ahead_expect(FsReadAhead *ahead, guint32 id)
+{
+    Mailbox *mailbox = mailbox_of(ahead, id);
+
     if (line_of(mailbox).round_trip_us >= PREPARE_ROUND_TRIP_US &&
         lacks_much(mailbox))
         imap_pool_prepare(ahead->bodies->account->pool);
 }
 
 gboolean
-fs_read_ahead_opened(FsReadAhead *ahead, guint32 id, guint32 uid)
+fs_read_ahead_opened(FsReadAhead *ahead, guint32 id, guint32 uid, pid_t by)
 {
     Mailbox *mailbox = mailbox_of(ahead, id);
     gint64 now = g_get_monotonic_time();
@@ -721,8 +752,9 @@ fs_read_ahead_opened(FsReadAhead *ahead, guint32 id, guint32 uid)
         watch_for_end(mailbox);
         return TRUE;
     }
-    switch (
-        fs_scan_watch_opened(&mailbox->watch, uid, now, next_uid, mailbox)) {
+    switch (fs_scan_watch_opened(&mailbox->watch, uid, now,
+                                 is_lister(mailbox, uid, by), next_uid,
+                                 mailbox)) {
     case FS_SCAN_UP:
         begin(mailbox, ORDER_UP, uid);
         break;

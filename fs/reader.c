@@ -164,7 +164,7 @@ want_small(const FsReader *reader)
 {
     FsMessageBodies *bodies = reader->bodies;
     gboolean expected =
-        fs_read_ahead_opened(bodies->ahead, reader->mailbox, reader->uid);
+        fs_read_ahead_opened(bodies->ahead, reader->mailbox, reader->uid, 0);
     CacheMessage message;
     FsNeed *need;
 

@@ -9,14 +9,14 @@
 /* And in this time. */
 #define BEGIN_US (5 * G_USEC_PER_SEC)
 /* After a listing the first message's opening is the beginning of a scan; and
- * that of the last, if it comes sooner than a person could have chosen it. */
+ * that of the last, if it comes at once. */
 #define LISTED_US (10 * G_USEC_PER_SEC)
 #define LISTED_NOW_US (1 * G_USEC_PER_SEC)
 
 /* How far from the front an opening may be. */
 #define JITTER 32
 
-/* The first request is for so many. */
+/* The first request is for so many, or for as many as requests grow by. */
 #define WINDOW_FIRST 16
 #define WINDOW_MAX 4096
 #define REQUEST_MAX 1000
@@ -70,7 +70,8 @@ remember(FsScanWatch *watch, guint32 uid, gint64 now)
 
 FsScanGuess
 fs_scan_watch_opened(FsScanWatch *watch, guint32 uid, gint64 now,
-                     FsScanNextFunc next, gpointer user_data)
+                     gboolean by_lister, FsScanNextFunc next,
+                     gpointer user_data)
 {
     gboolean all_recent = TRUE;
 
@@ -89,7 +90,8 @@ fs_scan_watch_opened(FsScanWatch *watch, guint32 uid, gint64 now,
     remember(watch, uid, now);
     if (was_listed(watch, now, LISTED_US) && next(0, user_data) == uid)
         return FS_SCAN_UP;
-    if (was_listed(watch, now, LISTED_NOW_US) && next(uid, user_data) == 0)
+    if (by_lister && was_listed(watch, now, LISTED_NOW_US) &&
+        next(uid, user_data) == 0)
         return FS_SCAN_DOWN;
     return all_recent ? FS_SCAN_ELSE : FS_SCAN_NONE;
 }
@@ -126,7 +128,7 @@ fs_scan_new(guint32 position, guint growth)
     scan->front = position;
     scan->end = position;
     scan->planned = g_array_new(FALSE, FALSE, sizeof(Planned));
-    scan->window = WINDOW_FIRST;
+    scan->window = MAX(WINDOW_FIRST, growth);
     scan->growth = growth;
     return scan;
 }
@@ -289,4 +291,10 @@ guint
 fs_scan_outstanding(const FsScan *scan)
 {
     return scan->outstanding;
+}
+
+guint64
+fs_scan_octets(const FsScan *scan)
+{
+    return scan->octets;
 }

@@ -36,9 +36,11 @@ typedef struct {
 void fs_scan_watch_listed(FsScanWatch *watch, gint64 now);
 
 /* The message @uid was opened. The first one of the mailbox begins a scan when
- * that was just listed; so does the last, if that comes at once. */
+ * that was just listed; so does the last, if that is at once and @by_lister,
+ * the program that has listed it: to open just the newest is more usual. */
 FsScanGuess fs_scan_watch_opened(FsScanWatch *watch, guint32 uid, gint64 now,
-                                 FsScanNextFunc next, gpointer user_data);
+                                 gboolean by_lister, FsScanNextFunc next,
+                                 gpointer user_data);
 
 /* ---- one scan ---- */
 
@@ -46,7 +48,8 @@ FsScanGuess fs_scan_watch_opened(FsScanWatch *watch, guint32 uid, gint64 now,
 typedef struct FsScan FsScan;
 
 /* A scan of which the message at @position was opened last. Each request is for
- * @growth times as many messages as the one before. */
+ * @growth times as many messages as the one before; the first for 16 at least.
+ */
 FsScan *fs_scan_new(guint32 position, guint growth);
 void fs_scan_free(FsScan *scan); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsScan, fs_scan_free)
@@ -76,5 +79,6 @@ void fs_scan_pass_over(FsScan *scan, guint32 position);
 /* One request ends here; the next may be larger once this is being used. */
 void fs_scan_end_window(FsScan *scan);
 
-/* What was asked for and has not been opened. */
+/* What was asked for and has not been opened: messages, and octets. */
 guint fs_scan_outstanding(const FsScan *scan);
+guint64 fs_scan_octets(const FsScan *scan);

@@ -70,6 +70,6 @@ imap_compression_received(ImapCompression *compression,
         imap_line_measure_interrupt(&compression->measure);
     else if (!imap_connection_is_compressed(connection))
         imap_line_measure_received(&compression->measure, length, waited,
-                                   compression->rate);
+                                   g_get_monotonic_time(), compression->rate);
     consider(compression, connection);
 }

@@ -38,18 +38,24 @@ imap_line_measure_interrupt(ImapLineMeasure *measure)
 }
 
 static void
-begin(ImapLineMeasure *measure, gint64 waited)
+begin(ImapLineMeasure *measure, gint64 waited, gint64 now)
 {
-    *measure = (ImapLineMeasure){TRUE, waited, waited, 0};
+    *measure = (ImapLineMeasure){TRUE, waited, waited, now, 0};
+}
+
+static guint64
+per_second(guint64 octets, gint64 time_us)
+{
+    return octets * G_USEC_PER_SEC / MAX(time_us, 1);
 }
 
 void
 imap_line_measure_received(ImapLineMeasure *measure, gsize octets,
-                           gint64 waited, ImapLineRate *rate)
+                           gint64 waited, gint64 now, ImapLineRate *rate)
 {
     /* The time before these octets came is not the line's alone. */
     if (!measure->begun || waited - measure->last > PAUSE_US) {
-        begin(measure, waited);
+        begin(measure, waited, now);
         return;
     }
     measure->last = waited;
@@ -57,9 +63,11 @@ imap_line_measure_received(ImapLineMeasure *measure, gsize octets,
     rate->octets += octets;
     if (measure->octets < MEASURE_OCTETS)
         return;
-    rate->fastest = MAX(rate->fastest, measure->octets * G_USEC_PER_SEC /
-                                           MAX(waited - measure->began, 1));
-    begin(measure, waited);
+    rate->fastest = MAX(rate->fastest,
+                        per_second(measure->octets, waited - measure->began));
+    rate->taken =
+        MAX(rate->taken, per_second(measure->octets, now - measure->clock));
+    begin(measure, waited, now);
 }
 
 gboolean

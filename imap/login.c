@@ -2,8 +2,9 @@
  *
  * Each step is one function that sends a command, and one that takes its reply
  * and calls the next step. Capabilities are asked for again after STARTTLS and
- * after the login, unless the OK brings them: the older ones are worth nothing,
- * and those of the greeting are mangled by some proxies.
+ * after the login, unless the OK brings them: the older ones are worth nothing.
+ * Those of the greeting save a round trip if they say how to go on; they are
+ * mangled by some proxies, and believed for nothing else.
  *
  * A done function whose status is NULL has nothing to do but close: either the
  * connection is closed already, or the command could not be sent.
@@ -484,6 +485,44 @@ ask_capability(ImapLogin *login)
                          login);
 }
 
+/* Whether what the greeting has told is enough for the next step. */
+static gboolean
+is_way_known(const ImapLogin *login)
+{
+    ImapConnection *connection = login->connection;
+    ImapSession *session = imap_connection_session(connection);
+    g_auto(GStrv) mechanisms = NULL;
+    ImapAuth *auth;
+
+    if (imap_connection_settings(connection)->tls == IMAP_TLS_STARTTLS)
+        return imap_connection_has(connection, "STARTTLS");
+    mechanisms = imap_capabilities_mechanisms(session->capabilities);
+    if (mechanisms[0] == NULL)
+        return FALSE;
+    auth = imap_auth_new(imap_connection_settings(connection),
+                         (const char *const *)mechanisms,
+                         imap_connection_has(connection, "LOGINDISABLED"),
+                         imap_connection_is_encrypted(connection), NULL);
+    imap_auth_free(auth);
+    return auth != NULL;
+}
+
+static void
+begin(ImapLogin *login, const ImapStatus *greeting)
+{
+    const char *told = imap_status_code(greeting, "CAPABILITY");
+
+    if (told != NULL) {
+        take_capabilities(login, imap_capabilities_parse(told));
+        if (is_way_known(login)) {
+            next_step(login);
+            return;
+        }
+        take_capabilities(login, NULL);
+    }
+    ask_capability(login);
+}
+
 void
 imap_login_greeting(ImapLogin *login, const ImapStatus *greeting)
 {
@@ -491,7 +530,7 @@ imap_login_greeting(ImapLogin *login, const ImapStatus *greeting)
 
     switch (greeting->condition) {
     case IMAP_CONDITION_OK:
-        ask_capability(login);
+        begin(login, greeting);
         break;
     case IMAP_CONDITION_PREAUTH:
         if (settings->tls == IMAP_TLS_STARTTLS) {

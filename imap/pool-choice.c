@@ -219,8 +219,19 @@ have_another(ImapPoolRound *round)
         open_another(round);
 }
 
-/* @request is for much, and can wait for a connection of its own rather than
- * take the one that is kept ready; otherwise that one is the fastest. */
+/* The one that is kept ready is the fastest. Who is going to keep it for long
+ * has another one opened in its place, or waits for that. */
+static gboolean
+takes_spare(ImapPoolRound *round, const ImapPoolRequest *request,
+            const Found *found)
+{
+    if (found->spare == NULL)
+        return FALSE;
+    if (request->kind == IMAP_LEASE_SINGLE)
+        return TRUE;
+    return round->n_opening > 0 || open_another(round);
+}
+
 static gboolean
 arrange(ImapPoolRound *round, const ImapPoolRequest *request,
         const Found *found)
@@ -229,7 +240,7 @@ arrange(ImapPoolRound *round, const ImapPoolRequest *request,
         switch_to(round, found->idle, request);
         return TRUE;
     }
-    if (found->spare != NULL && request->kind == IMAP_LEASE_SINGLE) {
+    if (takes_spare(round, request, found)) {
         switch_to(round, found->spare, request);
         return TRUE;
     }

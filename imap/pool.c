@@ -610,7 +610,8 @@ imap_pool_prepare(ImapPool *pool)
 void
 imap_pool_line(const ImapPool *pool, ImapPoolLine *line)
 {
-    *line = (ImapPoolLine){.octets_per_second = pool->line_rate->fastest};
+    *line = (ImapPoolLine){.octets_per_second = pool->line_rate->taken,
+                           .line_per_second = pool->line_rate->fastest};
     for (guint i = 0; i < pool->workers->len; i++) {
         const ImapWorker *worker = g_ptr_array_index(pool->workers, i);
         gint64 round_trip = imap_connection_round_trip(worker->connection);

@@ -77,7 +77,8 @@ void imap_pool_prepare(ImapPool *pool);
 /* What is known of the line, and of what can be had over it at once. */
 typedef struct {
     gint64 round_trip_us;      /* 0: not known */
-    guint64 octets_per_second; /* the fastest that was seen; 0: not known */
+    guint64 octets_per_second; /* the fastest that came; 0: not known */
+    guint64 line_per_second;   /* the same, had we done nothing but wait */
     guint n_open;              /* connections that are logged in */
 } ImapPoolLine;
 void imap_pool_line(const ImapPool *pool, ImapPoolLine *line);

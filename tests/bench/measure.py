@@ -20,6 +20,7 @@ MBSYNC = {  # (FSync, COMPRESS)
     'mbsync FSync no, uncompressed': (False, False),
 }
 SAMPLES = 15  # of a single access, beside a scan and without one
+APART = 12  # so far from each other messages are not taken for a scan
 
 
 def mail_of(groups, messages, listed, tiny):
@@ -184,8 +185,10 @@ def single(round_, first):
     """One message, once its folder was listed: read, and read again."""
     ground = round_.ground
     with Account(ground) as account:
-        names = iter(_listed(account.start().path(SIDE)))
+        names = iter(_listed(account.start().path(SIDE))[::APART])
         ground.timed(['cat', next(names)], stdout=subprocess.DEVNULL)
+        # A second connection may be logging in still.
+        _await_silence(ground)
         for name in itertools.islice(names, 5):
             seconds, cost = ground.on_line(lambda: _cat(ground, name))
             round_.add('cat', seconds)
@@ -211,9 +214,8 @@ def busy(round_, first):
     ground = round_.ground
     with Account(ground) as account:
         mount = account.start()
-        # From here and there: no two are neighbours.
-        side = _listed(mount.path(SIDE))[::3]
-        same = list(reversed(_listed(mount.path(MANY))))[1:200:7]
+        side = _listed(mount.path(SIDE))[::APART]
+        same = list(reversed(_listed(mount.path(MANY))))[1:40 * APART:APART]
         _cat(ground, side.pop())
         folders = iter(range(SIDE_FOLDERS))
         for _ in range(SAMPLES):

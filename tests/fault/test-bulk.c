@@ -212,6 +212,34 @@ spare_serves_another_mailbox_and_comes_back(void **state)
     stop(&f);
 }
 
+/* A folder that is listed for the first time while another one is read: its
+ * listing waits for no login. */
+static void
+spare_serves_bulk_at_once_when_there_can_be_another(void **state)
+{
+    Fixture f;
+    Wish bulk, other;
+    static const char *const first[] = {LOGIN, EXAMINE(2, "A"), "QUIET", NULL};
+    static const char *const second[] = {LOGIN, EXAMINE(2, "A"),
+                                         EXAMINE(3, "B"), "QUIET", NULL};
+    static const char *const silent[] = {"QUIET", NULL};
+    const char *const *const scripts[] = {first, second, silent, NULL};
+
+    start(&f, scripts, 3, LONG_TIMEOUT_MS);
+    ask_bulk(&f, &bulk, "A");
+    get(&f, &bulk);
+    while (f.listener.running->len < 2)
+        g_main_context_iteration(NULL, TRUE);
+    run_for(20);
+    ask_bulk(&f, &other, "B");
+    assert_ptr_not_equal(get(&f, &other), get(&f, &bulk));
+    while (f.listener.n_accepted < 3)
+        g_main_context_iteration(NULL, TRUE);
+    release(&other);
+    release(&bulk);
+    stop(&f);
+}
+
 static void
 spare_that_cannot_be_selected_is_left_alone(void **state)
 {
@@ -632,6 +660,7 @@ main(void)
         cmocka_unit_test(second_connection_is_prepared_once),
         cmocka_unit_test(only_connection_is_shared_with_bulk),
         cmocka_unit_test(spare_serves_another_mailbox_and_comes_back),
+        cmocka_unit_test(spare_serves_bulk_at_once_when_there_can_be_another),
         cmocka_unit_test(spare_that_cannot_be_selected_is_left_alone),
         cmocka_unit_test(spare_has_no_news),
         cmocka_unit_test(others_pass_bulk_that_waits),

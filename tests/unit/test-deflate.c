@@ -112,7 +112,8 @@ measure(ImapLineRate *rate, gint64 microseconds)
     ImapLineMeasure line = {0};
 
     for (gint64 i = 1; i <= 20; i++)
-        imap_line_measure_received(&line, 65536, i * microseconds, rate);
+        imap_line_measure_received(&line, 65536, i * microseconds,
+                                   2 * i * microseconds, rate);
 }
 
 static void
@@ -123,6 +124,17 @@ rate_slow_line_is_slow(void **state)
     assert_false(imap_line_rate_is_slow(&rate));
     measure(&rate, 65536 / 10); /* 10 MB/s */
     assert_true(imap_line_rate_is_slow(&rate));
+}
+
+/* Half the time went by while we were busy. */
+static void
+rate_by_the_clock_is_that_of_line_and_client(void **state)
+{
+    ImapLineRate rate = {0};
+
+    measure(&rate, 65536 / 10);
+    assert_in_range(rate.fastest, 9900000, 10100000);
+    assert_in_range(rate.taken, 4900000, 5100000);
 }
 
 static void
@@ -145,8 +157,10 @@ rate_pauses_do_not_count(void **state)
 
     /* Bursts of half a megabyte at 100 MB/s, with a second between. */
     for (int burst = 0; burst < 4; burst++) {
-        for (int i = 0; i < 8; i++)
-            imap_line_measure_received(&line, 65536, now += 655, &rate);
+        for (int i = 0; i < 8; i++) {
+            now += 655;
+            imap_line_measure_received(&line, 65536, now, now, &rate);
+        }
         now += G_USEC_PER_SEC;
     }
     assert_true(rate.octets >= 1024 * 1024);
@@ -160,7 +174,7 @@ rate_little_says_nothing(void **state)
     ImapLineMeasure line = {0};
 
     for (gint64 i = 1; i <= 10; i++)
-        imap_line_measure_received(&line, 65536, i * 6553, &rate);
+        imap_line_measure_received(&line, 65536, i * 6553, i * 6553, &rate);
     assert_false(imap_line_rate_is_slow(&rate));
 }
 
@@ -172,6 +186,7 @@ main(void)
         cmocka_unit_test(deflate_garbage_is_protocol_error),
         cmocka_unit_test(deflate_end_of_stream_closes_after_what_came_before),
         cmocka_unit_test(rate_slow_line_is_slow),
+        cmocka_unit_test(rate_by_the_clock_is_that_of_line_and_client),
         cmocka_unit_test(rate_fast_part_makes_a_line_fast_for_good),
         cmocka_unit_test(rate_pauses_do_not_count),
         cmocka_unit_test(rate_little_says_nothing),

@@ -18,7 +18,9 @@
 static guint64
 budget(gint64 round_trip_us, guint64 octets_per_second, guint n_open)
 {
-    const ImapPoolLine line = {round_trip_us, octets_per_second, n_open};
+    const ImapPoolLine line = {.round_trip_us = round_trip_us,
+                               .octets_per_second = octets_per_second,
+                               .n_open = n_open};
 
     return fs_fetch_budget(&line);
 }
@@ -26,7 +28,9 @@ budget(gint64 round_trip_us, guint64 octets_per_second, guint n_open)
 static guint
 growth(gint64 round_trip_us, guint64 octets_per_second)
 {
-    const ImapPoolLine line = {round_trip_us, octets_per_second, 2};
+    const ImapPoolLine line = {.round_trip_us = round_trip_us,
+                               .line_per_second = octets_per_second,
+                               .n_open = 2};
 
     return fs_fetch_growth(&line);
 }

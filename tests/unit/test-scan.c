@@ -25,7 +25,7 @@ next_ten(guint32 uid, gpointer user_data)
 static FsScanGuess
 opened(FsScanWatch *watch, guint32 uid, gint64 now)
 {
-    return fs_scan_watch_opened(watch, uid, now, next_ten, NULL);
+    return fs_scan_watch_opened(watch, uid, now, TRUE, next_ten, NULL);
 }
 
 static void
@@ -104,6 +104,17 @@ last_at_once_after_a_listing_begins_a_scan_downwards(void **state)
 }
 
 static void
+last_after_a_listing_by_another_begins_no_scan(void **state)
+{
+    FsScanWatch watch = {0};
+
+    fs_scan_watch_listed(&watch, START);
+    assert_int_equal(fs_scan_watch_opened(&watch, 10000, START + SECOND / 2,
+                                          FALSE, next_ten, NULL),
+                     FS_SCAN_NONE);
+}
+
+static void
 last_some_time_after_a_listing_begins_no_scan(void **state)
 {
     FsScanWatch watch = {0};
@@ -167,6 +178,16 @@ windows_grow_fourfold(void **state)
     }
     assert_true(fs_scan_opened(scan, ++at));
     assert_int_equal(request(scan, MANY, 1), 256 - 48);
+}
+
+static void
+windows_on_a_long_line_begin_larger(void **state)
+{
+    g_autoptr(FsScan) scan = fs_scan_new(1, 64);
+
+    assert_int_equal(request(scan, MANY, 1), 64);
+    assert_true(fs_scan_opened(scan, 2));
+    assert_int_equal(request(scan, MANY, 1), 1000);
 }
 
 static void
@@ -300,10 +321,12 @@ main(void)
         cmocka_unit_test(the_same_again_begins_no_scan),
         cmocka_unit_test(first_after_a_listing_begins_a_scan),
         cmocka_unit_test(last_at_once_after_a_listing_begins_a_scan_downwards),
+        cmocka_unit_test(last_after_a_listing_by_another_begins_no_scan),
         cmocka_unit_test(last_some_time_after_a_listing_begins_no_scan),
         cmocka_unit_test(first_long_after_a_listing_begins_no_scan),
         cmocka_unit_test(many_in_no_order_are_told),
         cmocka_unit_test(windows_grow_fourfold),
+        cmocka_unit_test(windows_on_a_long_line_begin_larger),
         cmocka_unit_test(a_reader_never_comes_to_the_end_of_what_was_asked_for),
         cmocka_unit_test(octets_under_way_stay_within_the_budget),
         cmocka_unit_test(out_of_turn_by_a_few_belongs_to_the_scan),

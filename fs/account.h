@@ -11,6 +11,7 @@
 #include "fs/options.h"
 #include "imap/pool.h"
 
+typedef struct FsAnnouncer FsAnnouncer;
 typedef struct FsLine FsLine;
 typedef struct FsLister FsLister;
 typedef struct FsMessageBodies FsMessageBodies;
@@ -30,7 +31,8 @@ typedef struct {
     FsSynchroniser *synchroniser;
     FsLister *lister;
     FsMessageBodies *bodies;
-    FsLine *line; /* borrowed; NULL before and after the mount */
+    FsLine *line;           /* borrowed; NULL before and after the mount */
+    FsAnnouncer *announcer; /* NULL: nothing is announced. Borrowed */
 } FsAccount;
 
 /* @options must outlive the account. Nothing is connected yet. Fails as

@@ -329,7 +329,8 @@ on_change(FsChange change, guint32 mailbox, const CacheMessage *message,
 
 /* A FsMailboxEntryFunc. */
 static void
-on_mailbox_entry(guint32 parent, const char *name, gpointer user_data)
+on_mailbox_entry(guint32 parent, const char *name, guint32 before,
+                 gpointer user_data)
 {
     FsEventFeed *feed = user_data;
     const FsMailboxTree *tree = feed->account->tree;

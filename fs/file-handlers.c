@@ -130,7 +130,7 @@ void
 fs_file_handlers_open(fuse_req_t request, fuse_ino_t inode,
                       struct fuse_file_info *file)
 {
-    if ((file->flags & O_ACCMODE) != O_RDONLY)
+    if ((file->flags & O_ACCMODE) != O_RDONLY || (file->flags & O_TRUNC) != 0)
         fuse_reply_err(request, EROFS);
     else
         fs_operation_start(request, run_open, inode, NULL, 0, 0, file);

@@ -5,6 +5,7 @@
  * at. */
 #include "fs/handlers.h"
 
+#include "fs/change-handlers.h"
 #include "fs/control-files.h"
 #include "fs/file-handlers.h"
 #include "fs/inode.h"
@@ -54,9 +55,9 @@ answer_obstacle(FsOperation *operation, FsAnswer answer,
 
 /* ---- look-ups and attributes ---- */
 
-static void
-fill_entry(const FsHandlers *handlers, const FsEntry *entry,
-           struct fuse_entry_param *param)
+void
+fs_handlers_fill_entry(FsHandlers *handlers, const FsEntry *entry,
+                       struct fuse_entry_param *param)
 {
     memset(param, 0, sizeof *param);
     param->ino = entry->inode;
@@ -81,13 +82,15 @@ run_lookup(FsOperation *operation)
         return;
     }
     fs_kernel_cache_use(handlers->kernel_cache, entry.mailbox);
-    fill_entry(handlers, &entry, &param);
+    fs_handlers_fill_entry(handlers, &entry, &param);
     fs_operation_reply_entry(operation, &param);
 }
 
 static void
 handle_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
+    if (fs_change_handlers_lookup(request, parent, name))
+        return;
     if (fs_control_files_own_name(parent, name))
         fs_control_files_lookup(control_of(request), request, parent, name);
     else
@@ -204,7 +207,7 @@ portion_add(Portion *portion, const FsEntry *entry, const char *name,
     struct fuse_entry_param param;
     gsize needed;
 
-    fill_entry(handlers_of(operation), entry, &param);
+    fs_handlers_fill_entry(handlers_of(operation), entry, &param);
     if (portion->plus) {
         /* Of "." and ".." the kernel keeps no count. */
         if (offset < DOT_ENTRIES)
@@ -541,6 +544,18 @@ fs_handlers_stop(FsHandlers *handlers, int error_number,
     fs_kernel_cache_stop(handlers->kernel_cache, stopped, user_data);
 }
 
+const FsAccount *
+fs_handlers_account(const FsHandlers *handlers)
+{
+    return handlers->account;
+}
+
+FsNameSpace *
+fs_handlers_names(FsHandlers *handlers)
+{
+    return handlers->names;
+}
+
 FsFileHandlers *
 fs_handlers_files(FsHandlers *handlers)
 {
@@ -567,4 +582,19 @@ const struct fuse_lowlevel_ops fs_handlers_ops = {
     .statfs = handle_statfs,
     .getxattr = handle_getxattr,
     .listxattr = handle_listxattr,
+    .create = fs_change_handlers_create,
+    .mkdir = fs_change_handlers_mkdir,
+    .unlink = fs_change_handlers_unlink,
+    .rmdir = fs_change_handlers_rmdir,
+    .mknod = fs_change_handlers_mknod,
+    .symlink = fs_change_handlers_symlink,
+    .rename = fs_change_handlers_rename,
+    .link = fs_change_handlers_link,
+    .setattr = fs_change_handlers_setattr,
+    .setxattr = fs_change_handlers_setxattr,
+    .removexattr = fs_change_handlers_removexattr,
+    .write = fs_change_handlers_write,
+    .fallocate = fs_change_handlers_fallocate,
+    .copy_file_range = fs_change_handlers_copy_file_range,
+    .access = fs_change_handlers_access,
 };

@@ -27,6 +27,12 @@ void fs_handlers_watch(FsHandlers *handlers);
 void fs_handlers_stop(FsHandlers *handlers, int error_number,
                       void (*stopped)(gpointer user_data), gpointer user_data);
 
+/* What they work on. Borrowed. */
+const FsAccount *fs_handlers_account(const FsHandlers *handlers);
+FsNameSpace *fs_handlers_names(FsHandlers *handlers);
+/* @param: what the kernel is told of @entry, and how long it may believe it. */
+void fs_handlers_fill_entry(FsHandlers *handlers, const FsEntry *entry,
+                            struct fuse_entry_param *param);
 /* Those of open files. Borrowed. */
 FsFileHandlers *fs_handlers_files(FsHandlers *handlers);
 

@@ -13,6 +13,7 @@
  * the queue gets through meanwhile. */
 #include "fs/kernel-cache.h"
 
+#include "fs/announcer.h"
 #include "fs/inode.h"
 #include "fs/line.h"
 #include "fs/lister.h"
@@ -207,14 +208,33 @@ forget_entry(FsKernelCache *cache, guint64 inode, const char *name,
 typedef struct {
     FsKernelCache *cache;
     guint64 inode;
+    gboolean announced;
 } GoneMessage;
 
+/* A FsNameFunc. Watchers see the name that is listed, which comes first. */
 static void
 forget_name(guint64 directory, const char *name, gpointer user_data)
 {
-    const GoneMessage *message = user_data;
+    GoneMessage *message = user_data;
 
+    if (!message->announced)
+        fs_announcer_add(message->cache->account->announcer,
+                         FS_ANNOUNCE_GONE_FILE, directory, name,
+                         message->inode);
+    message->announced = TRUE;
     forget_entry(message->cache, directory, name, message->inode);
+}
+
+/* Likewise. */
+static void
+announce_name(guint64 directory, const char *name, gpointer user_data)
+{
+    GoneMessage *message = user_data;
+
+    if (!message->announced)
+        fs_announcer_add(message->cache->account->announcer,
+                         FS_ANNOUNCE_NEW_FILE, directory, name, message->inode);
+    message->announced = TRUE;
 }
 
 /* What is in the directory, whatever that is. */
@@ -236,28 +256,50 @@ on_change(FsChange change, guint32 mailbox, const CacheMessage *message,
 {
     FsKernelCache *cache = user_data;
     guint64 directory = fs_name_space_directory_of(cache->names, mailbox);
-    GoneMessage gone = {cache, 0};
+    GoneMessage changed = {.cache = cache};
 
     if (change == FS_CHANGE_FLAGS)
         return;
     forget_listing(cache, directory);
     if (change == FS_CHANGE_ALL) {
         forget_all(cache, directory);
-    } else if (change == FS_CHANGE_GONE) {
-        gone.inode =
+    } else {
+        changed.inode =
             fs_inode_make(cache->account->number, mailbox, message->uid);
-        fs_name_space_names_of(cache->names, mailbox, message, forget_name,
-                               &gone);
+        fs_name_space_names_of(
+            cache->names, mailbox, message,
+            change == FS_CHANGE_GONE ? forget_name : announce_name, &changed);
     }
+}
+
+/* Where another has taken the place of one, its name has neither come nor
+ * gone. */
+static void
+announce_directory(FsKernelCache *cache, guint32 parent, const char *name,
+                   guint32 before)
+{
+    const FsMailbox *now =
+        fs_mailbox_tree_child(cache->account->tree, parent, name);
+
+    if ((now == NULL) == (before == 0))
+        return;
+    fs_announcer_add(
+        cache->account->announcer,
+        now != NULL ? FS_ANNOUNCE_NEW_DIRECTORY : FS_ANNOUNCE_GONE_DIRECTORY,
+        fs_name_space_directory_of(cache->names, parent), name,
+        fs_name_space_directory_of(cache->names,
+                                   now != NULL ? now->id : before));
 }
 
 /* A FsMailboxEntryFunc. */
 static void
-on_mailbox_entry(guint32 parent, const char *name, gpointer user_data)
+on_mailbox_entry(guint32 parent, const char *name, guint32 before,
+                 gpointer user_data)
 {
     FsKernelCache *cache = user_data;
     guint64 inode = fs_name_space_directory_of(cache->names, parent);
 
+    announce_directory(cache, parent, name, before);
     forget_listing(cache, inode);
     forget_entry(cache, inode, name, 0);
 }
@@ -302,10 +344,12 @@ fs_kernel_cache_use(FsKernelCache *cache, guint32 mailbox)
         return;
     /* Who comes back after a while is not made to wait, but what the kernel
      * has kept since then is put right at once. */
-    if (fs_upkeep_use(cache->upkeep, mailbox) &&
-        mailbox != FS_MAILBOX_TREE_ROOT && is_all_known(cache, mailbox))
-        fs_synchroniser_need_messages(synchroniser, mailbox,
-                                      g_get_monotonic_time());
+    if (fs_upkeep_use(cache->upkeep, mailbox)) {
+        if (mailbox != FS_MAILBOX_TREE_ROOT && is_all_known(cache, mailbox))
+            fs_synchroniser_need_messages(synchroniser, mailbox,
+                                          g_get_monotonic_time());
+        fs_announcer_look(cache->account->announcer);
+    }
     if (mailbox == FS_MAILBOX_TREE_ROOT)
         return;
     fs_upkeep_use(cache->upkeep, FS_MAILBOX_TREE_ROOT);
@@ -346,6 +390,24 @@ fs_kernel_cache_check_now(FsKernelCache *cache)
 {
     if (!cache->stopped)
         fs_upkeep_check_now(cache->upkeep);
+}
+
+/* A FsWatchedFunc. Who watches wants to hear of what comes, and asks for
+ * nothing: so it is kept up, and listed if it never was. */
+static void
+on_watched(guint64 directory, gpointer user_data)
+{
+    FsKernelCache *cache = user_data;
+    guint32 id = directory == FS_INODE_ROOT ? FS_MAILBOX_TREE_ROOT
+                                            : fs_inode_mailbox(directory);
+    const FsMailbox *mailbox = fs_mailbox_tree_get(cache->account->tree, id);
+
+    if (mailbox == NULL)
+        return;
+    fs_kernel_cache_use(cache, id);
+    if (mailbox->selectable && !is_all_known(cache, id))
+        fs_synchroniser_need_messages(cache->account->synchroniser, id,
+                                      FS_KNOWN);
 }
 
 double
@@ -423,6 +485,7 @@ fs_kernel_cache_attach(FsKernelCache *cache, struct fuse_session *fuse)
                                     cache);
     fs_mailbox_tree_add_entry_func(cache->account->tree, on_mailbox_entry,
                                    cache);
+    fs_announcer_set_watched_func(cache->account->announcer, on_watched, cache);
 }
 
 static void
@@ -437,6 +500,7 @@ stop(FsKernelCache *cache)
                                        cache);
     fs_mailbox_tree_remove_entry_func(cache->account->tree, on_mailbox_entry,
                                       cache);
+    fs_announcer_set_watched_func(cache->account->announcer, NULL, NULL);
 }
 
 void

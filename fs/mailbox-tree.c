@@ -428,7 +428,8 @@ tell_gone(const FsMailboxTree *tree, const Tables *before,
 }
 
 static void
-tell_entry(FsMailboxTree *tree, guint32 parent, const char *name)
+tell_entry(FsMailboxTree *tree, guint32 parent, const char *name,
+           guint32 before)
 {
     Directory *directory =
         g_hash_table_lookup(tree->by_id, GUINT_TO_POINTER(parent));
@@ -440,7 +441,7 @@ tell_entry(FsMailboxTree *tree, guint32 parent, const char *name)
         FsMailboxEntryFunc func = (FsMailboxEntryFunc)fs_listeners_get(
             &tree->listeners, i, &user_data);
 
-        func(parent, name, user_data);
+        func(parent, name, before, user_data);
     }
 }
 
@@ -457,7 +458,8 @@ id_of_entry(const Tables *tables, GHashTable *by_id, const Directory *wanted)
     return entry != NULL ? entry->mailbox.id : 0;
 }
 
-/* What is in @some and not, or not the same, in @others. */
+/* What is in @some and not, or not the same, in @others. @only_missing: @some
+ * are the new ones. */
 static void
 tell_different(FsMailboxTree *tree, const Tables *some, const Tables *others,
                GHashTable *others_by_id, gboolean only_missing)
@@ -467,8 +469,8 @@ tell_different(FsMailboxTree *tree, const Tables *some, const Tables *others,
         guint32 id = id_of_entry(others, others_by_id, directory);
 
         if (id == 0 || (!only_missing && id != directory->mailbox.id))
-            tell_entry(tree, directory->mailbox.parent,
-                       directory->mailbox.name);
+            tell_entry(tree, directory->mailbox.parent, directory->mailbox.name,
+                       only_missing ? 0 : directory->mailbox.id);
     }
 }
 
@@ -621,7 +623,7 @@ fs_mailbox_tree_new_id(FsMailboxTree *tree, guint32 id, GError **error)
         ((Directory *)g_ptr_array_index(directory->children, i))
             ->mailbox.parent = renewed;
     g_ptr_array_sort(directory->parent->children, compare_ids);
-    tell_entry(tree, directory->mailbox.parent, directory->mailbox.name);
+    tell_entry(tree, directory->mailbox.parent, directory->mailbox.name, id);
     return renewed;
 }
 

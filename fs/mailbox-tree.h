@@ -42,10 +42,10 @@ typedef struct {
 typedef void (*FsMailboxGoneFunc)(const FsMailbox *mailbox, gpointer user_data);
 
 /* Told that the directory @parent holds, under @name, another directory than
- * before, or one where was none, or none any longer. The tree already is in its
- * new state. */
+ * before, or one where was none, or none any longer. @before: the id of that
+ * which was there; 0: none. The tree already is in its new state. */
 typedef void (*FsMailboxEntryFunc)(guint32 parent, const char *name,
-                                   gpointer user_data);
+                                   guint32 before, gpointer user_data);
 
 /* Where ids come from. Names are "m:" and the wire name of a mailbox, INBOX in
  * capitals, or "d:" and the path of a directory that is none. Ids go from 1 to

@@ -1,7 +1,9 @@
 /* imapfs, the command: the order in which things happen.
  *
  * The fork for the background comes before everything that could have a thread
- * or a secret; all that may fail afterwards still fails on the terminal. */
+ * or a secret; all that may fail afterwards still fails on the terminal. So do
+ * those for the helpers, behind it: they are the daemon's children. */
+#include "fs/announcer.h"
 #include "fs/background.h"
 #include "fs/credentials.h"
 #include "fs/options.h"
@@ -17,9 +19,26 @@ fail(const GError *error)
     return EXIT_FAILURE;
 }
 
+static void
+start_helpers(const FsOptions *options, FsHelpers *helpers)
+{
+    helpers->supervisor = fs_supervisor_start();
+    /* The kernel would not let it do anything. */
+    if (!options->read_only)
+        helpers->announcing = fs_announcer_fork();
+}
+
+static void
+end_helpers(FsHelpers *helpers)
+{
+    fs_supervisor_free(helpers->supervisor);
+    fs_helper_process_free(helpers->announcing);
+}
+
 int
 main(int argc, char **argv)
 {
+    FsHelpers helpers = {NULL, NULL};
     g_autoptr(FsOptions) options = NULL;
     g_autoptr(GError) error = NULL;
 
@@ -37,7 +56,10 @@ main(int argc, char **argv)
         fs_background_protect_secrets();
     if (!options->foreground)
         fs_background_start();
-    if (!fs_credentials_obtain(options, &error))
+    start_helpers(options, &helpers);
+    if (!fs_credentials_obtain(options, &error)) {
+        end_helpers(&helpers);
         return fail(error);
-    return fs_run(options);
+    }
+    return fs_run(options, &helpers);
 }

@@ -321,7 +321,8 @@ const FsMountOption fs_mount_option_table[] = {
      "none: nowhere, and no cache on disk either)",
      set_state_dir, IN_OPTIONS(state_dir)},
 
-    {"ro", NULL, FS_SECTION_FILES, "read only, which is all there is as yet",
+    {"ro", NULL, FS_SECTION_FILES,
+     "read only for the kernel, too; then inotify sees nothing come or go",
      set_flag, IN_OPTIONS(read_only)},
     {"rw", NULL, FS_SECTION_FILES, "the opposite", .set = set_read_write},
     {"uid", "USER", FS_SECTION_FILES, "owner of the files (default: you)",

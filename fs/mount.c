@@ -7,6 +7,8 @@
 #include "fs/mount.h"
 
 #include "fs/errno.h"
+#include "fs/guarded-stat.h"
+#include "fs/mount-identity.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -124,22 +126,42 @@ fs_mount_gathered(void)
     return g_string_free(g_steal_pointer(&gathered), FALSE);
 }
 
+static gboolean is_ours(const char *mountpoint);
+
+/* Nobody serves it any longer. What does not even answer is dead if it is one
+ * of imapfs, which always does. */
 static gboolean
 is_dead(const char *mountpoint)
 {
-    GStatBuf attr;
+    struct stat attr;
+    int error = fs_guarded_stat(mountpoint, &attr);
 
-    return g_stat(mountpoint, &attr) != 0 &&
-           (errno == ENOTCONN || errno == ECONNABORTED);
+    return error == ENOTCONN || error == ECONNABORTED ||
+           (error == ETIMEDOUT && is_ours(mountpoint));
 }
 
-static void
-detach(const char *mountpoint)
+/* The file belongs to whoever mounted; but fusectl need not be mounted. */
+void
+fs_mount_abort(const FsMountIdentity *mount)
+{
+    g_autofree char *path = g_strdup_printf("/sys/fs/fuse/connections/%u/abort",
+                                            (guint)mount->device);
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (file < 0)
+        return;
+    if (write(file, "1", 1) != 1)
+        g_debug("%s: %s", path, g_strerror(errno));
+    close(file);
+}
+
+void
+fs_mount_detach(const char *mountpoint)
 {
     const char *const argv[] = {"fusermount3", "-u",       "-q", "-z",
                                 "--",          mountpoint, NULL};
 
-    if (umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) != 0)
+    if (umount2(mountpoint, MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW) != 0)
         g_spawn_sync(NULL, (char **)argv, NULL,
                      G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL |
                          G_SPAWN_STDERR_TO_DEV_NULL,
@@ -149,8 +171,13 @@ detach(const char *mountpoint)
 void
 fs_mount_remove_dead(const char *mountpoint)
 {
-    for (int i = 0; i < MAX_DEAD_MOUNTS && is_dead(mountpoint); i++)
-        detach(mountpoint);
+    FsMountIdentity mount;
+
+    for (int i = 0; i < MAX_DEAD_MOUNTS && is_dead(mountpoint); i++) {
+        if (fs_mount_identity_find(mountpoint, &mount))
+            fs_mount_abort(&mount);
+        fs_mount_detach(mountpoint);
+    }
 }
 
 /* A second mount would hide the first, and take two calls to unmount. */
@@ -174,16 +201,17 @@ is_ours(const char *mountpoint)
 gboolean
 fs_mount_prepare(const char *mountpoint, GError **error)
 {
-    GStatBuf attr;
+    struct stat attr;
+    int reason;
 
     fs_mount_remove_dead(mountpoint);
-    if (g_stat(mountpoint, &attr) != 0) {
-        int reason = errno;
+    reason = fs_guarded_stat(mountpoint, &attr);
+    if (reason != 0) {
         const char *remedy = "";
 
         if (reason == ENOENT)
             remedy = "; create it with mkdir";
-        else if (reason == ENOTCONN)
+        else if (reason == ENOTCONN || reason == ETIMEDOUT)
             remedy = "; unmount the dead file system there with umount -l";
         g_set_error(error, FS_ERROR, FS_ERROR_MOUNT, "cannot mount at %s: %s%s",
                     mountpoint, g_strerror(reason), remedy);

@@ -7,6 +7,7 @@
 #include "fs/options.h"
 
 #include "fs/errno.h"
+#include "fs/guarded-stat.h"
 #include "fs/mount-options.h"
 #include "fs/option-values.h"
 
@@ -291,23 +292,24 @@ check_fuse(const FsOptions *options, GError **error)
 }
 
 /* Resolved as far as that goes, so that it can be found in mountinfo. ENOTCONN
- * is what a mount whose daemon died answers. */
+ * is what a mount whose daemon died answers, if it does. */
 static gboolean
 take_mountpoint(FsOptions *options, const char *path, GError **error)
 {
     struct stat attributes;
+    int reason = fs_guarded_stat(path, &attributes);
     char *resolved;
     g_autofree char *printable = fs_option_printable(path);
 
-    if (stat(path, &attributes) != 0) {
-        if (errno == ENOENT)
+    if (reason != 0) {
+        if (reason == ENOENT)
             return fail(error,
                         "mountpoint '%s' does not exist; create it with "
                         "mkdir",
                         printable);
-        if (errno != ENOTCONN)
+        if (reason != ENOTCONN && reason != ETIMEDOUT)
             return fail(error, "mountpoint '%s': %s", printable,
-                        g_strerror(errno));
+                        g_strerror(reason));
     } else if (!S_ISDIR(attributes.st_mode)) {
         return fail(error, "mountpoint '%s' is not a directory", printable);
     }

@@ -5,12 +5,14 @@
 #include "fs/run.h"
 
 #include "fs/account.h"
+#include "fs/announcer.h"
 #include "fs/background.h"
 #include "fs/handlers.h"
 #include "fs/line.h"
 #include "fs/lister.h"
 #include "fs/log.h"
 #include "fs/mailbox-layout.h"
+#include "fs/mount-identity.h"
 #include "fs/session.h"
 #include "imap/error.h"
 #include "imap/trace.h"
@@ -34,6 +36,9 @@ typedef struct {
     FsLine *line;     /* NULL before and after serving */
     gboolean waiting; /* for the login, of which this is the error */
     GError *error;
+    FsSupervisor *supervisor;
+    FsAnnouncer *announcer;
+    FsHelperProcess *announcing; /* until the announcer has it */
 } Mount;
 
 static gboolean
@@ -172,8 +177,10 @@ attach(Mount *mount, GError **error)
     /* Without it nobody would look at the mode bits, and umask be void. */
     if (options->allow_other)
         add_option(&args, "default_permissions");
-    /* Last, for mount(8) begins with "rw". */
-    add_option(&args, "ro");
+    /* Last, for mount(8) begins with "rw". Without it, too, nothing can be
+     * written; but the kernel lets watchers be woken (fs/announcer.h). */
+    if (options->read_only)
+        add_option(&args, "ro");
 
     mount->session =
         fs_session_new(&args, &fs_handlers_ops, mount->handlers, error);
@@ -188,6 +195,21 @@ attach(Mount *mount, GError **error)
     return attached;
 }
 
+/* From here on somebody sees to the mount if we are killed. */
+static void
+introduce_helpers(Mount *mount)
+{
+    FsMountIdentity identity;
+
+    if (!fs_mount_identity_find(fs_session_mountpoint(mount->session),
+                                &identity)) {
+        g_message("The mount is not in the list of mounts");
+        return;
+    }
+    fs_supervisor_watch(mount->supervisor, &identity);
+    fs_announcer_start(mount->announcer, &identity);
+}
+
 static void
 serve(Mount *mount)
 {
@@ -197,6 +219,7 @@ serve(Mount *mount)
         fs_log_use_syslog();
         fs_background_detach();
     }
+    introduce_helpers(mount);
     fs_handlers_watch(mount->handlers);
     g_main_loop_run(mount->loop);
     g_clear_pointer(&mount->line, fs_line_free);
@@ -204,6 +227,8 @@ serve(Mount *mount)
     while (!mount->stopped)
         g_main_loop_run(mount->loop);
     fs_session_unmount(mount->session);
+    fs_announcer_stop(mount->announcer);
+    g_clear_pointer(&mount->supervisor, fs_supervisor_free);
     fs_account_announce_end(mount->account);
     imap_pool_log_out(mount->account->pool, on_end, mount);
     g_main_loop_run(mount->loop);
@@ -233,15 +258,22 @@ run(Mount *mount, GError **error)
     mount->account = fs_account_new(mount->options, error);
     if (mount->account == NULL)
         return FALSE;
+    mount->announcer = fs_announcer_new(g_steal_pointer(&mount->announcing),
+                                        mount->account->tree);
+    mount->account->announcer = mount->announcer;
     mount->names = fs_mailbox_layout_new(mount->account);
     mount->handlers = fs_handlers_new(mount->account, mount->names);
     return log_in(mount, error) && attach_and_serve(mount, error);
 }
 
 int
-fs_run(const FsOptions *options)
+fs_run(const FsOptions *options, FsHelpers *helpers)
 {
-    Mount mount = {.options = options};
+    Mount mount = {
+        .options = options,
+        .supervisor = g_steal_pointer(&helpers->supervisor),
+        .announcing = g_steal_pointer(&helpers->announcing),
+    };
     g_autoptr(GError) error = NULL;
 
     fs_log_start(options->debug);
@@ -251,6 +283,9 @@ fs_run(const FsOptions *options)
     fs_session_free(mount.session);
     fs_handlers_free(mount.handlers);
     fs_name_space_free(mount.names);
+    fs_announcer_free(mount.announcer);
+    fs_helper_process_free(mount.announcing);
+    fs_supervisor_free(mount.supervisor);
     fs_account_free(mount.account);
     g_main_loop_unref(mount.loop);
     if (error == NULL)

@@ -1,9 +1,19 @@
 /* The life of one mount: log in, mount, serve, unmount, log out. */
 #pragma once
 
+#include "fs/helper-process.h"
 #include "fs/options.h"
+#include "fs/supervisor.h"
+
+/* The processes that stand beside the daemon, forked before everything else.
+ * Each may be NULL. */
+typedef struct {
+    FsSupervisor *supervisor;
+    FsHelperProcess *announcing; /* of fs_announcer_fork */
+} FsHelpers;
 
 /* Runs until the file system is unmounted, from outside or by SIGTERM, SIGINT
  * or SIGHUP. Prints what goes wrong before it is mounted, one sentence, and
- * leaves no mount behind then. Returns the exit status. */
-int fs_run(const FsOptions *options);
+ * leaves no mount behind then. Takes what @helpers holds. Returns the exit
+ * status. */
+int fs_run(const FsOptions *options, FsHelpers *helpers);

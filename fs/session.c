@@ -382,3 +382,9 @@ fs_session_fuse(FsSession *session)
 {
     return session->fuse;
 }
+
+const char *
+fs_session_mountpoint(const FsSession *session)
+{
+    return session->mountpoint;
+}

@@ -41,5 +41,7 @@ void fs_session_unmount(FsSession *session);
 void fs_session_free(FsSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsSession, fs_session_free)
 
+/* Absolute, without symbolic links; NULL while nothing is mounted. Borrowed. */
+const char *fs_session_mountpoint(const FsSession *session);
 /* For fuse_lowlevel_notify_*. */
 struct fuse_session *fs_session_fuse(FsSession *session);

@@ -86,7 +86,8 @@ class Mount:
         self.process = None
         self.status = None
         os.makedirs(self.home)
-        os.makedirs(self.mountpoint, exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # perhaps a dead mount
+            os.makedirs(self.mountpoint)
         options = dict(options or {})
         if password is not None:
             options.setdefault('password_file', self._password_file(password))

@@ -1,7 +1,9 @@
-/* What the kernel is told, and when it may keep a listing. The notifier, the
- * synchroniser and the lister are stand-ins that take notes. */
+/* What the kernel is told, and when it may keep a listing; and what is to be
+ * announced. The notifier, the announcer, the synchroniser and the lister are
+ * stand-ins that take notes. */
 #include "fs/kernel-cache.h"
 
+#include "fs/announcer.h"
 #include "fs/inode.h"
 #include "fs/line.h"
 #include "fs/lister.h"
@@ -19,6 +21,9 @@
 #define MAILBOX 1 /* the first id that the tree gives */
 
 static GString *told;
+static GString *announced;
+static FsWatchedFunc watched_func;
+static guint n_synchronised;
 static guint n_entries;
 static gboolean known;
 static FsChangeFunc change_func;
@@ -68,6 +73,30 @@ fs_line_is_away(const FsLine *line)
     return FALSE;
 }
 
+void
+fs_announcer_add(FsAnnouncer *announcer, FsAnnouncementKind kind,
+                 guint64 directory, const char *name, guint64 inode)
+{
+    static const char *const kinds[] = {"new", "gone", "new-directory",
+                                        "gone-directory"};
+
+    if (announced->len < 1000)
+        g_string_append_printf(announced, "%s %s/%s\n", kinds[kind],
+                               directory == FS_INODE_ROOT ? "" : "INBOX", name);
+}
+
+void
+fs_announcer_look(FsAnnouncer *announcer)
+{
+}
+
+void
+fs_announcer_set_watched_func(FsAnnouncer *announcer, FsWatchedFunc func,
+                              gpointer user_data)
+{
+    watched_func = func;
+}
+
 FsNeed *
 fs_lister_need(FsLister *lister, gint64 since)
 {
@@ -78,6 +107,7 @@ FsNeed *
 fs_synchroniser_need_messages(FsSynchroniser *synchroniser, guint32 mailbox,
                               gint64 since)
 {
+    n_synchronised++;
     return NULL;
 }
 
@@ -151,6 +181,8 @@ set_up(void **state)
     Scene *scene = g_new0(Scene, 1);
 
     told = g_string_new(NULL);
+    announced = g_string_new(NULL);
+    n_synchronised = 0;
     n_entries = 0;
     known = TRUE;
     scene->options.poll_seconds = 60;
@@ -173,8 +205,10 @@ tear_down(void **state)
 
     fs_kernel_cache_free(scene->cache);
     assert_null(change_func);
+    assert_null(watched_func);
     fs_mailbox_tree_free(scene->account.tree);
     g_string_free(told, TRUE);
+    g_string_free(announced, TRUE);
     g_free(scene);
     return 0;
 }
@@ -337,6 +371,46 @@ only_what_is_kept_up_is_believed_for_long(void **state)
 }
 
 static void
+what_comes_and_goes_is_announced_by_its_listed_name(void **state)
+{
+    Scene *scene = *state;
+
+    change(FS_CHANGE_NEW, 7);
+    change(FS_CHANGE_FLAGS, 7);
+    change(FS_CHANGE_GONE, 7);
+    list(scene, "Other");
+    /* Another in the place of one has neither come nor gone. */
+    assert_int_not_equal(
+        fs_mailbox_tree_new_id(
+            scene->account.tree,
+            fs_mailbox_tree_child(scene->account.tree, 0, "Other")->id, NULL),
+        0);
+    assert_string_equal(announced->str,
+                        "new INBOX/listed\ngone INBOX/listed\n"
+                        "gone-directory /INBOX\nnew-directory /Other\n");
+}
+
+static void
+what_is_watched_is_in_use(void **state)
+{
+    Scene *scene = *state;
+    const FsEntry message = {.mailbox = MAILBOX, .uid = 5};
+
+    assert_true(fs_kernel_cache_validity(scene->cache, &message) <= 60);
+    watched_func(scene->inbox, scene->cache);
+    assert_true(fs_kernel_cache_validity(scene->cache, &message) > 800);
+    /* What was never listed is, for who watches does not ask for it. */
+    known = FALSE;
+    n_synchronised = 0;
+    watched_func(scene->inbox, scene->cache);
+    assert_int_equal(n_synchronised, 1);
+    /* Not there any more; the top directory. */
+    watched_func(fs_inode_make(0, 77, 0), scene->cache);
+    watched_func(FS_INODE_ROOT, scene->cache);
+    assert_int_equal(n_synchronised, 1);
+}
+
+static void
 note_stopped(gpointer user_data)
 {
     *(gboolean *)user_data = TRUE;
@@ -374,6 +448,8 @@ main(void)
         TEST(what_is_not_known_any_more_is_forgotten_as_a_whole),
         TEST(folders_that_come_and_go_are_told),
         TEST(only_what_is_kept_up_is_believed_for_long),
+        TEST(what_comes_and_goes_is_announced_by_its_listed_name),
+        TEST(what_is_watched_is_in_use),
         TEST(stopped_tells_nothing),
     };
 

@@ -320,9 +320,9 @@ update_again_keeps_ids_and_tells_what_is_gone(void **state)
 }
 
 static void
-note_entry(guint32 parent, const char *name, gpointer user_data)
+note_entry(guint32 parent, const char *name, guint32 before, gpointer user_data)
 {
-    g_string_append_printf(user_data, "%u/%s ", parent, name);
+    g_string_append_printf(user_data, "%u/%s:%u ", parent, name, before);
 }
 
 static void
@@ -330,6 +330,7 @@ update_again_tells_entries_that_are_not_the_same(void **state)
 {
     g_autoptr(FsMailboxTree) tree = fs_mailbox_tree_new();
     g_autoptr(GString) told = g_string_new(NULL);
+    g_autofree char *c = NULL, *renewed = NULL;
     guint32 a;
 
     fs_mailbox_tree_add_entry_func(tree, note_entry, told);
@@ -337,12 +338,13 @@ update_again_tells_entries_that_are_not_the_same(void **state)
     assert_string_equal(told->str, ""); /* the first list is no change */
     assert_int_equal(look_up(tree, "a")->changed_at, 0);
     a = id_of(tree, "a");
+    c = g_strdup_printf("0/c:%u ", id_of(tree, "c"));
 
     update_names(tree, "a a/b a/d e");
-    assert_non_null(strstr(told->str, "0/c "));
-    assert_non_null(strstr(told->str, "0/e "));
-    assert_non_null(strstr(told->str, "1/d "));
-    assert_int_equal(told->len, strlen("0/c 0/e 1/d "));
+    assert_non_null(strstr(told->str, c));
+    assert_non_null(strstr(told->str, "0/e:0 "));
+    assert_non_null(strstr(told->str, "1/d:0 "));
+    assert_int_equal(told->len, strlen("0/c:3 0/e:0 1/d:0 "));
     assert_int_equal(a, 1);
     assert_int_not_equal(look_up(tree, "a")->changed_at, 0);
     assert_int_equal(look_up(tree, "e")->changed_at, 0);
@@ -350,11 +352,12 @@ update_again_tells_entries_that_are_not_the_same(void **state)
     /* A mailbox that leaves a directory is another entry of that name. */
     g_string_truncate(told, 0);
     update_names(tree, "a/b a/d e");
-    assert_non_null(strstr(told->str, "0/a "));
+    assert_non_null(strstr(told->str, "0/a:1 "));
     g_string_truncate(told, 0);
+    renewed = g_strdup_printf("0/e:%u ", id_of(tree, "e"));
     assert_int_not_equal(fs_mailbox_tree_new_id(tree, id_of(tree, "e"), NULL),
                          0);
-    assert_string_equal(told->str, "0/e ");
+    assert_string_equal(told->str, renewed);
     assert_int_not_equal(look_up(tree, "a")->id, a);
     assert_int_not_equal(
         fs_mailbox_tree_get(tree, FS_MAILBOX_TREE_ROOT)->changed_at, 0);

@@ -23,6 +23,10 @@
  * much: no login is made for it. */
 #define SPARE_AFTER_US (300 * 1000)
 
+/* Opening takes some five round trips: with these, no longer than what is light
+ * may delay others. */
+#define SHORT_US 5000
+
 /* A spare that served another mailbox comes back after so long. */
 #define BORROWED_US (2 * G_TIME_SPAN_SECOND)
 
@@ -194,6 +198,26 @@ known_of(const ImapPool *pool, const ImapPoolRequest *request)
     return NULL;
 }
 
+/* A connection is opened sooner than what is light has passed for certain. */
+static gboolean
+is_short(const ImapPool *pool)
+{
+    ImapPoolLine line;
+
+    imap_pool_line(pool, &line);
+    return line.round_trip_us > 0 && line.round_trip_us < SHORT_US;
+}
+
+/* What is light is shared, but by who wants one thing only where that is
+ * quicker than a connection of its own. */
+static gboolean
+shares_light(const ImapPoolRound *round, const ImapPoolRequest *request)
+{
+    if (request->kind != IMAP_LEASE_SINGLE)
+        return request->kind == IMAP_LEASE_BULK_LIGHT;
+    return round->is_slow || !is_short(round->pool);
+}
+
 static void
 switch_to(ImapPoolRound *round, ImapWorker *worker,
           const ImapPoolRequest *request)
@@ -270,7 +294,7 @@ imap_pool_choose(ImapPoolRound *round, const ImapPoolRequest *request,
 
     look(round, request, &found);
     *granted = found.serves;
-    if (*granted == NULL && request->kind != IMAP_LEASE_BULK)
+    if (*granted == NULL && shares_light(round, request))
         *granted = found.light;
     if (*granted != NULL) {
         if (request->kind == IMAP_LEASE_BULK_LIGHT)

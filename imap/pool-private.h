@@ -46,7 +46,10 @@ struct ImapPool {
     const ImapLineHandler *line_handler;
     gpointer line_data;
     gint64 spare_at;      /* the same: no spare is made ready before */
-    gint64 last_progress; /* microseconds, monotonic */
+    gint64 ended_at;      /* microseconds, monotonic: the last connection */
+    gboolean may_be_line; /* the refusal noted then may have been none, */
+    ImapAllowance allowance_before;      /* and this is from before it */
+    gint64 last_progress;                /* microseconds, monotonic */
     const ImapListenerHandler *listener; /* NULL: nobody wants to listen */
     gpointer listener_data;
     gint64 listen_at; /* microseconds, monotonic: not before */

@@ -39,6 +39,9 @@
 /* One that has lasted longer was not one too many. */
 #define YOUNG_US (5 * G_TIME_SPAN_SECOND)
 
+/* And those that end within so short a time end together. */
+#define TOGETHER_US (500 * 1000)
+
 /* How many connections may end before they served a request that waits. */
 #define MAX_ATTEMPTS 2
 
@@ -251,6 +254,24 @@ give_up_idle(ImapPool *pool, const GError *error)
     }
 }
 
+/* Connections that end together were cut; then none of them was one too many.
+ */
+static gboolean
+is_line_cut(ImapPool *pool)
+{
+    gint64 now = g_get_monotonic_time();
+    gboolean together =
+        pool->ended_at != 0 && now - pool->ended_at < TOGETHER_US;
+
+    if (together && pool->may_be_line) {
+        pool->allowance_before.silence_until = pool->allowance.silence_until;
+        pool->allowance = pool->allowance_before;
+    }
+    pool->may_be_line = FALSE;
+    pool->ended_at = now;
+    return together;
+}
+
 /* A server may let one connection too many in, and then hang up. */
 static void
 on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
@@ -260,6 +281,7 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
     gboolean young = g_get_monotonic_time() - worker->since < YOUNG_US;
     gboolean leaving = worker->leaving;
     gboolean listens = worker->listens;
+    gboolean cut;
 
     g_debug("a connection ended: %s", error->message);
     imap_pool_tell(pool,
@@ -267,15 +289,19 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
                                                 : IMAP_POOL_CHANGE_LOST,
                    worker->connection, error);
     remove_worker(pool, worker);
+    cut = !leaving && is_line_cut(pool);
     if (listens)
         imap_pool_listener_ended(pool, error);
     if (leaving || pool->logging_out)
         return;
     if (!listens && g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT))
         give_up_idle(pool, error);
-    if (!served && young && pool->workers->len > 0)
+    if (!served && young && !cut && pool->workers->len > 0) {
+        pool->allowance_before = pool->allowance;
+        pool->may_be_line = TRUE;
         shrink(pool, error);
-    else if (!served && pool->workers->len == 0)
+    }
+    if (!served && pool->workers->len == 0)
         fail_waiting(pool, is_out_of_attempts, NULL, error);
     imap_pool_line_lost(pool);
 }

@@ -274,7 +274,8 @@ def renewed(case, way):
     for number in range(8):
         uid, _ = place.append(number=number)
         place.shows('append', lambda u=uid: u in place.uids(), SOON)
-    case.expect(way == NOTIFY or begun(place) > 8, 'it was not renewed')
+    case.expect(way == NOTIFY or wait_until(lambda: begun(place) > 8),
+                'it was not renewed')
 
 
 for one in (NOTIFY, Way('idle', BASIC + ' IDLE', 60)):

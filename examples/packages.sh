@@ -7,7 +7,6 @@ packages_build=(meson ninja-build pkg-config gcc libc6-dev libfuse3-dev
 packages_server=(dovecot-core dovecot-imapd openssl python3)
 packages_mount=(fuse3)
 packages_bench=(isync ripgrep tar)
-<<<<<<< HEAD
 packages_test=(git clang libclang-rt-14-dev llvm clang-format libcmocka-dev
     rsync ripgrep tar findutils grep procps util-linux iproute2 jq
     inotify-tools attr)

@@ -83,8 +83,11 @@ fs_helper_process_free(FsHelperProcess *process)
 {
     if (process == NULL)
         return;
-    close(process->line);
+    /* Before the line is closed: the end of that means our death to the
+     * supervisor, who would look for a mount that is gone, and may find another
+     * one under the same numbers. */
     kill(process->id, SIGKILL);
+    close(process->line);
     while (waitpid(process->id, NULL, 0) < 0 && errno == EINTR)
         ;
     g_free(process);

@@ -461,5 +461,19 @@ def test_mount_that_does_not_answer_is_replaced(case):
     again.unmount()
 
 
+ROUNDS = 40
+
+for number in range(4):
+    @tap.test(name=f'mounts_that_come_and_go_leave_others_alone_{number}')
+    def come_and_go(case):
+        """The kernel gives the numbers of a mount that went to the next one,
+        which belongs to another of these tests."""
+        scene = Scene(case, timeout=5)
+        for _ in range(ROUNDS):
+            scene.start()
+            assert scene.mount.is_alive(), 'it was unmounted'
+            scene.mount.unmount()
+
+
 if __name__ == '__main__':
     tap.main()

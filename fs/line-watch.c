@@ -130,22 +130,41 @@ is_change(FsLineWatch *watch, const struct nlmsghdr *header)
     }
 }
 
+/* Whether one of the messages in @buffer, @length octets, is a change. */
+static gboolean
+has_change(FsLineWatch *watch, const char *buffer, gsize length)
+{
+    gsize at = 0;
+
+    while (at + sizeof(struct nlmsghdr) <= length) {
+        const struct nlmsghdr *header =
+            (const struct nlmsghdr *)(gconstpointer)(buffer + at);
+
+        if (header->nlmsg_len < sizeof *header ||
+            header->nlmsg_len > length - at)
+            return FALSE;
+        if (is_change(watch, header))
+            return TRUE;
+        at += NLMSG_ALIGN((gsize)header->nlmsg_len);
+    }
+    return FALSE;
+}
+
 static gboolean
 on_network(gint fd, GIOCondition condition, gpointer user_data)
 {
     FsLineWatch *watch = user_data;
     char buffer[16 * 1024] __attribute__((aligned(NLMSG_ALIGNTO)));
     ssize_t received = recv(fd, buffer, sizeof buffer, MSG_TRUNC);
-    /* More than could be kept or read: something has changed, whatever. */
-    gboolean changed = received > (ssize_t)sizeof buffer;
-    int left = (int)MIN(received, (ssize_t)sizeof buffer);
+    gboolean changed;
 
+    /* More than could be kept or read: something has changed, whatever. */
     if (received < 0)
         changed = errno == ENOBUFS;
-    for (const struct nlmsghdr *header = (const struct nlmsghdr *)buffer;
-         !changed && left > 0 && NLMSG_OK(header, left);
-         header = NLMSG_NEXT(header, left))
-        changed = is_change(watch, header);
+    else if ((gsize)received > sizeof buffer)
+        changed = TRUE;
+    else
+        changed = has_change(watch, buffer, (gsize)received);
     if (changed && watch->gather_timer == 0)
         watch->gather_timer = g_timeout_add(GATHER_MS, on_gathered, watch);
     return G_SOURCE_CONTINUE;

@@ -16,6 +16,7 @@ typedef struct FsLine FsLine;
 typedef struct FsLister FsLister;
 typedef struct FsMessageBodies FsMessageBodies;
 typedef struct FsSynchroniser FsSynchroniser;
+typedef struct FsWatcher FsWatcher;
 
 typedef struct {
     const FsOptions *options; /* borrowed */
@@ -33,6 +34,7 @@ typedef struct {
     FsMessageBodies *bodies;
     FsLine *line;           /* borrowed; NULL before and after the mount */
     FsAnnouncer *announcer; /* NULL: nothing is announced. Borrowed */
+    FsWatcher *watcher;     /* NULL: nobody watches. Borrowed */
 } FsAccount;
 
 /* @options must outlive the account. Nothing is connected yet. Fails as

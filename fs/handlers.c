@@ -532,12 +532,14 @@ fs_handlers_watch(FsHandlers *handlers)
 {
     handlers->watcher =
         fs_watcher_new(handlers->account, handlers->kernel_cache);
+    handlers->account->watcher = handlers->watcher;
 }
 
 void
 fs_handlers_stop(FsHandlers *handlers, int error_number,
                  void (*stopped)(gpointer user_data), gpointer user_data)
 {
+    handlers->account->watcher = NULL;
     g_clear_pointer(&handlers->watcher, fs_watcher_free);
     fs_control_files_stop(handlers->control);
     fs_operation_fail_all(error_number);

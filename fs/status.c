@@ -6,6 +6,7 @@
 #include "fs/need.h"
 #include "fs/operation.h"
 #include "fs/sync-status.h"
+#include "fs/watcher.h"
 #include "imap/pool-status.h"
 
 #include <math.h>
@@ -130,6 +131,7 @@ add_connection(const ImapConnectionStatus *state, gpointer user_data)
     add_mailbox_of(status, state->mailbox);
     fs_json_add_number(builder, "users", state->n_leases);
     fs_json_add_bool(builder, "bulk", state->n_bulk > 0);
+    fs_json_add_bool(builder, "listens", state->listens);
     fs_json_add_bool(builder, "encrypted",
                      imap_connection_is_encrypted(connection));
     fs_json_add_bool(builder, "compressed",
@@ -140,6 +142,36 @@ add_connection(const ImapConnectionStatus *state, gpointer user_data)
     json_builder_end_object(builder);
 }
 
+static const char *
+line_name(const ImapPool *pool)
+{
+    switch (imap_pool_state(pool)) {
+    case IMAP_POOL_UNTRIED:
+        return "untried";
+    case IMAP_POOL_ONLINE:
+        return "online";
+    case IMAP_POOL_OFFLINE:
+        return "offline";
+    case IMAP_POOL_REFUSED:
+        break;
+    }
+    return "refused";
+}
+
+static const char *
+push_name(FsWatcher *watcher)
+{
+    switch (watcher != NULL ? fs_watcher_mode(watcher) : FS_WATCHER_POLLS) {
+    case FS_WATCHER_ALL:
+        return "all";
+    case FS_WATCHER_ONE:
+        return "one";
+    case FS_WATCHER_POLLS:
+        break;
+    }
+    return "none";
+}
+
 static void
 add_connections(Status *status)
 {
@@ -148,6 +180,9 @@ add_connections(Status *status)
     const GError *error = imap_pool_last_error(pool);
     ImapTraffic traffic;
 
+    fs_json_add_text(builder, "line", line_name(pool), TEXT_MAX);
+    fs_json_add_text(builder, "push", push_name(status->account->watcher),
+                     TEXT_MAX);
     fs_json_add_number(builder, "connections_allowed", imap_pool_limit(pool));
     begin_array(builder, "connections");
     imap_pool_describe(pool, add_connection, status);

@@ -9,8 +9,6 @@
 #include "fs/account.h"
 #include "fs/kernel-cache.h"
 
-typedef struct FsWatcher FsWatcher;
-
 /* @account and @kernel_cache, which says what is in use, must outlive the
  * result. Begins at once to watch. */
 FsWatcher *fs_watcher_new(FsAccount *account, FsKernelCache *kernel_cache);

@@ -35,6 +35,7 @@ imap_pool_describe(const ImapPool *pool, ImapConnectionStatusFunc func,
             .mailbox = worker->mailbox,
             .n_leases = worker->n_leases,
             .n_bulk = worker->n_bulk,
+            .listens = worker->listens,
         };
 
         func(&status, user_data);

@@ -10,6 +10,7 @@ typedef struct {
     const char *mailbox; /* wire name: selected, or being selected; or NULL */
     guint n_leases;      /* who use it now */
     guint n_bulk;        /* of them, those who fetch much */
+    gboolean listens; /* to what the server tells on its own; serves nobody */
 } ImapConnectionStatus;
 
 /* Calls @func for each connection, before it returns; all is borrowed. */

@@ -162,6 +162,12 @@ def test_status_is_true(case):
     case.expect(re.fullmatch(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z',
                              first['since']), first['since'])
     case.expect(first['mailboxes'] == [], first['mailboxes'])
+    case.expect(first['line'] == 'online', first['line'])
+    # Dovecot has NOTIFY.
+    case.expect(wait_until(lambda: status(mount)['push'] == 'all', 10),
+                status(mount)['push'])
+    listening = [c for c in status(mount)['connections'] if c['listens']]
+    case.expect(len(listening) == 1 and listening[0]['users'] == 0, listening)
     case.expect(first['pending']['operations'] == 0, first['pending'])
 
     listed = [n for n in names(mount.path('INBOX')) if n.endswith('.eml')]

@@ -111,6 +111,8 @@ status_of_a_new_account_is_empty_and_whole(void **state)
         assert_int_equal(
             json_array_get_length(json_object_get_array_member(root, empty[i])),
             0);
+    assert_string_equal(json_object_get_string_member(root, "line"), "untried");
+    assert_string_equal(json_object_get_string_member(root, "push"), "none");
     assert_int_equal(json_object_get_int_member(root, "connections_allowed"),
                      scene->options->connections);
     assert_int_equal(json_object_get_int_member(pending, "operations"), 0);

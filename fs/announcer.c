@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <glib-unix.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -470,6 +471,22 @@ fs_announcer_start(FsAnnouncer *announcer, const FsMountIdentity *mount)
                       G_IO_IN | G_IO_HUP, on_line, announcer);
     announcer->look_again =
         g_timeout_add_seconds(LOOK_AGAIN_SECONDS, on_look_again, announcer);
+}
+
+/* The mount is about to go, or has gone: under its number may be another one
+ * soon. The end is not waited for, for it may be waiting for us. */
+void
+fs_announcer_retire(FsAnnouncer *announcer)
+{
+    if (announcer == NULL)
+        return;
+    announcer->watched_func = NULL;
+    announcer->mount.id = 0;
+    g_clear_handle_id(&announcer->source, g_source_remove);
+    g_clear_handle_id(&announcer->look_soon, g_source_remove);
+    g_clear_handle_id(&announcer->look_again, g_source_remove);
+    if (announcer->process != NULL)
+        kill(fs_helper_process_id(announcer->process), SIGKILL);
 }
 
 void

@@ -44,6 +44,8 @@ void fs_announcer_set_watched_func(FsAnnouncer *announcer, FsWatchedFunc func,
 
 /* It is mounted: announcements begin. */
 void fs_announcer_start(FsAnnouncer *announcer, const FsMountIdentity *mount);
+/* It is not going to be mounted much longer: nothing more is announced. */
+void fs_announcer_retire(FsAnnouncer *announcer);
 /* It is mounted no longer: ends the process. */
 void fs_announcer_stop(FsAnnouncer *announcer);
 

@@ -3,6 +3,7 @@
 
 #include "fs/announcer.h"
 #include "fs/handlers.h"
+#include "fs/inode.h"
 #include "fs/refresh.h"
 
 #include <errno.h>
@@ -40,15 +41,18 @@ announcement_of(fuse_req_t request, FsAnnouncementKind kind, fuse_ino_t parent,
 
 /* ---- what our process looks up ---- */
 
-/* It has to be there, to be removed; it was believed for the last time. */
+/* It has to be there, to be removed; it was believed for the last time. Not the
+ * kernel's own inode of it: who has a message open goes on reading that, and a
+ * directory that comes back is not to be one that was removed. */
 static void
 reply_gone(fuse_req_t request, const FsAnnouncement *announcement)
 {
     struct fuse_entry_param param = {0};
     gboolean file = announcement->kind == FS_ANNOUNCE_GONE_FILE;
 
-    param.ino = announcement->inode;
-    param.attr.st_ino = announcement->inode;
+    param.ino = announcement->inode | FS_INODE_STAND_IN;
+    param.attr.st_ino = param.ino;
+    param.attr_timeout = 1;
     param.attr.st_mode = file ? S_IFREG | S_IRUSR : S_IFDIR | S_IRUSR | S_IXUSR;
     param.attr.st_nlink = 1;
     fuse_reply_entry(request, &param);

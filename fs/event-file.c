@@ -111,6 +111,7 @@ run_read(FsOperation *operation)
     } else if (operation->file.flags & O_NONBLOCK) {
         fs_operation_fail(operation, EAGAIN);
     } else {
+        operation->patient = TRUE;
         note_waiting(operation, file);
         fs_operation_wait(operation, file->need);
     }

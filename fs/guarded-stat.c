@@ -35,6 +35,10 @@ look_apart(const char *path, int pipe_end)
 
     if (child != 0)
         _exit(child < 0);
+    /* It may be there for ever: nobody is to wait for what we had open. */
+    if (pipe_end > 0)
+        close_range(0, (unsigned)pipe_end - 1, 0);
+    close_range((unsigned)pipe_end + 1, ~0U, 0);
     look(path, &answer);
     _exit(write(pipe_end, &answer, sizeof answer) != (ssize_t)sizeof answer);
 }

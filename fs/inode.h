@@ -15,6 +15,10 @@
 #define FS_INODE_CONTROL G_GUINT64_CONSTANT(0x100)
 #define FS_INODE_CONTROL_LAST G_GUINT64_CONSTANT(0x1ff)
 
+/* Added to a number: stands for what is gone, and is no longer the kernel's own
+ * inode of it. No account has these bits. */
+#define FS_INODE_STAND_IN (G_GUINT64_CONSTANT(0xfff) << 52)
+
 guint64 fs_inode_make(guint account, guint32 mailbox, guint32 uid);
 guint fs_inode_account(guint64 inode);
 guint32 fs_inode_mailbox(guint64 inode);

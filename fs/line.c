@@ -210,6 +210,9 @@ on_credentials(const GError *error, gboolean same, gpointer user_data)
         imap_pool_retry(pool);
         return;
     }
+    /* Another attempt has succeeded meanwhile. */
+    if (refusal == NULL)
+        return;
     reason = g_error_copy(refusal);
     g_prefix_error(&reason, "%s; ",
                    error != NULL ? error->message

@@ -173,9 +173,13 @@ fs_mount_remove_dead(const char *mountpoint)
 {
     FsMountIdentity mount;
 
-    for (int i = 0; i < MAX_DEAD_MOUNTS && is_dead(mountpoint); i++) {
-        if (fs_mount_identity_find(mountpoint, &mount))
-            fs_mount_abort(&mount);
+    for (int i = 0; i < MAX_DEAD_MOUNTS; i++) {
+        /* Which one, before it is asked: the answer may take long. */
+        if (!fs_mount_identity_find(mountpoint, &mount) ||
+            !is_dead(mountpoint) ||
+            fs_mount_identity_locate(&mount) != FS_MOUNT_ON_TOP)
+            return;
+        fs_mount_abort(&mount);
         fs_mount_detach(mountpoint);
     }
 }

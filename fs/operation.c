@@ -175,7 +175,7 @@ fs_operation_fail_older(gint64 when, int error_number)
         FsOperation *operation = link->data;
 
         next = link->next;
-        if (operation->moved_at < when)
+        if (!operation->patient && operation->moved_at < when)
             fs_operation_fail(operation, error_number);
     }
 }
@@ -194,7 +194,7 @@ wait_for(FsOperation *operation, FsNeed *need, gboolean sees_errors)
     operation->waiter = fs_need_wait(need, need_moved_on, operation);
     g_queue_push_tail_link(&waiting, &operation->link);
     (*bucket_of(operation->inode))++;
-    if (watch_timer == 0 && watch != NULL)
+    if (watch_timer == 0 && watch != NULL && !operation->patient)
         watch_timer = g_timeout_add(WATCH_MS, on_watch, NULL);
 
     /* Most requests are answered in their first run and need none of this.

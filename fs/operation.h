@@ -32,8 +32,9 @@ struct FsOperation {
     /* The handler's own, kept from one run to the next; freed at the end. */
     gpointer memory;
     GDestroyNotify free_memory;
-    gint64 since; /* when it began: microseconds, monotonic */
-    guint runs;   /* how often it was run, this time included */
+    gint64 since;     /* when it began: microseconds, monotonic */
+    guint runs;       /* how often it was run, this time included */
+    gboolean patient; /* set by the handler: it waits for no server */
 
     /* Private. */
     fuse_req_t request;

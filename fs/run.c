@@ -222,6 +222,7 @@ serve(Mount *mount)
     introduce_helpers(mount);
     fs_handlers_watch(mount->handlers);
     g_main_loop_run(mount->loop);
+    fs_announcer_retire(mount->announcer);
     g_clear_pointer(&mount->line, fs_line_free);
     fs_handlers_stop(mount->handlers, ENETDOWN, on_stopped, mount);
     while (!mount->stopped)

@@ -77,8 +77,13 @@ wait_for_death(int line, int signals, pid_t daemon, FsMountIdentity *mount)
                 continue;
             return;
         }
-        if (events[1].revents != 0 && is_of_daemon(signals, daemon))
+        if (events[1].revents != 0 && is_of_daemon(signals, daemon)) {
+            /* Its last word may be still to be read. */
+            if (recv(line, &told, sizeof told, MSG_DONTWAIT) ==
+                (ssize_t)sizeof told)
+                *mount = told;
             return;
+        }
         if (events[0].revents == 0)
             continue;
         length = recv(line, &told, sizeof told, 0);

@@ -492,6 +492,7 @@ is_way_known(const ImapLogin *login)
     ImapConnection *connection = login->connection;
     ImapSession *session = imap_connection_session(connection);
     g_auto(GStrv) mechanisms = NULL;
+    gboolean is_known;
     ImapAuth *auth;
 
     if (imap_connection_settings(connection)->tls == IMAP_TLS_STARTTLS)
@@ -503,8 +504,10 @@ is_way_known(const ImapLogin *login)
                          (const char *const *)mechanisms,
                          imap_connection_has(connection, "LOGINDISABLED"),
                          imap_connection_is_encrypted(connection), NULL);
+    /* That there is nothing but LOGIN is not believed of a greeting. */
+    is_known = auth != NULL && imap_auth_mechanism(auth) != NULL;
     imap_auth_free(auth);
-    return auth != NULL;
+    return is_known;
 }
 
 static void

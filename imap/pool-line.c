@@ -175,7 +175,9 @@ drop_opening(ImapPool *pool)
     for (guint i = pool->workers->len; i > 0; i--) {
         const ImapWorker *worker = g_ptr_array_index(pool->workers, i - 1);
 
-        if (worker->state == IMAP_WORKER_OPENING) {
+        /* What was answered just now is on the right line. */
+        if (worker->state == IMAP_WORKER_OPENING &&
+            imap_connection_silence(worker->connection) >= PROBE_REST_US) {
             if (pool->listening == worker)
                 pool->listening = NULL;
             g_ptr_array_remove_index_fast(pool->workers, i - 1);
@@ -184,6 +186,17 @@ drop_opening(ImapPool *pool)
     }
     if (dropped)
         imap_pool_wake(pool);
+}
+
+/* Not while other credentials are on their way: the last are refused. Nor while
+ * the server wants to be left alone, whatever the network is. */
+static gboolean
+is_worth_retrying(const ImapPool *pool)
+{
+    return !pool->held &&
+           g_get_monotonic_time() >= pool->allowance.silence_until &&
+           (pool->state == IMAP_POOL_OFFLINE ||
+            (pool->state == IMAP_POOL_ONLINE && pool->lost));
 }
 
 void
@@ -202,7 +215,7 @@ imap_pool_probe(ImapPool *pool, guint deadline_ms)
         worker->served = TRUE;
         imap_connection_probe(worker->connection, deadline_ms);
     }
-    if (pool->workers->len == 0 && pool->state == IMAP_POOL_OFFLINE)
+    if (pool->workers->len == 0 && is_worth_retrying(pool))
         imap_pool_retry(pool);
 }
 

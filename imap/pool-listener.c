@@ -25,7 +25,8 @@ guint
 imap_pool_room(const ImapPool *pool)
 {
     guint limit = pool->allowance.limit;
-    gboolean shares = pool->listener != NULL && pool->pushes && limit > 1;
+    gboolean shares = limit > 1 && (pool->listening != NULL ||
+                                    (pool->listener != NULL && pool->pushes));
 
     return shares ? limit - 1 : limit;
 }
@@ -142,6 +143,7 @@ imap_pool_give_up_listener(ImapPool *pool, const GError *reason)
     error = g_error_new(IMAP_ERROR, IMAP_ERROR_LIMIT,
                         "its connection is needed: %s", reason->message);
     pool->listener_failures++;
+    pool->listening->given_up = TRUE;
     imap_connection_close(pool->listening->connection, error);
     return TRUE;
 }

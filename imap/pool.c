@@ -188,7 +188,7 @@ note_listener_failure(ImapPool *pool, const ImapWorker *worker,
 {
     if (imap_pool_is_listener_refused(pool, worker, error))
         shrink(pool, error);
-    else if (pool->workers->len == 0)
+    else if (pool->workers->len == 0 && !worker->given_up)
         imap_pool_line_failed(pool, error);
     imap_pool_listener_ended(pool, error);
 }
@@ -272,6 +272,14 @@ is_line_cut(ImapPool *pool)
     return together;
 }
 
+/* Who waits could have its place. */
+static gboolean
+is_listener_in_the_way(const ImapPool *pool)
+{
+    return pool->waiting.length > 0 && imap_pool_n_serving(pool) == 0 &&
+           pool->listening != NULL && !pool->listening->leaving;
+}
+
 /* A server may let one connection too many in, and then hang up. */
 static void
 on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
@@ -296,12 +304,14 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
         return;
     if (!listens && g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT))
         give_up_idle(pool, error);
-    if (!served && young && !cut && pool->workers->len > 0) {
+    if (young && !cut && !listens && is_listener_in_the_way(pool)) {
+        imap_pool_give_up_listener(pool, error);
+    } else if (!served && young && !cut && imap_pool_n_serving(pool) > 0) {
         pool->allowance_before = pool->allowance;
         pool->may_be_line = TRUE;
         shrink(pool, error);
     }
-    if (!served && pool->workers->len == 0)
+    if (!served && imap_pool_n_serving(pool) == 0)
         fail_waiting(pool, is_out_of_attempts, NULL, error);
     imap_pool_line_lost(pool);
 }
@@ -434,8 +444,11 @@ on_dispatch(gpointer user_data)
                        pool->logged_out_data);
         return G_SOURCE_REMOVE;
     }
-    if (is_silenced(pool))
+    if (is_silenced(pool)) {
+        if (pool->workers->len == 0 && imap_pool_line_is_in_doubt(pool))
+            imap_pool_line_wanted(pool);
         return G_SOURCE_REMOVE;
+    }
     if (pool->held)
         return G_SOURCE_REMOVE;
     if (imap_pool_line_is_put_off(pool)) {

@@ -204,7 +204,8 @@ on_idle_done(gboolean by_server, const GError *error, gpointer user_data)
     if (error == NULL && line->n_pending == 0) {
         /* Somebody may have asked something on this line. */
         if (!by_server ||
-            g_get_monotonic_time() - line->idle_since >= SHORT_IDLE_US) {
+            (line->idle_since != 0 &&
+             g_get_monotonic_time() - line->idle_since >= SHORT_IDLE_US)) {
             next_step(line);
             return;
         }
@@ -224,6 +225,7 @@ static const ImapIdleHandler idle_handler = {
 static void
 idle(Line *line)
 {
+    line->idle_since = 0; /* not begun */
     line->n_pending++;
     imap_idle_start(line->connection, &idle_handler, g_rc_box_acquire(line));
 }

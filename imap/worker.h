@@ -50,6 +50,7 @@ struct ImapWorker {
     gboolean borrowed; /* was a spare, and was switched for who had no other */
     gboolean leaving;  /* is being logged out */
     gboolean listens;  /* is the listener's, and nobody else's */
+    gboolean given_up; /* so that a request can have its place */
     guint changes_seen;
     gint64 probed_at; /* microseconds, monotonic: while it was idle */
 

@@ -329,6 +329,16 @@ def test_status_shows_who_waits(case):
 
 # ---- events
 
+@tap.test
+def test_events_wait_longer_than_any_server(case):
+    """Nothing happens for longer than the time-out, and nobody asks."""
+    scene = scripted(case, poll=60, timeout=1)
+    names(scene.path('INBOX'))
+    reader = Events(case, scene.mount)
+    case.expect(not wait_until(lambda: reader.process.poll() is not None, 4),
+                'the reader has ended')
+
+
 for naming in ('subject', 'uid'):
     @tap.test(name=f'events_tell_what_another_client_does_{naming}',
               arguments=(naming,))

@@ -175,9 +175,7 @@ drop_opening(ImapPool *pool)
     for (guint i = pool->workers->len; i > 0; i--) {
         const ImapWorker *worker = g_ptr_array_index(pool->workers, i - 1);
 
-        /* What was answered just now is on the right line. */
-        if (worker->state == IMAP_WORKER_OPENING &&
-            imap_connection_silence(worker->connection) >= PROBE_REST_US) {
+        if (worker->state == IMAP_WORKER_OPENING) {
             if (pool->listening == worker)
                 pool->listening = NULL;
             g_ptr_array_remove_index_fast(pool->workers, i - 1);

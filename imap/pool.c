@@ -193,6 +193,51 @@ note_listener_failure(ImapPool *pool, const ImapWorker *worker,
     imap_pool_listener_ended(pool, error);
 }
 
+static gboolean
+has_one_just_ended(const ImapPool *pool)
+{
+    return pool->ended_at != 0 &&
+           g_get_monotonic_time() - pool->ended_at < TOGETHER_US;
+}
+
+/* Connections that end together were cut; then none of them was one too many.
+ */
+static gboolean
+is_line_cut(ImapPool *pool)
+{
+    gboolean together = has_one_just_ended(pool);
+
+    if (together && pool->may_be_line) {
+        pool->allowance_before.silence_until = pool->allowance.silence_until;
+        pool->allowance = pool->allowance_before;
+    }
+    pool->may_be_line = FALSE;
+    pool->ended_at = g_get_monotonic_time();
+    return together;
+}
+
+/* The server may let us have no more than there are; unless it turns out that
+ * the line was cut. */
+static void
+shrink_for_now(ImapPool *pool, const GError *error)
+{
+    pool->allowance_before = pool->allowance;
+    pool->may_be_line = TRUE;
+    shrink(pool, error);
+}
+
+/* A connection could not be opened while there are others. If it was cut
+ * together with one that was ready, that says nothing of the limit. */
+static void
+note_one_too_many(ImapPool *pool, const GError *error)
+{
+    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
+        has_one_just_ended(pool))
+        return;
+    if (pool->workers->len > 1 || !imap_pool_give_up_listener(pool, error))
+        shrink_for_now(pool, error);
+}
+
 static void
 on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
 {
@@ -214,8 +259,8 @@ on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
         note_listener_failure(pool, held, error);
     else if (pool->workers->len == 0)
         imap_pool_line_failed(pool, error);
-    else if (pool->workers->len > 1 || !imap_pool_give_up_listener(pool, error))
-        shrink(pool, error);
+    else
+        note_one_too_many(pool, error);
 }
 
 static void
@@ -254,24 +299,6 @@ give_up_idle(ImapPool *pool, const GError *error)
     }
 }
 
-/* Connections that end together were cut; then none of them was one too many.
- */
-static gboolean
-is_line_cut(ImapPool *pool)
-{
-    gint64 now = g_get_monotonic_time();
-    gboolean together =
-        pool->ended_at != 0 && now - pool->ended_at < TOGETHER_US;
-
-    if (together && pool->may_be_line) {
-        pool->allowance_before.silence_until = pool->allowance.silence_until;
-        pool->allowance = pool->allowance_before;
-    }
-    pool->may_be_line = FALSE;
-    pool->ended_at = now;
-    return together;
-}
-
 /* Who waits could have its place. */
 static gboolean
 is_listener_in_the_way(const ImapPool *pool)
@@ -307,9 +334,7 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
     if (young && !cut && !listens && is_listener_in_the_way(pool)) {
         imap_pool_give_up_listener(pool, error);
     } else if (!served && young && !cut && imap_pool_n_serving(pool) > 0) {
-        pool->allowance_before = pool->allowance;
-        pool->may_be_line = TRUE;
-        shrink(pool, error);
+        shrink_for_now(pool, error);
     }
     if (!served && imap_pool_n_serving(pool) == 0)
         fail_waiting(pool, is_out_of_attempts, NULL, error);

@@ -471,6 +471,8 @@ for number in range(4):
         scene = Scene(case, timeout=5)
         for _ in range(ROUNDS):
             scene.start()
+            # Which is served when the daemon and the kernel have agreed.
+            os.stat(scene.mount.mountpoint)
             assert scene.mount.is_alive(), 'it was unmounted'
             scene.mount.unmount()
 

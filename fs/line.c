@@ -58,10 +58,6 @@ struct FsLine {
     ImapBackoff checks; /* of what is in use, since a line that lasted */
     gint64 checked_at;  /* microseconds, monotonic: the last one; 0: none */
     guint check_timer;  /* the next; 0: none */
-    FsLineChangedFunc changed;
-    gpointer changed_data;
-    FsLineSuspectFunc suspected;
-    gpointer suspected_data;
 };
 
 static guint
@@ -192,8 +188,6 @@ on_changed(ImapPoolState state, gpointer user_data)
         note_offline(line, error);
     else if (state == IMAP_POOL_REFUSED)
         note_refused(line, error);
-    if (line->changed != NULL)
-        line->changed(state, error, line->changed_data);
 }
 
 /* ---- credentials ---- */
@@ -274,8 +268,6 @@ on_suspect(const char *reason, gpointer user_data)
 
     g_debug("%s: the connections are probed", reason);
     imap_pool_probe(line->account->pool, MIN(PROBE_MS, line->timeout_ms));
-    if (line->suspected != NULL)
-        line->suspected(line->suspected_data);
 }
 
 /* A few times a second while operations wait. */
@@ -299,22 +291,6 @@ on_waiting(gpointer user_data)
 }
 
 /* ---- making and ending ---- */
-
-void
-fs_line_set_changed_func(FsLine *line, FsLineChangedFunc func,
-                         gpointer user_data)
-{
-    line->changed = func;
-    line->changed_data = user_data;
-}
-
-void
-fs_line_set_suspect_func(FsLine *line, FsLineSuspectFunc func,
-                         gpointer user_data)
-{
-    line->suspected = func;
-    line->suspected_data = user_data;
-}
 
 FsLine *
 fs_line_new(FsAccount *account, FsKernelCache *kernel_cache)

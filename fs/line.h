@@ -20,19 +20,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsLine, fs_line_free)
  * anything newer. @line may be NULL: no. */
 gboolean fs_line_is_away(const FsLine *line);
 
-/* Told when what the two functions of the pool, imap_pool_state and
- * imap_pool_error, say has changed. At most one; NULL removes it. */
-typedef void (*FsLineChangedFunc)(ImapPoolState state, const GError *error,
-                                  gpointer user_data);
-void fs_line_set_changed_func(FsLine *line, FsLineChangedFunc func,
-                              gpointer user_data);
-
-/* Told when every connection has become suspect: those that are not the pool's
- * have to be probed by their owner. Likewise. */
-typedef void (*FsLineSuspectFunc)(gpointer user_data);
-void fs_line_set_suspect_func(FsLine *line, FsLineSuspectFunc func,
-                              gpointer user_data);
-
 /* Somebody has done something about it: tries at once, also after a refused
  * login, with credentials that are obtained anew where that is possible. */
 void fs_line_try_again(FsLine *line);

@@ -7,9 +7,9 @@
 #include "fs/account-directories.h"
 
 #include "cache/error.h"
-#include "fs/errno.h"
-#include "fs/inode.h"
-#include "fs/message-name.h"
+#include "fs/kernel/errno.h"
+#include "fs/kernel/inode.h"
+#include "fs/names/message-name.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 
 #include "cache/directory.h"
 #include "cache/state.h"
-#include "fs/options.h"
+#include "fs/options/options.h"
 
 typedef struct {
     CacheState *state;

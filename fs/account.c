@@ -2,9 +2,9 @@
  * order. */
 #include "fs/account.h"
 
-#include "fs/lister.h"
-#include "fs/message-bodies.h"
-#include "fs/synchroniser.h"
+#include "fs/bodies/message-bodies.h"
+#include "fs/sync/lister.h"
+#include "fs/sync/synchroniser.h"
 
 /* Blocks in memory: in front of those on disk, and without a disk. */
 #define BLOCKS_IN_FRONT (8 * G_GUINT64_CONSTANT(1024) * 1024)

@@ -7,8 +7,8 @@
 #include "cache/blocks.h"
 #include "cache/index.h"
 #include "fs/account-directories.h"
-#include "fs/mailbox-tree.h"
-#include "fs/options.h"
+#include "fs/names/mailbox-tree.h"
+#include "fs/options/options.h"
 #include "imap/pool.h"
 
 typedef struct FsAnnouncer FsAnnouncer;

@@ -3,10 +3,10 @@
  * The fork for the background comes before everything that could have a thread
  * or a secret; all that may fail afterwards still fails on the terminal. So do
  * those for the helpers, behind it: they are the daemon's children. */
-#include "fs/announcer.h"
-#include "fs/background.h"
-#include "fs/credentials.h"
-#include "fs/options.h"
+#include "fs/live/announcer.h"
+#include "fs/mount/background.h"
+#include "fs/options/credentials.h"
+#include "fs/options/options.h"
 #include "fs/run.h"
 
 #include <stdio.h>

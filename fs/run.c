@@ -5,15 +5,15 @@
 #include "fs/run.h"
 
 #include "fs/account.h"
-#include "fs/announcer.h"
-#include "fs/background.h"
-#include "fs/handlers.h"
-#include "fs/line.h"
-#include "fs/lister.h"
+#include "fs/kernel/handlers.h"
+#include "fs/kernel/session.h"
+#include "fs/live/announcer.h"
+#include "fs/live/line.h"
 #include "fs/log.h"
-#include "fs/mailbox-layout.h"
-#include "fs/mount-identity.h"
-#include "fs/session.h"
+#include "fs/mount/background.h"
+#include "fs/mount/mount-identity.h"
+#include "fs/names/mailbox-layout.h"
+#include "fs/sync/lister.h"
 #include "imap/error.h"
 #include "imap/trace.h"
 
@@ -178,7 +178,7 @@ attach(Mount *mount, GError **error)
     if (options->allow_other)
         add_option(&args, "default_permissions");
     /* Last, for mount(8) begins with "rw". Without it, too, nothing can be
-     * written; but the kernel lets watchers be woken (fs/announcer.h). */
+     * written; but the kernel lets watchers be woken (fs/live/announcer.h). */
     if (options->read_only)
         add_option(&args, "ro");
 

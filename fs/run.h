@@ -1,9 +1,9 @@
 /* The life of one mount: log in, mount, serve, unmount, log out. */
 #pragma once
 
-#include "fs/helper-process.h"
-#include "fs/options.h"
-#include "fs/supervisor.h"
+#include "fs/mount/helper-process.h"
+#include "fs/mount/supervisor.h"
+#include "fs/options/options.h"
 
 /* The processes that stand beside the daemon, forked before everything else.
  * Each may be NULL. */

@@ -10,7 +10,7 @@
  *
  * LIST holds a line "SIZE NAME" for each file; TEXT is at least as long as one
  * read, a megabyte. Stays in the foreground until it is unmounted. */
-#include "fs/session.h"
+#include "fs/kernel/session.h"
 
 #include <errno.h>
 #include <glib-unix.h>

@@ -17,10 +17,10 @@
  * and are answered by a line each: meet NAME, fail NAME, progress NAME, counts
  * ("WAITING OPENED RELEASED"), need NAME (its number of waiters). At the end,
  * what ended it: "unmounted" or "signal". */
-#include "fs/errno.h"
+#include "fs/kernel/errno.h"
+#include "fs/kernel/operation.h"
+#include "fs/kernel/session.h"
 #include "fs/need.h"
-#include "fs/operation.h"
-#include "fs/session.h"
 
 #include <errno.h>
 #include <gio/gio.h>

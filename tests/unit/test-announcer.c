@@ -1,8 +1,8 @@
 /* What the process that announces is asked, and what is made of its answers.
  * Here the test is that process. */
-#include "fs/announcer.h"
+#include "fs/live/announcer.h"
 
-#include "fs/inode.h"
+#include "fs/kernel/inode.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@
 
 static int ends[2]; /* the announcer's, and ours */
 
-/* ---- in the place of fs/helper-process.c ---- */
+/* ---- in the place of fs/mount/helper-process.c ---- */
 
 FsHelperProcess *
 fs_helper_process_start(const char *name, FsHelperFunc func)

@@ -1,5 +1,5 @@
 /* Bodies that are held back until they are known to be right. */
-#include "fs/body-writer.h"
+#include "fs/bodies/body-writer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* Another password, while the main loop goes on. */
-#include "fs/credentials-again.h"
+#include "fs/options/credentials-again.h"
 
-#include "fs/errno.h"
+#include "fs/kernel/errno.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -7,10 +7,10 @@
 
 #include <cmocka.h>
 
-#include "fs/background.h"
-#include "fs/credentials.h"
-#include "fs/errno.h"
-#include "fs/terminal-prompt.h"
+#include "fs/kernel/errno.h"
+#include "fs/mount/background.h"
+#include "fs/options/credentials.h"
+#include "fs/options/terminal-prompt.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* The table, row by row, and what must hold beyond it. */
-#include "fs/errno.h"
+#include "fs/kernel/errno.h"
 
 #include "cache/error.h"
 #include "imap/error.h"

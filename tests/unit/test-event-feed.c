@@ -1,9 +1,9 @@
 /* What becomes of changes: events, moves among them, in their order. The
  * synchroniser, the pool and those who fetch headers are stand-ins. */
-#include "fs/event-feed.h"
+#include "fs/control/event-feed.h"
 
-#include "fs/event-headers.h"
-#include "fs/synchroniser.h"
+#include "fs/control/event-headers.h"
+#include "fs/sync/synchroniser.h"
 #include "imap/pool-status.h"
 
 #include <setjmp.h>

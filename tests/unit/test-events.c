@@ -1,5 +1,5 @@
 /* What readers of events get, and what those get who do not read. */
-#include "fs/events.h"
+#include "fs/control/events.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

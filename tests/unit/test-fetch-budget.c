@@ -1,5 +1,5 @@
 /* How far ahead is fetched on which line. */
-#include "fs/fetch-budget.h"
+#include "fs/bodies/fetch-budget.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

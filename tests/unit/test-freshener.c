@@ -1,6 +1,6 @@
 /* However often it is said that something has changed, it is asked for once at
  * a time, and once more for what was said meanwhile. */
-#include "fs/freshener.h"
+#include "fs/sync/freshener.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

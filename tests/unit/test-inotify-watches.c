@@ -1,5 +1,5 @@
 /* Watches, by texts as the kernel writes them, and one of our own. */
-#include "fs/inotify-watches.h"
+#include "fs/live/inotify-watches.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,14 +1,14 @@
 /* What the kernel is told, and when it may keep a listing; and what is to be
  * announced. The notifier, the announcer, the synchroniser and the lister are
  * stand-ins that take notes. */
-#include "fs/kernel-cache.h"
+#include "fs/kernel/kernel-cache.h"
 
-#include "fs/announcer.h"
-#include "fs/inode.h"
-#include "fs/line.h"
-#include "fs/lister.h"
-#include "fs/notifier.h"
-#include "fs/synchroniser.h"
+#include "fs/kernel/inode.h"
+#include "fs/kernel/notifier.h"
+#include "fs/live/announcer.h"
+#include "fs/live/line.h"
+#include "fs/sync/lister.h"
+#include "fs/sync/synchroniser.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

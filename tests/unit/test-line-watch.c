@@ -1,5 +1,5 @@
 /* The kernel tells when the clock jumps, and when the network changes. */
-#include "fs/line-watch.h"
+#include "fs/live/line-watch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* The names of mailboxes as directories. */
-#include "fs/mailbox-name.h"
+#include "fs/names/mailbox-name.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* The mailbox tree: what a list becomes, and what stays from list to list. */
-#include "fs/mailbox-tree.h"
+#include "fs/names/mailbox-tree.h"
 
-#include "fs/errno.h"
-#include "fs/inode.h"
+#include "fs/kernel/errno.h"
+#include "fs/kernel/inode.h"
 #include "imap/response.h"
 
 #include <setjmp.h>

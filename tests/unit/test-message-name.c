@@ -1,8 +1,8 @@
 /* The names of messages: a table of headers as they come, and properties that
  * hold for whatever comes. */
-#include "fs/message-name.h"
+#include "fs/names/message-name.h"
 
-#include "fs/slug.h"
+#include "fs/names/slug.h"
 
 #include <locale.h>
 #include <setjmp.h>

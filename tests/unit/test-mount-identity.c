@@ -1,6 +1,6 @@
 /* Which mount a path leads to, and where a mount is, by texts as the kernel
  * writes them. */
-#include "fs/mount-identity.h"
+#include "fs/mount/mount-identity.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

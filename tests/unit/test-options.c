@@ -7,11 +7,11 @@
 
 #include <cmocka.h>
 
-#include "fs/errno.h"
-#include "fs/mount-option-table.h"
-#include "fs/mount-options.h"
-#include "fs/option-values.h"
-#include "fs/options.h"
+#include "fs/kernel/errno.h"
+#include "fs/options/mount-option-table.h"
+#include "fs/options/mount-options.h"
+#include "fs/options/option-values.h"
+#include "fs/options/options.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>

@@ -1,5 +1,5 @@
 /* Threads and their processes. */
-#include "fs/process.h"
+#include "fs/kernel/process.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

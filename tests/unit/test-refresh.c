@@ -1,5 +1,5 @@
 /* When a copy is good enough, and when it is asked for again. */
-#include "fs/refresh.h"
+#include "fs/sync/refresh.h"
 
 #include "imap/error.h"
 

@@ -1,6 +1,6 @@
 /* Scans: which openings begin one, which belong to it, and how far ahead it
  * asks. */
-#include "fs/scan.h"
+#include "fs/bodies/scan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

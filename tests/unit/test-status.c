@@ -1,10 +1,10 @@
 /* What the status says of an account that has not connected, and what the log
  * leaves in it. */
-#include "fs/status.h"
+#include "fs/control/status.h"
 
 #include "fs/log.h"
 #include "fs/need.h"
-#include "fs/synchroniser.h"
+#include "fs/sync/synchroniser.h"
 
 #include <json-glib/json-glib.h>
 #include <setjmp.h>

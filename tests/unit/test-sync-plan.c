@@ -1,5 +1,5 @@
-#include "fs/frontier.h"
-#include "fs/sync-plan.h"
+#include "fs/sync/frontier.h"
+#include "fs/sync/sync-plan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Which mailboxes are checked, and until when. */
-#include "fs/upkeep.h"
+#include "fs/sync/upkeep.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

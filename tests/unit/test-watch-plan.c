@@ -1,5 +1,5 @@
 /* Which mailbox is watched, and what is news. */
-#include "fs/watch-plan.h"
+#include "fs/live/watch-plan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* The extended attributes: which there are, and their values. */
-#include "fs/xattr.h"
+#include "fs/kernel/xattr.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

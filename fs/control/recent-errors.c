@@ -1,0 +1,100 @@
+/* The last messages of the log.
+ *
+ * The log is written by several threads, this is used by the main loop alone:
+ * what is logged comes through a queue. Who logs without end fills it up, and
+ * then the rest is passed over: the log itself has it. */
+#include "fs/control/recent-errors.h"
+
+#include "fs/log.h"
+
+/* Messages on their way to the loop. */
+#define ON_THE_WAY_MAX 100
+
+struct FsRecentErrors {
+    GQueue kept; /* of FsRecentError, owned */
+    FsRecentErrorFunc func;
+    gpointer user_data;
+};
+
+static FsRecentErrors *gathering; /* the main loop's */
+static gint n_on_the_way;         /* atomic */
+
+static void
+free_error(gpointer data)
+{
+    FsRecentError *error = data;
+
+    g_free(error->text);
+    g_free(error);
+}
+
+static gboolean
+take(gpointer user_data)
+{
+    FsRecentError *error = user_data;
+    FsRecentErrors *errors = gathering;
+
+    g_atomic_int_add(&n_on_the_way, -1);
+    if (errors == NULL) {
+        free_error(error);
+        return G_SOURCE_REMOVE;
+    }
+    g_queue_push_tail(&errors->kept, error);
+    if (errors->kept.length > FS_RECENT_ERRORS_MAX)
+        free_error(g_queue_pop_head(&errors->kept));
+    if (errors->func != NULL)
+        errors->func(error->text, errors->user_data);
+    return G_SOURCE_REMOVE;
+}
+
+/* On any thread. */
+static void
+on_message(const char *text)
+{
+    FsRecentError *error;
+
+    if (g_atomic_int_add(&n_on_the_way, 1) >= ON_THE_WAY_MAX) {
+        g_atomic_int_add(&n_on_the_way, -1);
+        return;
+    }
+    error = g_new0(FsRecentError, 1);
+    error->time = g_get_real_time();
+    error->text = g_strdup(text);
+    g_idle_add_full(G_PRIORITY_DEFAULT, take, error, NULL);
+}
+
+FsRecentErrors *
+fs_recent_errors_new(FsRecentErrorFunc func, gpointer user_data)
+{
+    FsRecentErrors *errors = g_new0(FsRecentErrors, 1);
+
+    errors->func = func;
+    errors->user_data = user_data;
+    g_queue_init(&errors->kept);
+    gathering = errors;
+    fs_log_set_observer(on_message);
+    return errors;
+}
+
+void
+fs_recent_errors_free(FsRecentErrors *errors)
+{
+    if (errors == NULL)
+        return;
+    fs_log_set_observer(NULL);
+    gathering = NULL;
+    g_queue_clear_full(&errors->kept, free_error);
+    g_free(errors);
+}
+
+guint
+fs_recent_errors_count(const FsRecentErrors *errors)
+{
+    return errors->kept.length;
+}
+
+const FsRecentError *
+fs_recent_errors_get(const FsRecentErrors *errors, guint i)
+{
+    return g_queue_peek_nth((GQueue *)&errors->kept, i);
+}

@@ -1,0 +1,249 @@
+/* Changes by our own process; all others are refused. */
+#include "fs/kernel/change-handlers.h"
+
+#include "fs/kernel/handlers.h"
+#include "fs/kernel/inode.h"
+#include "fs/live/announcer.h"
+#include "fs/sync/refresh.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static FsAnnouncer *
+announcer_of(fuse_req_t request)
+{
+    return fs_handlers_account(fuse_req_userdata(request))->announcer;
+}
+
+static gboolean
+is_ours(fuse_req_t request)
+{
+    return fs_announcer_is_ours(announcer_of(request),
+                                fuse_req_ctx(request)->pid);
+}
+
+/* What our process is about to do when it asks for @kind; NULL, and the request
+ * is refused, if it is another one's, or about something else. */
+static const FsAnnouncement *
+announcement_of(fuse_req_t request, FsAnnouncementKind kind, fuse_ino_t parent,
+                const char *name)
+{
+    const FsAnnouncement *found = NULL;
+
+    if (is_ours(request))
+        found = fs_announcer_find(announcer_of(request), parent, name);
+    if (found != NULL && found->kind == kind)
+        return found;
+    fuse_reply_err(request, EROFS);
+    return NULL;
+}
+
+/* ---- what our process looks up ---- */
+
+/* It has to be there, to be removed; it was believed for the last time. Not the
+ * kernel's own inode of it: who has a message open goes on reading that, and a
+ * directory that comes back is not to be one that was removed. */
+static void
+reply_gone(fuse_req_t request, const FsAnnouncement *announcement)
+{
+    struct fuse_entry_param param = {0};
+    gboolean file = announcement->kind == FS_ANNOUNCE_GONE_FILE;
+
+    param.ino = announcement->inode | FS_INODE_STAND_IN;
+    param.attr.st_ino = param.ino;
+    param.attr_timeout = 1;
+    param.attr.st_mode = file ? S_IFREG | S_IRUSR : S_IFDIR | S_IRUSR | S_IXUSR;
+    param.attr.st_nlink = 1;
+    fuse_reply_entry(request, &param);
+}
+
+/* A directory on the way to where something is announced. */
+static void
+reply_directory(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+    struct fuse_entry_param param;
+    FsObstacle obstacle = {0};
+    FsEntry entry;
+    FsAnswer answer = fs_name_space_look_up(fs_handlers_names(handlers), parent,
+                                            name, FS_KNOWN, &entry, &obstacle);
+
+    if (answer != FS_ANSWER_FOUND || entry.uid != 0) {
+        fuse_reply_err(request, ENOENT);
+        return;
+    }
+    fs_handlers_fill_entry(handlers, &entry, &param);
+    fuse_reply_entry(request, &param);
+}
+
+gboolean
+fs_change_handlers_lookup(fuse_req_t request, fuse_ino_t parent,
+                          const char *name)
+{
+    const FsAnnouncement *announcement;
+
+    if (!is_ours(request))
+        return FALSE;
+    announcement = fs_announcer_find(announcer_of(request), parent, name);
+    if (announcement == NULL)
+        reply_directory(request, parent, name);
+    else if (announcement->kind == FS_ANNOUNCE_GONE_FILE ||
+             announcement->kind == FS_ANNOUNCE_GONE_DIRECTORY)
+        reply_gone(request, announcement);
+    else
+        fuse_reply_err(request, ENOENT); /* not there yet: to be made */
+    return TRUE;
+}
+
+/* ---- what it makes and removes ---- */
+
+/* FALSE, and the request is answered, if it is not there any more. */
+static gboolean
+describe_new(fuse_req_t request, const FsAnnouncement *announcement,
+             struct fuse_entry_param *param)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+    FsObstacle obstacle = {0};
+    FsEntry entry;
+
+    if (fs_name_space_describe(fs_handlers_names(handlers), announcement->inode,
+                               &entry, &obstacle) != FS_ANSWER_FOUND) {
+        fuse_reply_err(request, ENOENT);
+        return FALSE;
+    }
+    fs_handlers_fill_entry(handlers, &entry, param);
+    return TRUE;
+}
+
+void
+fs_change_handlers_create(fuse_req_t request, fuse_ino_t parent,
+                          const char *name, mode_t mode,
+                          struct fuse_file_info *file)
+{
+    const FsAnnouncement *announcement =
+        announcement_of(request, FS_ANNOUNCE_NEW_FILE, parent, name);
+    struct fuse_entry_param param;
+
+    if (announcement == NULL || !describe_new(request, announcement, &param))
+        return;
+    /* It is closed at once; there is nothing behind it. */
+    file->fh = 0;
+    file->keep_cache = 1;
+    file->noflush = 1;
+    fuse_reply_create(request, &param, file);
+}
+
+void
+fs_change_handlers_mkdir(fuse_req_t request, fuse_ino_t parent,
+                         const char *name, mode_t mode)
+{
+    const FsAnnouncement *announcement =
+        announcement_of(request, FS_ANNOUNCE_NEW_DIRECTORY, parent, name);
+    struct fuse_entry_param param;
+
+    if (announcement != NULL && describe_new(request, announcement, &param))
+        fuse_reply_entry(request, &param);
+}
+
+void
+fs_change_handlers_unlink(fuse_req_t request, fuse_ino_t parent,
+                          const char *name)
+{
+    if (announcement_of(request, FS_ANNOUNCE_GONE_FILE, parent, name) != NULL)
+        fuse_reply_err(request, 0);
+}
+
+void
+fs_change_handlers_rmdir(fuse_req_t request, fuse_ino_t parent,
+                         const char *name)
+{
+    if (announcement_of(request, FS_ANNOUNCE_GONE_DIRECTORY, parent, name) !=
+        NULL)
+        fuse_reply_err(request, 0);
+}
+
+/* ---- what nobody does ---- */
+
+void
+fs_change_handlers_mknod(fuse_req_t request, fuse_ino_t parent,
+                         const char *name, mode_t mode, dev_t device)
+{
+    fuse_reply_err(request, EROFS);
+}
+
+void
+fs_change_handlers_symlink(fuse_req_t request, const char *target,
+                           fuse_ino_t parent, const char *name)
+{
+    fuse_reply_err(request, EROFS);
+}
+
+void
+fs_change_handlers_rename(fuse_req_t request, fuse_ino_t parent,
+                          const char *name, fuse_ino_t new_parent,
+                          const char *new_name, unsigned flags)
+{
+    fuse_reply_err(request, EROFS);
+}
+
+void
+fs_change_handlers_link(fuse_req_t request, fuse_ino_t inode,
+                        fuse_ino_t new_parent, const char *new_name)
+{
+    fuse_reply_err(request, EROFS);
+}
+
+void
+fs_change_handlers_setattr(fuse_req_t request, fuse_ino_t inode,
+                           struct stat *attributes, int which,
+                           struct fuse_file_info *file)
+{
+    fuse_reply_err(request, EROFS);
+}
+
+void
+fs_change_handlers_setxattr(fuse_req_t request, fuse_ino_t inode,
+                            const char *name, const char *value, size_t size,
+                            int flags)
+{
+    fuse_reply_err(request, EROFS);
+}
+
+void
+fs_change_handlers_removexattr(fuse_req_t request, fuse_ino_t inode,
+                               const char *name)
+{
+    fuse_reply_err(request, EROFS);
+}
+
+void
+fs_change_handlers_write(fuse_req_t request, fuse_ino_t inode, const char *data,
+                         size_t size, off_t offset, struct fuse_file_info *file)
+{
+    fuse_reply_err(request, EROFS);
+}
+
+void
+fs_change_handlers_fallocate(fuse_req_t request, fuse_ino_t inode, int mode,
+                             off_t offset, off_t length,
+                             struct fuse_file_info *file)
+{
+    fuse_reply_err(request, EROFS);
+}
+
+void
+fs_change_handlers_copy_file_range(fuse_req_t request, fuse_ino_t inode,
+                                   off_t offset, struct fuse_file_info *file,
+                                   fuse_ino_t to_inode, off_t to_offset,
+                                   struct fuse_file_info *to_file,
+                                   size_t length, int flags)
+{
+    fuse_reply_err(request, EROFS);
+}
+
+void
+fs_change_handlers_access(fuse_req_t request, fuse_ino_t inode, int mask)
+{
+    fuse_reply_err(request, (mask & W_OK) != 0 ? EROFS : 0);
+}

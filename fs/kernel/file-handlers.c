@@ -1,0 +1,214 @@
+/* The kernel's requests on files.
+ *
+ * The size that the kernel is told by the reply to LOOKUP may be a server's
+ * lie. So OPEN waits until the real size is certain, tells the kernel to ask
+ * for the attributes again, and only then is answered: whoever reads after that
+ * gets the message, not cut and not padded. */
+#include "fs/kernel/file-handlers.h"
+
+#include "fs/bodies/message-bodies.h"
+#include "fs/kernel/handlers.h"
+#include "fs/kernel/inode.h"
+#include "fs/kernel/operation.h"
+
+#include <errno.h>
+
+struct FsFileHandlers {
+    FsAccount *account;
+    FsNameSpace *names;
+    struct fuse_session *fuse; /* for notifications */
+    GHashTable *open_files;    /* of FsReader, owned */
+};
+
+static FsFileHandlers *
+handlers_of(const FsOperation *operation)
+{
+    return fs_handlers_files(operation->user_data);
+}
+
+static void
+free_reader(gpointer reader)
+{
+    fs_reader_free(reader);
+}
+
+/* Whether the kernel's size of the message is the body's. */
+static void
+correct_size(FsFileHandlers *handlers, fuse_ino_t inode, guint64 announced,
+             guint64 size)
+{
+    /* Safe on the loop: attributes alone, of a file nobody reads yet. */
+    if (announced != size)
+        fuse_lowlevel_notify_inval_inode(handlers->fuse, inode, -1, 0);
+}
+
+static void
+reply_open(FsOperation *operation, FsReader *reader)
+{
+    FsFileHandlers *handlers = handlers_of(operation);
+
+    operation->file.fh = (guintptr)reader;
+    operation->file.keep_cache = 1;
+    operation->file.noflush = 1;
+    g_hash_table_add(handlers->open_files, reader);
+    if (!fs_operation_reply_open(operation, &operation->file))
+        g_hash_table_remove(handlers->open_files, reader);
+}
+
+/* What an open remembers while it waits. */
+typedef struct {
+    guint32 mailbox;
+    guint32 uid;
+    guint64 announced; /* the size that the kernel may have */
+} Opening;
+
+static void
+answer_obstacle(FsOperation *operation, FsAnswer answer,
+                const FsObstacle *obstacle)
+{
+    if (answer == FS_ANSWER_WAIT)
+        fs_operation_wait(operation, obstacle->need);
+    else if (answer == FS_ANSWER_NONE)
+        fs_operation_fail(operation, ENOENT);
+    else
+        fs_operation_fail(operation, obstacle->error_number);
+}
+
+/* FALSE, and the operation has been dealt with, when it is no message. */
+static gboolean
+begin_opening(FsOperation *operation)
+{
+    FsFileHandlers *handlers = handlers_of(operation);
+    FsObstacle obstacle = {0};
+    FsAnswer answer;
+    Opening *opening;
+    FsEntry entry;
+
+    answer = fs_name_space_describe(handlers->names, operation->inode, &entry,
+                                    &obstacle);
+    if (answer != FS_ANSWER_FOUND) {
+        answer_obstacle(operation, answer, &obstacle);
+        return FALSE;
+    }
+    if (entry.uid == 0) {
+        fs_operation_fail(operation, EISDIR);
+        return FALSE;
+    }
+    opening = g_new0(Opening, 1);
+    opening->mailbox = entry.mailbox;
+    opening->uid = entry.uid;
+    opening->announced = entry.attributes.st_size;
+    operation->memory = opening;
+    operation->free_memory = g_free;
+    return TRUE;
+}
+
+static void
+run_open(FsOperation *operation)
+{
+    FsFileHandlers *handlers = handlers_of(operation);
+    FsMessageBodies *bodies = handlers->account->bodies;
+    g_autoptr(FsNeed) need = NULL;
+    Opening *opening;
+    guint64 size;
+
+    if (operation->memory == NULL && !begin_opening(operation))
+        return;
+    opening = operation->memory;
+    need = fs_message_bodies_open(bodies, opening->mailbox, opening->uid,
+                                  fs_operation_sender(operation), &size);
+    if (need != NULL) {
+        fs_operation_wait(operation, need);
+        return;
+    }
+    correct_size(handlers, operation->inode, opening->announced, size);
+    reply_open(operation,
+               fs_reader_new(bodies, opening->mailbox, opening->uid, size));
+}
+
+void
+fs_file_handlers_open(fuse_req_t request, fuse_ino_t inode,
+                      struct fuse_file_info *file)
+{
+    if ((file->flags & O_ACCMODE) != O_RDONLY || (file->flags & O_TRUNC) != 0)
+        fuse_reply_err(request, EROFS);
+    else
+        fs_operation_start(request, run_open, inode, NULL, 0, 0, file);
+}
+
+static void
+run_read(FsOperation *operation)
+{
+    FsReader *reader = (FsReader *)(guintptr)operation->file.fh;
+    guint64 size = fs_reader_size(reader);
+    guint64 offset = operation->offset;
+    g_autoptr(FsNeed) need = NULL;
+    g_autofree char *buffer = NULL;
+    gssize length;
+
+    if (offset < size)
+        buffer = g_malloc(MIN(operation->size, size - offset));
+    length = fs_reader_read(reader, offset, buffer, operation->size, &need);
+    if (length < 0)
+        fs_operation_wait(operation, need);
+    else
+        fs_operation_reply_buffer(operation, buffer, length);
+}
+
+void
+fs_file_handlers_read(fuse_req_t request, fuse_ino_t inode, size_t size,
+                      off_t offset, struct fuse_file_info *file)
+{
+    fs_operation_start(request, run_read, inode, NULL, size, offset, file);
+}
+
+void
+fs_file_handlers_release(fuse_req_t request, fuse_ino_t inode,
+                         struct fuse_file_info *file)
+{
+    FsFileHandlers *handlers = fs_handlers_files(fuse_req_userdata(request));
+
+    g_hash_table_remove(handlers->open_files, (gpointer)(guintptr)file->fh);
+    fuse_reply_err(request, 0);
+}
+
+/* Nobody may be waiting for the message any more, and still the kernel has to
+ * forget the size that it was told. */
+static void
+on_resized(guint32 mailbox, guint32 uid, gpointer user_data)
+{
+    FsFileHandlers *handlers = user_data;
+    guint64 inode = fs_inode_make(handlers->account->number, mailbox, uid);
+
+    fuse_lowlevel_notify_inval_inode(handlers->fuse, inode, -1, 0);
+}
+
+FsFileHandlers *
+fs_file_handlers_new(FsAccount *account, FsNameSpace *names)
+{
+    FsFileHandlers *handlers = g_new0(FsFileHandlers, 1);
+
+    handlers->account = account;
+    handlers->names = names;
+    handlers->open_files = g_hash_table_new_full(NULL, NULL, free_reader, NULL);
+    return handlers;
+}
+
+void
+fs_file_handlers_free(FsFileHandlers *handlers)
+{
+    if (handlers == NULL)
+        return;
+    fs_message_bodies_set_resized(handlers->account->bodies, NULL, NULL);
+    /* The kernel does not release what is open when the mount ends. */
+    g_hash_table_unref(handlers->open_files);
+    g_free(handlers);
+}
+
+void
+fs_file_handlers_attach(FsFileHandlers *handlers, struct fuse_session *fuse)
+{
+    handlers->fuse = fuse;
+    fs_message_bodies_set_resized(handlers->account->bodies, on_resized,
+                                  handlers);
+}

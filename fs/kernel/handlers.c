@@ -1,0 +1,602 @@
+/* The requests of the kernel. Each handler reads from top to bottom: it takes
+ * its answer from the name space, or waits for what is missing and is run
+ * again. Those of open files are in fs/kernel/file-handlers.c; what is about
+ * the hidden directory goes to fs/control/control-files.c before anything else
+ * is looked at. */
+#include "fs/kernel/handlers.h"
+
+#include "fs/bodies/message-bodies.h"
+#include "fs/control/control-files.h"
+#include "fs/kernel/change-handlers.h"
+#include "fs/kernel/file-handlers.h"
+#include "fs/kernel/inode.h"
+#include "fs/kernel/operation.h"
+#include "fs/kernel/xattr.h"
+#include "fs/live/watcher.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+struct FsHandlers {
+    FsAccount *account;
+    FsNameSpace *names;
+    FsFileHandlers *files;
+    FsKernelCache *kernel_cache;
+    FsControlFiles *control;
+    FsWatcher *watcher;  /* NULL before the mount is up, and once it ends */
+    GByteArray *portion; /* where parts of listings are put together */
+};
+
+static FsHandlers *
+handlers_of(const FsOperation *operation)
+{
+    return operation->user_data;
+}
+
+static FsControlFiles *
+control_of(fuse_req_t request)
+{
+    return ((FsHandlers *)fuse_req_userdata(request))->control;
+}
+
+/* Waits, or fails, as @answer says; FS_ANSWER_NONE is @none_errno. */
+static void
+answer_obstacle(FsOperation *operation, FsAnswer answer,
+                const FsObstacle *obstacle, int none_errno)
+{
+    if (answer == FS_ANSWER_WAIT)
+        fs_operation_wait(operation, obstacle->need);
+    else if (answer == FS_ANSWER_NONE)
+        fs_operation_fail(operation, none_errno);
+    else
+        fs_operation_fail(operation, obstacle->error_number);
+}
+
+/* ---- look-ups and attributes ---- */
+
+void
+fs_handlers_fill_entry(FsHandlers *handlers, const FsEntry *entry,
+                       struct fuse_entry_param *param)
+{
+    memset(param, 0, sizeof *param);
+    param->ino = entry->inode;
+    param->attr = entry->attributes;
+    param->attr_timeout = param->entry_timeout =
+        fs_kernel_cache_validity(handlers->kernel_cache, entry);
+}
+
+static void
+run_lookup(FsOperation *operation)
+{
+    FsHandlers *handlers = handlers_of(operation);
+    FsObstacle obstacle = {0};
+    struct fuse_entry_param param;
+    FsEntry entry;
+    FsAnswer answer = fs_name_space_look_up(handlers->names, operation->inode,
+                                            operation->name, operation->since,
+                                            &entry, &obstacle);
+
+    if (answer != FS_ANSWER_FOUND) {
+        answer_obstacle(operation, answer, &obstacle, ENOENT);
+        return;
+    }
+    fs_kernel_cache_use(handlers->kernel_cache, entry.mailbox);
+    fs_handlers_fill_entry(handlers, &entry, &param);
+    fs_operation_reply_entry(operation, &param);
+}
+
+static void
+handle_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    if (fs_change_handlers_lookup(request, parent, name))
+        return;
+    if (fs_control_files_own_name(parent, name))
+        fs_control_files_lookup(control_of(request), request, parent, name);
+    else
+        fs_operation_start(request, run_lookup, parent, name, 0, 0, NULL);
+}
+
+static void
+run_getattr(FsOperation *operation)
+{
+    FsHandlers *handlers = handlers_of(operation);
+    FsObstacle obstacle = {0};
+    FsEntry entry;
+    FsAnswer answer = fs_name_space_describe(handlers->names, operation->inode,
+                                             &entry, &obstacle);
+
+    if (answer != FS_ANSWER_FOUND) {
+        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        return;
+    }
+    fs_kernel_cache_use(handlers->kernel_cache, entry.mailbox);
+    fs_operation_reply_attr(
+        operation, &entry.attributes,
+        fs_kernel_cache_validity(handlers->kernel_cache, &entry));
+}
+
+static void
+handle_getattr(fuse_req_t request, fuse_ino_t inode,
+               struct fuse_file_info *file)
+{
+    if (fs_control_files_own(inode))
+        fs_control_files_getattr(control_of(request), request, inode);
+    else
+        fs_operation_start(request, run_getattr, inode, NULL, 0, 0, NULL);
+}
+
+/* ---- directories ---- */
+
+static guint32
+mailbox_of_directory(guint64 inode)
+{
+    return inode == FS_INODE_ROOT ? 0 : fs_inode_mailbox(inode);
+}
+
+static void
+run_opendir(FsOperation *operation)
+{
+    FsHandlers *handlers = handlers_of(operation);
+    struct fuse_file_info file = operation->file;
+    guint64 inode = operation->inode;
+    FsObstacle obstacle = {0};
+    FsAnswer answer;
+
+    if (operation->runs == 1 && inode != FS_INODE_ROOT)
+        fs_message_bodies_expect(handlers->account->bodies,
+                                 mailbox_of_directory(inode));
+    answer = fs_name_space_open_directory(handlers->names, inode,
+                                          operation->since, &obstacle);
+
+    if (answer != FS_ANSWER_FOUND) {
+        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        return;
+    }
+    fs_kernel_cache_use(handlers->kernel_cache,
+                        mailbox_of_directory(operation->inode));
+    fs_kernel_cache_open(handlers->kernel_cache, inode, &file);
+    if (inode != FS_INODE_ROOT)
+        fs_message_bodies_listed(handlers->account->bodies,
+                                 mailbox_of_directory(inode),
+                                 fs_operation_sender(operation));
+    if (!fs_operation_reply_open(operation, &file))
+        fs_kernel_cache_close(handlers->kernel_cache, inode, &file);
+}
+
+static void
+handle_opendir(fuse_req_t request, fuse_ino_t inode,
+               struct fuse_file_info *file)
+{
+    if (fs_control_files_own(inode))
+        fs_control_files_opendir(request, inode, file);
+    else
+        fs_operation_start(request, run_opendir, inode, NULL, 0, 0, file);
+}
+
+static void
+handle_releasedir(fuse_req_t request, fuse_ino_t inode,
+                  struct fuse_file_info *file)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+
+    if (!fs_control_files_own(inode))
+        fs_kernel_cache_close(handlers->kernel_cache, inode, file);
+    fuse_reply_err(request, 0);
+}
+
+/* A directory's entries go to the kernel in portions of its buffer's size. The
+ * offset of an entry is the cookie of the name space plus 3: "." and ".." have
+ * 1 and 2, and 0 is the beginning. */
+#define DOT_ENTRIES 3
+
+typedef struct {
+    FsOperation *operation;
+    gboolean plus;
+    char *buffer;
+    gsize used;
+} Portion;
+
+static gboolean
+portion_add(Portion *portion, const FsEntry *entry, const char *name,
+            off_t offset)
+{
+    FsOperation *operation = portion->operation;
+    gsize room = operation->size - portion->used;
+    char *place = portion->buffer + portion->used;
+    struct fuse_entry_param param;
+    gsize needed;
+
+    fs_handlers_fill_entry(handlers_of(operation), entry, &param);
+    if (portion->plus) {
+        /* Of "." and ".." the kernel keeps no count. */
+        if (offset < DOT_ENTRIES)
+            param.ino = 0;
+        needed = fuse_add_direntry_plus(operation->request, place, room, name,
+                                        &param, offset);
+    } else {
+        needed = fuse_add_direntry(operation->request, place, room, name,
+                                   &param.attr, offset);
+    }
+    if (needed > room)
+        return FALSE;
+    portion->used += needed;
+    return TRUE;
+}
+
+/* FALSE when the portion is full. */
+static gboolean
+add_dots(Portion *portion)
+{
+    static const char *const names[] = {".", ".."};
+    FsEntry entry = {0};
+
+    entry.attributes.st_mode = S_IFDIR;
+    entry.attributes.st_ino = portion->operation->inode;
+    entry.inode = portion->operation->inode;
+    for (off_t offset = portion->operation->offset; offset < 2; offset++)
+        if (!portion_add(portion, &entry, names[offset], offset + 1))
+            return FALSE;
+    return TRUE;
+}
+
+/* One for all: an answer is given before the next is begun. */
+static char *
+portion_buffer(FsHandlers *handlers, gsize size)
+{
+    if (handlers->portion->len < size)
+        g_byte_array_set_size(handlers->portion, size);
+    return (char *)handlers->portion->data;
+}
+
+static void
+run_readdir_as(FsOperation *operation, gboolean plus)
+{
+    FsHandlers *handlers = handlers_of(operation);
+    char *buffer = portion_buffer(handlers, operation->size);
+    Portion portion = {operation, plus, buffer, 0};
+    guint64 cookie =
+        operation->offset > 2 ? operation->offset - DOT_ENTRIES : 0;
+    FsObstacle obstacle = {0};
+    FsAnswer answer = FS_ANSWER_FOUND;
+    gboolean room = add_dots(&portion);
+    FsEntry entry;
+
+    if (operation->offset == 0)
+        fs_kernel_cache_read(handlers->kernel_cache, operation->inode);
+    while (room && answer == FS_ANSWER_FOUND) {
+        answer = fs_name_space_next(handlers->names, operation->inode, cookie,
+                                    &entry, &obstacle);
+        if (answer == FS_ANSWER_FOUND) {
+            room = portion_add(&portion, &entry, entry.name,
+                               entry.cookie + DOT_ENTRIES);
+            cookie = entry.cookie;
+        }
+    }
+    /* What is there goes out first; an empty answer is the end, so it is given
+     * at the end alone. */
+    if (portion.used > 0 || answer == FS_ANSWER_NONE)
+        fs_operation_reply_buffer(operation, buffer, portion.used);
+    else if (answer == FS_ANSWER_FOUND)
+        fs_operation_fail(operation, EINVAL);
+    else
+        answer_obstacle(operation, answer, &obstacle, ESTALE);
+}
+
+static void
+run_readdir(FsOperation *operation)
+{
+    run_readdir_as(operation, FALSE);
+}
+
+static void
+run_readdirplus(FsOperation *operation)
+{
+    run_readdir_as(operation, TRUE);
+}
+
+/* The kernel asks for a page or so; a program cannot make it more. */
+#define MAX_PORTION (1024u * 1024)
+
+static void
+handle_readdir(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
+               struct fuse_file_info *file)
+{
+    if (fs_control_files_own(inode))
+        fs_control_files_readdir(control_of(request), request, size, offset,
+                                 FALSE);
+    else
+        fs_operation_start(request, run_readdir, inode, NULL,
+                           MIN(size, MAX_PORTION), offset, file);
+}
+
+static void
+handle_readdirplus(fuse_req_t request, fuse_ino_t inode, size_t size,
+                   off_t offset, struct fuse_file_info *file)
+{
+    if (fs_control_files_own(inode))
+        fs_control_files_readdir(control_of(request), request, size, offset,
+                                 TRUE);
+    else
+        fs_operation_start(request, run_readdirplus, inode, NULL,
+                           MIN(size, MAX_PORTION), offset, file);
+}
+
+/* ---- extended attributes ---- */
+
+/* FS_ANSWER_FOUND and the message, or the request is answered or waits. */
+static gboolean
+find_message(FsOperation *operation, CacheMessage *message,
+             CacheMailbox *mailbox)
+{
+    FsHandlers *handlers = handlers_of(operation);
+    CacheIndex *index = handlers->account->index;
+    FsObstacle obstacle = {0};
+    FsEntry entry;
+    FsAnswer answer = fs_name_space_describe(handlers->names, operation->inode,
+                                             &entry, &obstacle);
+
+    if (answer != FS_ANSWER_FOUND) {
+        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        return FALSE;
+    }
+    if (entry.uid == 0 || !cache_index_mailbox(index, entry.mailbox, mailbox) ||
+        !cache_index_message(index, entry.mailbox, entry.uid, message)) {
+        fs_operation_fail(operation, ENODATA);
+        return FALSE;
+    }
+    fs_kernel_cache_use(handlers->kernel_cache, entry.mailbox);
+    return TRUE;
+}
+
+/* A program asks for the size first, or offers a buffer of some size. */
+static void
+reply_xattr(FsOperation *operation, const char *data, gsize length)
+{
+    if (operation->size == 0)
+        fs_operation_reply_xattr(operation, length);
+    else if (operation->size < length)
+        fs_operation_fail(operation, ERANGE);
+    else
+        fs_operation_reply_buffer(operation, data, length);
+}
+
+static void
+run_getxattr(FsOperation *operation)
+{
+    g_autoptr(GString) value = NULL;
+    CacheMessage message;
+    CacheMailbox mailbox;
+
+    if (!find_message(operation, &message, &mailbox))
+        return;
+    value = fs_xattr_value(&mailbox, &message, operation->name);
+    if (value == NULL)
+        fs_operation_fail(operation, ENODATA);
+    else
+        reply_xattr(operation, value->str, value->len);
+}
+
+static void
+run_listxattr(FsOperation *operation)
+{
+    g_autoptr(GString) names = NULL;
+    CacheMessage message;
+    CacheMailbox mailbox;
+
+    if (mailbox_of_directory(operation->inode) == 0 ||
+        fs_inode_uid(operation->inode) == 0) {
+        reply_xattr(operation, "", 0);
+        return;
+    }
+    if (!find_message(operation, &message, &mailbox))
+        return;
+    names = fs_xattr_names(&message);
+    reply_xattr(operation, names->str, names->len);
+}
+
+/* ENOSYS is remembered by the kernel: who lists with ls -l asks for two of them
+ * for every file. */
+static void
+handle_getxattr(fuse_req_t request, fuse_ino_t inode, const char *name,
+                size_t size)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+
+    if (!handlers->account->options->xattr)
+        fuse_reply_err(request, ENOSYS);
+    else if (!fs_xattr_is_ours(name) || fs_control_files_own(inode))
+        fuse_reply_err(request, ENODATA);
+    else
+        fs_operation_start(request, run_getxattr, inode, name, size, 0, NULL);
+}
+
+static void
+handle_listxattr(fuse_req_t request, fuse_ino_t inode, size_t size)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+
+    if (!handlers->account->options->xattr)
+        fuse_reply_err(request, ENOSYS);
+    else
+        fs_operation_start(request, run_listxattr, inode, NULL, size, 0, NULL);
+}
+
+/* ---- the file system as a whole ---- */
+
+/* A server's free space is not known: a large number stands for it, for tools
+ * that look before they copy; none of it can be had of a read-only mount. */
+#define BLOCKS_BEYOND ((fsblkcnt_t)1 << 30)
+
+static void
+handle_statfs(fuse_req_t request, fuse_ino_t inode)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+    struct statvfs statfs = {0};
+    guint64 messages;
+    guint64 octets;
+
+    cache_index_totals(handlers->account->index, &messages, &octets);
+    statfs.f_bsize = statfs.f_frsize = 4096;
+    statfs.f_blocks = (octets + 4095) / 4096 + BLOCKS_BEYOND;
+    statfs.f_bfree = statfs.f_bavail = BLOCKS_BEYOND;
+    statfs.f_files = messages + BLOCKS_BEYOND;
+    statfs.f_ffree = statfs.f_favail = BLOCKS_BEYOND;
+    statfs.f_namemax = 255;
+    fuse_reply_statfs(request, &statfs);
+}
+
+/* ---- open files ---- */
+
+static void
+handle_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file)
+{
+    if (fs_control_files_own(inode))
+        fs_control_files_open(control_of(request), request, inode, file);
+    else
+        fs_file_handlers_open(request, inode, file);
+}
+
+static void
+handle_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
+            struct fuse_file_info *file)
+{
+    if (fs_control_files_own(inode))
+        fs_control_files_read(request, inode, size, offset, file);
+    else
+        fs_file_handlers_read(request, inode, size, offset, file);
+}
+
+static void
+handle_release(fuse_req_t request, fuse_ino_t inode,
+               struct fuse_file_info *file)
+{
+    if (fs_control_files_own(inode))
+        fs_control_files_release(control_of(request), request, file);
+    else
+        fs_file_handlers_release(request, inode, file);
+}
+
+/* A message can always be read, as any plain file. */
+static void
+handle_poll(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file,
+            struct fuse_pollhandle *handle)
+{
+    if (fs_control_files_own(inode)) {
+        fs_control_files_poll(request, inode, file, handle);
+        return;
+    }
+    if (handle != NULL)
+        fuse_pollhandle_destroy(handle);
+    fuse_reply_poll(request, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
+}
+
+FsHandlers *
+fs_handlers_new(FsAccount *account, FsNameSpace *names)
+{
+    FsHandlers *handlers = g_new0(FsHandlers, 1);
+
+    handlers->account = account;
+    handlers->names = names;
+    handlers->files = fs_file_handlers_new(account, names);
+    handlers->kernel_cache = fs_kernel_cache_new(account, names);
+    handlers->control =
+        fs_control_files_new(account, names, handlers->kernel_cache);
+    handlers->portion = g_byte_array_new();
+    return handlers;
+}
+
+void
+fs_handlers_free(FsHandlers *handlers)
+{
+    if (handlers == NULL)
+        return;
+    fs_file_handlers_free(handlers->files);
+    fs_watcher_free(handlers->watcher);
+    fs_control_files_free(handlers->control);
+    fs_kernel_cache_free(handlers->kernel_cache);
+    g_byte_array_unref(handlers->portion);
+    g_free(handlers);
+}
+
+void
+fs_handlers_attach(FsHandlers *handlers, struct fuse_session *fuse)
+{
+    fs_file_handlers_attach(handlers->files, fuse);
+    fs_kernel_cache_attach(handlers->kernel_cache, fuse);
+    fs_control_files_attach(handlers->control);
+}
+
+void
+fs_handlers_watch(FsHandlers *handlers)
+{
+    handlers->watcher =
+        fs_watcher_new(handlers->account, handlers->kernel_cache);
+    handlers->account->watcher = handlers->watcher;
+}
+
+void
+fs_handlers_stop(FsHandlers *handlers, int error_number,
+                 void (*stopped)(gpointer user_data), gpointer user_data)
+{
+    handlers->account->watcher = NULL;
+    g_clear_pointer(&handlers->watcher, fs_watcher_free);
+    fs_control_files_stop(handlers->control);
+    fs_operation_fail_all(error_number);
+    fs_kernel_cache_stop(handlers->kernel_cache, stopped, user_data);
+}
+
+const FsAccount *
+fs_handlers_account(const FsHandlers *handlers)
+{
+    return handlers->account;
+}
+
+FsNameSpace *
+fs_handlers_names(FsHandlers *handlers)
+{
+    return handlers->names;
+}
+
+FsFileHandlers *
+fs_handlers_files(FsHandlers *handlers)
+{
+    return handlers->files;
+}
+
+FsKernelCache *
+fs_handlers_kernel_cache(FsHandlers *handlers)
+{
+    return handlers->kernel_cache;
+}
+
+const struct fuse_lowlevel_ops fs_handlers_ops = {
+    .lookup = handle_lookup,
+    .getattr = handle_getattr,
+    .opendir = handle_opendir,
+    .readdir = handle_readdir,
+    .readdirplus = handle_readdirplus,
+    .releasedir = handle_releasedir,
+    .open = handle_open,
+    .read = handle_read,
+    .release = handle_release,
+    .poll = handle_poll,
+    .statfs = handle_statfs,
+    .getxattr = handle_getxattr,
+    .listxattr = handle_listxattr,
+    .create = fs_change_handlers_create,
+    .mkdir = fs_change_handlers_mkdir,
+    .unlink = fs_change_handlers_unlink,
+    .rmdir = fs_change_handlers_rmdir,
+    .mknod = fs_change_handlers_mknod,
+    .symlink = fs_change_handlers_symlink,
+    .rename = fs_change_handlers_rename,
+    .link = fs_change_handlers_link,
+    .setattr = fs_change_handlers_setattr,
+    .setxattr = fs_change_handlers_setxattr,
+    .removexattr = fs_change_handlers_removexattr,
+    .write = fs_change_handlers_write,
+    .fallocate = fs_change_handlers_fallocate,
+    .copy_file_range = fs_change_handlers_copy_file_range,
+    .access = fs_change_handlers_access,
+};

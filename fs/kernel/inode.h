@@ -1,0 +1,26 @@
+/* Inode numbers: 12 bits account, 20 bits mailbox id, 32 bits UID, so that a
+ * message is known to the kernel without an object in our memory, and FORGET
+ * has nothing to free.
+ *
+ * UID 0 is the mailbox itself, the directory. Mailbox id 0 is ours: inode 1,
+ * which the kernel insists on, is the root directory, and those from
+ * FS_INODE_CONTROL on are what is not mail: the files of
+ * fs/control/control-files.h. */
+#pragma once
+
+#include <glib.h>
+
+#define FS_INODE_ROOT G_GUINT64_CONSTANT(1)
+#define FS_INODE_MAX_MAILBOX 0xfffffu
+/* The hidden directory, and the last of what may be in it. */
+#define FS_INODE_CONTROL G_GUINT64_CONSTANT(0x100)
+#define FS_INODE_CONTROL_LAST G_GUINT64_CONSTANT(0x1ff)
+
+/* Added to a number: stands for what is gone, and is no longer the kernel's own
+ * inode of it. No account has these bits. */
+#define FS_INODE_STAND_IN (G_GUINT64_CONSTANT(0xfff) << 52)
+
+guint64 fs_inode_make(guint account, guint32 mailbox, guint32 uid);
+guint fs_inode_account(guint64 inode);
+guint32 fs_inode_mailbox(guint64 inode);
+guint32 fs_inode_uid(guint64 inode);

@@ -1,0 +1,525 @@
+/* What the kernel believes.
+ *
+ * Listings: the kernel keeps one copy of a directory's listing, made while
+ * programs read it, and drops it at an opendir whose answer does not say that
+ * it may be kept. Every change of a directory gives it a new state number. The
+ * copy is good if the reading that made it began in the present state, and if
+ * no older reading was under way then which could have had a part in it.
+ *
+ * Changes come in thousands, and few of them are known to the kernel. They are
+ * gathered for a moment: of a directory, entries that are gone, and once that
+ * its listing and times are others. What would wait for a program that itself
+ * waits for the server is put off for a little longer, for nothing behind it in
+ * the queue gets through meanwhile. */
+#include "fs/kernel/kernel-cache.h"
+
+#include "fs/kernel/inode.h"
+#include "fs/kernel/notifier.h"
+#include "fs/kernel/operation.h"
+#include "fs/live/announcer.h"
+#include "fs/live/line.h"
+#include "fs/sync/lister.h"
+#include "fs/sync/synchroniser.h"
+#include "fs/sync/upkeep.h"
+
+#include <string.h>
+
+/* A mailbox is in use for so long after its last use. */
+#define KEEP_MS (15u * 60 * 1000)
+/* What is kept up may be believed so long, in seconds: no longer than that, or
+ * the kernel would answer by what nobody checks any more. */
+#define VALIDITY (KEEP_MS / 1000.0)
+/* Changes are gathered so long, and put off so long at the most. */
+#define GATHER_MS 20
+#define PUT_OFF_US (250 * 1000)
+/* More entries than these are forgotten with their directory's own. */
+#define MAX_ENTRIES 20000
+
+/* An entry that the kernel must forget. */
+typedef struct {
+    guint64 inode; /* 0: another has taken its place, perhaps */
+    char name[];
+} Entry;
+
+typedef struct {
+    guint64 inode; /* the key */
+
+    guint64 state;     /* changes with the directory; never 0 */
+    guint64 copied;    /* the state that the kernel's copy is of; 0: none */
+    guint n_open;      /* opened in this state */
+    guint n_open_then; /* opened in earlier ones */
+
+    GPtrArray *entries;     /* of Entry; NULL for none */
+    gboolean all_entries;   /* too many to name */
+    gboolean listing;       /* it has changed */
+    gint64 gathering_since; /* microseconds; 0: nothing to tell */
+} Directory;
+
+struct FsKernelCache {
+    FsAccount *account;
+    FsNameSpace *names;
+    FsNotifier *notifier; /* NULL until attached */
+    FsUpkeep *upkeep;
+    FsKernelCacheUseFunc use_func;
+    gpointer use_data;
+    GHashTable *directories; /* &Directory.inode -> Directory, owned */
+    GPtrArray *changed; /* of Directory, borrowed: with something to tell */
+    guint64 last_state;
+    guint timer; /* 0 while there is nothing to tell */
+    gboolean stopped;
+};
+
+static void
+directory_free(gpointer data)
+{
+    Directory *directory = data;
+
+    g_clear_pointer(&directory->entries, g_ptr_array_unref);
+    g_free(directory);
+}
+
+static Directory *
+directory_of(FsKernelCache *cache, guint64 inode)
+{
+    Directory *directory = g_hash_table_lookup(cache->directories, &inode);
+
+    if (directory == NULL) {
+        directory = g_new0(Directory, 1);
+        directory->inode = inode;
+        directory->state = ++cache->last_state;
+        g_hash_table_insert(cache->directories, &directory->inode, directory);
+    }
+    return directory;
+}
+
+/* ---- telling the kernel ---- */
+
+/* The directory's own entry in its parent, and with it all below. */
+static void
+forget_directory(FsKernelCache *cache, const Directory *directory)
+{
+    const FsMailbox *mailbox = fs_mailbox_tree_get(
+        cache->account->tree, fs_inode_mailbox(directory->inode));
+
+    if (mailbox != NULL && mailbox->id != FS_MAILBOX_TREE_ROOT)
+        fs_notifier_forget_entry(
+            cache->notifier,
+            fs_name_space_directory_of(cache->names, mailbox->parent),
+            mailbox->name, 0);
+}
+
+static void
+tell(FsKernelCache *cache, Directory *directory)
+{
+    if (directory->all_entries)
+        forget_directory(cache, directory);
+    for (guint i = 0; directory->entries && i < directory->entries->len; i++) {
+        const Entry *entry = g_ptr_array_index(directory->entries, i);
+
+        fs_notifier_forget_entry(cache->notifier, directory->inode, entry->name,
+                                 entry->inode);
+    }
+    if (directory->listing)
+        fs_notifier_forget_listing(cache->notifier, directory->inode);
+    g_clear_pointer(&directory->entries, g_ptr_array_unref);
+    directory->all_entries = directory->listing = FALSE;
+    directory->gathering_since = 0;
+}
+
+static gboolean
+on_timer(gpointer user_data)
+{
+    FsKernelCache *cache = user_data;
+    gint64 now = g_get_monotonic_time();
+
+    for (guint i = 0; i < cache->changed->len;) {
+        Directory *directory = g_ptr_array_index(cache->changed, i);
+
+        if (fs_operation_waits_at(directory->inode) &&
+            now - directory->gathering_since < PUT_OFF_US) {
+            i++;
+            continue;
+        }
+        tell(cache, directory);
+        g_ptr_array_remove_index_fast(cache->changed, i);
+    }
+    if (cache->changed->len > 0)
+        return G_SOURCE_CONTINUE;
+    cache->timer = 0;
+    return G_SOURCE_REMOVE;
+}
+
+/* NULL when nobody is to be told. */
+static Directory *
+gather(FsKernelCache *cache, guint64 inode)
+{
+    Directory *directory;
+
+    if (cache->notifier == NULL || cache->stopped)
+        return NULL;
+    directory = directory_of(cache, inode);
+    if (directory->gathering_since == 0) {
+        directory->gathering_since = g_get_monotonic_time();
+        g_ptr_array_add(cache->changed, directory);
+    }
+    if (cache->timer == 0)
+        cache->timer = g_timeout_add(GATHER_MS, on_timer, cache);
+    return directory;
+}
+
+static void
+forget_listing(FsKernelCache *cache, guint64 inode)
+{
+    Directory *directory = gather(cache, inode);
+
+    if (directory == NULL)
+        return;
+    directory->listing = TRUE;
+    directory->state = ++cache->last_state;
+    directory->n_open_then += directory->n_open;
+    directory->n_open = 0;
+}
+
+static void
+forget_entry(FsKernelCache *cache, guint64 inode, const char *name,
+             guint64 gone)
+{
+    Directory *directory = gather(cache, inode);
+    gsize length = strlen(name) + 1;
+    Entry *entry;
+
+    if (directory == NULL || directory->all_entries)
+        return;
+    if (directory->entries == NULL)
+        directory->entries = g_ptr_array_new_with_free_func(g_free);
+    if (directory->entries->len >= MAX_ENTRIES) {
+        g_clear_pointer(&directory->entries, g_ptr_array_unref);
+        directory->all_entries = TRUE;
+        return;
+    }
+    entry = g_malloc(sizeof *entry + length);
+    entry->inode = gone;
+    memcpy(entry->name, name, length);
+    g_ptr_array_add(directory->entries, entry);
+}
+
+/* ---- what changes ---- */
+
+typedef struct {
+    FsKernelCache *cache;
+    guint64 inode;
+    gboolean announced;
+} GoneMessage;
+
+/* A FsNameFunc. Watchers see the name that is listed, which comes first. */
+static void
+forget_name(guint64 directory, const char *name, gpointer user_data)
+{
+    GoneMessage *message = user_data;
+
+    if (!message->announced)
+        fs_announcer_add(message->cache->account->announcer,
+                         FS_ANNOUNCE_GONE_FILE, directory, name,
+                         message->inode);
+    message->announced = TRUE;
+    forget_entry(message->cache, directory, name, message->inode);
+}
+
+/* Likewise. */
+static void
+announce_name(guint64 directory, const char *name, gpointer user_data)
+{
+    GoneMessage *message = user_data;
+
+    if (!message->announced)
+        fs_announcer_add(message->cache->account->announcer,
+                         FS_ANNOUNCE_NEW_FILE, directory, name, message->inode);
+    message->announced = TRUE;
+}
+
+/* What is in the directory, whatever that is. */
+static void
+forget_all(FsKernelCache *cache, guint64 inode)
+{
+    Directory *directory = gather(cache, inode);
+
+    if (directory == NULL)
+        return;
+    g_clear_pointer(&directory->entries, g_ptr_array_unref);
+    directory->all_entries = TRUE;
+}
+
+/* A FsChangeFunc. Flags are in nothing that the kernel keeps. */
+static void
+on_change(FsChange change, guint32 mailbox, const CacheMessage *message,
+          gpointer user_data)
+{
+    FsKernelCache *cache = user_data;
+    guint64 directory = fs_name_space_directory_of(cache->names, mailbox);
+    GoneMessage changed = {.cache = cache};
+
+    if (change == FS_CHANGE_FLAGS)
+        return;
+    forget_listing(cache, directory);
+    if (change == FS_CHANGE_ALL) {
+        forget_all(cache, directory);
+    } else {
+        changed.inode =
+            fs_inode_make(cache->account->number, mailbox, message->uid);
+        fs_name_space_names_of(
+            cache->names, mailbox, message,
+            change == FS_CHANGE_GONE ? forget_name : announce_name, &changed);
+    }
+}
+
+/* Where another has taken the place of one, its name has neither come nor
+ * gone. */
+static void
+announce_directory(FsKernelCache *cache, guint32 parent, const char *name,
+                   guint32 before)
+{
+    const FsMailbox *now =
+        fs_mailbox_tree_child(cache->account->tree, parent, name);
+
+    if ((now == NULL) == (before == 0))
+        return;
+    fs_announcer_add(
+        cache->account->announcer,
+        now != NULL ? FS_ANNOUNCE_NEW_DIRECTORY : FS_ANNOUNCE_GONE_DIRECTORY,
+        fs_name_space_directory_of(cache->names, parent), name,
+        fs_name_space_directory_of(cache->names,
+                                   now != NULL ? now->id : before));
+}
+
+/* A FsMailboxEntryFunc. */
+static void
+on_mailbox_entry(guint32 parent, const char *name, guint32 before,
+                 gpointer user_data)
+{
+    FsKernelCache *cache = user_data;
+    guint64 inode = fs_name_space_directory_of(cache->names, parent);
+
+    announce_directory(cache, parent, name, before);
+    forget_listing(cache, inode);
+    forget_entry(cache, inode, name, 0);
+}
+
+/* ---- what is in use ---- */
+
+static gboolean
+is_all_known(const FsKernelCache *cache, guint32 mailbox)
+{
+    return fs_synchroniser_listed_to(cache->account->synchroniser, mailbox) ==
+           G_MAXUINT32;
+}
+
+/* A FsUpkeepCheckFunc. A mailbox that nobody has listed is not listed for this:
+ * what the kernel knows of it, it will ask for again soon. */
+static FsNeed *
+check(guint32 mailbox, gpointer user_data)
+{
+    FsKernelCache *cache = user_data;
+
+    /* All of it is due when the line is there again. */
+    if (fs_line_is_away(cache->account->line))
+        return NULL;
+    if (mailbox == FS_MAILBOX_TREE_ROOT)
+        return fs_lister_need(cache->account->lister, FS_NOW);
+    if (fs_mailbox_tree_get(cache->account->tree, mailbox) == NULL) {
+        fs_upkeep_drop(cache->upkeep, mailbox);
+        return NULL;
+    }
+    if (!is_all_known(cache, mailbox))
+        return NULL;
+    return fs_synchroniser_need_messages(cache->account->synchroniser, mailbox,
+                                         FS_NOW);
+}
+
+void
+fs_kernel_cache_use(FsKernelCache *cache, guint32 mailbox)
+{
+    FsSynchroniser *synchroniser = cache->account->synchroniser;
+
+    if (cache->stopped)
+        return;
+    /* Who comes back after a while is not made to wait, but what the kernel
+     * has kept since then is put right at once. */
+    if (fs_upkeep_use(cache->upkeep, mailbox)) {
+        if (mailbox != FS_MAILBOX_TREE_ROOT && is_all_known(cache, mailbox))
+            fs_synchroniser_need_messages(synchroniser, mailbox,
+                                          g_get_monotonic_time());
+        fs_announcer_look(cache->account->announcer);
+    }
+    if (mailbox == FS_MAILBOX_TREE_ROOT)
+        return;
+    fs_upkeep_use(cache->upkeep, FS_MAILBOX_TREE_ROOT);
+    if (cache->use_func != NULL)
+        cache->use_func(mailbox, cache->use_data);
+}
+
+gboolean
+fs_kernel_cache_is_used(const FsKernelCache *cache, guint32 mailbox)
+{
+    return !cache->stopped && fs_upkeep_is_used(cache->upkeep, mailbox);
+}
+
+void
+fs_kernel_cache_foreach_used(const FsKernelCache *cache,
+                             FsKernelCacheUseFunc func, gpointer user_data)
+{
+    if (!cache->stopped)
+        fs_upkeep_foreach(cache->upkeep, func, user_data);
+}
+
+void
+fs_kernel_cache_set_use_func(FsKernelCache *cache, FsKernelCacheUseFunc func,
+                             gpointer user_data)
+{
+    cache->use_func = func;
+    cache->use_data = user_data;
+}
+
+gint64
+fs_kernel_cache_last_use(FsKernelCache *cache)
+{
+    return cache->stopped ? 0 : fs_upkeep_last_use(cache->upkeep);
+}
+
+void
+fs_kernel_cache_check_now(FsKernelCache *cache)
+{
+    if (!cache->stopped)
+        fs_upkeep_check_now(cache->upkeep);
+}
+
+/* A FsWatchedFunc. Who watches wants to hear of what comes, and asks for
+ * nothing: so it is kept up, and listed if it never was. */
+static void
+on_watched(guint64 directory, gpointer user_data)
+{
+    FsKernelCache *cache = user_data;
+    guint32 id = directory == FS_INODE_ROOT ? FS_MAILBOX_TREE_ROOT
+                                            : fs_inode_mailbox(directory);
+    const FsMailbox *mailbox = fs_mailbox_tree_get(cache->account->tree, id);
+
+    if (mailbox == NULL)
+        return;
+    fs_kernel_cache_use(cache, id);
+    if (mailbox->selectable && !is_all_known(cache, id))
+        fs_synchroniser_need_messages(cache->account->synchroniser, id,
+                                      FS_KNOWN);
+}
+
+double
+fs_kernel_cache_validity(FsKernelCache *cache, const FsEntry *entry)
+{
+    if (entry->uid != 0 && !cache->stopped &&
+        fs_upkeep_is_used(cache->upkeep, entry->mailbox) &&
+        is_all_known(cache, entry->mailbox)) {
+        /* A listing may be read for long after it was opened. */
+        fs_upkeep_use(cache->upkeep, entry->mailbox);
+        return VALIDITY;
+    }
+    return cache->account->options->poll_seconds;
+}
+
+/* ---- listings ---- */
+
+void
+fs_kernel_cache_open(FsKernelCache *cache, guint64 inode,
+                     struct fuse_file_info *file)
+{
+    Directory *directory = directory_of(cache, inode);
+
+    file->cache_readdir = 1;
+    file->keep_cache = directory->copied == directory->state;
+    file->fh = directory->state;
+    directory->n_open++;
+}
+
+void
+fs_kernel_cache_close(FsKernelCache *cache, guint64 inode,
+                      const struct fuse_file_info *file)
+{
+    Directory *directory = directory_of(cache, inode);
+
+    if (file->fh == directory->state)
+        directory->n_open--;
+    else
+        directory->n_open_then--;
+}
+
+void
+fs_kernel_cache_read(FsKernelCache *cache, guint64 inode)
+{
+    Directory *directory = directory_of(cache, inode);
+
+    if (directory->copied != directory->state)
+        directory->copied = directory->n_open_then == 0 ? directory->state : 0;
+}
+
+/* ---- making and ending ---- */
+
+FsKernelCache *
+fs_kernel_cache_new(FsAccount *account, FsNameSpace *names)
+{
+    FsKernelCache *cache = g_new0(FsKernelCache, 1);
+    guint poll_ms = account->options->poll_seconds * 1000;
+
+    cache->account = account;
+    cache->names = names;
+    cache->directories = g_hash_table_new_full(g_int64_hash, g_int64_equal,
+                                               NULL, directory_free);
+    cache->changed = g_ptr_array_new();
+    /* What was used is checked once at the least. */
+    cache->upkeep =
+        fs_upkeep_new(poll_ms, MAX(KEEP_MS, 2 * poll_ms), check, cache);
+    return cache;
+}
+
+void
+fs_kernel_cache_attach(FsKernelCache *cache, struct fuse_session *fuse)
+{
+    cache->notifier = fs_notifier_new(fuse);
+    fs_synchroniser_add_change_func(cache->account->synchroniser, on_change,
+                                    cache);
+    fs_mailbox_tree_add_entry_func(cache->account->tree, on_mailbox_entry,
+                                   cache);
+    fs_announcer_set_watched_func(cache->account->announcer, on_watched, cache);
+}
+
+static void
+stop(FsKernelCache *cache)
+{
+    cache->stopped = TRUE;
+    g_clear_handle_id(&cache->timer, g_source_remove);
+    g_clear_pointer(&cache->upkeep, fs_upkeep_free);
+    if (cache->notifier == NULL)
+        return;
+    fs_synchroniser_remove_change_func(cache->account->synchroniser, on_change,
+                                       cache);
+    fs_mailbox_tree_remove_entry_func(cache->account->tree, on_mailbox_entry,
+                                      cache);
+    fs_announcer_set_watched_func(cache->account->announcer, NULL, NULL);
+}
+
+void
+fs_kernel_cache_stop(FsKernelCache *cache, void (*stopped)(gpointer user_data),
+                     gpointer user_data)
+{
+    stop(cache);
+    fs_notifier_stop(cache->notifier, stopped, user_data);
+}
+
+void
+fs_kernel_cache_free(FsKernelCache *cache)
+{
+    if (cache == NULL)
+        return;
+    if (!cache->stopped)
+        stop(cache);
+    fs_notifier_free(cache->notifier);
+    g_ptr_array_unref(cache->changed);
+    g_hash_table_unref(cache->directories);
+    g_free(cache);
+}

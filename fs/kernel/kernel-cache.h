@@ -1,0 +1,65 @@
+/* What the kernel believes of our files, and that it is told when that does not
+ * hold any longer.
+ *
+ * Names and attributes of messages are given to the kernel for long, listings
+ * until they change; it then answers most uses by itself. So what it may answer
+ * for is kept as the server has it (fs/sync/upkeep.h), and every change is
+ * passed on (fs/kernel/notifier.h). Of what is not kept up so, the kernel is
+ * told to ask again soon, and so it is of directories: whoever comes along a
+ * path asks for them, and that is the sign that what is in them is in use. */
+#pragma once
+
+#include "fs/account.h"
+#include "fs/names/name-space.h"
+
+#include <fuse_lowlevel.h>
+
+typedef struct FsKernelCache FsKernelCache;
+
+/* @account and @names must outlive the result. */
+FsKernelCache *fs_kernel_cache_new(FsAccount *account, FsNameSpace *names);
+
+/* Before the first request: begins to watch @account, for @fuse. */
+void fs_kernel_cache_attach(FsKernelCache *cache, struct fuse_session *fuse);
+/* For the end: tells the kernel nothing more and keeps nothing up. Calls
+ * @stopped from the main loop, which must go on until then, when nobody waits
+ * for the kernel any longer; only then may the file system be unmounted. */
+void fs_kernel_cache_stop(FsKernelCache *cache,
+                          void (*stopped)(gpointer user_data),
+                          gpointer user_data);
+/* After the mount's end, or stopped. Accepts NULL. */
+void fs_kernel_cache_free(FsKernelCache *cache);
+
+/* A request has to do with @mailbox (0: the top directory). */
+void fs_kernel_cache_use(FsKernelCache *cache, guint32 mailbox);
+
+/* Whether @mailbox is in use, and so has to be kept as the server has it; and
+ * all that are, the list of mailboxes (0) among them. */
+gboolean fs_kernel_cache_is_used(const FsKernelCache *cache, guint32 mailbox);
+typedef void (*FsKernelCacheUseFunc)(guint32 mailbox, gpointer user_data);
+void fs_kernel_cache_foreach_used(const FsKernelCache *cache,
+                                  FsKernelCacheUseFunc func,
+                                  gpointer user_data);
+/* Told of every request that has to do with a mailbox. At most one; NULL
+ * removes it. */
+void fs_kernel_cache_set_use_func(FsKernelCache *cache,
+                                  FsKernelCacheUseFunc func,
+                                  gpointer user_data);
+/* When anything was last used: microseconds, monotonic; 0: nothing is in use.
+ */
+gint64 fs_kernel_cache_last_use(FsKernelCache *cache);
+/* What the kernel has kept of anything in use may be old: it is put right now.
+ */
+void fs_kernel_cache_check_now(FsKernelCache *cache);
+
+/* Seconds that the kernel may believe the name and the attributes of @entry. */
+double fs_kernel_cache_validity(FsKernelCache *cache, const FsEntry *entry);
+
+/* The directory @inode is being opened: fills @file, and has to be told when it
+ * is closed, also if the open could not be answered. */
+void fs_kernel_cache_open(FsKernelCache *cache, guint64 inode,
+                          struct fuse_file_info *file);
+void fs_kernel_cache_close(FsKernelCache *cache, guint64 inode,
+                           const struct fuse_file_info *file);
+/* It is being read from its beginning. */
+void fs_kernel_cache_read(FsKernelCache *cache, guint64 inode);

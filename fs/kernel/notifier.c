@@ -1,0 +1,187 @@
+/* A queue, and a thread that empties it.
+ *
+ * A notification about an entry takes the lock of its directory, which a
+ * program holds while it waits for a look-up or for a part of the listing. The
+ * main loop answers those while the thread waits, so all goes on in the end.
+ * Hence the one rule: the loop never waits for the thread while a program may
+ * be waiting for the loop. */
+#include "fs/kernel/notifier.h"
+
+#include <string.h>
+
+typedef enum {
+    FORGET_ENTRY,
+    FORGET_LISTING,
+    FORGET_ATTRIBUTES,
+    FORGET_CONTENT,
+    END,
+} What;
+
+typedef struct {
+    What what;
+    guint64 inode; /* 0 for END, and for an entry that is not gone */
+    guint64 directory;
+    char name[]; /* of FORGET_ENTRY */
+} Notification;
+
+struct FsNotifier {
+    struct fuse_session *fuse;
+    GThread *thread;
+    GAsyncQueue *queue; /* of Notification */
+    gint stopping;      /* atomic: what is queued is dropped */
+
+    GSource *ended; /* made due by the thread's end */
+    void (*stopped)(gpointer user_data);
+    gpointer stopped_data;
+};
+
+static void
+send_one(FsNotifier *notifier, const Notification *notification)
+{
+    struct fuse_session *fuse = notifier->fuse;
+    guint64 inode = notification->inode;
+
+    /* What comes back tells nothing: most often the kernel did not know the
+     * name or the inode, which is as good. */
+    switch (notification->what) {
+    case FORGET_ENTRY:
+        if (inode != 0)
+            fuse_lowlevel_notify_delete(fuse, notification->directory, inode,
+                                        notification->name,
+                                        strlen(notification->name));
+        else
+            fuse_lowlevel_notify_inval_entry(fuse, notification->directory,
+                                             notification->name,
+                                             strlen(notification->name));
+        break;
+    case FORGET_LISTING:
+    case FORGET_CONTENT:
+        fuse_lowlevel_notify_inval_inode(fuse, inode, 0, 0);
+        break;
+    case FORGET_ATTRIBUTES:
+        fuse_lowlevel_notify_inval_inode(fuse, inode, -1, 0);
+        break;
+    case END:
+        break;
+    }
+}
+
+static gpointer
+run(gpointer user_data)
+{
+    FsNotifier *notifier = user_data;
+    gboolean end = FALSE;
+
+    while (!end) {
+        Notification *notification = g_async_queue_pop(notifier->queue);
+
+        end = notification->what == END;
+        if (!g_atomic_int_get(&notifier->stopping))
+            send_one(notifier, notification);
+        g_free(notification);
+    }
+    g_source_set_ready_time(notifier->ended, 0);
+    return NULL;
+}
+
+static gboolean
+dispatch(GSource *source, GSourceFunc callback, gpointer user_data)
+{
+    FsNotifier *notifier = user_data;
+
+    g_source_set_ready_time(source, -1);
+    if (notifier->stopped != NULL)
+        notifier->stopped(notifier->stopped_data);
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+no_callback(gpointer user_data)
+{
+    return G_SOURCE_CONTINUE;
+}
+
+FsNotifier *
+fs_notifier_new(struct fuse_session *fuse)
+{
+    static GSourceFuncs source_funcs = {.dispatch = dispatch};
+    FsNotifier *notifier = g_new0(FsNotifier, 1);
+
+    notifier->fuse = fuse;
+    notifier->queue = g_async_queue_new_full(g_free);
+    notifier->ended = g_source_new(&source_funcs, sizeof(GSource));
+    g_source_set_callback(notifier->ended, no_callback, notifier, NULL);
+    g_source_attach(notifier->ended, NULL);
+    notifier->thread = g_thread_new("imapfs-notifier", run, notifier);
+    return notifier;
+}
+
+static void
+push(FsNotifier *notifier, What what, guint64 directory, const char *name,
+     guint64 inode)
+{
+    gsize length = strlen(name) + 1;
+    Notification *notification = g_malloc(sizeof *notification + length);
+
+    notification->what = what;
+    notification->directory = directory;
+    notification->inode = inode;
+    memcpy(notification->name, name, length);
+    g_async_queue_push(notifier->queue, notification);
+}
+
+static void
+end(FsNotifier *notifier)
+{
+    if (!g_atomic_int_get(&notifier->stopping)) {
+        g_atomic_int_set(&notifier->stopping, TRUE);
+        push(notifier, END, 0, "", 0);
+    }
+}
+
+void
+fs_notifier_stop(FsNotifier *notifier, void (*stopped)(gpointer user_data),
+                 gpointer user_data)
+{
+    notifier->stopped = stopped;
+    notifier->stopped_data = user_data;
+    end(notifier);
+}
+
+void
+fs_notifier_free(FsNotifier *notifier)
+{
+    if (notifier == NULL)
+        return;
+    end(notifier);
+    g_thread_join(notifier->thread);
+    g_source_destroy(notifier->ended);
+    g_source_unref(notifier->ended);
+    g_async_queue_unref(notifier->queue);
+    g_free(notifier);
+}
+
+void
+fs_notifier_forget_entry(FsNotifier *notifier, guint64 directory,
+                         const char *name, guint64 inode)
+{
+    push(notifier, FORGET_ENTRY, directory, name, inode);
+}
+
+void
+fs_notifier_forget_listing(FsNotifier *notifier, guint64 directory)
+{
+    push(notifier, FORGET_LISTING, 0, "", directory);
+}
+
+void
+fs_notifier_forget_attributes(FsNotifier *notifier, guint64 inode)
+{
+    push(notifier, FORGET_ATTRIBUTES, 0, "", inode);
+}
+
+void
+fs_notifier_forget_content(FsNotifier *notifier, guint64 inode)
+{
+    push(notifier, FORGET_CONTENT, 0, "", inode);
+}

@@ -1,0 +1,231 @@
+/* From what the server tells to what has to be asked for. */
+#include "fs/live/watcher.h"
+
+#include "fs/live/watch-plan.h"
+#include "fs/sync/freshener.h"
+#include "fs/sync/lister.h"
+#include "fs/sync/synchroniser.h"
+#include "imap/watch.h"
+
+#include <stdlib.h>
+
+/* Between two synchronisations of a mailbox: what comes in a burst, comes in
+ * one. */
+#define REST_MS 100
+/* After news of the list it is asked for once more: of what follows so soon,
+ * some servers tell nothing, as Dovecot of a folder that is renamed and then
+ * deleted. */
+#define LIST_AGAIN_MS 2000
+/* A mailbox that is not in the list has the list asked for so often. */
+#define UNKNOWN_US (10 * G_TIME_SPAN_SECOND)
+
+struct FsWatcher {
+    FsAccount *account;
+    FsKernelCache *kernel_cache;
+    ImapWatch *watch;
+    FsFreshener *freshener;
+    FsWatchPlan *plan;
+    gboolean missed;   /* things, while nothing was told */
+    gboolean settled;  /* what was missed is in */
+    guint list_again;  /* a timer, or 0 */
+    gint64 unknown_at; /* microseconds, monotonic */
+};
+
+/* ---- what has to be asked for ---- */
+
+/* A FsFreshenFunc. */
+static FsNeed *
+freshen(guint32 mailbox, gboolean *begun, gpointer user_data)
+{
+    FsWatcher *watcher = user_data;
+    FsAccount *account = watcher->account;
+
+    if (mailbox == FS_MAILBOX_TREE_ROOT) {
+        *begun = !fs_lister_is_under_way(account->lister);
+        return fs_lister_need(account->lister, FS_NOW);
+    }
+    if (fs_mailbox_tree_get(account->tree, mailbox) == NULL)
+        return NULL;
+    return fs_synchroniser_freshen(account->synchroniser, mailbox, begun);
+}
+
+static void
+hint(FsWatcher *watcher, guint32 mailbox)
+{
+    if (fs_kernel_cache_is_used(watcher->kernel_cache, mailbox))
+        fs_freshener_hint(watcher->freshener, mailbox);
+    else
+        fs_synchroniser_mark_stale(watcher->account->synchroniser, mailbox);
+}
+
+static gboolean
+on_list_again(gpointer user_data)
+{
+    FsWatcher *watcher = user_data;
+
+    watcher->list_again = 0;
+    fs_freshener_hint(watcher->freshener, FS_MAILBOX_TREE_ROOT);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+hint_list(FsWatcher *watcher)
+{
+    fs_freshener_hint(watcher->freshener, FS_MAILBOX_TREE_ROOT);
+    g_clear_handle_id(&watcher->list_again, g_source_remove);
+    watcher->list_again = g_timeout_add(LIST_AGAIN_MS, on_list_again, watcher);
+}
+
+static void
+hint_used(guint32 mailbox, gpointer user_data)
+{
+    FsWatcher *watcher = user_data;
+
+    fs_freshener_hint(watcher->freshener, mailbox);
+}
+
+static const FsMailbox *
+mailbox_named(const FsWatcher *watcher, const char *wire_name)
+{
+    return fs_mailbox_tree_by_wire_name(watcher->account->tree, wire_name);
+}
+
+/* ---- what the server tells ---- */
+
+static void
+on_begun(const char *name, gpointer user_data)
+{
+    FsWatcher *watcher = user_data;
+    const FsMailbox *mailbox =
+        name != NULL ? mailbox_named(watcher, name) : NULL;
+
+    g_debug("the server tells of %s", name != NULL ? name : "all mailboxes");
+    if (watcher->missed || name == NULL)
+        fs_kernel_cache_foreach_used(watcher->kernel_cache, hint_used, watcher);
+    if (mailbox != NULL)
+        hint(watcher, mailbox->id);
+    watcher->missed = FALSE;
+}
+
+static void
+on_lost(const GError *error, gpointer user_data)
+{
+    FsWatcher *watcher = user_data;
+
+    g_debug("the server tells nothing by itself now: %s", error->message);
+    watcher->missed = TRUE;
+    watcher->settled = FALSE;
+}
+
+static void
+on_unknown_mailbox(FsWatcher *watcher)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (watcher->unknown_at != 0 && now - watcher->unknown_at < UNKNOWN_US)
+        return;
+    watcher->unknown_at = now;
+    hint_list(watcher);
+}
+
+static void
+on_status(FsWatcher *watcher, const ImapMailboxStatus *status)
+{
+    CacheIndex *index = watcher->account->index;
+    const FsMailbox *mailbox = mailbox_named(watcher, status->name);
+    CacheMailbox known;
+
+    if (mailbox == NULL)
+        on_unknown_mailbox(watcher);
+    else if (!cache_index_mailbox(index, mailbox->id, &known) ||
+             fs_watch_plan_is_news(status, &known,
+                                   cache_index_count(index, mailbox->id)))
+        hint(watcher, mailbox->id);
+}
+
+static void
+on_told(const char *name, const ImapResponse *response, gpointer user_data)
+{
+    FsWatcher *watcher = user_data;
+    const FsMailbox *mailbox;
+
+    if (response->type == IMAP_RESPONSE_LIST) {
+        hint_list(watcher);
+    } else if (response->type == IMAP_RESPONSE_MAILBOX_STATUS) {
+        on_status(watcher, response->mailbox_status);
+    } else if (name != NULL) {
+        mailbox = mailbox_named(watcher, name);
+        if (mailbox != NULL)
+            hint(watcher, mailbox->id);
+    }
+}
+
+static const ImapWatchHandler watch_handler = {
+    .begun = on_begun,
+    .told = on_told,
+    .lost = on_lost,
+};
+
+/* ---- what is in use ---- */
+
+/* A FsKernelCacheUseFunc. */
+static void
+on_use(guint32 id, gpointer user_data)
+{
+    FsWatcher *watcher = user_data;
+    const FsMailbox *mailbox;
+
+    if (!fs_watch_plan_use(watcher->plan, id, g_get_monotonic_time()))
+        return;
+    mailbox = fs_mailbox_tree_get(watcher->account->tree, id);
+    if (mailbox != NULL && mailbox->selectable)
+        imap_watch_prefer(watcher->watch, mailbox->wire_name);
+}
+
+/* ---- making and ending ---- */
+
+FsWatcher *
+fs_watcher_new(FsAccount *account, FsKernelCache *kernel_cache)
+{
+    FsWatcher *watcher = g_new0(FsWatcher, 1);
+    /* For tests, which cannot wait for minutes. */
+    const char *renewal = g_getenv("IMAPFS_RENEWAL_MS");
+
+    watcher->account = account;
+    watcher->kernel_cache = kernel_cache;
+    watcher->missed = TRUE;
+    watcher->freshener = fs_freshener_new(REST_MS, freshen, watcher);
+    watcher->plan = fs_watch_plan_new();
+    watcher->watch = imap_watch_new(account->pool, &watch_handler, watcher);
+    if (renewal != NULL)
+        imap_watch_set_renewal(watcher->watch, (guint)MAX(atoi(renewal), 1));
+    fs_kernel_cache_set_use_func(kernel_cache, on_use, watcher);
+    return watcher;
+}
+
+void
+fs_watcher_free(FsWatcher *watcher)
+{
+    if (watcher == NULL)
+        return;
+    fs_kernel_cache_set_use_func(watcher->kernel_cache, NULL, NULL);
+    imap_watch_free(watcher->watch);
+    g_clear_handle_id(&watcher->list_again, g_source_remove);
+    fs_freshener_free(watcher->freshener);
+    fs_watch_plan_free(watcher->plan);
+    g_free(watcher);
+}
+
+FsWatcherMode
+fs_watcher_mode(FsWatcher *watcher)
+{
+    const char *mailbox;
+
+    if (!imap_watch_is_telling(watcher->watch, &mailbox))
+        return FS_WATCHER_POLLS;
+    watcher->settled =
+        watcher->settled || fs_freshener_is_quiet(watcher->freshener);
+    if (!watcher->settled)
+        return FS_WATCHER_POLLS;
+    return mailbox != NULL ? FS_WATCHER_ONE : FS_WATCHER_ALL;
+}

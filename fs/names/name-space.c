@@ -1,0 +1,52 @@
+/* The interface of the layouts: calls go through the class. */
+#include "fs/names/name-space.h"
+
+FsAnswer
+fs_name_space_look_up(FsNameSpace *names, guint64 directory, const char *name,
+                      gint64 since, FsEntry *entry, FsObstacle *obstacle)
+{
+    return names->class->look_up(names, directory, name, since, entry,
+                                 obstacle);
+}
+
+FsAnswer
+fs_name_space_describe(FsNameSpace *names, guint64 inode, FsEntry *entry,
+                       FsObstacle *obstacle)
+{
+    return names->class->describe(names, inode, entry, obstacle);
+}
+
+FsAnswer
+fs_name_space_open_directory(FsNameSpace *names, guint64 directory,
+                             gint64 since, FsObstacle *obstacle)
+{
+    return names->class->open_directory(names, directory, since, obstacle);
+}
+
+FsAnswer
+fs_name_space_next(FsNameSpace *names, guint64 directory, guint64 cookie,
+                   FsEntry *entry, FsObstacle *obstacle)
+{
+    return names->class->next(names, directory, cookie, entry, obstacle);
+}
+
+guint64
+fs_name_space_directory_of(FsNameSpace *names, guint32 mailbox)
+{
+    return names->class->directory_of(names, mailbox);
+}
+
+void
+fs_name_space_names_of(FsNameSpace *names, guint32 mailbox,
+                       const CacheMessage *message, FsNameFunc func,
+                       gpointer user_data)
+{
+    names->class->names_of(names, mailbox, message, func, user_data);
+}
+
+void
+fs_name_space_free(FsNameSpace *names)
+{
+    if (names != NULL)
+        names->class->free(names);
+}

@@ -1,0 +1,278 @@
+/* The password, or the token.
+ *
+ * Whatever held it on the way is wiped; only ImapSecret keeps it. A command's
+ * output goes through a pipe of our own and a plain fork, for this runs before
+ * anything has a thread, and the command may want the terminal (pinentry). */
+#include "fs/options/credentials.h"
+
+#include "fs/kernel/errno.h"
+#include "fs/options/credentials-private.h"
+#include "fs/options/option-values.h"
+#include "fs/options/terminal-prompt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define FILE_BYTES 4096
+
+gboolean
+fs_credentials_fail(GError **error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    g_propagate_error(error, g_error_new_valist(FS_ERROR, FS_ERROR_CREDENTIALS,
+                                                format, arguments));
+    va_end(arguments);
+    return FALSE;
+}
+
+gboolean
+fs_credentials_take_line(const char *text, gsize length, const char *source,
+                         ImapSecret **secret, GError **error)
+{
+    const char *end = memchr(text, '\n', length);
+    gsize line = end != NULL ? (gsize)(end - text) : length;
+
+    if (line > 0 && text[line - 1] == '\r')
+        line--;
+    if (line == 0)
+        return fs_credentials_fail(error, "%s: the first line is empty",
+                                   source);
+    if (memchr(text, '\0', line) != NULL)
+        return fs_credentials_fail(
+            error, "%s: the first line holds a NUL octet", source);
+    imap_secret_unref(*secret);
+    *secret = imap_secret_new(text, line);
+    return TRUE;
+}
+
+/* Up to @size octets; -1 with errno set. */
+static gssize
+read_all(int fd, char *buffer, gsize size)
+{
+    gsize length = 0;
+
+    while (length < size) {
+        ssize_t count = read(fd, buffer + length, size - length);
+
+        if (count == 0)
+            break;
+        if (count < 0 && errno != EINTR)
+            return -1;
+        if (count > 0)
+            length += (gsize)count;
+    }
+    return (gssize)length;
+}
+
+static gboolean
+check_file(int fd, const char *path, GError **error)
+{
+    g_autofree char *quoted = g_shell_quote(path);
+    struct stat attributes;
+
+    if (fstat(fd, &attributes) != 0)
+        return fs_credentials_fail(error, "password_file %s: %s", quoted,
+                                   g_strerror(errno));
+    if (!S_ISREG(attributes.st_mode))
+        return fs_credentials_fail(
+            error, "password_file %s is not a regular file", quoted);
+    if (attributes.st_uid != getuid() && attributes.st_uid != 0)
+        return fs_credentials_fail(
+            error,
+            "password_file %s belongs to another user; run: chown "
+            "%" G_GUINT32_FORMAT " %s",
+            quoted, (guint32)getuid(), quoted);
+    if ((attributes.st_mode & 077) != 0)
+        return fs_credentials_fail(
+            error,
+            "password_file %s is open to others (mode %04o); run: "
+            "chmod 600 %s",
+            quoted, attributes.st_mode & 07777, quoted);
+    return TRUE;
+}
+
+/* O_NONBLOCK: a FIFO must not make the open wait. */
+gboolean
+fs_credentials_read_file(const char *path, ImapSecret **secret, GError **error)
+{
+    char buffer[FILE_BYTES + 1];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    gssize length;
+    gboolean taken;
+
+    if (fd < 0)
+        return fs_credentials_fail(error, "password_file '%s': %s", path,
+                                   g_strerror(errno));
+    if (!check_file(fd, path, error)) {
+        close(fd);
+        return FALSE;
+    }
+
+    length = read_all(fd, buffer, sizeof buffer);
+    if (length < 0)
+        taken = fs_credentials_fail(error, "password_file '%s': %s", path,
+                                    g_strerror(errno));
+    else if (length > FILE_BYTES)
+        taken = fs_credentials_fail(
+            error, "password_file '%s' is longer than %d octets", path,
+            FILE_BYTES);
+    else
+        taken = fs_credentials_take_line(buffer, (gsize)length, "password_file",
+                                         secret, error);
+    OPENSSL_cleanse(buffer, sizeof buffer);
+    close(fd);
+    return taken;
+}
+
+/* gpg's pinentry finds the terminal by GPG_TTY, which is easily forgotten. */
+static void
+offer_terminal(void)
+{
+    const char *name = ttyname(STDIN_FILENO);
+
+    if (name != NULL)
+        setenv("GPG_TTY", name, FALSE);
+}
+
+/* SIGCHLD may have been inherited as ignored, and then there is no status. */
+static pid_t
+start_command(const char *command, int *output)
+{
+    int ends[2];
+    pid_t child;
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return -1;
+    signal(SIGCHLD, SIG_DFL);
+    offer_terminal();
+    child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    *output = ends[0];
+    if (child < 0)
+        close(ends[0]);
+    return child;
+}
+
+gboolean
+fs_credentials_check_status(int status, const char *name, GError **error)
+{
+    if (WIFSIGNALED(status))
+        return fs_credentials_fail(error, "%s was ended by signal %d (%s)",
+                                   name, WTERMSIG(status),
+                                   g_strsignal(WTERMSIG(status)));
+    if (WEXITSTATUS(status) != 0)
+        return fs_credentials_fail(error, "%s failed with exit status %d", name,
+                                   WEXITSTATUS(status));
+    return TRUE;
+}
+
+static gboolean
+wait_for_command(pid_t child, const char *name, GError **error)
+{
+    int status;
+
+    while (waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR)
+            return fs_credentials_fail(error, "%s: %s", name,
+                                       g_strerror(errno));
+    }
+    return fs_credentials_check_status(status, name, error);
+}
+
+/* @name: the option's. The command is not shown: it may hold a secret. */
+static gboolean
+run_command(const char *name, const char *command, ImapSecret **secret,
+            GError **error)
+{
+    gsize size = FS_CREDENTIALS_COMMAND_BYTES + 1;
+    g_autofree char *buffer = NULL;
+    int output;
+    pid_t child = start_command(command, &output);
+    gssize length;
+    gboolean taken;
+
+    if (child < 0)
+        return fs_credentials_fail(error, "%s: cannot be run: %s", name,
+                                   g_strerror(errno));
+    buffer = g_malloc(size);
+    length = read_all(output, buffer, size);
+    close(output);
+
+    if (length > FS_CREDENTIALS_COMMAND_BYTES) {
+        kill(child, SIGTERM);
+        waitpid(child, NULL, 0);
+        taken = fs_credentials_fail(error, "%s prints more than %d octets",
+                                    name, FS_CREDENTIALS_COMMAND_BYTES);
+    } else {
+        taken = wait_for_command(child, name, error) &&
+                fs_credentials_take_line(buffer, (gsize)MAX(length, 0), name,
+                                         secret, error);
+    }
+    OPENSSL_cleanse(buffer, size);
+    return taken;
+}
+
+static gboolean
+ask_at_terminal(ImapSettings *settings, GError **error)
+{
+    char answer[FS_TERMINAL_SECRET_BYTES + 1];
+    g_autofree char *user = fs_option_printable(settings->username);
+    g_autofree char *host = fs_option_printable(settings->host);
+    g_autofree char *prompt =
+        g_strdup_printf("Password for %s at %s: ", user, host);
+    gboolean answered = fs_terminal_prompt(prompt, answer, error);
+
+    if (answered) {
+        imap_secret_unref(settings->password);
+        settings->password = imap_secret_new(answer, strlen(answer));
+    }
+    OPENSSL_cleanse(answer, sizeof answer);
+    return answered;
+}
+
+/* Whether the certificate alone says who we are. */
+static gboolean
+certificate_suffices(const FsOptions *options)
+{
+    const ImapSettings *settings = options->settings;
+
+    if (settings->mechanism != NULL)
+        return strcmp(settings->mechanism, "EXTERNAL") == 0;
+    return settings->client_cert != NULL && options->password_file == NULL &&
+           options->password_command == NULL && options->token_command == NULL;
+}
+
+gboolean
+fs_credentials_obtain(FsOptions *options, GError **error)
+{
+    ImapSettings *settings = options->settings;
+
+    if (certificate_suffices(options))
+        return TRUE;
+    if (settings->username == NULL)
+        settings->username = g_strdup(g_get_user_name());
+    if (options->token_command != NULL)
+        return run_command("token_command", options->token_command,
+                           &settings->token, error);
+    if (options->password_file != NULL)
+        return fs_credentials_read_file(options->password_file,
+                                        &settings->password, error);
+    if (options->password_command != NULL)
+        return run_command("password_command", options->password_command,
+                           &settings->password, error);
+    return ask_at_terminal(settings, error);
+}

@@ -60,6 +60,9 @@ void fs_reader_free(FsReader *reader); /* accepts NULL */
 
 guint64 fs_reader_size(const FsReader *reader);
 
+/* All of a message of at most CACHE_BLOCK_SIZE octets, if it is at hand and not
+ * empty; else NULL. Borrowed, until the reader is next used. */
+GBytes *fs_reader_content(FsReader *reader);
 /* Copies @length octets from @offset, less beyond the end, to @buffer and
  * returns how many; or -1 with what to wait for, which the caller owns, and
  * which fails as that of fs_message_bodies_open does, FS_ERROR_STALE instead of

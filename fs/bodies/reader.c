@@ -226,6 +226,15 @@ load(FsReader *reader, guint32 number)
     return reader->block != NULL;
 }
 
+GBytes *
+fs_reader_content(FsReader *reader)
+{
+    return reader->size > 0 && reader->size <= CACHE_BLOCK_SIZE &&
+                   load(reader, 0)
+               ? reader->block
+               : NULL;
+}
+
 /* Whether the octets up to @end are to be had, though perhaps not their block.
  */
 static gboolean

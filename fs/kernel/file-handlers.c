@@ -10,6 +10,7 @@
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
+#include "fs/kernel/page-fill.h"
 
 #include <errno.h>
 
@@ -18,6 +19,7 @@ struct FsFileHandlers {
     FsNameSpace *names;
     struct fuse_session *fuse; /* for notifications */
     GHashTable *open_files;    /* of FsReader, owned */
+    FsPageFill *page_fill;
 };
 
 static FsFileHandlers *
@@ -43,16 +45,38 @@ correct_size(FsFileHandlers *handlers, fuse_ino_t inode, guint64 announced,
 }
 
 static void
+fill_pages(FsFileHandlers *handlers, fuse_ino_t inode, FsReader *reader)
+{
+    GBytes *content;
+
+    if (!fs_page_fill_is_due(handlers->page_fill, inode))
+        return;
+    content = fs_reader_content(reader);
+    if (content != NULL)
+        fs_page_fill_give(handlers->page_fill, inode, content);
+}
+
+static void
+close_file(FsFileHandlers *handlers, fuse_ino_t inode, FsReader *reader)
+{
+    fs_page_fill_closed(handlers->page_fill, inode);
+    g_hash_table_remove(handlers->open_files, reader);
+}
+
+static void
 reply_open(FsOperation *operation, FsReader *reader)
 {
     FsFileHandlers *handlers = handlers_of(operation);
+    fuse_ino_t inode = operation->inode;
 
+    fill_pages(handlers, inode, reader);
     operation->file.fh = (guintptr)reader;
     operation->file.keep_cache = 1;
     operation->file.noflush = 1;
     g_hash_table_add(handlers->open_files, reader);
+    fs_page_fill_opened(handlers->page_fill, inode);
     if (!fs_operation_reply_open(operation, &operation->file))
-        g_hash_table_remove(handlers->open_files, reader);
+        close_file(handlers, inode, reader);
 }
 
 /* What an open remembers while it waits. */
@@ -168,7 +192,7 @@ fs_file_handlers_release(fuse_req_t request, fuse_ino_t inode,
 {
     FsFileHandlers *handlers = fs_handlers_files(fuse_req_userdata(request));
 
-    g_hash_table_remove(handlers->open_files, (gpointer)(guintptr)file->fh);
+    close_file(handlers, inode, (FsReader *)(guintptr)file->fh);
     fuse_reply_err(request, 0);
 }
 
@@ -191,6 +215,7 @@ fs_file_handlers_new(FsAccount *account, FsNameSpace *names)
     handlers->account = account;
     handlers->names = names;
     handlers->open_files = g_hash_table_new_full(NULL, NULL, free_reader, NULL);
+    handlers->page_fill = fs_page_fill_new();
     return handlers;
 }
 
@@ -202,6 +227,7 @@ fs_file_handlers_free(FsFileHandlers *handlers)
     fs_message_bodies_set_resized(handlers->account->bodies, NULL, NULL);
     /* The kernel does not release what is open when the mount ends. */
     g_hash_table_unref(handlers->open_files);
+    fs_page_fill_free(handlers->page_fill);
     g_free(handlers);
 }
 
@@ -209,6 +235,7 @@ void
 fs_file_handlers_attach(FsFileHandlers *handlers, struct fuse_session *fuse)
 {
     handlers->fuse = fuse;
+    fs_page_fill_attach(handlers->page_fill, fuse);
     fs_message_bodies_set_resized(handlers->account->bodies, on_resized,
                                   handlers);
 }

@@ -73,6 +73,16 @@ make_room(ImapPool *pool)
     imap_connection_logout(unused->connection);
 }
 
+/* Connections for requests go first: somebody waits for them. */
+static gboolean
+is_opening(const ImapPoolRound *round)
+{
+    for (guint i = 0; !round->is_slow && i < round->pool->workers->len; i++)
+        if (worker_at(round->pool, i)->state == IMAP_WORKER_OPENING)
+            return TRUE;
+    return FALSE;
+}
+
 void
 imap_pool_open_listener(ImapPoolRound *round)
 {
@@ -89,7 +99,7 @@ imap_pool_open_listener(ImapPoolRound *round)
             round->wake_at = MIN(round->wake_at, allowance->grow_at);
     } else if (pool->workers->len >= allowance->limit) {
         make_room(pool);
-    } else {
+    } else if (!is_opening(round)) {
         open_now(pool);
     }
 }

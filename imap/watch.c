@@ -13,6 +13,7 @@
 #include "imap/notify.h"
 #include "imap/requests-private.h"
 
+#define START_MS 250
 #define RENEWAL_MS (9u * 60 * 1000)
 /* A line that has told for so long was a good one. */
 #define STEADY_US (30 * G_TIME_SPAN_SECOND)
@@ -406,7 +407,7 @@ imap_watch_new(ImapPool *pool, const ImapWatchHandler *handler,
     watch->handler = handler;
     watch->user_data = user_data;
     watch->renewal_ms = RENEWAL_MS;
-    imap_pool_listen(pool, 0, TRUE, &listener_handler, watch);
+    imap_pool_listen(pool, START_MS, FALSE, &listener_handler, watch);
     return watch;
 }
 

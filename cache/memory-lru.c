@@ -12,9 +12,11 @@
 
 /* How much of what was dropped may lie in malloc's free lists: a share of the
  * bound, but no less than the minimum. Blocks are of all sizes, and without
- * trimming the heap was seen to grow to twice the bound. */
+ * trimming the heap was seen to grow to twice the bound. Not more often than
+ * once in a while, for what is given back and needed again is a page fault. */
 #define TRIM_SHARE 8
 #define TRIM_MINIMUM (8u * 1024 * 1024)
+#define TRIM_MS 300
 
 struct CacheMemory {
     GHashTable *table; /* a set of CacheMemoryBlock, each a reference */
@@ -23,6 +25,7 @@ struct CacheMemory {
     guint64 octets; /* with those pinned */
     guint64 max_octets;
     guint64 freed; /* octets, since malloc was last trimmed */
+    guint trim;    /* a timer, or 0 */
     guint32 max_number;
     CacheMemoryFunc dropped;
     gpointer user_data;
@@ -82,16 +85,26 @@ cache_memory_block_unref(CacheMemoryBlock *block)
     g_free(block);
 }
 
-static void
-count_freed(CacheMemory *memory, guint64 octets)
+static gboolean
+on_trim(gpointer user_data)
 {
-    memory->freed += octets;
-    if (memory->freed < MAX(memory->max_octets / TRIM_SHARE, TRIM_MINIMUM))
-        return;
+    CacheMemory *memory = user_data;
+
+    memory->trim = 0;
     memory->freed = 0;
 #ifdef __GLIBC__
     malloc_trim(0);
 #endif
+    return G_SOURCE_REMOVE;
+}
+
+static void
+count_freed(CacheMemory *memory, guint64 octets)
+{
+    memory->freed += octets;
+    if (memory->trim == 0 &&
+        memory->freed >= MAX(memory->max_octets / TRIM_SHARE, TRIM_MINIMUM))
+        memory->trim = g_timeout_add(TRIM_MS, on_trim, memory);
 }
 
 static void
@@ -135,6 +148,7 @@ cache_memory_free(CacheMemory *memory)
         g_hash_table_iter_steal(&iter);
         cache_memory_block_unref(block);
     }
+    g_clear_handle_id(&memory->trim, g_source_remove);
     g_hash_table_unref(memory->table);
     g_free(memory);
 #ifdef __GLIBC__

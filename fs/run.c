@@ -25,6 +25,10 @@
  * well come later. */
 #define OFFLINE_LOGIN_MS 10000u
 
+/* The mailboxes are listed before the mount is there, so that who comes first
+ * need not wait for them; but it does not wait for longer. */
+#define LIST_MS 2000u
+
 typedef struct {
     const FsOptions *options;
     GMainLoop *loop;
@@ -36,6 +40,7 @@ typedef struct {
     FsLine *line;     /* NULL before and after serving */
     gboolean waiting; /* for the login, of which this is the error */
     GError *error;
+    FsNeedWaiter *listing; /* NULL: nothing is waited for */
     FsSupervisor *supervisor;
     FsAnnouncer *announcer;
     FsHelperProcess *announcing; /* until the announcer has it */
@@ -126,6 +131,42 @@ go_offline(Mount *mount)
     g_clear_error(&mount->error);
 }
 
+static void
+on_listed(const GError *error, gpointer user_data)
+{
+    Mount *mount = user_data;
+
+    mount->listing = NULL;
+    g_main_loop_quit(mount->loop);
+}
+
+static gboolean
+on_list_late(gpointer user_data)
+{
+    Mount *mount = user_data;
+
+    g_main_loop_quit(mount->loop);
+    return G_SOURCE_CONTINUE;
+}
+
+/* If that fails, whoever looks into the mount is told why. */
+static void
+list_mailboxes(Mount *mount)
+{
+    FsNeed *need =
+        fs_lister_need(mount->account->lister, g_get_monotonic_time());
+    guint late;
+
+    if (need == NULL)
+        return;
+    mount->listing = fs_need_wait(need, on_listed, mount);
+    late = g_timeout_add(LIST_MS, on_list_late, mount);
+    g_main_loop_run(mount->loop);
+    g_source_remove(late);
+    if (mount->listing != NULL)
+        fs_need_cancel(g_steal_pointer(&mount->listing));
+}
+
 static gboolean
 log_in(Mount *mount, GError **error)
 {
@@ -141,6 +182,8 @@ log_in(Mount *mount, GError **error)
     g_main_loop_run(mount->loop);
     mount->waiting = FALSE;
     g_clear_handle_id(&late, g_source_remove);
+    if (mount->error == NULL)
+        list_mailboxes(mount);
     if (options->offline_ok && may_pass(mount->error))
         go_offline(mount);
     if (mount->error == NULL)

@@ -48,7 +48,10 @@
 #define SECOND INT64_C(1000000000)
 #define LINKS_MAX 256
 #define CONTROLS_MAX 8
-#define PIECE_MAX (256 * 1024)
+/* Memory of this size is kept when it has been used, for to get it from the
+ * kernel anew costs more than to fill it. */
+#define PIECE_MAX (64 * 1024)
+#define PIECES_KEPT 1024
 #define TURN_MAX                                                               \
     (16 * 1024) /* of one connection, while capacity is limited                \
                  */
@@ -62,7 +65,7 @@ typedef struct Piece {
     int64_t due;
     size_t sent;
     size_t length; /* 0: the end of the stream */
-    char data[];
+    char data[PIECE_MAX];
 } Piece;
 
 /* One direction of a connection. */
@@ -102,6 +105,8 @@ static int64_t delay;          /* one way */
 static double octets_a_second; /* 0: no limit */
 static int64_t free_at[2];     /* up, down: when the line can take more */
 static bool held;
+static STAILQ_HEAD(, Piece) unused = STAILQ_HEAD_INITIALIZER(unused);
+static size_t unused_count;
 
 static int64_t
 now(void)
@@ -117,6 +122,35 @@ fail(const char *what)
 {
     fprintf(stderr, "delay-proxy: %s: %s\n", what, strerror(errno));
     exit(1);
+}
+
+/* ---- pieces ---- */
+
+static Piece *
+piece_new(void)
+{
+    Piece *piece = STAILQ_FIRST(&unused);
+
+    if (piece != NULL) {
+        STAILQ_REMOVE_HEAD(&unused, next);
+        unused_count--;
+        return piece;
+    }
+    piece = malloc(sizeof *piece);
+    if (piece == NULL)
+        fail("memory");
+    return piece;
+}
+
+static void
+piece_free(Piece *piece)
+{
+    if (unused_count == PIECES_KEPT) {
+        free(piece);
+        return;
+    }
+    STAILQ_INSERT_HEAD(&unused, piece, next);
+    unused_count++;
 }
 
 /* ---- connections ---- */
@@ -135,7 +169,7 @@ flow_clear(Flow *flow)
 
     while ((piece = STAILQ_FIRST(&flow->pieces)) != NULL) {
         STAILQ_REMOVE_HEAD(&flow->pieces, next);
-        free(piece);
+        piece_free(piece);
     }
 }
 
@@ -206,21 +240,6 @@ accept_client(int listener)
 
 /* ---- moving octets ---- */
 
-static void
-flow_queue(Flow *flow, const char *data, size_t length, int64_t due)
-{
-    Piece *piece = malloc(sizeof *piece + length);
-
-    if (piece == NULL)
-        fail("memory");
-    piece->due = due;
-    piece->sent = 0;
-    piece->length = length;
-    memcpy(piece->data, data, length);
-    STAILQ_INSERT_TAIL(&flow->pieces, piece, next);
-    flow->under_way += length;
-}
-
 static int64_t
 departure(bool down, size_t length, int64_t time)
 {
@@ -245,14 +264,16 @@ line_is_free(bool down, int64_t time)
 static void
 flow_read(Link *link, Flow *flow)
 {
-    static char buffer[PIECE_MAX];
     bool down = flow == &link->down;
-    ssize_t got = read(flow->from, buffer,
-                       octets_a_second == 0 ? sizeof buffer : TURN_MAX);
+    Piece *piece = piece_new();
+    ssize_t got = read(flow->from, piece->data,
+                       octets_a_second == 0 ? sizeof piece->data : TURN_MAX);
     int64_t time = now();
 
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+        piece_free(piece);
         return;
+    }
     if (got <= 0) {
         flow->ended = true;
         got = 0;
@@ -262,7 +283,11 @@ flow_read(Link *link, Flow *flow)
     }
     if (time < flow->opened)
         time = flow->opened;
-    flow_queue(flow, buffer, got, departure(down, got, time) + delay);
+    piece->due = departure(down, got, time) + delay;
+    piece->sent = 0;
+    piece->length = got;
+    STAILQ_INSERT_TAIL(&flow->pieces, piece, next);
+    flow->under_way += got;
 }
 
 /* Returns false when the receiver is gone. */
@@ -294,7 +319,7 @@ flow_deliver(Link *link, Flow *flow, int64_t time)
                 continue;
         }
         STAILQ_REMOVE_HEAD(&flow->pieces, next);
-        free(piece);
+        piece_free(piece);
     }
     return true;
 }

@@ -137,7 +137,8 @@ may_send(ImapCommandQueue *queue)
     if (last == NULL)
         return TRUE;
     return !entry_is_being_sent(last) &&
-           !imap_command_is_exclusive(last->command) &&
+           (!imap_command_is_exclusive(last->command) ||
+            imap_command_is_follower(next->command)) &&
            !imap_command_is_exclusive(next->command) &&
            queue->in_flight.length < IMAP_COMMAND_QUEUE_DEPTH;
 }

@@ -21,6 +21,7 @@ struct ImapCommand {
     char *name;
     gboolean secret;
     gboolean exclusive;
+    gboolean follower;
 };
 
 static void
@@ -124,6 +125,18 @@ gboolean
 imap_command_is_exclusive(const ImapCommand *command)
 {
     return command->exclusive;
+}
+
+void
+imap_command_set_follower(ImapCommand *command)
+{
+    command->follower = TRUE;
+}
+
+gboolean
+imap_command_is_follower(const ImapCommand *command)
+{
+    return command->follower;
 }
 
 const char *

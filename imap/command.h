@@ -34,6 +34,9 @@ gboolean imap_command_is_secret(const ImapCommand *command);
 /* Nothing may be sent between this command and its reply. */
 void imap_command_set_exclusive(ImapCommand *command);
 gboolean imap_command_is_exclusive(const ImapCommand *command);
+/* But this one may be sent behind an exclusive one, before its reply. */
+void imap_command_set_follower(ImapCommand *command);
+gboolean imap_command_is_follower(const ImapCommand *command);
 
 /* The first word or two, "UID FETCH", for messages. Borrowed. */
 const char *imap_command_name(const ImapCommand *command);

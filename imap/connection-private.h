@@ -38,6 +38,11 @@ void imap_connection_set_ready(ImapConnection *connection);
 void imap_connection_set_mailbox(ImapConnection *connection,
                                  const ImapMailbox *mailbox);
 
+/* The request for rows that was sent with the last selection, as long as nobody
+ * has taken it over (imap/fetch-requests.c); NULL: none. */
+typedef struct ImapListFetch ImapListFetch;
+ImapListFetch **imap_connection_rows_ahead(ImapConnection *connection);
+
 /* From inside the continuation of the only command in flight: the server now
  * answers it only when it is told to, so its silence is none. @end, which tells
  * it, runs once, when somebody sends another command; not when the connection

@@ -28,6 +28,12 @@ imap_connection_is_open(const ImapConnection *connection)
     return connection->state == STATE_READY && !connection->logging_out;
 }
 
+ImapListFetch **
+imap_connection_rows_ahead(ImapConnection *connection)
+{
+    return &connection->rows_ahead;
+}
+
 void
 imap_connection_set_paused(ImapConnection *connection, gboolean paused)
 {

@@ -28,6 +28,7 @@ struct ImapConnection {
     ImapLogin *login; /* NULL once ready */
     ImapSession session;
     ImapMailbox mailbox;
+    ImapListFetch *rows_ahead; /* borrowed: it outlives its command */
     ImapCompression compression;
     gint64 asked_at; /* microseconds, monotonic: the only command; 0: several */
     gint64 round_trip; /* microseconds; 0: not known */

@@ -2,14 +2,20 @@
 #include "imap/requests.h"
 
 #include "imap/changes.h"
+#include "imap/connection-private.h"
 #include "imap/requests-private.h"
 
 /* ---- the rows of a listing ---- */
 
-typedef struct {
-    const ImapFetchListHandler *handler;
+#define ALL "1:*"
+
+struct ImapListFetch {
+    ImapConnection *connection; /* borrowed: it outlives its commands */
+    gboolean with_header;
+    gboolean missed;                     /* a row, while nobody wanted it */
+    const ImapFetchListHandler *handler; /* NULL: nobody has asked for it yet */
     gpointer user_data;
-} FetchListRequest;
+};
 
 /* Flags alone are what a server sends on its own. A size may be missing: some
  * servers send -1. */
@@ -22,13 +28,17 @@ is_listed(const ImapFetch *fetch)
 static gboolean
 on_fetch_list_untagged(const ImapResponse *response, gpointer user_data)
 {
-    FetchListRequest *request = user_data;
+    ImapListFetch *request = user_data;
 
     if (response->type != IMAP_RESPONSE_FETCH || response->fetch->uid == 0 ||
         !is_listed(response->fetch) ||
         response->fetch->body == IMAP_BODY_DELIVERED)
         return FALSE;
-    request->handler->message(response->fetch, request->user_data);
+    /* Nobody else's either: it may lack what they have asked for. */
+    if (request->handler == NULL)
+        request->missed = TRUE;
+    else
+        request->handler->message(response->fetch, request->user_data);
     return TRUE;
 }
 
@@ -36,9 +46,13 @@ static void
 on_fetch_list_done(const ImapStatus *status, const GError *error,
                    gpointer user_data)
 {
-    FetchListRequest *request = user_data;
+    ImapListFetch *request = user_data;
+    ImapListFetch **ahead = imap_connection_rows_ahead(request->connection);
 
-    request->handler->done(error, request->user_data);
+    if (*ahead == request)
+        *ahead = NULL;
+    if (request->handler != NULL)
+        request->handler->done(error, request->user_data);
     g_free(request);
 }
 
@@ -47,19 +61,15 @@ static const ImapCommandHandler fetch_list_handler = {
     .done = on_fetch_list_done,
 };
 
-void
-imap_request_fetch_list(ImapConnection *connection, const char *uids,
-                        gboolean with_header,
-                        const ImapFetchListHandler *handler, gpointer user_data)
+static void
+send_list_fetch(ImapListFetch *request, const char *uids, gboolean follows)
 {
-    FetchListRequest *request = g_new0(FetchListRequest, 1);
+    ImapConnection *connection = request->connection;
     ImapCommand *command = imap_command_new("UID FETCH ");
 
-    request->handler = handler;
-    request->user_data = user_data;
     imap_command_add_text(command, uids);
     imap_command_add_text(command, " (UID FLAGS INTERNALDATE RFC822.SIZE");
-    if (with_header)
+    if (request->with_header)
         imap_command_add_text(command,
                               " BODY.PEEK[HEADER.FIELDS (DATE FROM SUBJECT)]");
     if (imap_connection_has(connection, "OBJECTID"))
@@ -67,7 +77,57 @@ imap_request_fetch_list(ImapConnection *connection, const char *uids,
     else if (imap_connection_has(connection, "X-GM-EXT-1"))
         imap_command_add_text(command, " X-GM-MSGID");
     imap_command_add_text(command, ")");
+    if (follows)
+        imap_command_set_follower(command);
     imap_connection_send(connection, command, &fetch_list_handler, request);
+}
+
+static ImapListFetch *
+list_fetch_new(ImapConnection *connection, gboolean with_header)
+{
+    ImapListFetch *request = g_new0(ImapListFetch, 1);
+
+    request->connection = connection;
+    request->with_header = with_header;
+    return request;
+}
+
+void
+imap_request_rows_ahead(ImapConnection *connection, gboolean with_header)
+{
+    ImapListFetch *request = list_fetch_new(connection, with_header);
+
+    *imap_connection_rows_ahead(connection) = request;
+    send_list_fetch(request, ALL, TRUE);
+}
+
+/* What is on its way, if it is the same. */
+static ImapListFetch *
+take_rows_ahead(ImapConnection *connection, const char *uids,
+                gboolean with_header)
+{
+    ImapListFetch *ahead =
+        g_steal_pointer(imap_connection_rows_ahead(connection));
+
+    return ahead != NULL && !ahead->missed &&
+                   ahead->with_header == with_header && g_str_equal(uids, ALL)
+               ? ahead
+               : NULL;
+}
+
+void
+imap_request_fetch_list(ImapConnection *connection, const char *uids,
+                        gboolean with_header,
+                        const ImapFetchListHandler *handler, gpointer user_data)
+{
+    ImapListFetch *ahead = take_rows_ahead(connection, uids, with_header);
+    ImapListFetch *request =
+        ahead != NULL ? ahead : list_fetch_new(connection, with_header);
+
+    request->handler = handler;
+    request->user_data = user_data;
+    if (ahead == NULL)
+        send_list_fetch(request, uids, FALSE);
 }
 
 /* ---- flags ---- */

@@ -226,8 +226,8 @@ switch_to(ImapPoolRound *round, ImapWorker *worker,
 {
     worker->borrowed = is_spare(round->pool, worker);
     worker->is_spare = FALSE;
-    imap_worker_switch(worker, request->mailbox,
-                       known_of(round->pool, request));
+    imap_worker_switch(worker, request->mailbox, known_of(round->pool, request),
+                       request->rows);
 }
 
 static gboolean
@@ -392,7 +392,7 @@ imap_pool_keep_spares(ImapPoolRound *round)
         }
         spare->borrowed = FALSE;
         spare->is_spare = TRUE;
-        imap_worker_switch(spare, worker->mailbox, NULL);
+        imap_worker_switch(spare, worker->mailbox, NULL, IMAP_ROWS_NONE);
     }
 }
 

@@ -12,6 +12,7 @@
 typedef struct {
     char *mailbox; /* NULL: any */
     ImapLeaseKind kind;
+    ImapRows rows;
     ImapKnown known; /* without mod-sequence: nothing */
     gint64 since;    /* microseconds, monotonic */
     gint64 deadline; /* the same */

@@ -263,6 +263,19 @@ on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
         note_one_too_many(pool, error);
 }
 
+static gboolean on_dispatch(gpointer user_data);
+
+/* Before anything else that the server has sent is looked at. */
+static void
+serve_at_once(ImapPool *pool)
+{
+    for (guint n = pool->waiting.length; n > 0 && pool->dispatch_source != 0;
+         n--) {
+        g_clear_handle_id(&pool->dispatch_source, g_source_remove);
+        on_dispatch(pool);
+    }
+}
+
 static void
 on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
                    gpointer user_data)
@@ -270,8 +283,11 @@ on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
     ImapPool *pool = user_data;
 
     imap_pool_wake(pool);
-    if (error == NULL)
+    if (error == NULL) {
+        if (worker->hurries)
+            serve_at_once(pool);
         return;
+    }
     pool->spare_at = g_get_monotonic_time() + SPARE_DELAY_US;
     if (imap_connection_is_open(worker->connection) ||
         g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT) ||
@@ -598,6 +614,7 @@ imap_pool_acquire_wish(ImapPool *pool, const ImapWish *wish, ImapLeaseFunc func,
     request->kind = wish->mailbox != NULL ? wish->kind : IMAP_LEASE_SINGLE;
     if (wish->known != NULL)
         request->known = *wish->known;
+    request->rows = wish->rows;
     request->since = g_get_monotonic_time();
     request->deadline =
         request->since + pool->settings->timeout_ms * (gint64)1000;

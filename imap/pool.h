@@ -48,6 +48,14 @@ typedef enum {
     IMAP_LEASE_BULK_LIGHT,
 } ImapLeaseKind;
 
+/* What is going to be asked for, by imap_request_fetch_list, of all messages.
+ */
+typedef enum {
+    IMAP_ROWS_NONE,
+    IMAP_ROWS_PLAIN,
+    IMAP_ROWS_WITH_HEADER,
+} ImapRows;
+
 /* What a lease is wanted for. */
 typedef struct {
     const char *mailbox; /* wire name; NULL: any connection */
@@ -55,6 +63,9 @@ typedef struct {
     /* What is known of the mailbox, so that its selection, if one is needed,
      * brings what has changed since (QRESYNC); NULL: nothing. Copied. */
     const ImapKnown *known;
+    /* Sent with the selection, if one is needed. Who is given the lease asks
+     * for it at once, inside the ImapLeaseFunc. */
+    ImapRows rows;
 } ImapWish;
 
 /* The same as imap_pool_acquire for a @wish (copied). */

@@ -41,9 +41,10 @@ void imap_request_examine(ImapConnection *connection, const char *mailbox,
  * cannot tell, or not reliably, or has more to tell than can be kept. */
 typedef void (*ImapExamineFunc)(ImapChanges *changes, const GError *error,
                                 gpointer user_data);
-void imap_request_examine_since(ImapConnection *connection, const char *mailbox,
-                                const ImapKnown *known, ImapExamineFunc done,
-                                gpointer user_data);
+/* FALSE: if the server does not understand it, it is sent once more. */
+gboolean imap_request_examine_since(ImapConnection *connection,
+                                    const char *mailbox, const ImapKnown *known,
+                                    ImapExamineFunc done, gpointer user_data);
 
 /* The UIDs of the selected mailbox, all (@uids NULL) or those in @uids that
  * exist. Sends NOOP first, so that a server which keeps showing what another

@@ -21,7 +21,7 @@ typedef struct {
     gpointer user_data;
 } ExamineRequest;
 
-static void send_examine(ExamineRequest *request);
+static gboolean send_examine(ExamineRequest *request);
 
 static void
 forget_what_was_said(ExamineRequest *request)
@@ -165,8 +165,9 @@ can_tell_changes(ImapConnection *connection, const ImapKnown *known)
            imap_connection_has_qresync(connection);
 }
 
-/* Where CONDSTORE is enabled, a plain EXAMINE tells the mod-sequence, too. */
-static void
+/* Where CONDSTORE is enabled, a plain EXAMINE tells the mod-sequence, too.
+ * Returns whether it is plain. */
+static gboolean
 send_examine(ExamineRequest *request)
 {
     ImapConnection *connection = request->connection;
@@ -175,6 +176,7 @@ send_examine(ExamineRequest *request)
     gboolean asks_condstore = request->changes == NULL && !session->condstore &&
                               !session->qresync && !session->plain_examine &&
                               imap_connection_has(connection, "CONDSTORE");
+    gboolean plain;
 
     imap_command_add_string(command, request->mailbox.name);
     if (request->changes != NULL)
@@ -185,10 +187,12 @@ send_examine(ExamineRequest *request)
         imap_command_add_text(command, " (CONDSTORE)");
     request->has_parameters = request->changes != NULL || asks_condstore;
     imap_command_set_exclusive(command);
+    plain = !request->has_parameters;
     imap_connection_send(connection, command, &examine_handler, request);
+    return plain;
 }
 
-void
+gboolean
 imap_request_examine_since(ImapConnection *connection, const char *mailbox,
                            const ImapKnown *known, ImapExamineFunc done,
                            gpointer user_data)
@@ -207,7 +211,7 @@ imap_request_examine_since(ImapConnection *connection, const char *mailbox,
     }
     request->done = done;
     request->user_data = user_data;
-    send_examine(request);
+    return send_examine(request);
 }
 
 typedef struct {

@@ -5,7 +5,7 @@
 #include "imap/worker.h"
 
 #include "imap/error.h"
-#include "imap/requests.h"
+#include "imap/requests-private.h"
 
 /* An EXAMINE, which the worker may not live to see the end of. */
 typedef struct ImapSwitch {
@@ -122,7 +122,7 @@ on_switched(ImapChanges *changes, const GError *error, gpointer user_data)
 
 void
 imap_worker_switch(ImapWorker *worker, const char *mailbox,
-                   const ImapKnown *known)
+                   const ImapKnown *known, ImapRows rows)
 {
     ImapSwitch *change = g_new0(ImapSwitch, 1);
 
@@ -133,8 +133,12 @@ imap_worker_switch(ImapWorker *worker, const char *mailbox,
     g_free(worker->mailbox);
     worker->mailbox = g_strdup(mailbox);
     g_clear_pointer(&worker->changes, imap_changes_free);
-    imap_request_examine_since(worker->connection, mailbox, known, on_switched,
-                               change);
+    worker->hurries = imap_request_examine_since(worker->connection, mailbox,
+                                                 known, on_switched, change) &&
+                      rows != IMAP_ROWS_NONE;
+    if (worker->hurries)
+        imap_request_rows_ahead(worker->connection,
+                                rows == IMAP_ROWS_WITH_HEADER);
 }
 
 guint

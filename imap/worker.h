@@ -4,6 +4,7 @@
 
 #include "imap/changes.h"
 #include "imap/connection.h"
+#include "imap/pool.h"
 
 #include <glib.h>
 
@@ -50,6 +51,7 @@ struct ImapWorker {
     gboolean borrowed; /* was a spare, and was switched for who had no other */
     gboolean leaving;  /* is being logged out */
     gboolean listens;  /* is the listener's, and nobody else's */
+    gboolean hurries;  /* rows are coming, for whoever had it switched */
     gboolean given_up; /* so that a request can have its place */
     guint changes_seen;
     gint64 probed_at; /* microseconds, monotonic: while it was idle */
@@ -75,9 +77,9 @@ void imap_worker_drop(ImapWorker *worker);
 gboolean imap_worker_is_usable(const ImapWorker *worker);
 
 /* Selects @mailbox, and asks for what has changed since it was @known (NULL: it
- * is not). The worker is usable and has no leases. */
+ * is not), or for @rows. The worker is usable and has no leases. */
 void imap_worker_switch(ImapWorker *worker, const char *mailbox,
-                        const ImapKnown *known);
+                        const ImapKnown *known, ImapRows rows);
 
 /* How often the server has told on its own that something changed. */
 guint imap_worker_changes(const ImapWorker *worker);

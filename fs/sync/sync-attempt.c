@@ -384,6 +384,7 @@ fs_sync_begin(FsSyncMailbox *mailbox)
     CacheMailbox state;
     ImapKnown known;
     ImapWish wish = {0};
+    gboolean is_known;
 
     sync->mailbox = mailbox;
     mailbox->sync = sync;
@@ -393,12 +394,15 @@ fs_sync_begin(FsSyncMailbox *mailbox)
                         fs_sync_unref);
         return;
     }
-    fs_sync_known(mailbox, &state);
+    is_known = fs_sync_known(mailbox, &state);
     known = (ImapKnown){state.uidvalidity, state.highestmodseq};
     wish.mailbox = directory->wire_name;
     wish.kind = mailbox->refresh.known ? IMAP_LEASE_SINGLE : IMAP_LEASE_BULK;
     if (known.highestmodseq != 0)
         wish.known = &known;
+    if (!is_known)
+        wish.rows = fs_sync_wants_header(mailbox) ? IMAP_ROWS_WITH_HEADER
+                                                  : IMAP_ROWS_PLAIN;
     imap_pool_acquire_wish(account->pool, &wish, on_lease,
                            g_rc_box_acquire(sync));
 }

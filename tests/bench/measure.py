@@ -221,6 +221,9 @@ def busy(round_, first):
         for _ in range(SAMPLES):
             round_.add('cat alone', _cat(ground, side.pop()))
             round_.add('ls alone', _list_next(ground, mount, folders))
+        with _loops():
+            for _ in range(SAMPLES):
+                round_.add('cat beside loops', _cat(ground, side.pop()))
         with _scanning(ground, mount.path(MANY)) as running:
             for _ in range(SAMPLES):
                 samples = {'cat beside': lambda: _cat(ground, side.pop()),
@@ -231,6 +234,20 @@ def busy(round_, first):
                 for what, call in samples.items():
                     if running():
                         round_.add(what, call())
+
+
+@contextlib.contextmanager
+def _loops():
+    """As many programs that only compute as a scan keeps busy: what a single
+    access takes beside them is the machine's doing."""
+    loops = [subprocess.Popen(['sh', '-c', 'while :; do :; done'])
+             for _ in range(2 * os.cpu_count())]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
 
 
 def _list_next(ground, mount, folders):

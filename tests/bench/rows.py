@@ -137,6 +137,8 @@ class Rows:
             for alone in ('cat alone', 'ls alone'):
                 self.row(rtt, alone, self.get(alone, rtt), 's')
             for alone, beside, title in (
+                    ('cat alone', 'cat beside loops',
+                     'cat beside busy loops, no scan'),
                     ('cat alone', 'cat beside', 'cat beside a scan'),
                     ('cat alone', 'cat beside, same folder',
                      'cat in a folder being scanned'),
@@ -150,7 +152,8 @@ class Rows:
                          'round trip + 50 ms')
                 self.row(rtt, f'{title}, at worst later by',
                          max(0, worst - usual), 's', allowed,
-                         'round trip + 50 ms', 1)
+                         'round trip + 50 ms',
+                         None if 'loops' in beside else 1)
 
     def memory(self, prefix='', limit=40):
         rtt = self.rtts[0]

@@ -20,7 +20,7 @@ from sample_server import SampleServer
 
 SIDE_FOLDERS = 40
 SIDE_MESSAGES = 5
-SINGLES = 400
+SINGLES = 700
 LARGE_BYTES = 50_000_000
 # For COMPRESS=DEFLATE, as most installations of Dovecot have it.
 ZLIB = 'protocol imap {\n  mail_plugins = $mail_plugins imap_zlib\n}\n'

@@ -101,6 +101,8 @@ class Ground:
             if arguments['messages'] > 100:
                 self.say(f'making {arguments["messages"]} messages: {folder}')
             shutil.rmtree(self.folder(folder), ignore_errors=True)
+            for child in [n for n in made if n.startswith(folder + '/')]:
+                del made[child]
             self._make(folder, **arguments)
             made[folder] = arguments
             pathlib.Path(record).write_text(json.dumps(made))

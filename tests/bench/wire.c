@@ -58,7 +58,7 @@ wire_read(Wire *wire, char *into, size_t size)
                                     : read(wire->fd, into, size);
 
     if (got <= 0)
-        fail("the server closed the connection");
+        fail("the server closed the connection, refused, or fell silent");
     return got;
 }
 
@@ -113,6 +113,7 @@ wire_connect(Wire *wire, int port)
         .sin_port = htons(port),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
     };
+    const struct timeval patience = {.tv_sec = 60};
     const int on = 1;
 
     wire->fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -120,6 +121,7 @@ wire_connect(Wire *wire, int port)
         0)
         fail("connecting");
     setsockopt(wire->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(wire->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 }
 
 static void

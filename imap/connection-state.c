@@ -28,6 +28,12 @@ imap_connection_is_open(const ImapConnection *connection)
     return connection->state == STATE_READY && !connection->logging_out;
 }
 
+gint64
+imap_connection_ready_at(const ImapConnection *connection)
+{
+    return connection->ready_at;
+}
+
 void
 imap_connection_set_paused(ImapConnection *connection, gboolean paused)
 {

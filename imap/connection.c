@@ -396,6 +396,7 @@ void
 imap_connection_set_ready(ImapConnection *connection)
 {
     connection->state = STATE_READY;
+    connection->ready_at = g_get_monotonic_time();
     imap_compression_begin(&connection->compression, connection);
     connection_settle(connection);
 }

@@ -272,6 +272,12 @@ imap_pool_error(const ImapPool *pool)
 }
 
 gint64
+imap_pool_opened_at(const ImapPool *pool)
+{
+    return pool->opened_at;
+}
+
+gint64
 imap_pool_last_progress(const ImapPool *pool)
 {
     gint64 last = pool->last_progress;

@@ -70,8 +70,9 @@ request_fail(ImapPoolRequest *request, const GError *error)
 static void
 fail_waiting(ImapPool *pool,
              gboolean (*is_meant)(ImapPoolRequest *request,
+                                  const ImapWorker *worker,
                                   const char *mailbox),
-             const char *mailbox, const GError *error)
+             const ImapWorker *worker, const char *mailbox, const GError *error)
 {
     GQueue failed = G_QUEUE_INIT;
     GList *next;
@@ -80,7 +81,7 @@ fail_waiting(ImapPool *pool,
         ImapPoolRequest *request = link->data;
 
         next = link->next;
-        if (is_meant(request, mailbox)) {
+        if (is_meant(request, worker, mailbox)) {
             g_queue_unlink(&pool->waiting, link);
             g_queue_push_tail_link(&failed, link);
         }
@@ -90,33 +91,39 @@ fail_waiting(ImapPool *pool,
 }
 
 static gboolean
-is_any(ImapPoolRequest *request, const char *mailbox)
+is_any(ImapPoolRequest *request, const ImapWorker *worker, const char *mailbox)
 {
     return TRUE;
 }
 
 static gboolean
-is_for(ImapPoolRequest *request, const char *mailbox)
+is_for(ImapPoolRequest *request, const ImapWorker *worker, const char *mailbox)
 {
     return g_strcmp0(request->mailbox, mailbox) == 0;
 }
 
+/* One that was there before the request may have been dead for long: see
+ * imap/retry.h. */
 static gboolean
-is_out_of_attempts(ImapPoolRequest *request, const char *mailbox)
+is_out_of_attempts(ImapPoolRequest *request, const ImapWorker *worker,
+                   const char *mailbox)
 {
-    return ++request->attempts >= MAX_ATTEMPTS;
+    return ++request->attempts >= MAX_ATTEMPTS &&
+           imap_connection_ready_at(worker->connection) >= request->since;
 }
 
 static gboolean
-is_for_and_out_of_attempts(ImapPoolRequest *request, const char *mailbox)
+is_for_and_out_of_attempts(ImapPoolRequest *request, const ImapWorker *worker,
+                           const char *mailbox)
 {
-    return is_for(request, mailbox) && is_out_of_attempts(request, mailbox);
+    return is_for(request, worker, mailbox) &&
+           is_out_of_attempts(request, worker, mailbox);
 }
 
 void
 imap_pool_fail_all(ImapPool *pool, const GError *error)
 {
-    fail_waiting(pool, is_any, NULL, error);
+    fail_waiting(pool, is_any, NULL, NULL, error);
 }
 
 static void
@@ -276,12 +283,12 @@ on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
     if (imap_connection_is_open(worker->connection) ||
         g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT) ||
         g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL)) {
-        fail_waiting(pool, is_for, mailbox, error);
+        fail_waiting(pool, is_for, worker, mailbox, error);
     } else {
         /* The line was cut: another connection may do, unless it is this
          * mailbox that the server cannot bear. */
         worker->served = TRUE;
-        fail_waiting(pool, is_for_and_out_of_attempts, mailbox, error);
+        fail_waiting(pool, is_for_and_out_of_attempts, worker, mailbox, error);
     }
 }
 
@@ -312,6 +319,7 @@ static void
 on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
 {
     ImapPool *pool = user_data;
+    g_autoptr(ImapWorker) held G_GNUC_UNUSED = imap_worker_ref(worker);
     gboolean served = worker->served;
     gboolean young = g_get_monotonic_time() - worker->since < YOUNG_US;
     gboolean leaving = worker->leaving;
@@ -337,7 +345,7 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
         shrink_for_now(pool, error);
     }
     if (!served && imap_pool_n_serving(pool) == 0)
-        fail_waiting(pool, is_out_of_attempts, NULL, error);
+        fail_waiting(pool, is_out_of_attempts, worker, NULL, error);
     imap_pool_line_lost(pool);
 }
 
@@ -510,7 +518,8 @@ imap_pool_wake(ImapPool *pool)
 /* ---- deadlines ---- */
 
 static gboolean
-has_waited_long(ImapPoolRequest *request, const char *mailbox)
+has_waited_long(ImapPoolRequest *request, const ImapWorker *worker,
+                const char *mailbox)
 {
     return g_get_monotonic_time() >= request->deadline;
 }
@@ -529,7 +538,7 @@ on_deadline(gpointer user_data)
                         "%s did not answer for %.3g seconds",
                         pool->settings->host, pool->settings->timeout_ms / 1e3);
     if (pool->last_progress < limit)
-        fail_waiting(pool, has_waited_long, NULL, error);
+        fail_waiting(pool, has_waited_long, NULL, NULL, error);
     if (pool->waiting.length > 0)
         return G_SOURCE_CONTINUE;
     pool->deadline_source = 0;

@@ -143,6 +143,8 @@ typedef enum {
 ImapPoolState imap_pool_state(const ImapPool *pool);
 /* Why it is not online; NULL while it is, or was not tried. Borrowed. */
 const GError *imap_pool_error(const ImapPool *pool);
+/* Microseconds, monotonic: when a connection last became ready; 0: none has. */
+gint64 imap_pool_opened_at(const ImapPool *pool);
 
 /* Something is awaited, and nothing has come nearer on any connection for
  * longer than @limit_ms: most likely the line is dead, and it will be some time

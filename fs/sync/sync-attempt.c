@@ -75,8 +75,7 @@ tell_waiting(FsSyncMailbox *mailbox, const GError *error)
     g_autoptr(FsNeed) more = g_steal_pointer(&mailbox->more);
 
     mailbox->seen = TRUE;
-    fs_refresh_end(&mailbox->refresh, error,
-                   mailbox->synchroniser->account->options->poll_seconds);
+    fs_refresh_end(&mailbox->refresh, error);
     if (more != NULL)
         fs_need_complete(more, mailbox->refresh.known ? NULL : error);
 }
@@ -115,17 +114,18 @@ fs_sync_finish_incomplete(FsSync *sync, const char *why)
     fs_sync_finish(sync, error);
 }
 
-/* A cut line is tried once more, or whenever something has come of it; other
- * errors are final. */
+/* After a line that was cut it is tried again, as imap/retry.h says, and
+ * whenever something has come of it; other errors are final. */
 void
 fs_sync_fail(FsSync *sync, const GError *error)
 {
     FsSyncMailbox *mailbox = sync->mailbox;
 
     if (sync->total_rows >= ROWS_THAT_COUNT)
-        mailbox->attempts = 0;
-    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
-        mailbox->attempts++ == 0 && sync->lease != NULL) {
+        imap_retry_begin(&mailbox->retry);
+    if (sync->lease != NULL &&
+        imap_retry_is_due(&mailbox->retry, imap_lease_connection(sync->lease),
+                          error)) {
         doubt_rows(sync);
         fs_sync_end_attempt(sync);
         g_clear_pointer(&mailbox->sync, fs_sync_unref);

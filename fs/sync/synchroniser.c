@@ -190,10 +190,11 @@ fs_synchroniser_need_messages(FsSynchroniser *synchroniser, guint32 id,
     FsNeed *need;
 
     fs_sync_is_known(mailbox);
-    need = fs_refresh_ask(&mailbox->refresh, since,
-                          synchroniser->account->options->poll_seconds, &start);
+    need = fs_refresh_ask(
+        &mailbox->refresh, since, synchroniser->account->options->poll_seconds,
+        imap_pool_opened_at(synchroniser->account->pool), &start);
     if (start) {
-        mailbox->attempts = 0;
+        imap_retry_begin(&mailbox->retry);
         fs_sync_begin(mailbox);
     }
     if (since != FS_NOW && mailbox->refresh.known &&

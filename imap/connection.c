@@ -459,9 +459,13 @@ hang_up(ImapConnection *connection, const GError *reason)
 void
 imap_connection_close(ImapConnection *connection, const GError *reason)
 {
+    const GError *refusal = NULL;
+
     if (connection->state == STATE_CLOSED)
         return;
-    hang_up(connection, reason);
+    if (connection->login != NULL)
+        refusal = imap_login_refusal(connection->login);
+    hang_up(connection, refusal != NULL ? refusal : reason);
     connection_settle(connection);
 }
 

@@ -225,7 +225,6 @@ switch_to(ImapPoolRound *round, ImapWorker *worker,
           const ImapPoolRequest *request)
 {
     worker->borrowed = is_spare(round->pool, worker);
-    worker->is_spare = FALSE;
     imap_worker_switch(worker, request->mailbox,
                        known_of(round->pool, request));
 }
@@ -391,7 +390,6 @@ imap_pool_keep_spares(ImapPoolRound *round)
             continue;
         }
         spare->borrowed = FALSE;
-        spare->is_spare = TRUE;
         imap_worker_switch(spare, worker->mailbox, NULL);
     }
 }

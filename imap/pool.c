@@ -18,9 +18,6 @@
 /* Who fetches much lets others, who come later by so much, pass. */
 #define BULK_YIELDS_US (5 * G_TIME_SPAN_SECOND)
 
-/* What a selection said is news for so long. */
-#define FRESH_US (1 * G_TIME_SPAN_SECOND)
-
 /* A lease for much that follows another one so soon goes on with the same. */
 #define SAME_BULK_US (1 * G_TIME_SPAN_SECOND)
 
@@ -371,8 +368,7 @@ lease_new(ImapPool *pool, ImapWorker *worker, const ImapPoolRequest *request)
     lease->pool = pool;
     lease->worker = imap_worker_ref(worker);
     lease->kind = request->kind;
-    lease->fresh = worker->fresh && !worker->is_spare &&
-                   g_get_monotonic_time() - worker->since < FRESH_US;
+    lease->fresh = worker->fresh && worker->switched_at >= request->since;
     worker->fresh = FALSE;
     worker->n_leases++;
     worker->n_light += lease->kind == IMAP_LEASE_BULK_LIGHT;

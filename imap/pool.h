@@ -96,8 +96,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapLease, imap_lease_release)
 
 ImapConnection *imap_lease_connection(const ImapLease *lease);
 
-/* Whether the mailbox was selected for this lease: what its selection said is
- * what the server has now. */
+/* Whether the mailbox was selected since this lease was asked for: what its
+ * selection said is what the server has had since then. */
 gboolean imap_lease_is_fresh(const ImapLease *lease);
 
 /* Runs when a selected mailbox changes by what the server says on its own:

@@ -130,6 +130,7 @@ imap_worker_switch(ImapWorker *worker, const char *mailbox,
     change->mailbox = g_strdup(mailbox);
     worker->change = change;
     worker->state = IMAP_WORKER_SWITCHING;
+    worker->switched_at = g_get_monotonic_time();
     g_free(worker->mailbox);
     worker->mailbox = g_strdup(mailbox);
     g_clear_pointer(&worker->changes, imap_changes_free);

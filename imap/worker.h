@@ -39,18 +39,18 @@ struct ImapWorker {
 
     /* The pool's. */
     guint n_leases;
-    guint n_bulk;      /* of them */
-    guint n_light;     /* of these, those that are kept light */
-    gint64 bulk_since; /* microseconds, monotonic: when that began */
-    gint64 bulk_ended; /* the same: when it was last 0 */
-    gboolean reserved; /* takes no new leases */
-    gboolean served;   /* a lease was given, or who waited has been told */
-    gboolean fresh;    /* no lease was given since the mailbox was selected */
-    gboolean is_spare; /* was selected for nobody */
-    gboolean borrowed; /* was a spare, and was switched for who had no other */
-    gboolean leaving;  /* is being logged out */
-    gboolean listens;  /* is the listener's, and nobody else's */
-    gboolean given_up; /* so that a request can have its place */
+    guint n_bulk;       /* of them */
+    guint n_light;      /* of these, those that are kept light */
+    gint64 bulk_since;  /* microseconds, monotonic: when that began */
+    gint64 bulk_ended;  /* the same: when it was last 0 */
+    gboolean reserved;  /* takes no new leases */
+    gboolean served;    /* a lease was given, or who waited has been told */
+    gboolean fresh;     /* no lease was given since the mailbox was selected */
+    gint64 switched_at; /* microseconds, monotonic: when that was asked for */
+    gboolean borrowed;  /* was a spare, and was switched for who had no other */
+    gboolean leaving;   /* is being logged out */
+    gboolean listens;   /* is the listener's, and nobody else's */
+    gboolean given_up;  /* so that a request can have its place */
     guint changes_seen;
     gint64 probed_at; /* microseconds, monotonic: while it was idle */
 

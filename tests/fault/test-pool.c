@@ -122,6 +122,44 @@ busy_mailbox_starves_no_other(void **state)
     stop(&f);
 }
 
+/* A selection that was made for somebody who was then served otherwise tells
+ * nothing of what happens later. */
+static void
+selection_is_fresh_for_who_asked_before(void **state)
+{
+    Fixture f;
+    Wish other, much, a, b;
+    static const char *const first[] = {
+        LOGIN,  EXAMINE(2, "X"), "C:i3 EXAMINE INBOX",
+        "WAIT", "S:* 1 EXISTS",  "S:i3 OK",
+        NULL,
+    };
+    static const char *const second[] = {LOGIN, EXAMINE(2, "INBOX"), NULL};
+    const char *const *const scripts[] = {first, second, NULL};
+
+    start(&f, scripts, 2, LONG_TIMEOUT_MS);
+    ask(&f, &other, "X");
+    get(&f, &other);
+    assert_true(imap_lease_is_fresh(other.lease));
+    ask_bulk(&f, &much, "INBOX");
+    get(&f, &much);
+    release(&other);
+    /* For this one the first connection is switched; but the second one falls
+     * idle before that is done. */
+    ask(&f, &a, "INBOX");
+    run_for(10);
+    release(&much);
+    get(&f, &a);
+    assert_false(imap_lease_is_fresh(a.lease));
+    run_for(2 * WAIT_MS);
+    ask(&f, &b, "INBOX");
+    assert_ptr_not_equal(get(&f, &b), imap_lease_connection(a.lease));
+    assert_false(imap_lease_is_fresh(b.lease));
+    release(&a);
+    release(&b);
+    stop(&f);
+}
+
 /* Idle connections that were all cut: none of them is the last that is tried.
  */
 static void
@@ -629,6 +667,7 @@ main(void)
         cmocka_unit_test(idle_connection_is_switched),
         cmocka_unit_test(switch_waits_until_the_line_is_free),
         cmocka_unit_test(busy_mailbox_starves_no_other),
+        cmocka_unit_test(selection_is_fresh_for_who_asked_before),
         cmocka_unit_test(request_outlives_all_connections_that_were_cut),
         cmocka_unit_test(request_does_not_outlive_new_connections),
         cmocka_unit_test(limit_of_the_server_shrinks_the_pool),

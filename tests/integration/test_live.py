@@ -45,7 +45,6 @@ class Place:
                  environment=None, **options):
         self.case = case
         self.way = way
-        self.late = 0
         self.server = dovecot.start_sample(
             case, capability=way.capability,
             settings=options.pop('settings', None),
@@ -111,14 +110,12 @@ class Place:
         return int(code.split()[1]), body
 
     def shows(self, what, condition, limit):
-        """What the other client did last shows within the limit. Once in a test
-        it may come late, on a machine that is busy elsewhere."""
+        """What the other client did last shows within the limit."""
         begin = self.answered
         shown = wait_until(condition, limit + 10 * tap.PATIENCE, 0.005)
         seconds = time.monotonic() - begin
         self.case.expect(shown, 'never shown:', what)
-        self.late += seconds > limit
-        self.case.expect(seconds <= limit or self.late == 1,
+        self.case.expect(seconds <= limit,
                          f'too late: {what} after {seconds:.2f} s, '
                          f'limit {limit:.2f}')
         self.case.note(f'{self.way.name}: {what} after {seconds:.2f} s')

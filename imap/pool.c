@@ -577,6 +577,7 @@ imap_pool_free(ImapPool *pool)
     g_clear_handle_id(&pool->deadline_source, g_source_remove);
     g_clear_handle_id(&pool->wake_source, g_source_remove);
     g_clear_handle_id(&pool->reconnect_timer, g_source_remove);
+    imap_pool_stop_probing(pool);
     g_clear_error(&pool->last_error);
     imap_line_rate_unref(pool->line_rate);
     g_free(pool);
@@ -691,15 +692,14 @@ imap_pool_limit(const ImapPool *pool)
     return pool->allowance.limit;
 }
 
-/* After the line was lost one connection has to show whether there is one, and
- * whether the password is still good: many servers lock an account after a few
- * wrong ones. */
+/* While none is logged in, one has to show whether there is a line, and whether
+ * the password is good: many servers lock an account after a few wrong ones. */
 gboolean
 imap_pool_open_another(ImapPool *pool)
 {
-    guint limit = imap_pool_line_is_in_doubt(pool) ? 1 : imap_pool_room(pool);
-
-    if (imap_pool_n_serving(pool) >= limit)
+    if (imap_pool_line_is_in_doubt(pool)
+            ? pool->workers->len > 0
+            : imap_pool_n_serving(pool) >= imap_pool_room(pool))
         return FALSE;
     g_ptr_array_add(pool->workers,
                     imap_worker_new(pool->settings, pool->line_rate,
@@ -758,6 +758,7 @@ imap_pool_log_out(ImapPool *pool, GSourceFunc done, gpointer user_data)
 {
     pool->logging_out = TRUE;
     g_clear_handle_id(&pool->reconnect_timer, g_source_remove);
+    imap_pool_stop_probing(pool);
     pool->logged_out = done;
     pool->logged_out_data = user_data;
     for (guint i = 0; i < pool->workers->len; i++) {

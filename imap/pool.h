@@ -141,7 +141,8 @@ typedef enum {
 } ImapPoolState;
 
 ImapPoolState imap_pool_state(const ImapPool *pool);
-/* Why it is not online; NULL while it is, or was not tried. Borrowed. */
+/* Why there is no connection; NULL while there is one, or none was tried.
+ * Borrowed. */
 const GError *imap_pool_error(const ImapPool *pool);
 /* Microseconds, monotonic: when a connection last became ready; 0: none has. */
 gint64 imap_pool_opened_at(const ImapPool *pool);

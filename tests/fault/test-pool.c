@@ -636,17 +636,17 @@ observer_is_told_of_every_connection(void **state)
     imap_pool_traffic(f->pool, &traffic);
     assert_int_equal(traffic.bytes_received, received);
 
-    assert_null(imap_pool_last_error(f->pool));
+    assert_null(imap_pool_error(f->pool));
     ask(f, &a, "A");
     assert_refused(&a, IMAP_ERROR_CLOSED, "not now");
     assert_string_equal(observed.told->str, "opened lost refused ");
-    assert_non_null(imap_pool_last_error(f->pool));
+    assert_non_null(imap_pool_error(f->pool));
 
     run_for(1100); /* until the pool tries again */
     ask(f, &a, "A");
     send_noop(get(f, &a), &done);
     wait_for(&done);
-    assert_null(imap_pool_last_error(f->pool));
+    assert_null(imap_pool_error(f->pool));
     release(&a);
     done = FALSE;
     imap_pool_log_out(f->pool, on_logged_out, &done);

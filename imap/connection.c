@@ -529,7 +529,8 @@ guint
 imap_connection_send(ImapConnection *connection, ImapCommand *command,
                      const ImapCommandHandler *handler, gpointer user_data)
 {
-    gboolean is_only = imap_command_queue_n_pending(connection->queue) == 0;
+    gboolean is_only = connection->end_rest != NULL ||
+                       imap_command_queue_n_pending(connection->queue) == 0;
     guint id;
 
     if (is_only)
@@ -556,6 +557,13 @@ imap_connection_rest(ImapConnection *connection,
     connection->end_rest_data = user_data;
     if (imap_command_queue_n_pending(connection->queue) > 1)
         end_rest(connection);
+}
+
+void
+imap_connection_end_rest(ImapConnection *connection, const char *line)
+{
+    if (connection->state != STATE_CLOSED)
+        imap_command_queue_end_exclusive(connection->queue, line);
 }
 
 void

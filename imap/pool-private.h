@@ -62,6 +62,9 @@ struct ImapPool {
     ImapWorker *listening; /* its connection, or NULL; borrowed from workers */
     gboolean pushes;       /* the server offers something to listen to */
     guint listener_failures; /* in a row, while the server talked to us */
+    const ImapBesideHandler *beside; /* NULL: nobody wants to hear */
+    gpointer beside_data;
+    gint64 beside_at; /* microseconds, monotonic: no connection before */
     ImapChangeFunc change_func;
     gpointer change_data;
     ImapPoolObserver observer;
@@ -139,6 +142,19 @@ ImapChoice imap_pool_choose(ImapPoolRound *round,
  * that is held for much, and gives up those that nobody has used for long. */
 void imap_pool_keep_spares(ImapPoolRound *round);
 void imap_pool_retire_idle(ImapPoolRound *round);
+
+/* Whether it is what somebody who fetches much has beside him. */
+gboolean imap_pool_is_spare(const ImapPool *pool, const ImapWorker *worker);
+
+/* ---- pool-idle.c ---- */
+
+/* When all requests have been looked at: has those that nobody uses hear what
+ * is wanted. */
+void imap_pool_listen_beside(ImapPoolRound *round);
+/* @mailbox has changed: told if that is wanted. */
+void imap_pool_tell_beside(ImapPool *pool, const char *mailbox);
+/* Whether @worker does, or will as soon as nobody uses it. */
+gboolean imap_pool_is_heard(const ImapPool *pool, const ImapWorker *worker);
 
 /* ---- pool-listener.c ---- */
 

@@ -346,9 +346,23 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
     imap_pool_line_lost(pool);
 }
 
+static void
+on_worker_told(ImapWorker *worker, gpointer user_data)
+{
+    imap_pool_tell_beside(user_data, worker->mailbox);
+}
+
+static void
+on_worker_idled(ImapWorker *worker, gpointer user_data)
+{
+    imap_pool_wake(user_data);
+}
+
 const ImapWorkerHandler imap_pool_worker_handler = {
     .opened = on_worker_opened,
     .switched = on_worker_switched,
+    .told = on_worker_told,
+    .idled = on_worker_idled,
     .gone = on_worker_gone,
 };
 
@@ -497,6 +511,7 @@ on_dispatch(gpointer user_data)
     }
     imap_pool_open_listener(&round);
     imap_pool_keep_spares(&round);
+    imap_pool_listen_beside(&round);
     imap_pool_retire_idle(&round);
     imap_pool_probe_idle(&round);
     set_wake(pool, round.wake_at);
@@ -639,6 +654,7 @@ tell_changes(ImapPool *pool, ImapWorker *worker)
     worker->changes_seen = changes;
     if (pool->change_func != NULL)
         pool->change_func(worker->mailbox, pool->change_data);
+    imap_pool_tell_beside(pool, worker->mailbox);
 }
 
 void

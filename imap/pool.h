@@ -129,6 +129,23 @@ void imap_pool_listen(ImapPool *pool, guint wait_ms, gboolean hurries,
 /* @handler is not called any more, and its connection is logged out. Does
  * nothing when nobody listens. */
 void imap_pool_stop_listening(ImapPool *pool);
+/* The connections that serve requests may hear what the server tells, too,
+ * while nobody uses them (IDLE): each of one mailbox. */
+typedef struct {
+    /* Of which one wants to be told, by wire names, most wanted first: the one
+     * at @rank, from 0; NULL: no more. Borrowed until the next call. May not
+     * call the pool. */
+    const char *(*wanted)(guint rank, gpointer user_data);
+    /* Something has, or may have, changed in @mailbox. */
+    void (*told)(const char *mailbox, gpointer user_data);
+} ImapBesideHandler;
+
+/* @handler must outlive the pool; NULL: nobody wants to hear. */
+void imap_pool_set_beside(ImapPool *pool, const ImapBesideHandler *handler,
+                          gpointer user_data);
+/* What is wanted may be something else now. */
+void imap_pool_wanted_changed(ImapPool *pool);
+
 /* ---- the line as a whole ---- */
 
 typedef enum {

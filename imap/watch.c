@@ -286,15 +286,6 @@ next_step(Line *line)
 /* ---- what is told ---- */
 
 static gboolean
-is_of_a_message(const ImapResponse *response)
-{
-    return response->type == IMAP_RESPONSE_EXISTS ||
-           response->type == IMAP_RESPONSE_EXPUNGE ||
-           response->type == IMAP_RESPONSE_VANISHED ||
-           response->type == IMAP_RESPONSE_FETCH;
-}
-
-static gboolean
 is_of_a_mailbox(const ImapResponse *response)
 {
     return response->type == IMAP_RESPONSE_LIST ||
@@ -311,7 +302,7 @@ on_unasked(const ImapResponse *response, gpointer user_data)
     if (line->all && imap_notify_is_overflow(response))
         on_overflow(line);
     else if (line->telling && (line->all ? is_of_a_mailbox(response)
-                                         : is_of_a_message(response)))
+                                         : imap_idle_is_news(response)))
         watch->handler->told(line->all ? NULL : line->selected, response,
                              watch->user_data);
 }

@@ -63,6 +63,7 @@ worker_clear(gpointer data)
 
     if (worker->change != NULL)
         worker->change->worker = NULL;
+    imap_worker_forget_idle(worker);
     imap_connection_set_closed(worker->connection, NULL, NULL);
     /* Somebody may still hold a reference to it. */
     imap_connection_close(worker->connection, error);
@@ -96,6 +97,13 @@ imap_worker_is_usable(const ImapWorker *worker)
 {
     return worker->state == IMAP_WORKER_READY &&
            imap_connection_is_open(worker->connection);
+}
+
+gboolean
+imap_worker_is_unused(const ImapWorker *worker)
+{
+    return imap_worker_is_usable(worker) && worker->n_leases == 0 &&
+           !worker->listens;
 }
 
 static void

@@ -24,6 +24,10 @@ typedef struct {
      * end. */
     void (*switched)(ImapWorker *worker, const char *mailbox,
                      const GError *error, gpointer user_data);
+    /* While it idles: something has changed in the selected mailbox. */
+    void (*told)(ImapWorker *worker, gpointer user_data);
+    /* It idles no longer. */
+    void (*idled)(ImapWorker *worker, gpointer user_data);
     /* The connection has ended after it was ready. */
     void (*gone)(ImapWorker *worker, const GError *error, gpointer user_data);
 } ImapWorkerHandler;
@@ -57,7 +61,9 @@ struct ImapWorker {
     /* Its own. */
     const ImapWorkerHandler *handler; /* NULL once dropped */
     gpointer user_data;
-    struct ImapSwitch *change; /* under way; NULL: none */
+    struct ImapSwitch *change;   /* under way; NULL: none */
+    struct ImapWorkerIdle *idle; /* the same */
+    gboolean cannot_idle;        /* it has turned out */
 };
 
 /* Opens a connection on the line of @rate. */
@@ -73,6 +79,17 @@ void imap_worker_drop(ImapWorker *worker);
 
 /* Ready, and the line has not been cut since. */
 gboolean imap_worker_is_usable(const ImapWorker *worker);
+
+/* The same, and nobody has a lease. */
+gboolean imap_worker_is_unused(const ImapWorker *worker);
+
+/* Has the server tell what happens in the selected mailbox, as long as nobody
+ * uses the connection (IDLE). It is unused, and not idle. */
+void imap_worker_idle(ImapWorker *worker);
+/* Whether it could. */
+gboolean imap_worker_can_idle(const ImapWorker *worker);
+/* It is being freed. */
+void imap_worker_forget_idle(ImapWorker *worker);
 
 /* Selects @mailbox, and asks for what has changed since it was @known (NULL: it
  * is not). The worker is usable and has no leases. */

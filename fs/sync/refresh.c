@@ -96,6 +96,18 @@ fs_refresh_end(FsRefresh *refresh, const GError *error)
 }
 
 gboolean
+fs_refresh_confirm(FsRefresh *refresh, gint64 asked_at)
+{
+    if (!refresh->known || fs_refresh_is_under_way(refresh) ||
+        asked_at <= refresh->stale_at)
+        return FALSE;
+    refresh->failing = FALSE;
+    refresh->known_at = MAX(refresh->known_at, asked_at);
+    refresh->tried_at = MAX(refresh->tried_at, asked_at);
+    return TRUE;
+}
+
+gboolean
 fs_refresh_is_under_way(const FsRefresh *refresh)
 {
     return refresh->need != NULL && !fs_need_is_complete(refresh->need);
@@ -105,6 +117,7 @@ void
 fs_refresh_mark_stale(FsRefresh *refresh)
 {
     /* Also when an answer is on its way: it may have been given before. */
+    refresh->stale_at = g_get_monotonic_time();
     refresh->asked_at = LONG_AGO;
     refresh->known_at = refresh->tried_at = LONG_AGO;
     refresh->put_off = 0;
@@ -115,6 +128,7 @@ fs_refresh_mark_old(FsRefresh *refresh)
 {
     if (fs_refresh_is_under_way(refresh))
         return;
+    refresh->stale_at = g_get_monotonic_time();
     refresh->known_at = LONG_AGO;
     refresh->put_off = 0;
 }

@@ -20,8 +20,9 @@ typedef struct {
     gint64 asked_at;  /* microseconds, monotonic; the last attempt */
     gint64 known_at;  /* the same: when what is known was asked for */
     gint64 tried_at;  /* the same: the end of the last attempt */
-    gint64 put_off; /* the same: until when what is known does; 0: it is not */
-    FsNeed *need;   /* under way, or failed a moment ago; else NULL */
+    gint64 put_off;  /* the same: until when what is known does; 0: it is not */
+    gint64 stale_at; /* the same: when it was last said that it is old */
+    FsNeed *need;    /* under way, or failed a moment ago; else NULL */
 } FsRefresh;
 
 /* NULL when there is a copy that is no older than @poll_seconds, or that was
@@ -37,6 +38,11 @@ FsNeed *fs_refresh_ask(FsRefresh *refresh, gint64 since, guint poll_seconds,
  * good when @error is the line's: then the need is met, and the next attempt
  * is put off a little. */
 void fs_refresh_end(FsRefresh *refresh, const GError *error);
+
+/* It was asked in another way, at @asked_at, whether what is known is so still,
+ * and it is. Does nothing if it has been said since that it is old. TRUE if it
+ * is as new as that now. */
+gboolean fs_refresh_confirm(FsRefresh *refresh, gint64 asked_at);
 
 gboolean fs_refresh_is_under_way(const FsRefresh *refresh);
 

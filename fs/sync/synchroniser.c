@@ -342,6 +342,20 @@ fs_synchroniser_mark_stale(FsSynchroniser *synchroniser, guint32 id)
     fs_sync_forget_looked_up(mailbox);
 }
 
+gboolean
+fs_synchroniser_confirm(FsSynchroniser *synchroniser, guint32 id,
+                        gint64 asked_at)
+{
+    FsSyncMailbox *mailbox =
+        g_hash_table_lookup(synchroniser->mailboxes, GUINT_TO_POINTER(id));
+
+    if (mailbox == NULL || !mailbox->seen || !fs_sync_is_known(mailbox) ||
+        !fs_refresh_confirm(&mailbox->refresh, asked_at))
+        return FALSE;
+    mailbox->synchronised_at = g_get_real_time();
+    return TRUE;
+}
+
 FsNeed *
 fs_synchroniser_freshen(FsSynchroniser *synchroniser, guint32 id,
                         gboolean *begun)

@@ -155,6 +155,34 @@ connection_opened_since_ends_what_the_line_put_off(void **state)
 }
 
 static void
+confirmed_is_as_good_as_asked_for_unless_told_otherwise(void **state)
+{
+    FsRefresh refresh = {0};
+    gint64 long_ago = now() - (POLL_SECONDS + 1) * G_USEC_PER_SEC;
+    gint64 asked_at;
+
+    assert_false(fs_refresh_confirm(&refresh, now())); /* nothing is known */
+    begin(&refresh, FS_KNOWN);
+    assert_false(fs_refresh_confirm(&refresh, now())); /* nor yet */
+    fs_refresh_end(&refresh, NULL);
+    refresh.known_at = refresh.tried_at = long_ago;
+    asked_at = now();
+    assert_true(fs_refresh_confirm(&refresh, asked_at));
+    assert_true(is_good(&refresh, asked_at));
+    begin(&refresh, FS_NOW);
+    fs_refresh_end(&refresh, NULL);
+
+    asked_at = now() - G_USEC_PER_SEC;
+    fs_refresh_mark_stale(&refresh);
+    assert_false(fs_refresh_confirm(&refresh, asked_at));
+    begin(&refresh, now());
+    fs_refresh_end(&refresh, NULL);
+    fs_refresh_mark_old(&refresh);
+    assert_false(fs_refresh_confirm(&refresh, asked_at));
+    fs_refresh_clear(&refresh);
+}
+
+static void
 put_off_ends_by_itself_and_by_news(void **state)
 {
     FsRefresh refresh = {0};
@@ -253,6 +281,8 @@ main(void)
             ask_by_an_operation_that_began_before_the_last_attempt_is_content),
         cmocka_unit_test(end_by_the_line_keeps_what_is_known_for_a_while),
         cmocka_unit_test(connection_opened_since_ends_what_the_line_put_off),
+        cmocka_unit_test(
+            confirmed_is_as_good_as_asked_for_unless_told_otherwise),
         cmocka_unit_test(put_off_ends_by_itself_and_by_news),
         cmocka_unit_test(
             failure_of_the_line_stands_only_until_a_connection_is_opened),

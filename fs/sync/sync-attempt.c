@@ -151,15 +151,22 @@ fs_sync_replaced(FsSyncMailbox *mailbox, ImapConnection *connection)
 
     /* What others have asked for on this line was meant for the old one. */
     imap_connection_close(connection, others);
-    if (fs_mailbox_tree_new_id(account->tree, mailbox->id, &error) != 0)
-        error = g_error_new(FS_ERROR, FS_ERROR_STALE,
-                            "the server has replaced the mailbox "
-                            "(UIDVALIDITY)");
-    else
-        mailbox->unusable = TRUE;
     mailbox->refresh.known = FALSE;
     fs_sync_stop_flags_pass(mailbox);
-    cache_index_drop_mailbox(account->index, mailbox->id);
+    if (fs_mailbox_tree_get(account->tree, mailbox->id) == NULL) {
+        /* The list does not have the new one yet. When it does, that will come
+         * under this id, and has to be found out once more: so what is left of
+         * the old one stays (forget_messages). */
+        error = g_error_new(FS_ERROR, FS_ERROR_STALE, "the mailbox is gone");
+    } else {
+        if (fs_mailbox_tree_new_id(account->tree, mailbox->id, &error) != 0)
+            error = g_error_new(FS_ERROR, FS_ERROR_STALE,
+                                "the server has replaced the mailbox "
+                                "(UIDVALIDITY)");
+        else
+            mailbox->unusable = TRUE;
+        cache_index_drop_mailbox(account->index, mailbox->id);
+    }
     fs_sync_fail_look_ups(mailbox, error);
     if (mailbox->sync != NULL)
         fs_sync_finish(mailbox->sync, error);

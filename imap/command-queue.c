@@ -20,6 +20,7 @@ typedef struct {
     guint next_segment;
     guint64 written_to; /* the queue's octets written, its last among them */
     GError *failure;    /* why it cannot be sent; NULL: it can */
+    gboolean ended;     /* it does not have the line to itself any more */
 } Entry;
 
 struct ImapCommandQueue {
@@ -137,7 +138,7 @@ may_send(ImapCommandQueue *queue)
     if (last == NULL)
         return TRUE;
     return !entry_is_being_sent(last) &&
-           (!imap_command_is_exclusive(last->command) ||
+           (last->ended || !imap_command_is_exclusive(last->command) ||
             imap_command_is_follower(next->command)) &&
            !imap_command_is_exclusive(next->command) &&
            queue->in_flight.length < IMAP_COMMAND_QUEUE_DEPTH;
@@ -159,6 +160,19 @@ imap_command_queue_flush(ImapCommandQueue *queue)
         g_queue_push_tail(&queue->in_flight, entry);
         write_segment(queue, entry);
     }
+}
+
+void
+imap_command_queue_end_exclusive(ImapCommandQueue *queue, const char *line)
+{
+    g_autofree char *text = g_strconcat(line, "\r\n", NULL);
+    Entry *last = g_queue_peek_tail(&queue->in_flight);
+
+    if (last != NULL)
+        last->ended = TRUE;
+    queue->written += strlen(text);
+    queue->write(text, strlen(text), FALSE, queue->user_data);
+    imap_command_queue_flush(queue);
 }
 
 gboolean
@@ -254,7 +268,7 @@ imap_command_queue_answer(ImapCommandQueue *queue, const ImapStatus *status,
                           gsize unsent, GError **error)
 {
     /* Lines that are no commands may be among the unsent, but only behind one
-     * that has the line to itself. */
+     * that has the line to itself: that which ends it is counted. */
     guint64 sent = queue->written - MIN(unsent, queue->written);
     g_autoptr(Entry) entry = steal_by_tag(queue, status->tag, sent);
     g_autoptr(GError) refusal = NULL;

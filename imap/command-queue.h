@@ -59,6 +59,11 @@ guint imap_command_queue_push(ImapCommandQueue *queue, ImapCommand *command,
  * put aside. */
 void imap_command_queue_flush(ImapCommandQueue *queue);
 
+/* Writes @line, CRLF added, which ends the command that has the line to itself:
+ * from here on others are sent without waiting for its reply. */
+void imap_command_queue_end_exclusive(ImapCommandQueue *queue,
+                                      const char *line);
+
 /* The commands put aside, and their end, each with its error. */
 gboolean imap_command_queue_has_unsendable(const ImapCommandQueue *queue);
 void imap_command_queue_fail_unsendable(ImapCommandQueue *queue);

@@ -49,5 +49,8 @@ ImapListFetch **imap_connection_rows_ahead(ImapConnection *connection);
  * closes. It may run inside this call. */
 void imap_connection_rest(ImapConnection *connection,
                           void (*end)(gpointer user_data), gpointer user_data);
+/* For @end: sends the line by which it is told to. What was waiting for that
+ * follows at once. */
+void imap_connection_end_rest(ImapConnection *connection, const char *line);
 /* The server has answered by itself: @end does not run. */
 void imap_connection_forget_rest(ImapConnection *connection);

@@ -34,6 +34,12 @@ imap_connection_rows_ahead(ImapConnection *connection)
     return &connection->rows_ahead;
 }
 
+gint64
+imap_connection_ready_at(const ImapConnection *connection)
+{
+    return connection->ready_at;
+}
+
 void
 imap_connection_set_paused(ImapConnection *connection, gboolean paused)
 {

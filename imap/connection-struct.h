@@ -32,6 +32,7 @@ struct ImapConnection {
     ImapCompression compression;
     gint64 asked_at; /* microseconds, monotonic: the only command; 0: several */
     gint64 round_trip; /* microseconds; 0: not known */
+    gint64 ready_at;   /* microseconds, monotonic; 0: not yet */
     gboolean compressed;
     gboolean tls_starting; /* between STARTTLS and the handshake's end */
     gboolean logging_out;

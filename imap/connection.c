@@ -396,6 +396,7 @@ void
 imap_connection_set_ready(ImapConnection *connection)
 {
     connection->state = STATE_READY;
+    connection->ready_at = g_get_monotonic_time();
     imap_compression_begin(&connection->compression, connection);
     connection_settle(connection);
 }
@@ -458,9 +459,13 @@ hang_up(ImapConnection *connection, const GError *reason)
 void
 imap_connection_close(ImapConnection *connection, const GError *reason)
 {
+    const GError *refusal = NULL;
+
     if (connection->state == STATE_CLOSED)
         return;
-    hang_up(connection, reason);
+    if (connection->login != NULL)
+        refusal = imap_login_refusal(connection->login);
+    hang_up(connection, refusal != NULL ? refusal : reason);
     connection_settle(connection);
 }
 
@@ -524,7 +529,8 @@ guint
 imap_connection_send(ImapConnection *connection, ImapCommand *command,
                      const ImapCommandHandler *handler, gpointer user_data)
 {
-    gboolean is_only = imap_command_queue_n_pending(connection->queue) == 0;
+    gboolean is_only = connection->end_rest != NULL ||
+                       imap_command_queue_n_pending(connection->queue) == 0;
     guint id;
 
     if (is_only)
@@ -551,6 +557,13 @@ imap_connection_rest(ImapConnection *connection,
     connection->end_rest_data = user_data;
     if (imap_command_queue_n_pending(connection->queue) > 1)
         end_rest(connection);
+}
+
+void
+imap_connection_end_rest(ImapConnection *connection, const char *line)
+{
+    if (connection->state != STATE_CLOSED)
+        imap_command_queue_end_exclusive(connection->queue, line);
 }
 
 void

@@ -77,6 +77,10 @@ void imap_connection_close(ImapConnection *connection, const GError *reason);
 /* LOGOUT, then hangs up when the server has, or after a short while. */
 void imap_connection_logout(ImapConnection *connection);
 
+/* Microseconds, g_get_monotonic_time: when it became ready for commands; 0: it
+ * is not yet. */
+gint64 imap_connection_ready_at(const ImapConnection *connection);
+
 gboolean imap_connection_is_open(const ImapConnection *connection);
 
 /* While paused nothing is read, and silence does not count. */

@@ -1,6 +1,6 @@
 /* IDLE is a command like others whose continuation is the beginning of a rest.
  * DONE goes out only after the "+": some servers stall if both come in one
- * piece. */
+ * piece. What follows DONE waits for nothing. */
 #include "imap/idle.h"
 
 #include "imap/connection-private.h"
@@ -19,7 +19,7 @@ send_done(gpointer user_data)
     Idle *idle = user_data;
 
     idle->ended = TRUE;
-    imap_connection_send_line(idle->connection, "DONE", FALSE);
+    imap_connection_end_rest(idle->connection, "DONE");
 }
 
 static void
@@ -49,6 +49,15 @@ static const ImapCommandHandler idle_handler = {
     .continuation = on_continuation,
     .done = on_done,
 };
+
+gboolean
+imap_idle_is_news(const ImapResponse *response)
+{
+    return response->type == IMAP_RESPONSE_EXISTS ||
+           response->type == IMAP_RESPONSE_EXPUNGE ||
+           response->type == IMAP_RESPONSE_VANISHED ||
+           response->type == IMAP_RESPONSE_FETCH;
+}
 
 void
 imap_idle_start(ImapConnection *connection, const ImapIdleHandler *handler,

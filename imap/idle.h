@@ -16,6 +16,9 @@ typedef struct {
     void (*done)(gboolean by_server, const GError *error, gpointer user_data);
 } ImapIdleHandler;
 
+/* Whether it tells of messages of the selected mailbox. */
+gboolean imap_idle_is_news(const ImapResponse *response);
+
 /* Only where the server announced IDLE, and a mailbox is selected. Any command
  * that is sent meanwhile ends it, another IDLE included. @handler must stay
  * valid. */

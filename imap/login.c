@@ -4,7 +4,8 @@
  * and calls the next step. Capabilities are asked for again after STARTTLS and
  * after the login, unless the OK brings them: the older ones are worth nothing.
  * Those of the greeting save a round trip if they say how to go on; they are
- * mangled by some proxies, and believed for nothing else.
+ * mangled by some proxies, and believed for nothing else. A refusal is not
+ * believed before the server itself has named the mechanism that it refuses.
  *
  * A done function whose status is NULL has nothing to do but close: either the
  * connection is closed already, or the command could not be sent.
@@ -25,6 +26,8 @@ struct ImapLogin {
     ImapAuth *auth;
     gboolean authenticated;
     GError *abort_reason;
+    gboolean is_greeting_believed; /* the capabilities are those of it */
+    GError *refusal;     /* of a mechanism that is in doubt; or NULL */
     guint n_final;       /* of ID, ENABLE and NAMESPACE, unanswered */
     gboolean no_qresync; /* it is broken */
 };
@@ -79,7 +82,14 @@ imap_login_free(ImapLogin *login)
         return;
     imap_auth_free(login->auth);
     g_clear_error(&login->abort_reason);
+    g_clear_error(&login->refusal);
     g_free(login);
+}
+
+const GError *
+imap_login_refusal(const ImapLogin *login)
+{
+    return login->refusal;
 }
 
 /* ---- ID, ENABLE, NAMESPACE: one round trip for the three ---- */
@@ -243,21 +253,40 @@ is_for_now(const GError *error)
            g_error_matches(error, IMAP_ERROR, IMAP_ERROR_IN_USE);
 }
 
-static void
-refused(ImapLogin *login, const GError *error, const char *reason)
+static GError *
+refusal_new(const ImapLogin *login, const GError *error, const char *reason)
 {
     const ImapSettings *settings = imap_connection_settings(login->connection);
     const char *who =
         settings->username != NULL ? settings->username : "the client";
 
     if (is_for_now(error))
-        fail(login, error->code, "%s refuses the login of %s for now: %s",
-             settings->host, who, reason);
-    else
-        fail(login, IMAP_ERROR_AUTHENTICATION,
-             "%s refuses the login of %s: %s; check the user name and the "
-             "password or token",
-             settings->host, who, reason);
+        return g_error_new(IMAP_ERROR, error->code,
+                           "%s refuses the login of %s for now: %s",
+                           settings->host, who, reason);
+    return g_error_new(IMAP_ERROR, IMAP_ERROR_AUTHENTICATION,
+                       "%s refuses the login of %s: %s; check the user name "
+                       "and the password or token",
+                       settings->host, who, reason);
+}
+
+static void
+refused(ImapLogin *login, const ImapStatus *status, const GError *error)
+{
+    const char *said =
+        login->auth != NULL ? imap_auth_server_message(login->auth) : NULL;
+    g_autoptr(GError) refusal = NULL;
+
+    if (status->text[0] != '\0')
+        said = status->text;
+    refusal =
+        refusal_new(login, error, said != NULL ? said : "no reason given");
+    if (login->is_greeting_believed && !is_for_now(error)) {
+        login->refusal = g_steal_pointer(&refusal);
+        ask_capability(login);
+    } else {
+        imap_connection_close(login->connection, refusal);
+    }
 }
 
 static void
@@ -265,7 +294,6 @@ on_authenticate_done(const ImapStatus *status, const GError *error,
                      gpointer user_data)
 {
     ImapLogin *login = user_data;
-    const char *said;
 
     if (status == NULL) {
         imap_connection_close(login->connection, error);
@@ -276,11 +304,7 @@ on_authenticate_done(const ImapStatus *status, const GError *error,
         return;
     }
     if (error != NULL) {
-        said =
-            login->auth != NULL ? imap_auth_server_message(login->auth) : NULL;
-        if (status->text[0] != '\0')
-            said = status->text;
-        refused(login, error, said != NULL ? said : "no reason given");
+        refused(login, status, error);
         return;
     }
     if (imap_auth_mechanism(login->auth) != NULL &&
@@ -297,7 +321,6 @@ on_authenticate_done(const ImapStatus *status, const GError *error,
                                      imap_status_code(status, "CAPABILITY")));
         ask_final(login);
     } else {
-        take_capabilities(login, NULL);
         ask_capability(login);
     }
 }
@@ -377,6 +400,7 @@ authenticate(ImapLogin *login)
         imap_capabilities_mechanisms(session->capabilities);
     g_autoptr(GError) error = NULL;
 
+    g_clear_pointer(&login->auth, imap_auth_free);
     login->auth = imap_auth_new(
         imap_connection_settings(connection), (const char *const *)mechanisms,
         imap_connection_has(connection, "LOGINDISABLED"),
@@ -440,6 +464,17 @@ imap_login_encrypted(ImapLogin *login)
 
 /* ---- capabilities, and what comes next ---- */
 
+/* Whether the server itself has named the mechanism that it has refused. */
+static gboolean
+is_refusal_certain(const ImapLogin *login)
+{
+    g_auto(GStrv) mechanisms = imap_capabilities_mechanisms(
+        imap_connection_capabilities(login->connection));
+
+    return g_strv_contains((const char *const *)mechanisms,
+                           imap_auth_mechanism(login->auth));
+}
+
 static void
 next_step(ImapLogin *login)
 {
@@ -460,15 +495,19 @@ on_capability_done(const ImapStatus *status, const GError *error,
 {
     ImapLogin *login = user_data;
 
-    if (status == NULL)
+    if (status == NULL) {
         imap_connection_close(login->connection, error);
-    else if (error != NULL ||
-             imap_connection_capabilities(login->connection) == NULL)
+    } else if (error != NULL ||
+               imap_connection_capabilities(login->connection) == NULL) {
         fail(login, IMAP_ERROR_PROTOCOL,
              "%s does not tell its capabilities: %s", host_of(login),
              status->text);
-    else
+    } else if (login->refusal != NULL && is_refusal_certain(login)) {
+        imap_connection_close(login->connection, login->refusal);
+    } else {
+        g_clear_error(&login->refusal);
         next_step(login);
+    }
 }
 
 static const ImapCommandHandler capability_handler = {
@@ -480,6 +519,8 @@ ask_capability(ImapLogin *login)
 {
     ImapCommand *command = imap_command_new("CAPABILITY");
 
+    login->is_greeting_believed = FALSE;
+    take_capabilities(login, NULL);
     imap_command_set_exclusive(command);
     imap_connection_send(login->connection, command, &capability_handler,
                          login);
@@ -518,10 +559,10 @@ begin(ImapLogin *login, const ImapStatus *greeting)
     if (told != NULL) {
         take_capabilities(login, imap_capabilities_parse(told));
         if (is_way_known(login)) {
+            login->is_greeting_believed = TRUE;
             next_step(login);
             return;
         }
-        take_capabilities(login, NULL);
     }
     ask_capability(login);
 }

@@ -15,6 +15,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapLogin, imap_login_free)
  * imap_connection_close. */
 void imap_login_greeting(ImapLogin *login, const ImapStatus *greeting);
 
+/* What the server has refused the login with, while it is asked whether the way
+ * to log in was wrong; else NULL. When the connection ends now, this is why.
+ * Borrowed. */
+const GError *imap_login_refusal(const ImapLogin *login);
+
 /* STARTTLS has done its work. */
 void imap_login_encrypted(ImapLogin *login);
 

@@ -50,18 +50,10 @@ is_on(const ImapWorker *worker, const char *mailbox)
     return g_strcmp0(worker->mailbox, mailbox) == 0;
 }
 
-static gboolean
-is_idle(const ImapWorker *worker)
+gboolean
+imap_pool_is_spare(const ImapPool *pool, const ImapWorker *worker)
 {
-    return imap_worker_is_usable(worker) && worker->n_leases == 0 &&
-           !worker->listens;
-}
-
-/* Whether it is what somebody who fetches much has beside him. */
-static gboolean
-is_spare(const ImapPool *pool, const ImapWorker *worker)
-{
-    if (!is_idle(worker) || worker->mailbox == NULL)
+    if (!imap_worker_is_unused(worker) || worker->mailbox == NULL)
         return FALSE;
     for (guint i = 0; i < pool->workers->len; i++) {
         const ImapWorker *other = worker_at(pool, i);
@@ -176,9 +168,9 @@ look(ImapPoolRound *round, const ImapPoolRequest *request, Found *found)
         if (worker->n_leases > 0) {
             if (is_freer(worker, found->least))
                 found->least = worker;
-        } else if (is_spare(pool, worker)) {
+        } else if (imap_pool_is_spare(pool, worker)) {
             found->spare = worker;
-        } else {
+        } else if (found->idle == NULL || found->idle->idle != NULL) {
             found->idle = worker;
         }
     }
@@ -224,8 +216,7 @@ static void
 switch_to(ImapPoolRound *round, ImapWorker *worker,
           const ImapPoolRequest *request)
 {
-    worker->borrowed = is_spare(round->pool, worker);
-    worker->is_spare = FALSE;
+    worker->borrowed = imap_pool_is_spare(round->pool, worker);
     imap_worker_switch(worker, request->mailbox, known_of(round->pool, request),
                        request->rows);
 }
@@ -346,7 +337,7 @@ find_unused(ImapPoolRound *round)
     for (guint i = 0; i < pool->workers->len; i++) {
         ImapWorker *worker = worker_at(pool, i);
 
-        if (!is_idle(worker) || is_spare(pool, worker))
+        if (!imap_worker_is_unused(worker) || imap_pool_is_spare(pool, worker))
             continue;
         if (!worker->borrowed || round->now - worker->since >= BORROWED_US)
             return worker;
@@ -391,7 +382,6 @@ imap_pool_keep_spares(ImapPoolRound *round)
             continue;
         }
         spare->borrowed = FALSE;
-        spare->is_spare = TRUE;
         imap_worker_switch(spare, worker->mailbox, NULL, IMAP_ROWS_NONE);
     }
 }
@@ -407,7 +397,7 @@ imap_pool_probe_idle(ImapPoolRound *round)
         ImapWorker *worker = worker_at(pool, i);
         gint64 when;
 
-        if (!is_idle(worker))
+        if (!imap_worker_is_unused(worker))
             continue;
         when = MAX(worker->since, worker->probed_at) + pool->idle_probe_us;
         if (round->now >= when) {
@@ -433,7 +423,9 @@ imap_pool_retire_idle(ImapPoolRound *round)
         gint64 until =
             worker->since + (n_left > 1 ? pool->idle_us : pool->last_idle_us);
 
-        if (!is_idle(worker) || is_spare(pool, worker))
+        if (!imap_worker_is_unused(worker) ||
+            imap_pool_is_spare(pool, worker) ||
+            imap_pool_is_heard(pool, worker))
             continue;
         if (round->now < until) {
             wake_at(round, until);

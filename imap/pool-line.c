@@ -13,7 +13,6 @@
 #include "imap/pool-private.h"
 
 #include "imap/error.h"
-#include "imap/probe.h"
 
 /* After a failure, how long the next attempt is put off. */
 #define RETRY_DELAY_US (1 * G_USEC_PER_SEC)
@@ -21,9 +20,6 @@
 
 /* A connection that lasted so long was a good one. */
 #define LASTED_US (30 * G_TIME_SPAN_SECOND)
-
-/* Networks change in many small steps. */
-#define PROBE_REST_US (1 * G_TIME_SPAN_SECOND)
 
 static gboolean
 is_refusal(const GError *error)
@@ -145,11 +141,24 @@ imap_pool_line_wanted(ImapPool *pool)
         schedule(pool);
 }
 
+/* Also one that is being logged out. */
+static gboolean
+is_logged_in(const ImapPool *pool)
+{
+    for (guint i = 0; i < pool->workers->len; i++) {
+        const ImapWorker *worker = g_ptr_array_index(pool->workers, i);
+
+        if (worker->state == IMAP_WORKER_READY ||
+            worker->state == IMAP_WORKER_SWITCHING)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 gboolean
 imap_pool_line_is_in_doubt(const ImapPool *pool)
 {
-    return pool->lost || pool->state == IMAP_POOL_OFFLINE ||
-           pool->state == IMAP_POOL_REFUSED;
+    return !is_logged_in(pool);
 }
 
 gboolean
@@ -161,68 +170,6 @@ imap_pool_line_is_put_off(const ImapPool *pool)
         pool->line_handler->refused != NULL)
         return TRUE;
     return g_get_monotonic_time() < pool->retry_at;
-}
-
-/* ---- suspicion ---- */
-
-/* One that is still on its way may be on the wrong one; who waits for it gets
- * another. */
-static void
-drop_opening(ImapPool *pool)
-{
-    gboolean dropped = FALSE;
-
-    for (guint i = pool->workers->len; i > 0; i--) {
-        const ImapWorker *worker = g_ptr_array_index(pool->workers, i - 1);
-
-        if (worker->state == IMAP_WORKER_OPENING) {
-            if (pool->listening == worker)
-                pool->listening = NULL;
-            g_ptr_array_remove_index_fast(pool->workers, i - 1);
-            dropped = TRUE;
-        }
-    }
-    if (dropped)
-        imap_pool_wake(pool);
-}
-
-/* Not while other credentials are on their way: the last are refused. Nor while
- * the server wants to be left alone, whatever the network is. */
-static gboolean
-is_worth_retrying(const ImapPool *pool)
-{
-    return !pool->held &&
-           g_get_monotonic_time() >= pool->allowance.silence_until &&
-           (pool->state == IMAP_POOL_OFFLINE ||
-            (pool->state == IMAP_POOL_ONLINE && pool->lost));
-}
-
-void
-imap_pool_probe(ImapPool *pool, guint deadline_ms)
-{
-    gint64 now = g_get_monotonic_time();
-
-    if (pool->logging_out || now - pool->probed_at < PROBE_REST_US)
-        return;
-    pool->probed_at = now;
-    drop_opening(pool);
-    for (guint i = 0; i < pool->workers->len; i++) {
-        ImapWorker *worker = g_ptr_array_index(pool->workers, i);
-
-        /* When it ends now, that does not mean that it was one too many. */
-        worker->served = TRUE;
-        imap_connection_probe(worker->connection, deadline_ms);
-    }
-    if (pool->workers->len == 0 && is_worth_retrying(pool))
-        imap_pool_retry(pool);
-}
-
-void
-imap_pool_set_idle_probe(ImapPool *pool, guint idle_ms, guint deadline_ms)
-{
-    pool->idle_probe_us = idle_ms * (gint64)G_TIME_SPAN_MILLISECOND;
-    pool->probe_ms = deadline_ms;
-    imap_pool_wake(pool);
 }
 
 /* ---- what the owner says and asks ---- */
@@ -268,7 +215,13 @@ imap_pool_state(const ImapPool *pool)
 const GError *
 imap_pool_error(const ImapPool *pool)
 {
-    return pool->state == IMAP_POOL_ONLINE ? NULL : pool->last_error;
+    return is_logged_in(pool) ? NULL : pool->last_error;
+}
+
+gint64
+imap_pool_opened_at(const ImapPool *pool)
+{
+    return pool->opened_at;
 }
 
 gint64

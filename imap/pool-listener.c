@@ -83,6 +83,15 @@ is_opening(const ImapPoolRound *round)
     return FALSE;
 }
 
+/* It is not the listener that finds out whether there is one. */
+static gboolean
+is_line_good(const ImapPool *pool)
+{
+    if (pool->workers->len > 0)
+        return !imap_pool_line_is_in_doubt(pool);
+    return pool->state == IMAP_POOL_ONLINE && !pool->lost;
+}
+
 void
 imap_pool_open_listener(ImapPoolRound *round)
 {
@@ -90,7 +99,7 @@ imap_pool_open_listener(ImapPoolRound *round)
     const ImapAllowance *allowance = &pool->allowance;
 
     if (pool->listener == NULL || pool->listening != NULL || !pool->pushes ||
-        imap_pool_line_is_in_doubt(pool))
+        !is_line_good(pool))
         return;
     if (round->now < pool->listen_at) {
         round->wake_at = MIN(round->wake_at, pool->listen_at);

@@ -1,6 +1,6 @@
 /* What the parts of the pool share: pool.c takes and ends requests,
  * pool-choice.c says which connection is whose, pool-line.c looks after the
- * line as a whole. */
+ * line as a whole, pool-suspicion.c after connections that may be dead. */
 #pragma once
 
 #include "imap/allowance.h"
@@ -41,9 +41,14 @@ struct ImapPool {
     gint64 opened_at;      /* microseconds, monotonic: the last connection */
     ImapBackoff backoff;   /* of attempts that nobody asks for */
     guint reconnect_timer; /* of the next one; 0: none */
-    gint64 probed_at;      /* microseconds, monotonic */
-    gint64 idle_probe_us;  /* 0: idle connections are not probed */
-    guint probe_ms;        /* how long those may take to answer */
+    gint64 suspect_at;     /* microseconds, monotonic: why all are, happened */
+    guint suspect_ms;      /* how long those that are open may take to answer */
+    gint64 probed_at;      /* microseconds, monotonic; 0: not yet */
+    guint probe_timer;     /* of the next time; 0: none */
+    gint64 renewed_at;     /* the same: when openings were begun anew */
+    guint renew_timer;
+    gint64 idle_probe_us; /* 0: idle connections are not probed */
+    guint probe_ms;       /* how long those may take to answer */
     const ImapLineHandler *line_handler;
     gpointer line_data;
     gint64 spare_at;      /* the same: no spare is made ready before */
@@ -58,6 +63,9 @@ struct ImapPool {
     ImapWorker *listening; /* its connection, or NULL; borrowed from workers */
     gboolean pushes;       /* the server offers something to listen to */
     guint listener_failures; /* in a row, while the server talked to us */
+    const ImapBesideHandler *beside; /* NULL: nobody wants to hear */
+    gpointer beside_data;
+    gint64 beside_at; /* microseconds, monotonic: no connection before */
     ImapChangeFunc change_func;
     gpointer change_data;
     ImapPoolObserver observer;
@@ -93,10 +101,15 @@ void imap_pool_put_off(ImapPool *pool, const GError *error);
 void imap_pool_line_lost(ImapPool *pool);
 /* Somebody asked in vain: then another attempt is due some time. */
 void imap_pool_line_wanted(ImapPool *pool);
-/* Whether it is not known if connections can be made. */
+/* Whether it is not known if connections can be made: none is logged in. */
 gboolean imap_pool_line_is_in_doubt(const ImapPool *pool);
 /* Whether requests are refused for now, with pool->last_error. */
 gboolean imap_pool_line_is_put_off(const ImapPool *pool);
+
+/* ---- pool-suspicion.c ---- */
+
+/* No connection is suspect any more. */
+void imap_pool_stop_probing(ImapPool *pool);
 
 /* ---- pool-choice.c ---- */
 
@@ -130,6 +143,19 @@ ImapChoice imap_pool_choose(ImapPoolRound *round,
  * that is held for much, and gives up those that nobody has used for long. */
 void imap_pool_keep_spares(ImapPoolRound *round);
 void imap_pool_retire_idle(ImapPoolRound *round);
+
+/* Whether it is what somebody who fetches much has beside him. */
+gboolean imap_pool_is_spare(const ImapPool *pool, const ImapWorker *worker);
+
+/* ---- pool-idle.c ---- */
+
+/* When all requests have been looked at: has those that nobody uses hear what
+ * is wanted. */
+void imap_pool_listen_beside(ImapPoolRound *round);
+/* @mailbox has changed: told if that is wanted. */
+void imap_pool_tell_beside(ImapPool *pool, const char *mailbox);
+/* Whether @worker does, or will as soon as nobody uses it. */
+gboolean imap_pool_is_heard(const ImapPool *pool, const ImapWorker *worker);
 
 /* ---- pool-listener.c ---- */
 

@@ -77,12 +77,6 @@ imap_pool_n_waiting(const ImapPool *pool)
     return pool->waiting.length;
 }
 
-const GError *
-imap_pool_last_error(const ImapPool *pool)
-{
-    return pool->workers->len == 0 ? pool->last_error : NULL;
-}
-
 void
 imap_pool_set_observer(ImapPool *pool, ImapPoolObserver observer,
                        gpointer user_data)

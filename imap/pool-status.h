@@ -25,10 +25,6 @@ void imap_pool_traffic(const ImapPool *pool, ImapTraffic *traffic);
 /* Who waits for a lease. */
 guint imap_pool_n_waiting(const ImapPool *pool);
 
-/* Why the last connection could not be opened, when there is none; NULL: it
- * could, or there is one. Borrowed. */
-const GError *imap_pool_last_error(const ImapPool *pool);
-
 typedef enum {
     IMAP_POOL_CHANGE_OPENED,
     IMAP_POOL_CHANGE_REFUSED, /* it could not be opened: the error says why */

@@ -18,9 +18,6 @@
 /* Who fetches much lets others, who come later by so much, pass. */
 #define BULK_YIELDS_US (5 * G_TIME_SPAN_SECOND)
 
-/* What a selection said is news for so long. */
-#define FRESH_US (1 * G_TIME_SPAN_SECOND)
-
 /* A lease for much that follows another one so soon goes on with the same. */
 #define SAME_BULK_US (1 * G_TIME_SPAN_SECOND)
 
@@ -70,8 +67,9 @@ request_fail(ImapPoolRequest *request, const GError *error)
 static void
 fail_waiting(ImapPool *pool,
              gboolean (*is_meant)(ImapPoolRequest *request,
+                                  const ImapWorker *worker,
                                   const char *mailbox),
-             const char *mailbox, const GError *error)
+             const ImapWorker *worker, const char *mailbox, const GError *error)
 {
     GQueue failed = G_QUEUE_INIT;
     GList *next;
@@ -80,7 +78,7 @@ fail_waiting(ImapPool *pool,
         ImapPoolRequest *request = link->data;
 
         next = link->next;
-        if (is_meant(request, mailbox)) {
+        if (is_meant(request, worker, mailbox)) {
             g_queue_unlink(&pool->waiting, link);
             g_queue_push_tail_link(&failed, link);
         }
@@ -90,33 +88,39 @@ fail_waiting(ImapPool *pool,
 }
 
 static gboolean
-is_any(ImapPoolRequest *request, const char *mailbox)
+is_any(ImapPoolRequest *request, const ImapWorker *worker, const char *mailbox)
 {
     return TRUE;
 }
 
 static gboolean
-is_for(ImapPoolRequest *request, const char *mailbox)
+is_for(ImapPoolRequest *request, const ImapWorker *worker, const char *mailbox)
 {
     return g_strcmp0(request->mailbox, mailbox) == 0;
 }
 
+/* One that was there before the request may have been dead for long: see
+ * imap/retry.h. */
 static gboolean
-is_out_of_attempts(ImapPoolRequest *request, const char *mailbox)
+is_out_of_attempts(ImapPoolRequest *request, const ImapWorker *worker,
+                   const char *mailbox)
 {
-    return ++request->attempts >= MAX_ATTEMPTS;
+    return ++request->attempts >= MAX_ATTEMPTS &&
+           imap_connection_ready_at(worker->connection) >= request->since;
 }
 
 static gboolean
-is_for_and_out_of_attempts(ImapPoolRequest *request, const char *mailbox)
+is_for_and_out_of_attempts(ImapPoolRequest *request, const ImapWorker *worker,
+                           const char *mailbox)
 {
-    return is_for(request, mailbox) && is_out_of_attempts(request, mailbox);
+    return is_for(request, worker, mailbox) &&
+           is_out_of_attempts(request, worker, mailbox);
 }
 
 void
 imap_pool_fail_all(ImapPool *pool, const GError *error)
 {
-    fail_waiting(pool, is_any, NULL, error);
+    fail_waiting(pool, is_any, NULL, NULL, error);
 }
 
 static void
@@ -292,12 +296,12 @@ on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
     if (imap_connection_is_open(worker->connection) ||
         g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT) ||
         g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL)) {
-        fail_waiting(pool, is_for, mailbox, error);
+        fail_waiting(pool, is_for, worker, mailbox, error);
     } else {
         /* The line was cut: another connection may do, unless it is this
          * mailbox that the server cannot bear. */
         worker->served = TRUE;
-        fail_waiting(pool, is_for_and_out_of_attempts, mailbox, error);
+        fail_waiting(pool, is_for_and_out_of_attempts, worker, mailbox, error);
     }
 }
 
@@ -328,6 +332,7 @@ static void
 on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
 {
     ImapPool *pool = user_data;
+    g_autoptr(ImapWorker) held G_GNUC_UNUSED = imap_worker_ref(worker);
     gboolean served = worker->served;
     gboolean young = g_get_monotonic_time() - worker->since < YOUNG_US;
     gboolean leaving = worker->leaving;
@@ -353,13 +358,27 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
         shrink_for_now(pool, error);
     }
     if (!served && imap_pool_n_serving(pool) == 0)
-        fail_waiting(pool, is_out_of_attempts, NULL, error);
+        fail_waiting(pool, is_out_of_attempts, worker, NULL, error);
     imap_pool_line_lost(pool);
+}
+
+static void
+on_worker_told(ImapWorker *worker, gpointer user_data)
+{
+    imap_pool_tell_beside(user_data, worker->mailbox);
+}
+
+static void
+on_worker_idled(ImapWorker *worker, gpointer user_data)
+{
+    imap_pool_wake(user_data);
 }
 
 const ImapWorkerHandler imap_pool_worker_handler = {
     .opened = on_worker_opened,
     .switched = on_worker_switched,
+    .told = on_worker_told,
+    .idled = on_worker_idled,
     .gone = on_worker_gone,
 };
 
@@ -379,8 +398,7 @@ lease_new(ImapPool *pool, ImapWorker *worker, const ImapPoolRequest *request)
     lease->pool = pool;
     lease->worker = imap_worker_ref(worker);
     lease->kind = request->kind;
-    lease->fresh = worker->fresh && !worker->is_spare &&
-                   g_get_monotonic_time() - worker->since < FRESH_US;
+    lease->fresh = worker->fresh && worker->switched_at >= request->since;
     worker->fresh = FALSE;
     worker->n_leases++;
     worker->n_light += lease->kind == IMAP_LEASE_BULK_LIGHT;
@@ -509,6 +527,7 @@ on_dispatch(gpointer user_data)
     }
     imap_pool_open_listener(&round);
     imap_pool_keep_spares(&round);
+    imap_pool_listen_beside(&round);
     imap_pool_retire_idle(&round);
     imap_pool_probe_idle(&round);
     set_wake(pool, round.wake_at);
@@ -526,7 +545,8 @@ imap_pool_wake(ImapPool *pool)
 /* ---- deadlines ---- */
 
 static gboolean
-has_waited_long(ImapPoolRequest *request, const char *mailbox)
+has_waited_long(ImapPoolRequest *request, const ImapWorker *worker,
+                const char *mailbox)
 {
     return g_get_monotonic_time() >= request->deadline;
 }
@@ -545,7 +565,7 @@ on_deadline(gpointer user_data)
                         "%s did not answer for %.3g seconds",
                         pool->settings->host, pool->settings->timeout_ms / 1e3);
     if (pool->last_progress < limit)
-        fail_waiting(pool, has_waited_long, NULL, error);
+        fail_waiting(pool, has_waited_long, NULL, NULL, error);
     if (pool->waiting.length > 0)
         return G_SOURCE_CONTINUE;
     pool->deadline_source = 0;
@@ -588,6 +608,7 @@ imap_pool_free(ImapPool *pool)
     g_clear_handle_id(&pool->deadline_source, g_source_remove);
     g_clear_handle_id(&pool->wake_source, g_source_remove);
     g_clear_handle_id(&pool->reconnect_timer, g_source_remove);
+    imap_pool_stop_probing(pool);
     g_clear_error(&pool->last_error);
     imap_line_rate_unref(pool->line_rate);
     g_free(pool);
@@ -650,6 +671,7 @@ tell_changes(ImapPool *pool, ImapWorker *worker)
     worker->changes_seen = changes;
     if (pool->change_func != NULL)
         pool->change_func(worker->mailbox, pool->change_data);
+    imap_pool_tell_beside(pool, worker->mailbox);
 }
 
 void
@@ -703,15 +725,14 @@ imap_pool_limit(const ImapPool *pool)
     return pool->allowance.limit;
 }
 
-/* After the line was lost one connection has to show whether there is one, and
- * whether the password is still good: many servers lock an account after a few
- * wrong ones. */
+/* While none is logged in, one has to show whether there is a line, and whether
+ * the password is good: many servers lock an account after a few wrong ones. */
 gboolean
 imap_pool_open_another(ImapPool *pool)
 {
-    guint limit = imap_pool_line_is_in_doubt(pool) ? 1 : imap_pool_room(pool);
-
-    if (imap_pool_n_serving(pool) >= limit)
+    if (imap_pool_line_is_in_doubt(pool)
+            ? pool->workers->len > 0
+            : imap_pool_n_serving(pool) >= imap_pool_room(pool))
         return FALSE;
     g_ptr_array_add(pool->workers,
                     imap_worker_new(pool->settings, pool->line_rate,
@@ -770,6 +791,7 @@ imap_pool_log_out(ImapPool *pool, GSourceFunc done, gpointer user_data)
 {
     pool->logging_out = TRUE;
     g_clear_handle_id(&pool->reconnect_timer, g_source_remove);
+    imap_pool_stop_probing(pool);
     pool->logged_out = done;
     pool->logged_out_data = user_data;
     for (guint i = 0; i < pool->workers->len; i++) {

@@ -107,8 +107,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapLease, imap_lease_release)
 
 ImapConnection *imap_lease_connection(const ImapLease *lease);
 
-/* Whether the mailbox was selected for this lease: what its selection said is
- * what the server has now. */
+/* Whether the mailbox was selected since this lease was asked for: what its
+ * selection said is what the server has had since then. */
 gboolean imap_lease_is_fresh(const ImapLease *lease);
 
 /* Runs when a selected mailbox changes by what the server says on its own:
@@ -140,6 +140,23 @@ void imap_pool_listen(ImapPool *pool, guint wait_ms, gboolean hurries,
 /* @handler is not called any more, and its connection is logged out. Does
  * nothing when nobody listens. */
 void imap_pool_stop_listening(ImapPool *pool);
+/* The connections that serve requests may hear what the server tells, too,
+ * while nobody uses them (IDLE): each of one mailbox. */
+typedef struct {
+    /* Of which one wants to be told, by wire names, most wanted first: the one
+     * at @rank, from 0; NULL: no more. Borrowed until the next call. May not
+     * call the pool. */
+    const char *(*wanted)(guint rank, gpointer user_data);
+    /* Something has, or may have, changed in @mailbox. */
+    void (*told)(const char *mailbox, gpointer user_data);
+} ImapBesideHandler;
+
+/* @handler must outlive the pool; NULL: nobody wants to hear. */
+void imap_pool_set_beside(ImapPool *pool, const ImapBesideHandler *handler,
+                          gpointer user_data);
+/* What is wanted may be something else now. */
+void imap_pool_wanted_changed(ImapPool *pool);
+
 /* ---- the line as a whole ---- */
 
 typedef enum {
@@ -152,8 +169,11 @@ typedef enum {
 } ImapPoolState;
 
 ImapPoolState imap_pool_state(const ImapPool *pool);
-/* Why it is not online; NULL while it is, or was not tried. Borrowed. */
+/* Why there is no connection; NULL while there is one, or none was tried.
+ * Borrowed. */
 const GError *imap_pool_error(const ImapPool *pool);
+/* Microseconds, monotonic: when a connection last became ready; 0: none has. */
+gint64 imap_pool_opened_at(const ImapPool *pool);
 
 /* Something is awaited, and nothing has come nearer on any connection for
  * longer than @limit_ms: most likely the line is dead, and it will be some time

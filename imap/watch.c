@@ -13,7 +13,6 @@
 #include "imap/notify.h"
 #include "imap/requests-private.h"
 
-#define START_MS 250
 #define RENEWAL_MS (9u * 60 * 1000)
 /* A line that has told for so long was a good one. */
 #define STEADY_US (30 * G_TIME_SPAN_SECOND)
@@ -287,15 +286,6 @@ next_step(Line *line)
 /* ---- what is told ---- */
 
 static gboolean
-is_of_a_message(const ImapResponse *response)
-{
-    return response->type == IMAP_RESPONSE_EXISTS ||
-           response->type == IMAP_RESPONSE_EXPUNGE ||
-           response->type == IMAP_RESPONSE_VANISHED ||
-           response->type == IMAP_RESPONSE_FETCH;
-}
-
-static gboolean
 is_of_a_mailbox(const ImapResponse *response)
 {
     return response->type == IMAP_RESPONSE_LIST ||
@@ -312,7 +302,7 @@ on_unasked(const ImapResponse *response, gpointer user_data)
     if (line->all && imap_notify_is_overflow(response))
         on_overflow(line);
     else if (line->telling && (line->all ? is_of_a_mailbox(response)
-                                         : is_of_a_message(response)))
+                                         : imap_idle_is_news(response)))
         watch->handler->told(line->all ? NULL : line->selected, response,
                              watch->user_data);
 }
@@ -398,7 +388,7 @@ listen_again(ImapWatch *watch)
 /* ---- the public side ---- */
 
 ImapWatch *
-imap_watch_new(ImapPool *pool, const ImapWatchHandler *handler,
+imap_watch_new(ImapPool *pool, const ImapWatchHandler *handler, guint wait_ms,
                gpointer user_data)
 {
     ImapWatch *watch = g_new0(ImapWatch, 1);
@@ -407,7 +397,7 @@ imap_watch_new(ImapPool *pool, const ImapWatchHandler *handler,
     watch->handler = handler;
     watch->user_data = user_data;
     watch->renewal_ms = RENEWAL_MS;
-    imap_pool_listen(pool, START_MS, FALSE, &listener_handler, watch);
+    imap_pool_listen(pool, wait_ms, TRUE, &listener_handler, watch);
     return watch;
 }
 

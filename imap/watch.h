@@ -29,9 +29,10 @@ typedef struct {
     void (*lost)(const GError *error, gpointer user_data);
 } ImapWatchHandler;
 
-/* Begins at once to try. @handler stays valid; the pool outlives the result. */
+/* Begins to try after @wait_ms. @handler stays valid; the pool outlives the
+ * result. */
 ImapWatch *imap_watch_new(ImapPool *pool, const ImapWatchHandler *handler,
-                          gpointer user_data);
+                          guint wait_ms, gpointer user_data);
 /* Its connection is logged out. Not from inside its handler. Accepts NULL. */
 void imap_watch_free(ImapWatch *watch);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapWatch, imap_watch_free)

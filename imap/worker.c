@@ -63,6 +63,7 @@ worker_clear(gpointer data)
 
     if (worker->change != NULL)
         worker->change->worker = NULL;
+    imap_worker_forget_idle(worker);
     imap_connection_set_closed(worker->connection, NULL, NULL);
     /* Somebody may still hold a reference to it. */
     imap_connection_close(worker->connection, error);
@@ -98,6 +99,13 @@ imap_worker_is_usable(const ImapWorker *worker)
            imap_connection_is_open(worker->connection);
 }
 
+gboolean
+imap_worker_is_unused(const ImapWorker *worker)
+{
+    return imap_worker_is_usable(worker) && worker->n_leases == 0 &&
+           !worker->listens;
+}
+
 static void
 on_switched(ImapChanges *changes, const GError *error, gpointer user_data)
 {
@@ -130,6 +138,7 @@ imap_worker_switch(ImapWorker *worker, const char *mailbox,
     change->mailbox = g_strdup(mailbox);
     worker->change = change;
     worker->state = IMAP_WORKER_SWITCHING;
+    worker->switched_at = g_get_monotonic_time();
     g_free(worker->mailbox);
     worker->mailbox = g_strdup(mailbox);
     g_clear_pointer(&worker->changes, imap_changes_free);

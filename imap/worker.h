@@ -25,6 +25,10 @@ typedef struct {
      * end. */
     void (*switched)(ImapWorker *worker, const char *mailbox,
                      const GError *error, gpointer user_data);
+    /* While it idles: something has changed in the selected mailbox. */
+    void (*told)(ImapWorker *worker, gpointer user_data);
+    /* It idles no longer. */
+    void (*idled)(ImapWorker *worker, gpointer user_data);
     /* The connection has ended after it was ready. */
     void (*gone)(ImapWorker *worker, const GError *error, gpointer user_data);
 } ImapWorkerHandler;
@@ -40,26 +44,28 @@ struct ImapWorker {
 
     /* The pool's. */
     guint n_leases;
-    guint n_bulk;      /* of them */
-    guint n_light;     /* of these, those that are kept light */
-    gint64 bulk_since; /* microseconds, monotonic: when that began */
-    gint64 bulk_ended; /* the same: when it was last 0 */
-    gboolean reserved; /* takes no new leases */
-    gboolean served;   /* a lease was given, or who waited has been told */
-    gboolean fresh;    /* no lease was given since the mailbox was selected */
-    gboolean is_spare; /* was selected for nobody */
-    gboolean borrowed; /* was a spare, and was switched for who had no other */
-    gboolean leaving;  /* is being logged out */
-    gboolean listens;  /* is the listener's, and nobody else's */
-    gboolean hurries;  /* rows are coming, for whoever had it switched */
-    gboolean given_up; /* so that a request can have its place */
+    guint n_bulk;       /* of them */
+    guint n_light;      /* of these, those that are kept light */
+    gint64 bulk_since;  /* microseconds, monotonic: when that began */
+    gint64 bulk_ended;  /* the same: when it was last 0 */
+    gboolean reserved;  /* takes no new leases */
+    gboolean served;    /* a lease was given, or who waited has been told */
+    gboolean fresh;     /* no lease was given since the mailbox was selected */
+    gint64 switched_at; /* microseconds, monotonic: when that was asked for */
+    gboolean borrowed;  /* was a spare, and was switched for who had no other */
+    gboolean leaving;   /* is being logged out */
+    gboolean listens;   /* is the listener's, and nobody else's */
+    gboolean hurries;   /* rows are coming, for whoever had it switched */
+    gboolean given_up;  /* so that a request can have its place */
     guint changes_seen;
     gint64 probed_at; /* microseconds, monotonic: while it was idle */
 
     /* Its own. */
     const ImapWorkerHandler *handler; /* NULL once dropped */
     gpointer user_data;
-    struct ImapSwitch *change; /* under way; NULL: none */
+    struct ImapSwitch *change;   /* under way; NULL: none */
+    struct ImapWorkerIdle *idle; /* the same */
+    gboolean cannot_idle;        /* it has turned out */
 };
 
 /* Opens a connection on the line of @rate. */
@@ -75,6 +81,17 @@ void imap_worker_drop(ImapWorker *worker);
 
 /* Ready, and the line has not been cut since. */
 gboolean imap_worker_is_usable(const ImapWorker *worker);
+
+/* The same, and nobody has a lease. */
+gboolean imap_worker_is_unused(const ImapWorker *worker);
+
+/* Has the server tell what happens in the selected mailbox, as long as nobody
+ * uses the connection (IDLE). It is unused, and not idle. */
+void imap_worker_idle(ImapWorker *worker);
+/* Whether it could. */
+gboolean imap_worker_can_idle(const ImapWorker *worker);
+/* It is being freed. */
+void imap_worker_forget_idle(ImapWorker *worker);
 
 /* Selects @mailbox, and asks for what has changed since it was @known (NULL: it
  * is not), or for @rows. The worker is usable and has no leases. */

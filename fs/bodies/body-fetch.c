@@ -6,7 +6,7 @@
  * server is asked whether the message exists at all: what it sends for one that
  * another client has expunged may be a stand-in.
  *
- * When the line is cut, who asked for one message alone tries once more. */
+ * When the line is cut, who asked for one message alone tries again. */
 #include "fs/bodies/body-fetch.h"
 
 #include "fs/bodies/body-writer.h"
@@ -303,10 +303,9 @@ is_refusal(const GError *error)
 }
 
 static void
-end_alone(FsBody *body, const GError *error)
+end_alone(FsBody *body, const ImapConnection *connection, const GError *error)
 {
-    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
-        body->attempts++ == 0)
+    if (imap_retry_is_due(&body->retry, connection, error))
         fs_body_fetch_alone(body);
     else if (is_refusal(error))
         doubt(body, NULL, error);
@@ -340,7 +339,7 @@ end_all(FsBodyFetch *fetch, const GError *error)
         if (fetch->batch)
             end_batched(body);
         else
-            end_alone(body, error);
+            end_alone(body, fetch->connection, error);
     }
     if (fetch->batch && missing && error == NULL)
         fs_synchroniser_mark_stale(fetch->bodies->account->synchroniser,

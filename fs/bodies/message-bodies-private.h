@@ -5,6 +5,7 @@
 #include "cache/blocks.h"
 #include "fs/bodies/message-bodies.h"
 #include "fs/sync/mailbox-lease.h"
+#include "imap/retry.h"
 
 typedef struct FsBodyFetch FsBodyFetch;
 typedef struct FsPartFetch FsPartFetch;
@@ -39,7 +40,7 @@ typedef struct {
     char *identity;    /* NULL: none */
     FsNeed *need;      /* NULL: nobody has asked for it */
     gboolean whole;    /* it comes, or has come, whole; else in ranges */
-    guint attempts;
+    ImapRetry retry;
     /* One of these brings it; none while the server is asked whether it
      * exists. */
     FsBodyFetch *fetch; /* borrowed */

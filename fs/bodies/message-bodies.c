@@ -163,6 +163,7 @@ fs_body_new(FsMessageBodies *bodies, guint32 mailbox,
     body->announced = message->size;
     body->verified = message->size_verified;
     body->identity = g_strdup(message->identity);
+    imap_retry_begin(&body->retry);
     g_hash_table_insert(bodies->under_way, table_key(mailbox, message->uid),
                         body);
     return body;

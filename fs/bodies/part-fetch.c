@@ -29,7 +29,7 @@ typedef struct {
     GBytes *head; /* of blocks from 0 on: what need not be asked for */
     guint64 offset;
     guint32 length; /* that must come */
-    gboolean retried;
+    ImapRetry retry;
     guint64 arrived;
     GByteArray *octets;         /* of the head */
     FsBodyWriter *writer;       /* of blocks */
@@ -179,9 +179,7 @@ part_failed(Part *part, const GError *error)
 {
     FsPartFetch *parts = part->parts;
 
-    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
-        !part->retried) {
-        part->retried = TRUE;
+    if (imap_retry_is_due(&part->retry, part->connection, error)) {
         /* The first that is cut off; the others may find a new one here. */
         if (parts->lease != NULL &&
             imap_lease_connection(parts->lease) == part->connection)
@@ -372,6 +370,7 @@ add_part(FsPartFetch *parts, PartKind kind, guint64 offset, guint64 length)
     part->kind = kind;
     part->offset = offset;
     part->length = (guint32)length;
+    imap_retry_begin(&part->retry);
     g_queue_push_tail(&parts->waiting, part);
     parts->n_parts++;
     return part;

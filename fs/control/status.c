@@ -177,7 +177,7 @@ add_connections(Status *status)
 {
     JsonBuilder *builder = status->builder;
     const ImapPool *pool = status->account->pool;
-    const GError *error = imap_pool_last_error(pool);
+    const GError *error = imap_pool_error(pool);
     ImapTraffic traffic;
 
     fs_json_add_text(builder, "line", line_name(pool), TEXT_MAX);

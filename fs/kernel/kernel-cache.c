@@ -19,6 +19,7 @@
 #include "fs/live/announcer.h"
 #include "fs/live/line.h"
 #include "fs/sync/lister.h"
+#include "fs/sync/status-poll.h"
 #include "fs/sync/synchroniser.h"
 #include "fs/sync/upkeep.h"
 
@@ -60,6 +61,7 @@ struct FsKernelCache {
     FsNameSpace *names;
     FsNotifier *notifier; /* NULL until attached */
     FsUpkeep *upkeep;
+    FsStatusPoll *status_poll;
     FsKernelCacheUseFunc use_func;
     gpointer use_data;
     GHashTable *directories; /* &Directory.inode -> Directory, owned */
@@ -329,10 +331,22 @@ check(guint32 mailbox, gpointer user_data)
         fs_upkeep_drop(cache->upkeep, mailbox);
         return NULL;
     }
-    if (!is_all_known(cache, mailbox))
+    if (!is_all_known(cache, mailbox) ||
+        fs_status_poll_is_unchanged(cache->status_poll, mailbox))
         return NULL;
     return fs_synchroniser_need_messages(cache->account->synchroniser, mailbox,
                                          FS_NOW);
+}
+
+/* A FsUpkeepPrepareFunc. */
+static FsNeed *
+prepare(const guint32 *mailboxes, guint n, gpointer user_data)
+{
+    FsKernelCache *cache = user_data;
+
+    if (fs_line_is_away(cache->account->line))
+        return NULL;
+    return fs_status_poll_begin(cache->status_poll, mailboxes, n);
 }
 
 void
@@ -474,6 +488,8 @@ fs_kernel_cache_new(FsAccount *account, FsNameSpace *names)
     /* What was used is checked once at the least. */
     cache->upkeep =
         fs_upkeep_new(poll_ms, MAX(KEEP_MS, 2 * poll_ms), check, cache);
+    fs_upkeep_set_prepare(cache->upkeep, prepare);
+    cache->status_poll = fs_status_poll_new(account);
     return cache;
 }
 
@@ -494,6 +510,7 @@ stop(FsKernelCache *cache)
     cache->stopped = TRUE;
     g_clear_handle_id(&cache->timer, g_source_remove);
     g_clear_pointer(&cache->upkeep, fs_upkeep_free);
+    g_clear_pointer(&cache->status_poll, fs_status_poll_free);
     if (cache->notifier == NULL)
         return;
     fs_synchroniser_remove_change_func(cache->account->synchroniser, on_change,

@@ -87,6 +87,45 @@ fs_watch_plan_chosen(const FsWatchPlan *plan)
     return plan->chosen;
 }
 
+typedef struct {
+    guint32 mailbox;
+    double score;
+    gint64 counted_at;
+} Ranked;
+
+static int
+compare(gconstpointer a, gconstpointer b)
+{
+    const Ranked *one = a, *other = b;
+
+    if (one->score != other->score)
+        return one->score > other->score ? -1 : 1;
+    return (one->counted_at < other->counted_at) -
+           (one->counted_at > other->counted_at);
+}
+
+GArray *
+fs_watch_plan_ranked(const FsWatchPlan *plan, gint64 now)
+{
+    g_autoptr(GArray) ranked = g_array_new(FALSE, FALSE, sizeof(Ranked));
+    GArray *mailboxes = g_array_new(FALSE, FALSE, sizeof(guint32));
+    GHashTableIter iter;
+    gpointer key, value;
+
+    g_hash_table_iter_init(&iter, plan->scores);
+    while (g_hash_table_iter_next(&iter, &key, &value)) {
+        const Score *score = value;
+        Ranked one = {GPOINTER_TO_UINT(key), score_now(score, now),
+                      score->counted_at};
+
+        g_array_append_val(ranked, one);
+    }
+    g_array_sort(ranked, compare);
+    for (guint i = 0; i < ranked->len; i++)
+        g_array_append_val(mailboxes, g_array_index(ranked, Ranked, i).mailbox);
+    return mailboxes;
+}
+
 /* The mod-sequence counts every change there is; without it, flags may be
  * other ones. */
 gboolean

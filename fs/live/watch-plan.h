@@ -25,6 +25,10 @@ gboolean fs_watch_plan_use(FsWatchPlan *plan, guint32 mailbox, gint64 now);
 /* The one to be watched; 0: none was used yet. */
 guint32 fs_watch_plan_chosen(const FsWatchPlan *plan);
 
+/* The mailboxes that were used, those most in use at @now first. Caller owns
+ * the array (of guint32). */
+GArray *fs_watch_plan_ranked(const FsWatchPlan *plan, gint64 now);
+
 /* Whether @status says anything that is not @known of its mailbox, of which
  * @count messages are there. */
 gboolean fs_watch_plan_is_news(const ImapMailboxStatus *status,

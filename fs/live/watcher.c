@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+/* Who has just mounted is going to look at something, and comes first. */
+#define START_MS 250u
 /* Between two synchronisations of a mailbox: what comes in a burst, comes in
  * one. */
 #define REST_MS 100
@@ -19,12 +21,19 @@
 /* A mailbox that is not in the list has the list asked for so often. */
 #define UNKNOWN_US (10 * G_TIME_SPAN_SECOND)
 
+/* So many at most are told of by idle connections; and who these are is looked
+ * at so long after a use. */
+#define BESIDE_MAX 32
+#define RANK_MS 1000
+
 struct FsWatcher {
     FsAccount *account;
     FsKernelCache *kernel_cache;
     ImapWatch *watch;
     FsFreshener *freshener;
     FsWatchPlan *plan;
+    GPtrArray *beside; /* of wire names: see beside_at */
+    guint rank_timer;  /* 0: it is as it should be */
     gboolean missed;   /* things, while nothing was told */
     gboolean settled;  /* what was missed is in */
     guint list_again;  /* a timer, or 0 */
@@ -105,6 +114,7 @@ on_begun(const char *name, gpointer user_data)
     if (mailbox != NULL)
         hint(watcher, mailbox->id);
     watcher->missed = FALSE;
+    imap_pool_wanted_changed(watcher->account->pool);
 }
 
 static void
@@ -166,6 +176,72 @@ static const ImapWatchHandler watch_handler = {
     .lost = on_lost,
 };
 
+/* ---- what idle connections are told of ---- */
+
+static void
+rank(FsWatcher *watcher)
+{
+    FsAccount *account = watcher->account;
+    g_autoptr(GArray) ids =
+        fs_watch_plan_ranked(watcher->plan, g_get_monotonic_time());
+
+    g_ptr_array_set_size(watcher->beside, 0);
+    for (guint i = 0; i < ids->len && watcher->beside->len < BESIDE_MAX; i++) {
+        guint32 id = g_array_index(ids, guint32, i);
+        const FsMailbox *mailbox = fs_mailbox_tree_get(account->tree, id);
+
+        if (mailbox != NULL && mailbox->selectable &&
+            mailbox->wire_name != NULL &&
+            fs_kernel_cache_is_used(watcher->kernel_cache, id))
+            g_ptr_array_add(watcher->beside, g_strdup(mailbox->wire_name));
+    }
+    imap_pool_wanted_changed(account->pool);
+}
+
+static gboolean
+on_rank(gpointer user_data)
+{
+    FsWatcher *watcher = user_data;
+
+    watcher->rank_timer = 0;
+    rank(watcher);
+    return G_SOURCE_REMOVE;
+}
+
+/* As long as the watcher is told of one mailbox by IDLE, which so is known to
+ * work, the others that are in use are worth the same. */
+static const char *
+beside_at(guint place, gpointer user_data)
+{
+    FsWatcher *watcher = user_data;
+    const char *watched;
+
+    if (!imap_watch_is_telling(watcher->watch, &watched) || watched == NULL)
+        return NULL;
+    for (guint i = 0; i < watcher->beside->len; i++) {
+        const char *name = g_ptr_array_index(watcher->beside, i);
+
+        if (!g_str_equal(name, watched) && place-- == 0)
+            return name;
+    }
+    return NULL;
+}
+
+static void
+on_told_beside(const char *name, gpointer user_data)
+{
+    FsWatcher *watcher = user_data;
+    const FsMailbox *mailbox = mailbox_named(watcher, name);
+
+    if (mailbox != NULL)
+        hint(watcher, mailbox->id);
+}
+
+static const ImapBesideHandler beside_handler = {
+    .wanted = beside_at,
+    .told = on_told_beside,
+};
+
 /* ---- what is in use ---- */
 
 /* A FsKernelCacheUseFunc. */
@@ -175,6 +251,8 @@ on_use(guint32 id, gpointer user_data)
     FsWatcher *watcher = user_data;
     const FsMailbox *mailbox;
 
+    if (watcher->rank_timer == 0)
+        watcher->rank_timer = g_timeout_add(RANK_MS, on_rank, watcher);
     if (!fs_watch_plan_use(watcher->plan, id, g_get_monotonic_time()))
         return;
     mailbox = fs_mailbox_tree_get(watcher->account->tree, id);
@@ -196,9 +274,12 @@ fs_watcher_new(FsAccount *account, FsKernelCache *kernel_cache)
     watcher->missed = TRUE;
     watcher->freshener = fs_freshener_new(REST_MS, freshen, watcher);
     watcher->plan = fs_watch_plan_new();
-    watcher->watch = imap_watch_new(account->pool, &watch_handler, watcher);
+    watcher->beside = g_ptr_array_new_with_free_func(g_free);
+    watcher->watch =
+        imap_watch_new(account->pool, &watch_handler, START_MS, watcher);
     if (renewal != NULL)
         imap_watch_set_renewal(watcher->watch, (guint)MAX(atoi(renewal), 1));
+    imap_pool_set_beside(account->pool, &beside_handler, watcher);
     fs_kernel_cache_set_use_func(kernel_cache, on_use, watcher);
     return watcher;
 }
@@ -209,7 +290,10 @@ fs_watcher_free(FsWatcher *watcher)
     if (watcher == NULL)
         return;
     fs_kernel_cache_set_use_func(watcher->kernel_cache, NULL, NULL);
+    imap_pool_set_beside(watcher->account->pool, NULL, NULL);
     imap_watch_free(watcher->watch);
+    g_clear_handle_id(&watcher->rank_timer, g_source_remove);
+    g_ptr_array_unref(watcher->beside);
     g_clear_handle_id(&watcher->list_again, g_source_remove);
     fs_freshener_free(watcher->freshener);
     fs_watch_plan_free(watcher->plan);

@@ -3,12 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* A killed process is gone sooner. */
+#define DEATH_MS 1000
 
 struct FsHelperProcess {
     pid_t id;
@@ -78,6 +83,24 @@ fs_helper_process_start(const char *name, FsHelperFunc func)
     return process;
 }
 
+/* One that waits in the kernel for a file system that does not answer, such as
+ * another one on the way to the mount, cannot be killed before that does. It
+ * holds nothing of ours, and is reaped by whoever reaps us. */
+static void
+reap(pid_t id)
+{
+    int process = pidfd_open(id, 0);
+    struct pollfd end = {.fd = process, .events = POLLIN};
+
+    if (process >= 0) {
+        while (poll(&end, 1, DEATH_MS) < 0 && errno == EINTR)
+            ;
+        close(process);
+    }
+    while (waitpid(id, NULL, process >= 0 ? WNOHANG : 0) < 0 && errno == EINTR)
+        ;
+}
+
 void
 fs_helper_process_free(FsHelperProcess *process)
 {
@@ -88,8 +111,7 @@ fs_helper_process_free(FsHelperProcess *process)
      * one under the same numbers. */
     kill(process->id, SIGKILL);
     close(process->line);
-    while (waitpid(process->id, NULL, 0) < 0 && errno == EINTR)
-        ;
+    reap(process->id);
     g_free(process);
 }
 

@@ -23,7 +23,8 @@ typedef void (*FsHelperFunc)(int line, pid_t daemon);
  * the daemon. NULL if there is no more to be had; that is said. */
 FsHelperProcess *fs_helper_process_start(const char *name, FsHelperFunc func);
 
-/* Kills it, and waits until it is gone. Accepts NULL. */
+/* Kills it, and waits until it is gone; but not for long for one that is stuck
+ * in the kernel. Accepts NULL. */
 void fs_helper_process_free(FsHelperProcess *process);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsHelperProcess, fs_helper_process_free)
 

@@ -141,18 +141,30 @@ is_dead(const char *mountpoint)
 }
 
 /* The file belongs to whoever mounted; but fusectl need not be mounted. */
-void
-fs_mount_abort(const FsMountIdentity *mount)
+int
+fs_mount_open_abort(const FsMountIdentity *mount)
 {
     g_autofree char *path = g_strdup_printf("/sys/fs/fuse/connections/%u/abort",
                                             (guint)mount->device);
-    int file = open(path, O_WRONLY | O_CLOEXEC);
 
-    if (file < 0)
-        return;
-    if (write(file, "1", 1) != 1)
-        g_debug("%s: %s", path, g_strerror(errno));
-    close(file);
+    return open(path, O_WRONLY | O_CLOEXEC);
+}
+
+void
+fs_mount_abort_by(int file)
+{
+    if (file >= 0 && write(file, "1", 1) != 1)
+        g_debug("abort: %s", g_strerror(errno));
+}
+
+void
+fs_mount_abort(const FsMountIdentity *mount)
+{
+    int file = fs_mount_open_abort(mount);
+
+    fs_mount_abort_by(file);
+    if (file >= 0)
+        close(file);
 }
 
 void

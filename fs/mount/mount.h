@@ -15,6 +15,11 @@ void fs_mount_remove_dead(const char *mountpoint);
 /* Ends the connection of the kernel to whoever serves @mount: all that waits
  * for an answer gets an error. Only if fusectl is mounted. */
 void fs_mount_abort(const FsMountIdentity *mount);
+/* What to write to for the same, as long as the connection lives, whatever
+ * becomes of the mount; a number that another connection gets is none of it.
+ * Without fusectl -1. To be closed. */
+int fs_mount_open_abort(const FsMountIdentity *mount);
+void fs_mount_abort_by(int file);
 /* Detaches what is mounted there, whatever that is. Who waits for an answer of
  * it gets an error, if we may unmount without fusermount3. */
 void fs_mount_detach(const char *mountpoint);

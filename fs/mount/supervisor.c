@@ -9,7 +9,9 @@
  * connection is then aborted, and all that waits comes free.
  *
  * A daemon that has unmounted kills its supervisor: so whatever is found
- * mounted at its death is a dead mount, if it is the same mount still. */
+ * mounted at its death is a dead mount, if it is the same mount still. The file
+ * by which its connection is aborted is open from the beginning, for a mount
+ * that was detached and is in use cannot be found by then. */
 #include "fs/mount/supervisor.h"
 
 #include "fs/mount/helper-process.h"
@@ -35,9 +37,22 @@ struct FsSupervisor {
     guint source;
 };
 
+/* What it supervises. */
+typedef struct {
+    FsMountIdentity mount; /* its id is 0 until it is told */
+    int abort;             /* see fs_mount_open_abort */
+} Charge;
+
+/* One that was detached (fusermount3 -uz) and is still in use is not in the
+ * list of mounts any more, and is aborted all the same. */
 static void
-remove_mount(FsMountIdentity *mount)
+end_mount(Charge *charge)
 {
+    FsMountIdentity *mount = &charge->mount;
+
+    if (mount->id == 0)
+        return;
+    fs_mount_abort_by(charge->abort);
     alarm(END_SECONDS);
     for (int i = 0; i < END_ATTEMPTS; i++) {
         FsMountPlace place = fs_mount_identity_locate(mount);
@@ -61,9 +76,16 @@ is_of_daemon(int signals, pid_t daemon)
            sent.ssi_pid == (guint32)daemon;
 }
 
+static void
+take_charge(Charge *charge, const FsMountIdentity *mount)
+{
+    charge->mount = *mount;
+    charge->abort = fs_mount_open_abort(mount);
+}
+
 /* Until the daemon is dead. */
 static void
-wait_for_death(int line, int signals, pid_t daemon, FsMountIdentity *mount)
+wait_for_death(int line, int signals, pid_t daemon, Charge *charge)
 {
     struct pollfd events[] = {{.fd = line, .events = POLLIN},
                               {.fd = signals, .events = POLLIN}};
@@ -81,14 +103,14 @@ wait_for_death(int line, int signals, pid_t daemon, FsMountIdentity *mount)
             /* Its last word may be still to be read. */
             if (recv(line, &told, sizeof told, MSG_DONTWAIT) ==
                 (ssize_t)sizeof told)
-                *mount = told;
+                take_charge(charge, &told);
             return;
         }
         if (events[0].revents == 0)
             continue;
         length = recv(line, &told, sizeof told, 0);
         if (length == (ssize_t)sizeof told)
-            *mount = told;
+            take_charge(charge, &told);
         else if (length >= 0 || errno != EINTR)
             return;
     }
@@ -97,7 +119,7 @@ wait_for_death(int line, int signals, pid_t daemon, FsMountIdentity *mount)
 static void
 supervise(int line, pid_t daemon)
 {
-    FsMountIdentity mount = {0};
+    Charge charge = {.abort = -1};
     sigset_t death;
     int signals;
 
@@ -107,9 +129,8 @@ supervise(int line, pid_t daemon)
     signals = signalfd(-1, &death, SFD_CLOEXEC);
     prctl(PR_SET_PDEATHSIG, DEATH);
     if (getppid() == daemon)
-        wait_for_death(line, signals, daemon, &mount);
-    if (mount.id != 0)
-        remove_mount(&mount);
+        wait_for_death(line, signals, daemon, &charge);
+    end_mount(&charge);
 }
 
 FsSupervisor *

@@ -2,8 +2,8 @@
  * goes into the same command. */
 #include "fs/sync/existence.h"
 
-#include "imap/error.h"
 #include "imap/requests.h"
+#include "imap/retry.h"
 
 /* Of one command: servers take lines of some 8000 octets. */
 #define QUESTIONS_MAX 500
@@ -20,7 +20,7 @@ typedef struct {
     guint32 mailbox;
     GArray *questions; /* of Question */
     ImapLease *lease;
-    guint attempts;
+    ImapRetry retry;
 } Check;
 
 static void
@@ -67,8 +67,8 @@ on_found(const ImapUidSet *found, const GError *error, gpointer user_data)
 
     if (check->bodies->account == NULL) {
         abandon(check);
-    } else if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
-               check->attempts++ == 0) {
+    } else if (imap_retry_is_due(&check->retry,
+                                 imap_lease_connection(check->lease), error)) {
         fs_leases_release(check->bodies->leases,
                           g_steal_pointer(&check->lease));
         fs_leases_acquire(check->bodies->leases, check->mailbox,
@@ -114,6 +114,7 @@ fs_existence_ask(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
         check = g_new0(Check, 1);
         check->bodies = fs_message_bodies_ref(bodies);
         check->mailbox = mailbox;
+        imap_retry_begin(&check->retry);
         check->questions = g_array_new(FALSE, FALSE, sizeof(Question));
         g_hash_table_insert(bodies->checks, GUINT_TO_POINTER(mailbox), check);
         fs_leases_acquire(bodies->leases, mailbox, IMAP_LEASE_SINGLE, on_lease,

@@ -1,5 +1,5 @@
 /* Keeps the list of mailboxes as the server has them: one LIST at a time, tried
- * once more when the line was cut. */
+ * again when the line was cut. */
 #include "fs/sync/lister.h"
 
 #include "cache/mailbox-list.h"
@@ -8,6 +8,7 @@
 #include "imap/error.h"
 #include "imap/mailbox-encoding.h"
 #include "imap/requests.h"
+#include "imap/retry.h"
 
 struct FsLister {
     FsAccount *account;
@@ -22,7 +23,7 @@ struct FsLister {
 typedef struct Listing {
     FsLister *lister; /* NULL once that is gone */
     ImapLease *lease;
-    guint attempts;
+    ImapRetry retry;
 } Listing;
 
 static void acquire(Listing *listing);
@@ -50,8 +51,7 @@ finish(Listing *listing, const GError *error)
     if (error != NULL && fs_refresh_is_news(&lister->refresh))
         g_message("the mailboxes cannot be listed: %s", error->message);
     g_clear_pointer(&lister->listing, listing_unref);
-    fs_refresh_end(&lister->refresh, error,
-                   lister->account->options->poll_seconds);
+    fs_refresh_end(&lister->refresh, error);
 }
 
 /* ---- the list in the cache ---- */
@@ -167,8 +167,8 @@ on_listed(const GArray *mailboxes, const GError *error, gpointer user_data)
 
     if (listing->lister == NULL)
         return;
-    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
-        listing->attempts++ == 0) {
+    if (imap_retry_is_due(&listing->retry,
+                          imap_lease_connection(listing->lease), error)) {
         g_clear_pointer(&listing->lease, imap_lease_release);
         acquire(listing);
         return;
@@ -205,13 +205,14 @@ FsNeed *
 fs_lister_need(FsLister *lister, gint64 since)
 {
     gboolean start;
-    FsNeed *need =
-        fs_refresh_ask(&lister->refresh, since,
-                       lister->account->options->poll_seconds, &start);
+    FsNeed *need = fs_refresh_ask(
+        &lister->refresh, since, lister->account->options->poll_seconds,
+        imap_pool_opened_at(lister->account->pool), &start);
 
     if (start) {
         lister->listing = g_rc_box_new0(Listing);
         lister->listing->lister = lister;
+        imap_retry_begin(&lister->listing->retry);
         acquire(lister->listing);
     }
     if (since != FS_NOW && lister->refresh.known &&

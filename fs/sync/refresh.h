@@ -20,22 +20,29 @@ typedef struct {
     gint64 asked_at;  /* microseconds, monotonic; the last attempt */
     gint64 known_at;  /* the same: when what is known was asked for */
     gint64 tried_at;  /* the same: the end of the last attempt */
-    FsNeed *need;     /* under way, or failed a moment ago; else NULL */
+    gint64 put_off;  /* the same: until when what is known does; 0: it is not */
+    gint64 stale_at; /* the same: when it was last said that it is old */
+    FsNeed *need;    /* under way, or failed a moment ago; else NULL */
 } FsRefresh;
 
 /* NULL when there is a copy that is no older than @poll_seconds, or that was
  * asked for, with whatever success, since @since; else what to wait for
- * (borrowed). So no operation asks twice for the same thing. *@start: the
- * caller has to begin asking, and to call fs_refresh_end when it has the
- * answer. */
+ * (borrowed). So no operation asks twice for the same thing. @line_at is when a
+ * connection was last opened (imap_pool_opened_at): then no failure of the line
+ * before that counts any more. *@start: the caller has to begin asking, and to
+ * call fs_refresh_end when it has the answer. */
 FsNeed *fs_refresh_ask(FsRefresh *refresh, gint64 since, guint poll_seconds,
-                       gboolean *start);
+                       gint64 line_at, gboolean *start);
 
 /* The answer is there (@error NULL), or none is to be had. What is known stays
  * good when @error is the line's: then the need is met, and the next attempt
  * is put off a little. */
-void fs_refresh_end(FsRefresh *refresh, const GError *error,
-                    guint poll_seconds);
+void fs_refresh_end(FsRefresh *refresh, const GError *error);
+
+/* It was asked in another way, at @asked_at, whether what is known is so still,
+ * and it is. Does nothing if it has been said since that it is old. TRUE if it
+ * is as new as that now. */
+gboolean fs_refresh_confirm(FsRefresh *refresh, gint64 asked_at);
 
 gboolean fs_refresh_is_under_way(const FsRefresh *refresh);
 

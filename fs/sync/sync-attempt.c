@@ -75,8 +75,7 @@ tell_waiting(FsSyncMailbox *mailbox, const GError *error)
     g_autoptr(FsNeed) more = g_steal_pointer(&mailbox->more);
 
     mailbox->seen = TRUE;
-    fs_refresh_end(&mailbox->refresh, error,
-                   mailbox->synchroniser->account->options->poll_seconds);
+    fs_refresh_end(&mailbox->refresh, error);
     if (more != NULL)
         fs_need_complete(more, mailbox->refresh.known ? NULL : error);
 }
@@ -115,17 +114,18 @@ fs_sync_finish_incomplete(FsSync *sync, const char *why)
     fs_sync_finish(sync, error);
 }
 
-/* A cut line is tried once more, or whenever something has come of it; other
- * errors are final. */
+/* After a line that was cut it is tried again, as imap/retry.h says, and
+ * whenever something has come of it; other errors are final. */
 void
 fs_sync_fail(FsSync *sync, const GError *error)
 {
     FsSyncMailbox *mailbox = sync->mailbox;
 
     if (sync->total_rows >= ROWS_THAT_COUNT)
-        mailbox->attempts = 0;
-    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
-        mailbox->attempts++ == 0 && sync->lease != NULL) {
+        imap_retry_begin(&mailbox->retry);
+    if (sync->lease != NULL &&
+        imap_retry_is_due(&mailbox->retry, imap_lease_connection(sync->lease),
+                          error)) {
         doubt_rows(sync);
         fs_sync_end_attempt(sync);
         g_clear_pointer(&mailbox->sync, fs_sync_unref);
@@ -151,15 +151,22 @@ fs_sync_replaced(FsSyncMailbox *mailbox, ImapConnection *connection)
 
     /* What others have asked for on this line was meant for the old one. */
     imap_connection_close(connection, others);
-    if (fs_mailbox_tree_new_id(account->tree, mailbox->id, &error) != 0)
-        error = g_error_new(FS_ERROR, FS_ERROR_STALE,
-                            "the server has replaced the mailbox "
-                            "(UIDVALIDITY)");
-    else
-        mailbox->unusable = TRUE;
     mailbox->refresh.known = FALSE;
     fs_sync_stop_flags_pass(mailbox);
-    cache_index_drop_mailbox(account->index, mailbox->id);
+    if (fs_mailbox_tree_get(account->tree, mailbox->id) == NULL) {
+        /* The list does not have the new one yet. When it does, that will come
+         * under this id, and has to be found out once more: so what is left of
+         * the old one stays (forget_messages). */
+        error = g_error_new(FS_ERROR, FS_ERROR_STALE, "the mailbox is gone");
+    } else {
+        if (fs_mailbox_tree_new_id(account->tree, mailbox->id, &error) != 0)
+            error = g_error_new(FS_ERROR, FS_ERROR_STALE,
+                                "the server has replaced the mailbox "
+                                "(UIDVALIDITY)");
+        else
+            mailbox->unusable = TRUE;
+        cache_index_drop_mailbox(account->index, mailbox->id);
+    }
     fs_sync_fail_look_ups(mailbox, error);
     if (mailbox->sync != NULL)
         fs_sync_finish(mailbox->sync, error);

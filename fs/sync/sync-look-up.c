@@ -19,7 +19,7 @@ typedef struct {
     FsNeed *need;
     ImapLease *lease;
     GError *refusal;
-    guint attempts;
+    ImapRetry retry;
 } LookUp;
 
 static void acquire(LookUp *look_up);
@@ -92,12 +92,16 @@ remember_failure(FsSyncMailbox *mailbox, const LookUp *look_up)
     mailbox->failed_at = g_get_monotonic_time();
 }
 
-/* A server that is silent is so for every message. */
+/* A server that is silent is so for every message; until there is another line
+ * to it. */
 static gboolean
 has_just_failed(const FsSyncMailbox *mailbox, guint32 uid)
 {
+    const ImapPool *pool = mailbox->synchroniser->account->pool;
+
     return mailbox->failed_look_up != NULL &&
            g_get_monotonic_time() - mailbox->failed_at < FAILURE_US &&
+           imap_pool_opened_at(pool) <= mailbox->failed_at &&
            (uid == mailbox->failed_uid ||
             g_error_matches(fs_need_error(mailbox->failed_look_up), IMAP_ERROR,
                             IMAP_ERROR_TIMEOUT));
@@ -154,8 +158,8 @@ fs_sync_fail_look_ups(FsSyncMailbox *mailbox, const GError *error)
 static void
 fail(LookUp *look_up, const GError *error)
 {
-    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
-        look_up->attempts++ == 0) {
+    if (imap_retry_is_due(&look_up->retry,
+                          imap_lease_connection(look_up->lease), error)) {
         g_clear_pointer(&look_up->lease, imap_lease_release);
         acquire(look_up);
         return;
@@ -337,6 +341,7 @@ fs_sync_look_up(FsSyncMailbox *mailbox, guint32 uid)
         look_up->mailbox = mailbox;
         look_up->uid = uid;
         look_up->need = fs_need_new();
+        imap_retry_begin(&look_up->retry);
         g_hash_table_insert(mailbox->look_ups, GUINT_TO_POINTER(uid), look_up);
         acquire(look_up);
     }

@@ -7,6 +7,7 @@
 #include "fs/sync/sync-plan.h"
 #include "fs/sync/synchroniser.h"
 #include "imap/requests.h"
+#include "imap/retry.h"
 
 /* A mailbox holds that many messages at the most. */
 #define FS_SYNC_MAX_MESSAGES (5u * 1000 * 1000)
@@ -20,7 +21,7 @@ typedef struct {
     FsRefresh refresh;
     gint64 changed_at;      /* microseconds since the epoch */
     gint64 synchronised_at; /* the same; 0: not yet */
-    guint attempts;
+    ImapRetry retry;
     gboolean seen;       /* in this mount, or tried */
     gboolean unusable;   /* the server has replaced it, and no id is left */
     guint64 uidvalidity; /* as last selected */

@@ -190,10 +190,11 @@ fs_synchroniser_need_messages(FsSynchroniser *synchroniser, guint32 id,
     FsNeed *need;
 
     fs_sync_is_known(mailbox);
-    need = fs_refresh_ask(&mailbox->refresh, since,
-                          synchroniser->account->options->poll_seconds, &start);
+    need = fs_refresh_ask(
+        &mailbox->refresh, since, synchroniser->account->options->poll_seconds,
+        imap_pool_opened_at(synchroniser->account->pool), &start);
     if (start) {
-        mailbox->attempts = 0;
+        imap_retry_begin(&mailbox->retry);
         fs_sync_begin(mailbox);
     }
     if (since != FS_NOW && mailbox->refresh.known &&
@@ -339,6 +340,20 @@ fs_synchroniser_mark_stale(FsSynchroniser *synchroniser, guint32 id)
         return;
     fs_refresh_mark_stale(&mailbox->refresh);
     fs_sync_forget_looked_up(mailbox);
+}
+
+gboolean
+fs_synchroniser_confirm(FsSynchroniser *synchroniser, guint32 id,
+                        gint64 asked_at)
+{
+    FsSyncMailbox *mailbox =
+        g_hash_table_lookup(synchroniser->mailboxes, GUINT_TO_POINTER(id));
+
+    if (mailbox == NULL || !mailbox->seen || !fs_sync_is_known(mailbox) ||
+        !fs_refresh_confirm(&mailbox->refresh, asked_at))
+        return FALSE;
+    mailbox->synchronised_at = g_get_real_time();
+    return TRUE;
 }
 
 FsNeed *

@@ -31,6 +31,11 @@ gboolean fs_synchroniser_is_another(const CacheMailbox *known,
                                     const ImapMailbox *selected,
                                     gboolean fresh);
 
+/* The server was asked at @asked_at how @mailbox is, and it is as it is known.
+ * TRUE if that is as good as a synchronisation. */
+gboolean fs_synchroniser_confirm(FsSynchroniser *synchroniser, guint32 mailbox,
+                                 gint64 asked_at);
+
 /* Something has changed in @mailbox: who wants it fresh asks again. */
 void fs_synchroniser_mark_stale(FsSynchroniser *synchroniser, guint32 mailbox);
 

@@ -18,7 +18,10 @@ struct FsUpkeep {
     guint interval_ms;
     gint64 keep_us;
     FsUpkeepCheckFunc check;
+    FsUpkeepPrepareFunc prepare; /* NULL: nothing */
     gpointer check_data;
+    FsNeed *prepared; /* while the round waits for that; else NULL */
+    FsNeedWaiter *prepared_waiter;
 
     GHashTable *last_uses; /* mailbox -> gint64, owned: microseconds */
     GArray *due;           /* of guint32: what is left of the round */
@@ -46,6 +49,21 @@ fs_upkeep_new(guint interval_ms, guint keep_ms, FsUpkeepCheckFunc check,
 }
 
 void
+fs_upkeep_set_prepare(FsUpkeep *upkeep, FsUpkeepPrepareFunc prepare)
+{
+    upkeep->prepare = prepare;
+}
+
+static void
+stop_preparing(FsUpkeep *upkeep)
+{
+    if (upkeep->prepared == NULL)
+        return;
+    fs_need_cancel(upkeep->prepared_waiter);
+    g_clear_pointer(&upkeep->prepared, fs_need_unref);
+}
+
+void
 fs_upkeep_free(FsUpkeep *upkeep)
 {
     if (upkeep == NULL)
@@ -55,6 +73,7 @@ fs_upkeep_free(FsUpkeep *upkeep)
             fs_need_cancel(upkeep->lanes[i].waiter);
             fs_need_unref(upkeep->lanes[i].need);
         }
+    stop_preparing(upkeep);
     g_clear_handle_id(&upkeep->timer, g_source_remove);
     g_array_unref(upkeep->due);
     g_hash_table_unref(upkeep->last_uses);
@@ -96,6 +115,8 @@ start_checks(FsUpkeep *upkeep)
 {
     guint32 mailbox;
 
+    if (upkeep->prepared != NULL)
+        return;
     for (guint i = 0; i < LANES; i++) {
         Lane *lane = &upkeep->lanes[i];
 
@@ -130,6 +151,41 @@ is_being_checked(const FsUpkeep *upkeep, guint32 mailbox)
 }
 
 static void
+on_prepared(const GError *error, gpointer user_data)
+{
+    FsUpkeep *upkeep = user_data;
+
+    if (!fs_need_is_complete(upkeep->prepared)) {
+        upkeep->prepared_waiter =
+            fs_need_wait(upkeep->prepared, on_prepared, upkeep);
+        return;
+    }
+    g_clear_pointer(&upkeep->prepared, fs_need_unref);
+    start_checks(upkeep);
+}
+
+static void
+prepare(FsUpkeep *upkeep)
+{
+    g_autoptr(GArray) mailboxes = g_array_new(FALSE, FALSE, sizeof(guint32));
+    FsNeed *need;
+
+    stop_preparing(upkeep);
+    for (guint i = 0; i < upkeep->due->len; i++) {
+        guint32 id = g_array_index(upkeep->due, guint32, i);
+
+        if (id != 0)
+            g_array_append_val(mailboxes, id);
+    }
+    need = upkeep->prepare((const guint32 *)mailboxes->data, mailboxes->len,
+                           upkeep->check_data);
+    if (need == NULL)
+        return;
+    upkeep->prepared = fs_need_ref(need);
+    upkeep->prepared_waiter = fs_need_wait(need, on_prepared, upkeep);
+}
+
+static void
 begin_round(FsUpkeep *upkeep)
 {
     GHashTableIter iter;
@@ -143,6 +199,8 @@ begin_round(FsUpkeep *upkeep)
         if (!is_being_checked(upkeep, id))
             g_array_append_val(upkeep->due, id);
     }
+    if (upkeep->prepare != NULL)
+        prepare(upkeep);
     start_checks(upkeep);
 }
 

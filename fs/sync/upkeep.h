@@ -16,6 +16,11 @@ typedef struct FsUpkeep FsUpkeep;
  * Borrowed. */
 typedef FsNeed *(*FsUpkeepCheckFunc)(guint32 mailbox, gpointer user_data);
 
+/* A round begins with these @mailboxes (not the list): what to wait for before
+ * the first check; NULL: nothing. Borrowed. May call nothing here. */
+typedef FsNeed *(*FsUpkeepPrepareFunc)(const guint32 *mailboxes, guint n,
+                                       gpointer user_data);
+
 /* Milliseconds from one check to the next, and from a mailbox's last use until
  * it is not in use any more. */
 FsUpkeep *fs_upkeep_new(guint interval_ms, guint keep_ms,
@@ -23,6 +28,9 @@ FsUpkeep *fs_upkeep_new(guint interval_ms, guint keep_ms,
 /* Accepts NULL. */
 void fs_upkeep_free(FsUpkeep *upkeep);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsUpkeep, fs_upkeep_free)
+
+/* With the data of the check. */
+void fs_upkeep_set_prepare(FsUpkeep *upkeep, FsUpkeepPrepareFunc prepare);
 
 /* @mailbox, or the list (0), is being used. TRUE if it was not in use before:
  * what is known of it may be old. */

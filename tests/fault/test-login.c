@@ -100,6 +100,69 @@ capabilities_are_asked_for_and_believed_late(void **state)
         try_opening(*state, &openings[i]);
 }
 
+#define GREETED "S:* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hello"
+
+/* A refusal may be of the mechanism, which only the greeting had named. */
+static void
+refusal_counts_when_the_server_has_named_the_mechanism(void **state)
+{
+    static const Opening openings[] = {
+        {IMAP_TLS_OFF,
+         -1,
+         NULL,
+         {GREETED, "C:i1 AUTHENTICATE PLAIN AG1lAHNlY3JldA==",
+          "S:i1 NO unsupported", "C:i2 CAPABILITY", "S:* CAPABILITY IMAP4rev1",
+          "S:i2 OK", "C:i3 LOGIN me secret",
+          "S:i3 OK [CAPABILITY IMAP4rev1] in", "QUIET"}},
+        {IMAP_TLS_OFF,
+         -1,
+         NULL,
+         {GREETED, "C:i1 AUTHENTICATE PLAIN AG1lAHNlY3JldA==", "S:i1 BAD what",
+          "C:i2 CAPABILITY", "S:* CAPABILITY IMAP4rev1 AUTH=LOGIN", "S:i2 OK",
+          "C:i3 AUTHENTICATE LOGIN", "S:+ VXNlcm5hbWU6",
+          "C:bWU=", "S:+ UGFzc3dvcmQ6", "C:c2VjcmV0",
+          "S:i3 OK [CAPABILITY IMAP4rev1]", "QUIET"}},
+        /* The password is not tried twice by the same mechanism, whatever the
+         * server does next. */
+        {IMAP_TLS_OFF,
+         IMAP_ERROR_AUTHENTICATION,
+         "wrong one",
+         {GREETED, "C:i1 AUTHENTICATE PLAIN AG1lAHNlY3JldA==",
+          "S:i1 NO wrong one", "C:i2 CAPABILITY",
+          "S:* CAPABILITY IMAP4rev1 AUTH=PLAIN", "S:i2 OK", "QUIET"}},
+        {IMAP_TLS_OFF,
+         IMAP_ERROR_AUTHENTICATION,
+         "wrong one",
+         {GREETED, "C:i1 AUTHENTICATE PLAIN AG1lAHNlY3JldA==",
+          "S:i1 NO wrong one", "CLOSE"}},
+        {IMAP_TLS_OFF,
+         IMAP_ERROR_AUTHENTICATION,
+         "wrong one",
+         {GREETED, "C:i1 AUTHENTICATE PLAIN AG1lAHNlY3JldA==",
+          "S:i1 NO wrong one", "C:i2 CAPABILITY", "S:* BYE that was it"}},
+        {IMAP_TLS_OFF,
+         IMAP_ERROR_AUTHENTICATION,
+         "wrong one",
+         {GREETED, "C:i1 AUTHENTICATE PLAIN AG1lAHNlY3JldA==",
+          "S:i1 NO wrong one", "C:i2 CAPABILITY", "S:i2 NO"}},
+        {IMAP_TLS_OFF,
+         IMAP_ERROR_AUTHENTICATION,
+         "offers",
+         {GREETED, "C:i1 AUTHENTICATE PLAIN AG1lAHNlY3JldA==",
+          "S:i1 NO wrong one", "C:i2 CAPABILITY",
+          "S:* CAPABILITY IMAP4rev1 AUTH=GSSAPI LOGINDISABLED", "S:i2 OK"}},
+        /* Not that of the mechanism. */
+        {IMAP_TLS_OFF,
+         IMAP_ERROR_UNAVAILABLE,
+         "later",
+         {GREETED, "C:i1 AUTHENTICATE PLAIN AG1lAHNlY3JldA==",
+          "S:i1 NO [UNAVAILABLE] later", "QUIET"}},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(openings); i++)
+        try_opening(*state, &openings[i]);
+}
+
 static void
 starttls_is_required_and_not_to_be_tampered_with(void **state)
 {
@@ -353,6 +416,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         connection_test(greeting_decides_what_follows),
         connection_test(capabilities_are_asked_for_and_believed_late),
+        connection_test(refusal_counts_when_the_server_has_named_the_mechanism),
         connection_test(starttls_is_required_and_not_to_be_tampered_with),
         connection_test(login_takes_the_way_that_is_offered),
         connection_test(login_refused_says_what_the_server_said),

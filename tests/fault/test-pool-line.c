@@ -128,6 +128,90 @@ idle_connection_is_probed(void **state)
     stop(&f);
 }
 
+/* The last step of many is what counts. */
+static void
+probe_so_soon_after_another_comes_later(void **state)
+{
+    Fixture f;
+    Wish a;
+    static const char *const steps[] = {
+        LOGIN,   EXAMINE(2, "INBOX"), "C:i3 NOOP", "S:i3 OK",
+        "QUIET", "C:i4 NOOP",         "S:i4 OK",   NULL};
+    const char *const *const scripts[] = {steps, NULL};
+
+    start(&f, scripts, 4, LONG_TIMEOUT_MS);
+    ask(&f, &a, "INBOX");
+    get(&f, &a);
+    for (guint i = 0; i < 3; i++)
+        imap_pool_probe(f.pool, 5000);
+    while (!script_is_done(g_ptr_array_index(f.listener.running, 0))) {
+        g_main_context_iteration(NULL, TRUE);
+        listener_check(&f.listener);
+    }
+    release(&a);
+    stop(&f);
+}
+
+static gboolean
+on_change(gpointer user_data)
+{
+    imap_pool_probe(user_data, 5000);
+    return G_SOURCE_CONTINUE;
+}
+
+#define WAIT_LONG                                                              \
+    "WAIT", "WAIT", "WAIT", "WAIT", "WAIT", "WAIT", "WAIT", "WAIT", "WAIT",    \
+        "WAIT"
+
+/* The first is begun anew at the first change, and then not at every one. */
+static void
+login_gets_through_while_the_network_never_rests(void **state)
+{
+    Fixture f;
+    Wish a;
+    guint changes;
+    static const char *const first[] = {"HANG", NULL};
+    static const char *const second[] = {
+        WAIT_LONG, WAIT_LONG,           WAIT_LONG, WAIT_LONG,
+        LOGIN,     EXAMINE(2, "INBOX"), NULL};
+    const char *const *const scripts[] = {first, second, NULL};
+
+    start(&f, scripts, 1, LONG_TIMEOUT_MS);
+    ask(&f, &a, "INBOX");
+    run_for(10);
+    changes = g_timeout_add(200, on_change, f.pool);
+    wait_for(&a.done);
+    g_source_remove(changes);
+    get(&f, &a);
+    assert_int_equal(f.listener.n_accepted, 2);
+    release(&a);
+    stop(&f);
+}
+
+/* One that was begun before the last change makes way in the end. */
+static void
+opening_of_another_network_makes_way_after_some_seconds(void **state)
+{
+    Fixture f;
+    Wish a;
+    static const char *const dead[] = {"HANG", NULL};
+    static const char *const good[] = {LOGIN, EXAMINE(2, "INBOX"), NULL};
+    const char *const *const scripts[] = {dead, dead, good, NULL};
+    gint64 begin = g_get_monotonic_time();
+
+    start(&f, scripts, 1, 20000);
+    ask(&f, &a, "INBOX");
+    run_for(10);
+    imap_pool_probe(f.pool, 5000);
+    run_for(10);
+    imap_pool_probe(f.pool, 5000);
+    get(&f, &a);
+    assert_true(g_get_monotonic_time() - begin > 4 * G_USEC_PER_SEC);
+    assert_true(g_get_monotonic_time() - begin < 15 * G_USEC_PER_SEC);
+    release(&a);
+    stop(&f);
+}
+
 /* ---- the line ---- */
 
 static void
@@ -227,6 +311,54 @@ lost_line_is_tried_with_one_connection(void **state)
     disown(&owner);
 }
 
+static void
+untried_line_is_tried_with_one_connection(void **state)
+{
+    Fixture f;
+    Wish a, b, c;
+    static const char *const bad[] = {"S:* BYE not now", "CLOSE", NULL};
+    const char *const *const scripts[] = {bad, NULL};
+
+    start(&f, scripts, 4, LONG_TIMEOUT_MS);
+    ask(&f, &a, "A");
+    ask_bulk(&f, &b, "B");
+    ask(&f, &c, "C");
+    assert_refused(&a, IMAP_ERROR_CLOSED, "not now");
+    assert_refused(&b, IMAP_ERROR_CLOSED, "not now");
+    assert_refused(&c, IMAP_ERROR_CLOSED, "not now");
+    assert_int_equal(f.listener.n_accepted, 1);
+    stop(&f);
+}
+
+/* The password may have been changed meanwhile. */
+static void
+line_that_was_not_needed_is_tried_with_one_connection(void **state)
+{
+    Fixture f;
+    Wish a, b, c;
+    static const char *const first[] = {
+        LOGIN,     EXAMINE(2, "A"), "C:i3 LOGOUT", "S:* BYE",
+        "S:i3 OK", "CLOSE",         NULL};
+    static const char *const bad[] = {"S:* BYE not now", "CLOSE", NULL};
+    const char *const *const scripts[] = {first, bad, NULL};
+
+    start(&f, scripts, 4, LONG_TIMEOUT_MS);
+    imap_pool_set_idle(f.pool, 10, 10);
+    ask(&f, &a, "A");
+    get(&f, &a);
+    release(&a);
+    run_for(200);
+    assert_int_equal(imap_pool_state(f.pool), IMAP_POOL_ONLINE);
+    ask(&f, &a, "A");
+    ask_bulk(&f, &b, "B");
+    ask(&f, &c, "C");
+    assert_refused(&a, IMAP_ERROR_CLOSED, "not now");
+    assert_refused(&b, IMAP_ERROR_CLOSED, "not now");
+    assert_refused(&c, IMAP_ERROR_CLOSED, "not now");
+    assert_int_equal(f.listener.n_accepted, 2);
+    stop(&f);
+}
+
 /* ---- a login that is refused ---- */
 
 #define REFUSED_LOGIN                                                          \
@@ -314,10 +446,16 @@ main(void)
         cmocka_unit_test(probe_that_is_answered_keeps_the_connection),
         cmocka_unit_test(probe_that_is_not_answered_closes_the_connection),
         cmocka_unit_test(idle_connection_is_probed),
+        cmocka_unit_test(probe_so_soon_after_another_comes_later),
+        cmocka_unit_test(login_gets_through_while_the_network_never_rests),
+        cmocka_unit_test(
+            opening_of_another_network_makes_way_after_some_seconds),
         cmocka_unit_test(lost_line_is_made_again_unasked),
         cmocka_unit_test(lost_line_that_nobody_wants_is_not_made_again),
         cmocka_unit_test(failed_attempts_are_offline_until_one_succeeds),
         cmocka_unit_test(lost_line_is_tried_with_one_connection),
+        cmocka_unit_test(untried_line_is_tried_with_one_connection),
+        cmocka_unit_test(line_that_was_not_needed_is_tried_with_one_connection),
         cmocka_unit_test(who_waits_gets_the_connection_of_the_new_password),
         cmocka_unit_test(refused_login_is_not_repeated),
     };

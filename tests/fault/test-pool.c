@@ -122,6 +122,98 @@ busy_mailbox_starves_no_other(void **state)
     stop(&f);
 }
 
+/* A selection that was made for somebody who was then served otherwise tells
+ * nothing of what happens later. */
+static void
+selection_is_fresh_for_who_asked_before(void **state)
+{
+    Fixture f;
+    Wish other, much, a, b;
+    static const char *const first[] = {
+        LOGIN,  EXAMINE(2, "X"), "C:i3 EXAMINE INBOX",
+        "WAIT", "S:* 1 EXISTS",  "S:i3 OK",
+        NULL,
+    };
+    static const char *const second[] = {LOGIN, EXAMINE(2, "INBOX"), NULL};
+    const char *const *const scripts[] = {first, second, NULL};
+
+    start(&f, scripts, 2, LONG_TIMEOUT_MS);
+    ask(&f, &other, "X");
+    get(&f, &other);
+    assert_true(imap_lease_is_fresh(other.lease));
+    ask_bulk(&f, &much, "INBOX");
+    get(&f, &much);
+    release(&other);
+    /* For this one the first connection is switched; but the second one falls
+     * idle before that is done. */
+    ask(&f, &a, "INBOX");
+    run_for(10);
+    release(&much);
+    get(&f, &a);
+    assert_false(imap_lease_is_fresh(a.lease));
+    run_for(2 * WAIT_MS);
+    ask(&f, &b, "INBOX");
+    assert_ptr_not_equal(get(&f, &b), imap_lease_connection(a.lease));
+    assert_false(imap_lease_is_fresh(b.lease));
+    release(&a);
+    release(&b);
+    stop(&f);
+}
+
+/* Idle connections that were all cut: none of them is the last that is tried.
+ */
+static void
+request_outlives_all_connections_that_were_cut(void **state)
+{
+    Fixture f;
+    Wish wishes[3], other;
+    static const char *const first[] = {LOGIN, EXAMINE(2, "A"),
+                                        "C:i3 EXAMINE *", "CLOSE", NULL};
+    static const char *const second[] = {LOGIN, EXAMINE(2, "B"),
+                                         "C:i3 EXAMINE *", "CLOSE", NULL};
+    static const char *const third[] = {LOGIN, EXAMINE(2, "C"),
+                                        "C:i3 EXAMINE *", "CLOSE", NULL};
+    static const char *const fourth[] = {LOGIN, EXAMINE(2, "D"), NULL};
+    const char *const *const scripts[] = {first, second, third, fourth, NULL};
+    static const char *const names[] = {"A", "B", "C"};
+
+    start(&f, scripts, 3, LONG_TIMEOUT_MS);
+    for (guint i = 0; i < 3; i++) {
+        ask(&f, &wishes[i], names[i]);
+        get(&f, &wishes[i]);
+    }
+    for (guint i = 0; i < 3; i++)
+        release(&wishes[i]);
+    ask(&f, &other, "D");
+    get(&f, &other);
+    assert_int_equal(f.listener.n_accepted, 4);
+    assert_int_equal(imap_pool_limit(f.pool), 3);
+    release(&other);
+    stop(&f);
+}
+
+/* But a server that ends each new one is not asked for ever. */
+static void
+request_does_not_outlive_new_connections(void **state)
+{
+    Fixture f;
+    Wish a, b;
+    static const char *const first[] = {LOGIN, EXAMINE(2, "A"),
+                                        "C:i3 EXAMINE *", "CLOSE", NULL};
+    static const char *const others[] = {LOGIN, "C:i2 EXAMINE *", "CLOSE",
+                                         NULL};
+    const char *const *const scripts[] = {first, others, NULL};
+
+    start(&f, scripts, 3, LONG_TIMEOUT_MS);
+    ask(&f, &a, "A");
+    get(&f, &a);
+    release(&a);
+    ask(&f, &b, "B");
+    assert_refused(&b, IMAP_ERROR_CLOSED, "");
+    assert_int_equal(f.listener.n_accepted, 2);
+    stop(&f);
+}
+
 static void
 limit_of_the_server_shrinks_the_pool(void **state)
 {
@@ -544,17 +636,17 @@ observer_is_told_of_every_connection(void **state)
     imap_pool_traffic(f->pool, &traffic);
     assert_int_equal(traffic.bytes_received, received);
 
-    assert_null(imap_pool_last_error(f->pool));
+    assert_null(imap_pool_error(f->pool));
     ask(f, &a, "A");
     assert_refused(&a, IMAP_ERROR_CLOSED, "not now");
     assert_string_equal(observed.told->str, "opened lost refused ");
-    assert_non_null(imap_pool_last_error(f->pool));
+    assert_non_null(imap_pool_error(f->pool));
 
     run_for(1100); /* until the pool tries again */
     ask(f, &a, "A");
     send_noop(get(f, &a), &done);
     wait_for(&done);
-    assert_null(imap_pool_last_error(f->pool));
+    assert_null(imap_pool_error(f->pool));
     release(&a);
     done = FALSE;
     imap_pool_log_out(f->pool, on_logged_out, &done);
@@ -575,6 +667,9 @@ main(void)
         cmocka_unit_test(idle_connection_is_switched),
         cmocka_unit_test(switch_waits_until_the_line_is_free),
         cmocka_unit_test(busy_mailbox_starves_no_other),
+        cmocka_unit_test(selection_is_fresh_for_who_asked_before),
+        cmocka_unit_test(request_outlives_all_connections_that_were_cut),
+        cmocka_unit_test(request_does_not_outlive_new_connections),
         cmocka_unit_test(limit_of_the_server_shrinks_the_pool),
         cmocka_unit_test(server_that_greets_nobody_fails_all_and_is_left_alone),
         cmocka_unit_test(server_that_always_hangs_up_is_not_asked_for_ever),

@@ -89,7 +89,7 @@ begin(Scene *scene, const char *const *const *scripts, guint max_connections,
     ask(&scene->f, &scene->first, NULL);
     get(&scene->f, &scene->first);
     release(&scene->first);
-    scene->watch = imap_watch_new(scene->f.pool, &watch_handler, scene);
+    scene->watch = imap_watch_new(scene->f.pool, &watch_handler, 0, scene);
     assert_string_equal(scene->log->str, "");
 }
 

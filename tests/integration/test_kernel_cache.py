@@ -213,9 +213,9 @@ def test_folders_made_and_deleted_elsewhere_show(case):
     case.expect(len(listed(scene.path('New'))) == 3)
 
 
-@tap.test
-def test_folder_made_again_shows_its_own_mail(case):
-    """With the UIDVALIDITY of the one before, as some servers do."""
+def made_again(case, meanwhile):
+    """With the UIDVALIDITY of the one before, as some servers do; perhaps
+    between the list that lacks it, and the synchronisation that was to be."""
     def folder(seed, count):
         return mailstore.Mailbox('Again', [
             mailstore.Message(uid, mailstore.make_message(uid, 700, seed=seed))
@@ -225,14 +225,33 @@ def test_folder_made_again_shows_its_own_mail(case):
     top = scene.mount.mountpoint
     case.expect(len(listed(scene.path('Again'))) == 4)
     run('cat', scene.file(2, 'Again'), check=True)
+    other = folder(2, 2)
+    asked = threading.Event()
+
+    def examine(line, command):
+        if meanwhile and scene.server.saw('LIST*', mark) and not asked.is_set():
+            scene.server.mailboxes.append(other)
+            asked.set()
+        return False
+
+    scene.server.hooks['EXAMINE'] = examine
+    mark = scene.server.mark()
     del scene.server.mailboxes[1:]
     scene.server.drop_connections()
     shows(case, lambda: listed(top) == ['INBOX'], 'the folder is gone')
-    other = folder(2, 2)
-    scene.server.mailboxes.append(other)
+    if meanwhile:
+        case.expect(asked.wait(10 * tap.PATIENCE), 'nothing is tested')
+    else:
+        scene.server.mailboxes.append(other)
     shows(case, lambda: listed(top) == ['Again', 'INBOX'], 'there is another')
     shows(case, lambda: run('cat', scene.file(2, 'Again')).out ==
           other.get(2).body, 'its own message')
+
+
+for one in (False, True):
+    tap.test(name='folder_made_again_shows_its_own_mail'
+             + ('_when_it_was_being_asked_for' if one else ''),
+             arguments=(one,))(made_again)
 
 
 @tap.test

@@ -13,10 +13,10 @@ import dovecot
 import tap
 import trouble
 
-SECONDS = 75
+SECONDS = 120
 
 
-@tap.test(limit=240)
+@tap.test(limit=300)
 def test_line_that_comes_and_goes_hangs_nothing(case):
     seed = int(os.environ.get('IMAPFS_NETWORK_SEED', random.getrandbits(32)))
     case.note(f'IMAPFS_NETWORK_SEED={seed}')

@@ -5,6 +5,7 @@ and a daemon that is killed leaves no dead mount behind."""
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from command import run, wait_until
 from scene import Scene
 
 GUARD, ANNOUNCER = 'imapfs-guard', 'imapfs-announce'
+PROBE = os.environ.get('IMAPFS_HELPER_PROBE', os.path.join(
+    HERE, '../../build/tests/integration/helper-probe'))
 NOBODY = ('setpriv', '--reuid=65534', '--regid=65534', '--clear-groups')
 
 
@@ -131,7 +134,8 @@ def test_killed_daemon_frees_those_who_wait_for_the_server(case):
         killed(case, mount, pids)
         for process in waiting:
             _, err = process.communicate(timeout=5 * tap.PATIENCE)
-            case.expect(process.returncode != 0 and err, process.args, err)
+            case.expect(process.returncode != 0 and err, process.args,
+                        process.returncode, err)
         with case_expects_error(case):
             os.pread(file.fileno(), 1000, 15_000_000)
 
@@ -193,6 +197,48 @@ def test_killed_daemon_is_cleaned_up_while_its_notifier_is_caught(case):
     killed(case, mount, pids)
     for looker in lookers:
         case.expect(looker.wait(5) != 0, 'a message that is not there is')
+
+
+@tap.test
+def test_killed_daemon_of_a_detached_mount_frees_those_who_wait(case):
+    """The mount is in no list any more, and in use; nobody could find out what
+    to abort."""
+    enter_own_namespace(case)
+    scene, mount = start(case)
+    pids = helpers(case, mount).values()
+    assert scene.listing() and scene.cat(1)
+    lookers = catch_notifier(case, scene)
+    run('fusermount3', '-uz', mount.mountpoint, check=True)
+    case.expect(lookers[-1].poll() is None, 'nothing is tested')
+    os.kill(mount.process.pid, signal.SIGKILL)
+    for looker in lookers:
+        case.expect(looker.wait(5 * tap.PATIENCE) != 0,
+                    'a message that is not there is')
+    mount.process.wait(5 * tap.PATIENCE)
+    mount.process.returncode = 0
+    nothing_is_left(case, mount, pids)
+
+
+@tap.test
+def test_stuck_helper_is_waited_for_a_second(case):
+    """It asks a daemon that has taken its question and then is stopped: nothing
+    ends that but the answer."""
+    asked = threading.Event()
+    scene, mount = start(case, [mailstore.simple_mailbox(),
+                                mailstore.simple_mailbox('Other')])
+    scene.server.hooks['EXAMINE'] = lambda line, *_: asked.set() or line.hang()
+    daemon = mount.pid
+    probe = subprocess.Popen([PROBE, mount.path('Other', '1.eml')],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    case.defer(probe.kill)
+    case.expect(asked.wait(10 * tap.PATIENCE), 'the server was not asked')
+    os.kill(daemon, signal.SIGSTOP)
+    case.defer(os.kill, daemon, signal.SIGCONT)
+    out, _ = probe.communicate(b'\n', timeout=10 * tap.PATIENCE)
+    words, milliseconds = out.split()
+    case.expect(probe.returncode == 0 and
+                900 < int(milliseconds) < 3000 * tap.PATIENCE, out)
+    os.kill(daemon, signal.SIGCONT)
 
 
 @tap.test
@@ -413,7 +459,9 @@ def test_helpers_hold_nothing_of_the_daemons(case):
             with contextlib.suppress(OSError):
                 held[fd] = os.readlink(f'/proc/{pid}/fd/{fd}')
         others = [target for target in held.values() if target != '/dev/null'
-                  and target != 'anon_inode:[signalfd]']
+                  and target != 'anon_inode:[signalfd]'
+                  and not re.fullmatch(r'/sys/fs/fuse/connections/\d+/abort',
+                                       target)]
         case.expect(len(others) == 1 and others[0].startswith('socket:'),
                     name, held)
         case.expect(os.readlink(f'/proc/{pid}/cwd') == '/', name)

@@ -413,6 +413,8 @@ class Connection:
                   'UIDVALIDITY': mailbox.uidvalidity,
                   'UNSEEN': sum('\\Seen' not in m.flags
                                 for m in mailbox.present)}
+        if self.has('CONDSTORE') or self.has('QRESYNC'):
+            values['HIGHESTMODSEQ'] = mailbox.modseq
         text = ' '.join(f'{item.upper()} {values[item.upper()]}'
                         for item in items.split())
         return f'* STATUS "{mailbox.name}" ({text})\r\n'.encode()

@@ -193,6 +193,31 @@ exclusive_command_has_the_line_to_itself(void **state)
     assert_log(f, "a+ b- c- ");
 }
 
+/* IDLE: what follows DONE does not wait for its reply; another IDLE does. */
+static void
+end_of_exclusive_command_lets_others_follow(void **state)
+{
+    Fixture *f = *state;
+    Waiter a = {.fixture = f, .name = "a"}, b = {.fixture = f, .name = "b"},
+           c = {.fixture = f, .name = "c"};
+    g_autoptr(GError) error = NULL;
+
+    push(&a, "IDLE", NULL, TRUE);
+    push(&b, "NOOP", NULL, FALSE);
+    push(&c, "EXAMINE", NULL, TRUE);
+    imap_command_queue_flush(f->queue);
+    assert_wire(f, "i1 IDLE\r\n");
+    imap_command_queue_end_exclusive(f->queue, "DONE");
+    assert_wire(f, "DONE\r\ni2 NOOP\r\n");
+    /* The server may end it by itself before DONE has left. */
+    assert_true(answer_unsent(f, "i1", IMAP_CONDITION_OK, 15, &error));
+    assert_wire(f, "");
+    answer(f, "i2", IMAP_CONDITION_OK);
+    assert_wire(f, "i3 EXAMINE\r\n");
+    answer(f, "i3", IMAP_CONDITION_OK);
+    assert_log(f, "a+ b+ c+ ");
+}
+
 static void
 literal_holds_back_what_follows(void **state)
 {
@@ -458,6 +483,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         queue_test(flush_sends_up_to_the_depth),
         queue_test(exclusive_command_has_the_line_to_itself),
+        queue_test(end_of_exclusive_command_lets_others_follow),
         queue_test(literal_holds_back_what_follows),
         queue_test(literal_refused_is_never_sent),
         queue_test(literal_cancelled_is_still_sent),

@@ -8,6 +8,7 @@
 #include "fs/live/announcer.h"
 #include "fs/live/line.h"
 #include "fs/sync/lister.h"
+#include "fs/sync/status-poll.h"
 #include "fs/sync/synchroniser.h"
 
 #include <setjmp.h>
@@ -101,6 +102,29 @@ FsNeed *
 fs_lister_need(FsLister *lister, gint64 since)
 {
     return NULL;
+}
+
+FsStatusPoll *
+fs_status_poll_new(FsAccount *account)
+{
+    return NULL;
+}
+
+void
+fs_status_poll_free(FsStatusPoll *poll)
+{
+}
+
+FsNeed *
+fs_status_poll_begin(FsStatusPoll *poll, const guint32 *mailboxes, guint n)
+{
+    return NULL;
+}
+
+gboolean
+fs_status_poll_is_unchanged(const FsStatusPoll *poll, guint32 mailbox)
+{
+    return FALSE;
 }
 
 FsNeed *

@@ -12,6 +12,9 @@
 
 #define POLL_SECONDS 60
 
+/* When a connection was last opened. */
+static gint64 line_at;
+
 /* The clock may not have moved since the last attempt. */
 static gint64
 now(void)
@@ -27,7 +30,8 @@ static FsNeed *
 begin(FsRefresh *refresh, gint64 since)
 {
     gboolean start;
-    FsNeed *need = fs_refresh_ask(refresh, since, POLL_SECONDS, &start);
+    FsNeed *need =
+        fs_refresh_ask(refresh, since, POLL_SECONDS, line_at, &start);
 
     assert_non_null(need);
     assert_true(start);
@@ -38,7 +42,8 @@ static gboolean
 is_good(FsRefresh *refresh, gint64 since)
 {
     gboolean start;
-    FsNeed *need = fs_refresh_ask(refresh, since, POLL_SECONDS, &start);
+    FsNeed *need =
+        fs_refresh_ask(refresh, since, POLL_SECONDS, line_at, &start);
 
     assert_false(start);
     return need == NULL;
@@ -50,7 +55,7 @@ end_with(FsRefresh *refresh, int code)
     g_autoptr(GError) error =
         g_error_new_literal(IMAP_ERROR, code, "for the test");
 
-    fs_refresh_end(refresh, error, POLL_SECONDS);
+    fs_refresh_end(refresh, error);
 }
 
 static void
@@ -60,11 +65,12 @@ ask_unknown_starts_once_and_all_wait_for_the_same(void **state)
     FsNeed *first = begin(&refresh, FS_KNOWN);
     gboolean start;
 
-    assert_ptr_equal(fs_refresh_ask(&refresh, FS_KNOWN, POLL_SECONDS, &start),
-                     first);
+    assert_ptr_equal(
+        fs_refresh_ask(&refresh, FS_KNOWN, POLL_SECONDS, line_at, &start),
+        first);
     assert_false(start);
     assert_true(fs_refresh_is_under_way(&refresh));
-    fs_refresh_end(&refresh, NULL, POLL_SECONDS);
+    fs_refresh_end(&refresh, NULL);
     assert_true(is_good(&refresh, FS_KNOWN));
     fs_refresh_clear(&refresh);
 }
@@ -75,15 +81,15 @@ ask_stale_starts_again_unless_known_is_enough(void **state)
     FsRefresh refresh = {0};
 
     begin(&refresh, FS_KNOWN);
-    fs_refresh_end(&refresh, NULL, POLL_SECONDS);
+    fs_refresh_end(&refresh, NULL);
     assert_true(is_good(&refresh, now()));
     refresh.known_at = refresh.tried_at =
         now() - (POLL_SECONDS + 1) * G_USEC_PER_SEC;
     assert_true(is_good(&refresh, FS_KNOWN));
     begin(&refresh, now());
-    fs_refresh_end(&refresh, NULL, POLL_SECONDS);
+    fs_refresh_end(&refresh, NULL);
     begin(&refresh, FS_NOW);
-    fs_refresh_end(&refresh, NULL, POLL_SECONDS);
+    fs_refresh_end(&refresh, NULL);
     fs_refresh_mark_stale(&refresh);
     begin(&refresh, now());
     fs_refresh_clear(&refresh);
@@ -98,7 +104,7 @@ ask_by_an_operation_that_began_before_the_last_attempt_is_content(void **state)
     gint64 began = g_get_monotonic_time();
 
     begin(&refresh, began);
-    fs_refresh_end(&refresh, NULL, POLL_SECONDS);
+    fs_refresh_end(&refresh, NULL);
     refresh.known_at = now() - (POLL_SECONDS + 1) * G_USEC_PER_SEC;
     assert_true(is_good(&refresh, began));
 
@@ -116,13 +122,104 @@ end_by_the_line_keeps_what_is_known_for_a_while(void **state)
     g_autoptr(FsNeed) need = NULL;
 
     begin(&refresh, FS_KNOWN);
-    fs_refresh_end(&refresh, NULL, POLL_SECONDS);
+    fs_refresh_end(&refresh, NULL);
     need = fs_need_ref(begin(&refresh, FS_NOW));
     end_with(&refresh, IMAP_ERROR_CLOSED);
     assert_true(fs_need_is_complete(need));
     assert_null(fs_need_error(need));
     assert_true(is_good(&refresh, now()));
     fs_refresh_clear(&refresh);
+}
+
+/* The line is there again: whoever asks now is told the newest. */
+static void
+connection_opened_since_ends_what_the_line_put_off(void **state)
+{
+    FsRefresh refresh = {0};
+
+    begin(&refresh, FS_KNOWN);
+    fs_refresh_end(&refresh, NULL);
+    begin(&refresh, FS_NOW);
+    line_at = now();
+    end_with(&refresh, IMAP_ERROR_CLOSED);
+    assert_true(refresh.tried_at >= line_at - 1);
+    refresh.tried_at = now();
+    assert_true(is_good(&refresh, now()));
+    line_at = now();
+    assert_true(is_good(&refresh, refresh.tried_at));
+    begin(&refresh, now());
+    fs_refresh_end(&refresh, NULL);
+    assert_true(is_good(&refresh, now()));
+    fs_refresh_clear(&refresh);
+    line_at = 0;
+}
+
+static void
+confirmed_is_as_good_as_asked_for_unless_told_otherwise(void **state)
+{
+    FsRefresh refresh = {0};
+    gint64 long_ago = now() - (POLL_SECONDS + 1) * G_USEC_PER_SEC;
+    gint64 asked_at;
+
+    assert_false(fs_refresh_confirm(&refresh, now())); /* nothing is known */
+    begin(&refresh, FS_KNOWN);
+    assert_false(fs_refresh_confirm(&refresh, now())); /* nor yet */
+    fs_refresh_end(&refresh, NULL);
+    refresh.known_at = refresh.tried_at = long_ago;
+    asked_at = now();
+    assert_true(fs_refresh_confirm(&refresh, asked_at));
+    assert_true(is_good(&refresh, asked_at));
+    begin(&refresh, FS_NOW);
+    fs_refresh_end(&refresh, NULL);
+
+    asked_at = now() - G_USEC_PER_SEC;
+    fs_refresh_mark_stale(&refresh);
+    assert_false(fs_refresh_confirm(&refresh, asked_at));
+    begin(&refresh, now());
+    fs_refresh_end(&refresh, NULL);
+    fs_refresh_mark_old(&refresh);
+    assert_false(fs_refresh_confirm(&refresh, asked_at));
+    fs_refresh_clear(&refresh);
+}
+
+static void
+put_off_ends_by_itself_and_by_news(void **state)
+{
+    FsRefresh refresh = {0};
+
+    begin(&refresh, FS_KNOWN);
+    fs_refresh_end(&refresh, NULL);
+    begin(&refresh, FS_NOW);
+    end_with(&refresh, IMAP_ERROR_TIMEOUT);
+    assert_true(is_good(&refresh, now()));
+    refresh.put_off -= 5 * G_USEC_PER_SEC;
+    begin(&refresh, now());
+    end_with(&refresh, IMAP_ERROR_TIMEOUT);
+    assert_true(is_good(&refresh, now()));
+    fs_refresh_mark_old(&refresh);
+    begin(&refresh, now());
+    fs_refresh_clear(&refresh);
+}
+
+static void
+failure_of_the_line_stands_only_until_a_connection_is_opened(void **state)
+{
+    FsRefresh refresh = {0};
+    gboolean start;
+
+    begin(&refresh, FS_KNOWN);
+    end_with(&refresh, IMAP_ERROR_CLOSED);
+    fs_refresh_ask(&refresh, now(), POLL_SECONDS, line_at, &start);
+    assert_false(start);
+    line_at = refresh.tried_at + 1;
+    begin(&refresh, refresh.tried_at + 2);
+    end_with(&refresh, IMAP_ERROR_NO);
+    line_at = refresh.tried_at + 1;
+    fs_refresh_ask(&refresh, refresh.tried_at + 2, POLL_SECONDS, line_at,
+                   &start);
+    assert_false(start);
+    fs_refresh_clear(&refresh);
+    line_at = 0;
 }
 
 static void
@@ -132,7 +229,7 @@ end_by_refusal_is_an_error_also_when_something_is_known(void **state)
     g_autoptr(FsNeed) need = NULL;
 
     begin(&refresh, FS_KNOWN);
-    fs_refresh_end(&refresh, NULL, POLL_SECONDS);
+    fs_refresh_end(&refresh, NULL);
     need = fs_need_ref(begin(&refresh, FS_NOW));
     end_with(&refresh, IMAP_ERROR_NO);
     assert_non_null(fs_need_error(need));
@@ -148,8 +245,8 @@ failure_stands_for_a_moment_then_it_is_tried_again(void **state)
     gboolean start;
 
     end_with(&refresh, IMAP_ERROR_TIMEOUT);
-    assert_ptr_equal(fs_refresh_ask(&refresh, now(), POLL_SECONDS, &start),
-                     need);
+    assert_ptr_equal(
+        fs_refresh_ask(&refresh, now(), POLL_SECONDS, line_at, &start), need);
     assert_false(start);
     assert_true(
         g_error_matches(fs_need_error(need), IMAP_ERROR, IMAP_ERROR_TIMEOUT));
@@ -165,12 +262,12 @@ poll_of_a_day_does_not_overflow(void **state)
     gboolean start;
 
     begin(&refresh, FS_KNOWN);
-    fs_refresh_end(&refresh, NULL, 86400);
+    fs_refresh_end(&refresh, NULL);
     refresh.known_at = now() - (gint64)80000 * G_USEC_PER_SEC;
-    assert_null(fs_refresh_ask(&refresh, now(), 86400, &start));
+    assert_null(fs_refresh_ask(&refresh, now(), 86400, line_at, &start));
     refresh.known_at = refresh.tried_at =
         now() - (gint64)90000 * G_USEC_PER_SEC;
-    assert_non_null(fs_refresh_ask(&refresh, now(), 86400, &start));
+    assert_non_null(fs_refresh_ask(&refresh, now(), 86400, line_at, &start));
     fs_refresh_clear(&refresh);
 }
 
@@ -183,6 +280,12 @@ main(void)
         cmocka_unit_test(
             ask_by_an_operation_that_began_before_the_last_attempt_is_content),
         cmocka_unit_test(end_by_the_line_keeps_what_is_known_for_a_while),
+        cmocka_unit_test(connection_opened_since_ends_what_the_line_put_off),
+        cmocka_unit_test(
+            confirmed_is_as_good_as_asked_for_unless_told_otherwise),
+        cmocka_unit_test(put_off_ends_by_itself_and_by_news),
+        cmocka_unit_test(
+            failure_of_the_line_stands_only_until_a_connection_is_opened),
         cmocka_unit_test(
             end_by_refusal_is_an_error_also_when_something_is_known),
         cmocka_unit_test(failure_stands_for_a_moment_then_it_is_tried_again),

@@ -65,6 +65,56 @@ use_is_checked_again_and_again(void **state)
     assert_int_equal(count_checks(&server), server.checks[3]);
 }
 
+static FsNeed *preparation; /* owned; NULL: there is none */
+static guint n_prepared, n_given;
+
+static FsNeed *
+prepare(const guint32 *mailboxes, guint n, gpointer user_data)
+{
+    n_prepared++;
+    n_given = n;
+    for (guint i = 0; i < n; i++)
+        assert_int_not_equal(mailboxes[i], 0);
+    return preparation;
+}
+
+/* Also when it is to be made anew. */
+static void
+round_waits_for_its_preparation(void **state)
+{
+    Server server = {0};
+    g_autoptr(FsUpkeep) upkeep = fs_upkeep_new(LONG, LONG, check, &server);
+    g_autoptr(FsNeed) first = preparation = fs_need_new();
+
+    fs_upkeep_set_prepare(upkeep, prepare);
+    for (guint32 mailbox = 0; mailbox < 4; mailbox++)
+        fs_upkeep_use(upkeep, mailbox);
+    fs_upkeep_check_now(upkeep);
+    assert_int_equal(n_prepared, 1);
+    assert_int_equal(n_given, 3);
+    preparation = fs_need_new();
+    fs_upkeep_check_now(upkeep);
+    fs_need_complete(first, NULL);
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    assert_int_equal(n_prepared, 2);
+    assert_int_equal(count_checks(&server), 0);
+    fs_need_complete(preparation, NULL);
+    while (count_checks(&server) < 4)
+        g_main_context_iteration(NULL, TRUE);
+    g_clear_pointer(&preparation, fs_need_unref);
+    fs_upkeep_check_now(upkeep);
+    assert_int_equal(count_checks(&server), 8);
+    /* And nobody is left waiting at the end. */
+    preparation = fs_need_new();
+    fs_upkeep_check_now(upkeep);
+    g_clear_pointer(&upkeep, fs_upkeep_free);
+    fs_need_complete(preparation, NULL);
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    g_clear_pointer(&preparation, fs_need_unref);
+}
+
 static void
 add_used(guint32 mailbox, gpointer user_data)
 {
@@ -219,6 +269,7 @@ main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(use_is_checked_again_and_again),
+        cmocka_unit_test(round_waits_for_its_preparation),
         cmocka_unit_test(all_in_use_are_told),
         cmocka_unit_test(unused_mailbox_leaves_no_timer),
         cmocka_unit_test(round_can_be_begun_at_once),

@@ -31,6 +31,27 @@ first_use_is_followed_at_once(void **state)
 }
 
 static void
+ranked_by_use_and_then_by_the_last(void **state)
+{
+    g_autoptr(FsWatchPlan) plan = fs_watch_plan_new();
+    g_autoptr(GArray) ranked = NULL;
+    gint64 now = use_for(plan, 1, SECOND, 30);
+
+    fs_watch_plan_use(plan, 4, SECOND);
+    fs_watch_plan_use(plan, 3, 2 * SECOND);
+    now = use_for(plan, 2, now, 3);
+    /* Long ago, and so both as good as not. */
+    ranked = fs_watch_plan_ranked(plan, now + 3600 * SECOND);
+    assert_int_equal(ranked->len, 4);
+    assert_int_equal(g_array_index(ranked, guint32, 2), 3);
+    assert_int_equal(g_array_index(ranked, guint32, 3), 4);
+    g_clear_pointer(&ranked, g_array_unref);
+    ranked = fs_watch_plan_ranked(plan, now);
+    assert_int_equal(g_array_index(ranked, guint32, 0), 1);
+    assert_int_equal(g_array_index(ranked, guint32, 1), 2);
+}
+
+static void
 scan_over_all_moves_nothing(void **state)
 {
     g_autoptr(FsWatchPlan) plan = fs_watch_plan_new();
@@ -120,6 +141,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_use_is_followed_at_once),
+        cmocka_unit_test(ranked_by_use_and_then_by_the_last),
         cmocka_unit_test(scan_over_all_moves_nothing),
         cmocka_unit_test(who_works_elsewhere_is_followed),
         cmocka_unit_test(single_use_is_followed_when_the_other_rests),

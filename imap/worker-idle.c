@@ -1,0 +1,92 @@
+/* IDLE on a connection that nobody uses at the moment. Whoever uses it next
+ * ends that by sending a command, and waits for nothing. */
+#include "imap/idle.h"
+#include "imap/worker.h"
+
+/* One that the server ends sooner by itself is none. */
+#define SHORT_IDLE_US (1 * G_TIME_SPAN_SECOND)
+
+struct ImapWorkerIdle {
+    ImapWorker *worker; /* NULL once it is freed */
+    gint64 begun;       /* microseconds, monotonic; 0: not yet */
+};
+
+/* An ImapUnaskedFunc. */
+static void
+on_unasked(const ImapResponse *response, gpointer user_data)
+{
+    ImapWorker *worker = user_data;
+
+    if (!imap_idle_is_news(response) || worker->handler == NULL)
+        return;
+    worker->changes_seen = imap_worker_changes(worker);
+    worker->handler->told(worker, worker->user_data);
+}
+
+static void
+on_begun(gpointer user_data)
+{
+    struct ImapWorkerIdle *idle = user_data;
+    ImapWorker *worker = idle->worker;
+
+    idle->begun = g_get_monotonic_time();
+    if (worker == NULL)
+        return;
+    g_debug("connection %u hears of %s while it is not used",
+            imap_connection_number(worker->connection), worker->mailbox);
+    /* Nobody has looked since the mailbox was selected. */
+    if (worker->fresh && worker->handler != NULL)
+        worker->handler->told(worker, worker->user_data);
+}
+
+static gboolean
+is_too_short(const struct ImapWorkerIdle *idle)
+{
+    return idle->begun == 0 ||
+           g_get_monotonic_time() - idle->begun < SHORT_IDLE_US;
+}
+
+static void
+on_done(gboolean by_server, const GError *error, gpointer user_data)
+{
+    g_autofree struct ImapWorkerIdle *idle = user_data;
+    ImapWorker *worker = idle->worker;
+
+    if (worker == NULL)
+        return;
+    worker->idle = NULL;
+    worker->cannot_idle = error != NULL || (by_server && is_too_short(idle));
+    imap_connection_set_unasked_func(worker->connection, NULL, NULL);
+    if (worker->handler != NULL)
+        worker->handler->idled(worker, worker->user_data);
+}
+
+static const ImapIdleHandler handler = {
+    .begun = on_begun,
+    .done = on_done,
+};
+
+gboolean
+imap_worker_can_idle(const ImapWorker *worker)
+{
+    return !worker->cannot_idle && worker->mailbox != NULL &&
+           imap_connection_has(worker->connection, "IDLE");
+}
+
+void
+imap_worker_idle(ImapWorker *worker)
+{
+    worker->idle = g_new0(struct ImapWorkerIdle, 1);
+    worker->idle->worker = worker;
+    imap_connection_set_unasked_func(worker->connection, on_unasked, worker);
+    imap_idle_start(worker->connection, &handler, worker->idle);
+}
+
+void
+imap_worker_forget_idle(ImapWorker *worker)
+{
+    if (worker->idle == NULL)
+        return;
+    worker->idle->worker = NULL;
+    imap_connection_set_unasked_func(worker->connection, NULL, NULL);
+}

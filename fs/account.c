@@ -65,7 +65,9 @@ fs_account_new(const FsOptions *options, GError **error)
         return NULL;
     account->state = account->directories.state;
     open_cache(account, account->directories.cache_directory);
-    account->pool = imap_pool_new(options->settings, options->connections);
+    /* Who wants but one wants nobody to listen on another. */
+    account->pool = imap_pool_new(
+        options->settings, options->connections + (options->connections > 1));
     account->tree = new_tree(account->state);
     account->synchroniser = fs_synchroniser_new(account);
     account->lister = fs_lister_new(account, fs_synchroniser_mailbox_gone,

@@ -294,7 +294,7 @@ const FsMountOption fs_mount_option_table[] = {
      "give up after so long a silence, 1 to 3600 (default 30)",
      set_timeout, IN_SETTINGS(timeout_ms), .min = 1, .max = 3600},
     {"connections", "N", FS_SECTION_NETWORK,
-     "connections to the server at most, 1 to 32 (default 3)",
+     "connections used at a time, 1 to 32 (default 3)",
      set_number, IN_OPTIONS(connections), .min = 1, .max = 32},
     {"compress", "auto|on|off", FS_SECTION_NETWORK,
      "compress what goes over the line; auto (the default): where the line "

@@ -1,6 +1,7 @@
 /* What the parts of the pool share: pool.c takes and ends requests,
- * pool-choice.c says which connection is whose, pool-line.c looks after the
- * line as a whole, pool-suspicion.c after connections that may be dead. */
+ * pool-workers.c sees what becomes of connections, pool-choice.c says which
+ * connection is whose, pool-line.c looks after the line as a whole,
+ * pool-suspicion.c after connections that may be dead. */
 #pragma once
 
 #include "imap/allowance.h"
@@ -76,7 +77,11 @@ struct ImapPool {
     gpointer logged_out_data;
 };
 
+/* ---- pool-workers.c ---- */
+
 extern const ImapWorkerHandler imap_pool_worker_handler;
+/* Notes what the connection of @worker tells of the server as a whole. */
+void imap_pool_note_server(ImapPool *pool, const ImapWorker *worker);
 
 /* ---- pool.c ---- */
 
@@ -84,6 +89,15 @@ extern const ImapWorkerHandler imap_pool_worker_handler;
 void imap_pool_wake(ImapPool *pool);
 /* Ends all that wait. */
 void imap_pool_fail_all(ImapPool *pool, const GError *error);
+/* Ends those for @mailbox. */
+void imap_pool_fail_mailbox(ImapPool *pool, const char *mailbox,
+                            const GError *error);
+/* @worker has ended before it served those for @mailbox (NULL: all): those that
+ * have seen enough of that end, too. */
+void imap_pool_count_attempt(ImapPool *pool, const ImapWorker *worker,
+                             const char *mailbox, const GError *error);
+/* Before anything else that the server has sent is looked at. */
+void imap_pool_serve_at_once(ImapPool *pool);
 /* Of either kind. */
 gboolean imap_lease_kind_is_bulk(ImapLeaseKind kind);
 /* FALSE if the server lets us have no more. */

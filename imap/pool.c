@@ -21,9 +21,6 @@
 /* A lease for much that follows another one so soon goes on with the same. */
 #define SAME_BULK_US (1 * G_TIME_SPAN_SECOND)
 
-/* After the server would not select a mailbox, nothing is made ready. */
-#define SPARE_DELAY_US (30 * G_TIME_SPAN_SECOND)
-
 /* The server wants to be left alone: so long is waited for, beyond that who
  * asks is told. */
 #define SILENCE_WAITED_US (5 * G_TIME_SPAN_SECOND)
@@ -32,12 +29,6 @@
  * after 30 minutes (RFC 9051 section 5.4). */
 #define IDLE_US (5 * G_TIME_SPAN_MINUTE)
 #define LAST_IDLE_US (29 * G_TIME_SPAN_MINUTE)
-
-/* One that has lasted longer was not one too many. */
-#define YOUNG_US (5 * G_TIME_SPAN_SECOND)
-
-/* And those that end within so short a time end together. */
-#define TOGETHER_US (500 * 1000)
 
 /* How many connections may end before they served a request that waits. */
 #define MAX_ATTEMPTS 2
@@ -105,22 +96,28 @@ static gboolean
 is_out_of_attempts(ImapPoolRequest *request, const ImapWorker *worker,
                    const char *mailbox)
 {
-    return ++request->attempts >= MAX_ATTEMPTS &&
+    return (mailbox == NULL || is_for(request, worker, mailbox)) &&
+           ++request->attempts >= MAX_ATTEMPTS &&
            imap_connection_ready_at(worker->connection) >= request->since;
-}
-
-static gboolean
-is_for_and_out_of_attempts(ImapPoolRequest *request, const ImapWorker *worker,
-                           const char *mailbox)
-{
-    return is_for(request, worker, mailbox) &&
-           is_out_of_attempts(request, worker, mailbox);
 }
 
 void
 imap_pool_fail_all(ImapPool *pool, const GError *error)
 {
     fail_waiting(pool, is_any, NULL, NULL, error);
+}
+
+void
+imap_pool_fail_mailbox(ImapPool *pool, const char *mailbox, const GError *error)
+{
+    fail_waiting(pool, is_for, NULL, mailbox, error);
+}
+
+void
+imap_pool_count_attempt(ImapPool *pool, const ImapWorker *worker,
+                        const char *mailbox, const GError *error)
+{
+    fail_waiting(pool, is_out_of_attempts, worker, mailbox, error);
 }
 
 static void
@@ -131,256 +128,6 @@ fail_unmounting(ImapPool *pool)
 
     imap_pool_fail_all(pool, error);
 }
-
-/* ---- what becomes of connections ---- */
-
-/* What the connection tells of the server as a whole. */
-static void
-note_server(ImapPool *pool, const ImapWorker *worker)
-{
-    pool->last_progress = MAX(
-        pool->last_progress, imap_connection_last_progress(worker->connection));
-    pool->allowance.silence_until =
-        MAX(pool->allowance.silence_until,
-            imap_connection_throttled_until(worker->connection));
-}
-
-/* Leases on it find out by the errors of their commands. */
-static void
-remove_worker(ImapPool *pool, ImapWorker *worker)
-{
-    note_server(pool, worker);
-    imap_pool_keep_traffic(pool, worker->connection);
-    if (pool->listening == worker)
-        pool->listening = NULL;
-    g_ptr_array_remove_fast(pool->workers, worker);
-    imap_pool_wake(pool);
-}
-
-/* One connection more than the server likes. */
-static void
-shrink(ImapPool *pool, const GError *error)
-{
-    guint limit = pool->allowance.limit;
-
-    imap_allowance_refused(&pool->allowance, pool->workers->len,
-                           g_get_monotonic_time());
-    if (pool->allowance.limit < limit)
-        g_message("going on with connections: %u; %s", pool->allowance.limit,
-                  error->message);
-}
-
-static void
-note_opened(ImapPool *pool, ImapWorker *worker)
-{
-    imap_allowance_opened(&pool->allowance, pool->workers->len,
-                          g_get_monotonic_time());
-    imap_pool_line_opened(pool);
-    pool->pushes = imap_connection_has(worker->connection, "NOTIFY") ||
-                   imap_connection_has(worker->connection, "IDLE");
-    imap_pool_wake(pool);
-    if (worker->listens)
-        imap_pool_listener_opened(pool, worker);
-    else if (pool->listener_hurries)
-        pool->listen_at = 0;
-}
-
-/* The listener's connection could not be opened. */
-static void
-note_listener_failure(ImapPool *pool, const ImapWorker *worker,
-                      const GError *error)
-{
-    if (imap_pool_is_listener_refused(pool, worker, error))
-        shrink(pool, error);
-    else if (pool->workers->len == 0 && !worker->given_up)
-        imap_pool_line_failed(pool, error);
-    imap_pool_listener_ended(pool, error);
-}
-
-static gboolean
-has_one_just_ended(const ImapPool *pool)
-{
-    return pool->ended_at != 0 &&
-           g_get_monotonic_time() - pool->ended_at < TOGETHER_US;
-}
-
-/* Connections that end together were cut; then none of them was one too many.
- */
-static gboolean
-is_line_cut(ImapPool *pool)
-{
-    gboolean together = has_one_just_ended(pool);
-
-    if (together && pool->may_be_line) {
-        pool->allowance_before.silence_until = pool->allowance.silence_until;
-        pool->allowance = pool->allowance_before;
-    }
-    pool->may_be_line = FALSE;
-    pool->ended_at = g_get_monotonic_time();
-    return together;
-}
-
-/* The server may let us have no more than there are; unless it turns out that
- * the line was cut. */
-static void
-shrink_for_now(ImapPool *pool, const GError *error)
-{
-    pool->allowance_before = pool->allowance;
-    pool->may_be_line = TRUE;
-    shrink(pool, error);
-}
-
-/* A connection could not be opened while there are others. If it was cut
- * together with one that was ready, that says nothing of the limit. */
-static void
-note_one_too_many(ImapPool *pool, const GError *error)
-{
-    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
-        has_one_just_ended(pool))
-        return;
-    if (pool->workers->len > 1 || !imap_pool_give_up_listener(pool, error))
-        shrink_for_now(pool, error);
-}
-
-static void
-on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
-{
-    ImapPool *pool = user_data;
-    g_autoptr(ImapWorker) held = imap_worker_ref(worker);
-
-    imap_pool_tell(pool,
-                   error == NULL ? IMAP_POOL_CHANGE_OPENED
-                                 : IMAP_POOL_CHANGE_REFUSED,
-                   worker->connection, error);
-    if (error == NULL) {
-        note_opened(pool, worker);
-        return;
-    }
-    remove_worker(pool, worker);
-    if (pool->logging_out || held->leaving)
-        return;
-    if (held->listens)
-        note_listener_failure(pool, held, error);
-    else if (pool->workers->len == 0)
-        imap_pool_line_failed(pool, error);
-    else
-        note_one_too_many(pool, error);
-}
-
-static gboolean on_dispatch(gpointer user_data);
-
-/* Before anything else that the server has sent is looked at. */
-static void
-serve_at_once(ImapPool *pool)
-{
-    for (guint n = pool->waiting.length; n > 0 && pool->dispatch_source != 0;
-         n--) {
-        g_clear_handle_id(&pool->dispatch_source, g_source_remove);
-        on_dispatch(pool);
-    }
-}
-
-static void
-on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
-                   gpointer user_data)
-{
-    ImapPool *pool = user_data;
-
-    imap_pool_wake(pool);
-    if (error == NULL) {
-        if (worker->hurries)
-            serve_at_once(pool);
-        return;
-    }
-    pool->spare_at = g_get_monotonic_time() + SPARE_DELAY_US;
-    if (imap_connection_is_open(worker->connection) ||
-        g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT) ||
-        g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL)) {
-        fail_waiting(pool, is_for, worker, mailbox, error);
-    } else {
-        /* The line was cut: another connection may do, unless it is this
-         * mailbox that the server cannot bear. */
-        worker->served = TRUE;
-        fail_waiting(pool, is_for_and_out_of_attempts, worker, mailbox, error);
-    }
-}
-
-/* When one connection is silent, those that nobody uses at the moment most
- * likely are, too: better found out now than by the next who has to wait. */
-static void
-give_up_idle(ImapPool *pool, const GError *error)
-{
-    imap_pool_put_off(pool, error);
-    for (guint i = 0; i < pool->workers->len; i++) {
-        ImapWorker *worker = g_ptr_array_index(pool->workers, i);
-
-        if (imap_worker_is_usable(worker) && worker->n_leases == 0)
-            imap_connection_close(worker->connection, error);
-    }
-}
-
-/* Who waits could have its place. */
-static gboolean
-is_listener_in_the_way(const ImapPool *pool)
-{
-    return pool->waiting.length > 0 && imap_pool_n_serving(pool) == 0 &&
-           pool->listening != NULL && !pool->listening->leaving;
-}
-
-/* A server may let one connection too many in, and then hang up. */
-static void
-on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
-{
-    ImapPool *pool = user_data;
-    g_autoptr(ImapWorker) held G_GNUC_UNUSED = imap_worker_ref(worker);
-    gboolean served = worker->served;
-    gboolean young = g_get_monotonic_time() - worker->since < YOUNG_US;
-    gboolean leaving = worker->leaving;
-    gboolean listens = worker->listens;
-    gboolean cut;
-
-    g_debug("a connection ended: %s", error->message);
-    imap_pool_tell(pool,
-                   leaving || pool->logging_out ? IMAP_POOL_CHANGE_CLOSED
-                                                : IMAP_POOL_CHANGE_LOST,
-                   worker->connection, error);
-    remove_worker(pool, worker);
-    cut = !leaving && is_line_cut(pool);
-    if (listens)
-        imap_pool_listener_ended(pool, error);
-    if (leaving || pool->logging_out)
-        return;
-    if (!listens && g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT))
-        give_up_idle(pool, error);
-    if (young && !cut && !listens && is_listener_in_the_way(pool)) {
-        imap_pool_give_up_listener(pool, error);
-    } else if (!served && young && !cut && imap_pool_n_serving(pool) > 0) {
-        shrink_for_now(pool, error);
-    }
-    if (!served && imap_pool_n_serving(pool) == 0)
-        fail_waiting(pool, is_out_of_attempts, worker, NULL, error);
-    imap_pool_line_lost(pool);
-}
-
-static void
-on_worker_told(ImapWorker *worker, gpointer user_data)
-{
-    imap_pool_tell_beside(user_data, worker->mailbox);
-}
-
-static void
-on_worker_idled(ImapWorker *worker, gpointer user_data)
-{
-    imap_pool_wake(user_data);
-}
-
-const ImapWorkerHandler imap_pool_worker_handler = {
-    .opened = on_worker_opened,
-    .switched = on_worker_switched,
-    .told = on_worker_told,
-    .idled = on_worker_idled,
-    .gone = on_worker_gone,
-};
 
 /* ---- who gets what ---- */
 
@@ -440,7 +187,7 @@ is_silenced(ImapPool *pool)
     gint64 left;
 
     for (guint i = 0; i < pool->workers->len; i++)
-        note_server(pool, g_ptr_array_index(pool->workers, i));
+        imap_pool_note_server(pool, g_ptr_array_index(pool->workers, i));
     left = pool->allowance.silence_until - g_get_monotonic_time();
     if (left <= 0)
         return FALSE;
@@ -542,6 +289,16 @@ imap_pool_wake(ImapPool *pool)
             g_idle_add_full(G_PRIORITY_DEFAULT, on_dispatch, pool, NULL);
 }
 
+void
+imap_pool_serve_at_once(ImapPool *pool)
+{
+    for (guint n = pool->waiting.length; n > 0 && pool->dispatch_source != 0;
+         n--) {
+        g_clear_handle_id(&pool->dispatch_source, g_source_remove);
+        on_dispatch(pool);
+    }
+}
+
 /* ---- deadlines ---- */
 
 static gboolean
@@ -560,7 +317,7 @@ on_deadline(gpointer user_data)
     g_autoptr(GError) error = NULL;
 
     for (guint i = 0; i < pool->workers->len; i++)
-        note_server(pool, g_ptr_array_index(pool->workers, i));
+        imap_pool_note_server(pool, g_ptr_array_index(pool->workers, i));
     error = g_error_new(IMAP_ERROR, IMAP_ERROR_TIMEOUT,
                         "%s did not answer for %.3g seconds",
                         pool->settings->host, pool->settings->timeout_ms / 1e3);
@@ -684,7 +441,7 @@ imap_lease_release(ImapLease *lease)
     if (imap_lease_kind_is_bulk(lease->kind) && --lease->worker->n_bulk == 0)
         lease->worker->bulk_ended = g_get_monotonic_time();
     lease->worker->since = g_get_monotonic_time();
-    note_server(lease->pool, lease->worker);
+    imap_pool_note_server(lease->pool, lease->worker);
     tell_changes(lease->pool, lease->worker);
     imap_pool_wake(lease->pool);
     imap_worker_unref(lease->worker);

@@ -1,0 +1,251 @@
+/* What becomes of connections, and what that tells of the server and the line.
+ *
+ * A server that hangs up may have had enough of us, or the line was cut: the
+ * former makes the pool smaller, the latter does not, and at first they look
+ * alike. */
+#include "imap/pool-private.h"
+
+#include "imap/error.h"
+
+/* After the server would not select a mailbox, nothing is made ready. */
+#define SPARE_DELAY_US (30 * G_TIME_SPAN_SECOND)
+
+/* One that has lasted longer was not one too many. */
+#define YOUNG_US (5 * G_TIME_SPAN_SECOND)
+
+/* And those that end within so short a time end together. */
+#define TOGETHER_US (500 * 1000)
+
+void
+imap_pool_note_server(ImapPool *pool, const ImapWorker *worker)
+{
+    pool->last_progress = MAX(
+        pool->last_progress, imap_connection_last_progress(worker->connection));
+    pool->allowance.silence_until =
+        MAX(pool->allowance.silence_until,
+            imap_connection_throttled_until(worker->connection));
+}
+
+/* Leases on it find out by the errors of their commands. */
+static void
+remove_worker(ImapPool *pool, ImapWorker *worker)
+{
+    imap_pool_note_server(pool, worker);
+    imap_pool_keep_traffic(pool, worker->connection);
+    if (pool->listening == worker)
+        pool->listening = NULL;
+    g_ptr_array_remove_fast(pool->workers, worker);
+    imap_pool_wake(pool);
+}
+
+/* One connection more than the server likes. */
+static void
+shrink(ImapPool *pool, const GError *error)
+{
+    guint limit = pool->allowance.limit;
+
+    imap_allowance_refused(&pool->allowance, pool->workers->len,
+                           g_get_monotonic_time());
+    if (pool->allowance.limit < limit)
+        g_message("going on with connections: %u; %s", pool->allowance.limit,
+                  error->message);
+}
+
+static void
+note_opened(ImapPool *pool, ImapWorker *worker)
+{
+    imap_allowance_opened(&pool->allowance, pool->workers->len,
+                          g_get_monotonic_time());
+    imap_pool_line_opened(pool);
+    pool->pushes = imap_connection_has(worker->connection, "NOTIFY") ||
+                   imap_connection_has(worker->connection, "IDLE");
+    imap_pool_wake(pool);
+    if (worker->listens)
+        imap_pool_listener_opened(pool, worker);
+    else if (pool->listener_hurries)
+        pool->listen_at = 0;
+}
+
+/* The listener's connection could not be opened. */
+static void
+note_listener_failure(ImapPool *pool, const ImapWorker *worker,
+                      const GError *error)
+{
+    if (imap_pool_is_listener_refused(pool, worker, error))
+        shrink(pool, error);
+    else if (pool->workers->len == 0 && !worker->given_up)
+        imap_pool_line_failed(pool, error);
+    imap_pool_listener_ended(pool, error);
+}
+
+static gboolean
+has_one_just_ended(const ImapPool *pool)
+{
+    return pool->ended_at != 0 &&
+           g_get_monotonic_time() - pool->ended_at < TOGETHER_US;
+}
+
+/* Connections that end together were cut; then none of them was one too many.
+ */
+static gboolean
+is_line_cut(ImapPool *pool)
+{
+    gboolean together = has_one_just_ended(pool);
+
+    if (together && pool->may_be_line) {
+        pool->allowance_before.silence_until = pool->allowance.silence_until;
+        pool->allowance = pool->allowance_before;
+    }
+    pool->may_be_line = FALSE;
+    pool->ended_at = g_get_monotonic_time();
+    return together;
+}
+
+/* The server may let us have no more than there are; unless it turns out that
+ * the line was cut. */
+static void
+shrink_for_now(ImapPool *pool, const GError *error)
+{
+    pool->allowance_before = pool->allowance;
+    pool->may_be_line = TRUE;
+    shrink(pool, error);
+}
+
+/* A connection could not be opened while there are others. If it was cut
+ * together with one that was ready, that says nothing of the limit. */
+static void
+note_one_too_many(ImapPool *pool, const GError *error)
+{
+    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
+        has_one_just_ended(pool))
+        return;
+    if (pool->workers->len > 1 || !imap_pool_give_up_listener(pool, error))
+        shrink_for_now(pool, error);
+}
+
+static void
+on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
+{
+    ImapPool *pool = user_data;
+    g_autoptr(ImapWorker) held = imap_worker_ref(worker);
+
+    imap_pool_tell(pool,
+                   error == NULL ? IMAP_POOL_CHANGE_OPENED
+                                 : IMAP_POOL_CHANGE_REFUSED,
+                   worker->connection, error);
+    if (error == NULL) {
+        note_opened(pool, worker);
+        return;
+    }
+    remove_worker(pool, worker);
+    if (pool->logging_out || held->leaving)
+        return;
+    if (held->listens)
+        note_listener_failure(pool, held, error);
+    else if (pool->workers->len == 0)
+        imap_pool_line_failed(pool, error);
+    else
+        note_one_too_many(pool, error);
+}
+
+static void
+on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
+                   gpointer user_data)
+{
+    ImapPool *pool = user_data;
+
+    imap_pool_wake(pool);
+    if (error == NULL) {
+        if (worker->hurries)
+            imap_pool_serve_at_once(pool);
+        return;
+    }
+    pool->spare_at = g_get_monotonic_time() + SPARE_DELAY_US;
+    if (imap_connection_is_open(worker->connection) ||
+        g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT) ||
+        g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL)) {
+        imap_pool_fail_mailbox(pool, mailbox, error);
+    } else {
+        /* The line was cut: another connection may do, unless it is this
+         * mailbox that the server cannot bear. */
+        worker->served = TRUE;
+        imap_pool_count_attempt(pool, worker, mailbox, error);
+    }
+}
+
+/* When one connection is silent, those that nobody uses at the moment most
+ * likely are, too: better found out now than by the next who has to wait. */
+static void
+give_up_idle(ImapPool *pool, const GError *error)
+{
+    imap_pool_put_off(pool, error);
+    for (guint i = 0; i < pool->workers->len; i++) {
+        ImapWorker *worker = g_ptr_array_index(pool->workers, i);
+
+        if (imap_worker_is_usable(worker) && worker->n_leases == 0)
+            imap_connection_close(worker->connection, error);
+    }
+}
+
+/* Who waits could have its place. */
+static gboolean
+is_listener_in_the_way(const ImapPool *pool)
+{
+    return pool->waiting.length > 0 && imap_pool_n_serving(pool) == 0 &&
+           pool->listening != NULL && !pool->listening->leaving;
+}
+
+/* A server may let one connection too many in, and then hang up. */
+static void
+on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
+{
+    ImapPool *pool = user_data;
+    g_autoptr(ImapWorker) held G_GNUC_UNUSED = imap_worker_ref(worker);
+    gboolean served = worker->served;
+    gboolean young = g_get_monotonic_time() - worker->since < YOUNG_US;
+    gboolean leaving = worker->leaving;
+    gboolean listens = worker->listens;
+    gboolean cut;
+
+    g_debug("a connection ended: %s", error->message);
+    imap_pool_tell(pool,
+                   leaving || pool->logging_out ? IMAP_POOL_CHANGE_CLOSED
+                                                : IMAP_POOL_CHANGE_LOST,
+                   worker->connection, error);
+    remove_worker(pool, worker);
+    cut = !leaving && is_line_cut(pool);
+    if (listens)
+        imap_pool_listener_ended(pool, error);
+    if (leaving || pool->logging_out)
+        return;
+    if (!listens && g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT))
+        give_up_idle(pool, error);
+    if (young && !cut && !listens && is_listener_in_the_way(pool)) {
+        imap_pool_give_up_listener(pool, error);
+    } else if (!served && young && !cut && imap_pool_n_serving(pool) > 0) {
+        shrink_for_now(pool, error);
+    }
+    if (!served && imap_pool_n_serving(pool) == 0)
+        imap_pool_count_attempt(pool, worker, NULL, error);
+    imap_pool_line_lost(pool);
+}
+
+static void
+on_worker_told(ImapWorker *worker, gpointer user_data)
+{
+    imap_pool_tell_beside(user_data, worker->mailbox);
+}
+
+static void
+on_worker_idled(ImapWorker *worker, gpointer user_data)
+{
+    imap_pool_wake(user_data);
+}
+
+const ImapWorkerHandler imap_pool_worker_handler = {
+    .opened = on_worker_opened,
+    .switched = on_worker_switched,
+    .told = on_worker_told,
+    .idled = on_worker_idled,
+    .gone = on_worker_gone,
+};

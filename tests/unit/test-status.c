@@ -114,7 +114,7 @@ status_of_a_new_account_is_empty_and_whole(void **state)
     assert_string_equal(json_object_get_string_member(root, "line"), "untried");
     assert_string_equal(json_object_get_string_member(root, "push"), "none");
     assert_int_equal(json_object_get_int_member(root, "connections_allowed"),
-                     scene->options->connections);
+                     scene->options->connections + 1);
     assert_int_equal(json_object_get_int_member(pending, "operations"), 0);
     assert_int_equal(json_object_get_int_member(pending, "event_readers"), 2);
     assert_true(json_object_get_null_member(cache, "hit_rate"));

@@ -68,6 +68,7 @@ fs_account_new(const FsOptions *options, GError **error)
     /* Who wants but one wants nobody to listen on another. */
     account->pool = imap_pool_new(
         options->settings, options->connections + (options->connections > 1));
+    imap_pool_set_max_serving(account->pool, options->connections);
     account->tree = new_tree(account->state);
     account->synchroniser = fs_synchroniser_new(account);
     account->lister = fs_lister_new(account, fs_synchroniser_mailbox_gone,

@@ -12,6 +12,7 @@ typedef struct {
     gboolean condstore;     /* enabled */
     gboolean qresync;       /* likewise */
     gboolean plain_examine; /* it takes no parameters, whatever was announced */
+    gboolean no_rows_ahead; /* it takes no FETCH before EXAMINE is done */
 } ImapSession;
 
 const ImapSettings *imap_connection_settings(const ImapConnection *connection);

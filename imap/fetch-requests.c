@@ -3,15 +3,20 @@
 
 #include "imap/changes.h"
 #include "imap/connection-private.h"
+#include "imap/error.h"
 #include "imap/requests-private.h"
 
 /* ---- the rows of a listing ---- */
 
 #define ALL "1:*"
+/* Rows beyond the messages that there are. */
+#define SURPLUS_MAX 10000
 
 struct ImapListFetch {
     ImapConnection *connection; /* borrowed: it outlives its commands */
     gboolean with_header;
+    gboolean ahead; /* it was sent with the selection */
+    guint64 n_rows;
     gboolean missed;                     /* a row, while nobody wanted it */
     const ImapFetchListHandler *handler; /* NULL: nobody has asked for it yet */
     gpointer user_data;
@@ -25,6 +30,21 @@ is_listed(const ImapFetch *fetch)
     return fetch->has_size || fetch->has_internal_date || fetch->header != NULL;
 }
 
+/* Whoever takes over bounds what comes; until then we do. */
+static void
+miss(ImapListFetch *request)
+{
+    guint64 exists = imap_connection_mailbox(request->connection)->exists;
+    g_autoptr(GError) error = NULL;
+
+    request->missed = TRUE;
+    if (request->n_rows <= exists + SURPLUS_MAX)
+        return;
+    error = g_error_new_literal(IMAP_ERROR, IMAP_ERROR_PROTOCOL,
+                                "the server lists messages without end");
+    imap_connection_close(request->connection, error);
+}
+
 static gboolean
 on_fetch_list_untagged(const ImapResponse *response, gpointer user_data)
 {
@@ -34,11 +54,30 @@ on_fetch_list_untagged(const ImapResponse *response, gpointer user_data)
         !is_listed(response->fetch) ||
         response->fetch->body == IMAP_BODY_DELIVERED)
         return FALSE;
+    request->n_rows++;
     /* Nobody else's either: it may lack what they have asked for. */
     if (request->handler == NULL)
-        request->missed = TRUE;
+        miss(request);
     else
         request->handler->message(response->fetch, request->user_data);
+    return TRUE;
+}
+
+static void send_list_fetch(ImapListFetch *request, const char *uids,
+                            gboolean follows);
+
+/* The server did not know yet that something is selected. */
+static gboolean
+is_sent_again(ImapListFetch *request, const GError *error)
+{
+    if (!request->ahead || request->handler == NULL || request->n_rows > 0 ||
+        (!g_error_matches(error, IMAP_ERROR, IMAP_ERROR_BAD) &&
+         !g_error_matches(error, IMAP_ERROR, IMAP_ERROR_NO)) ||
+        !imap_connection_is_open(request->connection))
+        return FALSE;
+    request->ahead = FALSE;
+    imap_connection_session(request->connection)->no_rows_ahead = TRUE;
+    send_list_fetch(request, ALL, FALSE);
     return TRUE;
 }
 
@@ -51,6 +90,8 @@ on_fetch_list_done(const ImapStatus *status, const GError *error,
 
     if (*ahead == request)
         *ahead = NULL;
+    if (is_sent_again(request, error))
+        return;
     if (request->handler != NULL)
         request->handler->done(error, request->user_data);
     g_free(request);
@@ -97,6 +138,7 @@ imap_request_rows_ahead(ImapConnection *connection, gboolean with_header)
 {
     ImapListFetch *request = list_fetch_new(connection, with_header);
 
+    request->ahead = TRUE;
     *imap_connection_rows_ahead(connection) = request;
     send_list_fetch(request, ALL, TRUE);
 }
@@ -106,12 +148,12 @@ static ImapListFetch *
 take_rows_ahead(ImapConnection *connection, const char *uids,
                 gboolean with_header)
 {
-    ImapListFetch *ahead =
-        g_steal_pointer(imap_connection_rows_ahead(connection));
+    ImapListFetch **ahead = imap_connection_rows_ahead(connection);
 
-    return ahead != NULL && !ahead->missed &&
-                   ahead->with_header == with_header && g_str_equal(uids, ALL)
-               ? ahead
+    return *ahead != NULL && !(*ahead)->missed &&
+                   (*ahead)->with_header == with_header &&
+                   g_str_equal(uids, ALL)
+               ? g_steal_pointer(ahead)
                : NULL;
 }
 

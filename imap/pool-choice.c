@@ -32,6 +32,9 @@
 /* A spare that served another mailbox comes back after so long. */
 #define BORROWED_US (2 * G_TIME_SPAN_SECOND)
 
+/* How often to look whether rows that nobody wants have all come. */
+#define BURDENED_US (20 * 1000)
+
 static ImapWorker *
 worker_at(const ImapPool *pool, guint index)
 {
@@ -86,7 +89,7 @@ imap_pool_begin_round(ImapPool *pool, ImapPoolRound *round)
         round->n_opening++;
         if (round->now - worker->since >= PATIENCE_US)
             round->is_slow = TRUE;
-        else if (pool->waiting.length > 0)
+        else if (pool->waiting.length > 0 || pool->listener != NULL)
             wake_at(round, worker->since + PATIENCE_US);
     }
 }
@@ -163,6 +166,10 @@ look(ImapPoolRound *round, const ImapPoolRequest *request, Found *found)
         found->coming = found->coming || will_serve(worker, request);
         if (!imap_worker_is_usable(worker) || worker->reserved)
             continue;
+        if (imap_worker_is_burdened(worker)) {
+            wake_at(round, round->now + BURDENED_US);
+            continue;
+        }
         if (request->mailbox == NULL || is_on(worker, request->mailbox))
             consider(found, worker, request);
         if (worker->n_leases > 0) {

@@ -28,7 +28,7 @@ imap_pool_room(const ImapPool *pool)
     gboolean shares = limit > 1 && (pool->listening != NULL ||
                                     (pool->listener != NULL && pool->pushes));
 
-    return shares ? limit - 1 : limit;
+    return MIN(shares ? limit - 1 : limit, pool->max_serving);
 }
 
 guint

@@ -26,6 +26,7 @@ typedef struct {
 struct ImapPool {
     const ImapSettings *settings;
     ImapAllowance allowance;
+    guint max_serving;       /* connections for requests, whatever is allowed */
     ImapLineRate *line_rate; /* of all connections */
     GPtrArray *workers; /* of ImapWorker, one reference each; none is gone */
     GQueue waiting; /* of ImapPoolRequest, owned, by the time they are due */
@@ -96,8 +97,9 @@ void imap_pool_fail_mailbox(ImapPool *pool, const char *mailbox,
  * have seen enough of that end, too. */
 void imap_pool_count_attempt(ImapPool *pool, const ImapWorker *worker,
                              const char *mailbox, const GError *error);
-/* Before anything else that the server has sent is looked at. */
-void imap_pool_serve_at_once(ImapPool *pool);
+/* Gives the request that the rows were sent ahead for its lease on @worker,
+ * before anything else that the server has sent is looked at. */
+void imap_pool_grant_rows(ImapPool *pool, ImapWorker *worker);
 /* Of either kind. */
 gboolean imap_lease_kind_is_bulk(ImapLeaseKind kind);
 /* FALSE if the server lets us have no more. */

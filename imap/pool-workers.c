@@ -156,8 +156,8 @@ on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
 
     imap_pool_wake(pool);
     if (error == NULL) {
-        if (worker->hurries)
-            imap_pool_serve_at_once(pool);
+        if (worker->rows != IMAP_ROWS_NONE)
+            imap_pool_grant_rows(pool, worker);
         return;
     }
     pool->spare_at = g_get_monotonic_time() + SPARE_DELAY_US;
@@ -231,9 +231,9 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
 }
 
 static void
-on_worker_told(ImapWorker *worker, gpointer user_data)
+on_worker_told(ImapWorker *worker, const char *mailbox, gpointer user_data)
 {
-    imap_pool_tell_beside(user_data, worker->mailbox);
+    imap_pool_tell_beside(user_data, mailbox);
 }
 
 static void

@@ -289,13 +289,22 @@ imap_pool_wake(ImapPool *pool)
             g_idle_add_full(G_PRIORITY_DEFAULT, on_dispatch, pool, NULL);
 }
 
+/* Not by a look at all requests: another one, for a single thing, would be
+ * served first, and have to wait for the rows. */
 void
-imap_pool_serve_at_once(ImapPool *pool)
+imap_pool_grant_rows(ImapPool *pool, ImapWorker *worker)
 {
-    for (guint n = pool->waiting.length; n > 0 && pool->dispatch_source != 0;
-         n--) {
-        g_clear_handle_id(&pool->dispatch_source, g_source_remove);
-        on_dispatch(pool);
+    for (GList *link = pool->waiting.head; link != NULL; link = link->next) {
+        ImapPoolRequest *request = link->data;
+
+        if (request->rows != worker->rows ||
+            g_strcmp0(request->mailbox, worker->mailbox) != 0)
+            continue;
+        g_queue_delete_link(&pool->waiting, link);
+        request->func(lease_new(pool, worker, request), NULL,
+                      request->user_data);
+        request_free(request);
+        return;
     }
 }
 
@@ -349,6 +358,7 @@ imap_pool_new(const ImapSettings *settings, guint max_connections)
     pool->workers = g_ptr_array_new_with_free_func(drop_worker);
     pool->line_rate = imap_line_rate_new();
     g_queue_init(&pool->waiting);
+    pool->max_serving = G_MAXUINT;
     return pool;
 }
 
@@ -495,6 +505,12 @@ imap_pool_open_another(ImapPool *pool)
                     imap_worker_new(pool->settings, pool->line_rate,
                                     &imap_pool_worker_handler, pool));
     return TRUE;
+}
+
+void
+imap_pool_set_max_serving(ImapPool *pool, guint n)
+{
+    pool->max_serving = n;
 }
 
 void

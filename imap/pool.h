@@ -81,6 +81,10 @@ ImapChanges *imap_lease_take_changes(ImapLease *lease);
 /* How many connections the server lets us have, as far as is known. */
 guint imap_pool_limit(const ImapPool *pool);
 
+/* Of the connections that there may be, requests use at most @n. Without this
+ * call: all. */
+void imap_pool_set_max_serving(ImapPool *pool, guint n);
+
 /* Much is likely to be fetched soon: opens a second connection, if there is but
  * one and there may be more. */
 void imap_pool_prepare(ImapPool *pool);

@@ -6,10 +6,11 @@
 /* One that the server ends sooner by itself is none. */
 #define SHORT_IDLE_US (1 * G_TIME_SPAN_SECOND)
 
-struct ImapWorkerIdle {
+typedef struct ImapWorkerIdle {
     ImapWorker *worker; /* NULL once it is freed */
+    char *mailbox;      /* what it hears of */
     gint64 begun;       /* microseconds, monotonic; 0: not yet */
-};
+} ImapWorkerIdle;
 
 /* An ImapUnaskedFunc. */
 static void
@@ -20,27 +21,36 @@ on_unasked(const ImapResponse *response, gpointer user_data)
     if (!imap_idle_is_news(response) || worker->handler == NULL)
         return;
     worker->changes_seen = imap_worker_changes(worker);
-    worker->handler->told(worker, worker->user_data);
+    worker->handler->told(worker, worker->idle->mailbox, worker->user_data);
 }
 
 static void
 on_begun(gpointer user_data)
 {
-    struct ImapWorkerIdle *idle = user_data;
+    ImapWorkerIdle *idle = user_data;
     ImapWorker *worker = idle->worker;
 
     idle->begun = g_get_monotonic_time();
     if (worker == NULL)
         return;
     g_debug("connection %u hears of %s while it is not used",
-            imap_connection_number(worker->connection), worker->mailbox);
+            imap_connection_number(worker->connection), idle->mailbox);
     /* Nobody has looked since the mailbox was selected. */
     if (worker->fresh && worker->handler != NULL)
-        worker->handler->told(worker, worker->user_data);
+        worker->handler->told(worker, idle->mailbox, worker->user_data);
 }
 
+static void
+idle_free(ImapWorkerIdle *idle)
+{
+    g_free(idle->mailbox);
+    g_free(idle);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapWorkerIdle, idle_free)
+
 static gboolean
-is_too_short(const struct ImapWorkerIdle *idle)
+is_too_short(const ImapWorkerIdle *idle)
 {
     return idle->begun == 0 ||
            g_get_monotonic_time() - idle->begun < SHORT_IDLE_US;
@@ -49,7 +59,7 @@ is_too_short(const struct ImapWorkerIdle *idle)
 static void
 on_done(gboolean by_server, const GError *error, gpointer user_data)
 {
-    g_autofree struct ImapWorkerIdle *idle = user_data;
+    g_autoptr(ImapWorkerIdle) idle = user_data;
     ImapWorker *worker = idle->worker;
 
     if (worker == NULL)
@@ -76,8 +86,9 @@ imap_worker_can_idle(const ImapWorker *worker)
 void
 imap_worker_idle(ImapWorker *worker)
 {
-    worker->idle = g_new0(struct ImapWorkerIdle, 1);
+    worker->idle = g_new0(ImapWorkerIdle, 1);
     worker->idle->worker = worker;
+    worker->idle->mailbox = g_strdup(worker->mailbox);
     imap_connection_set_unasked_func(worker->connection, on_unasked, worker);
     imap_idle_start(worker->connection, &handler, worker->idle);
 }

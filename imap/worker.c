@@ -4,6 +4,7 @@
  * that a lease on a connection that has ended can still be released. */
 #include "imap/worker.h"
 
+#include "imap/connection-private.h"
 #include "imap/error.h"
 #include "imap/requests-private.h"
 
@@ -100,10 +101,16 @@ imap_worker_is_usable(const ImapWorker *worker)
 }
 
 gboolean
+imap_worker_is_burdened(const ImapWorker *worker)
+{
+    return *imap_connection_rows_ahead(worker->connection) != NULL;
+}
+
+gboolean
 imap_worker_is_unused(const ImapWorker *worker)
 {
     return imap_worker_is_usable(worker) && worker->n_leases == 0 &&
-           !worker->listens;
+           !worker->listens && !imap_worker_is_burdened(worker);
 }
 
 static void
@@ -142,10 +149,12 @@ imap_worker_switch(ImapWorker *worker, const char *mailbox,
     g_free(worker->mailbox);
     worker->mailbox = g_strdup(mailbox);
     g_clear_pointer(&worker->changes, imap_changes_free);
-    worker->hurries = imap_request_examine_since(worker->connection, mailbox,
-                                                 known, on_switched, change) &&
-                      rows != IMAP_ROWS_NONE;
-    if (worker->hurries)
+    worker->rows = IMAP_ROWS_NONE;
+    if (imap_request_examine_since(worker->connection, mailbox, known,
+                                   on_switched, change) &&
+        !imap_connection_session(worker->connection)->no_rows_ahead)
+        worker->rows = rows;
+    if (worker->rows != IMAP_ROWS_NONE)
         imap_request_rows_ahead(worker->connection,
                                 rows == IMAP_ROWS_WITH_HEADER);
 }

@@ -26,7 +26,7 @@ typedef struct {
     void (*switched)(ImapWorker *worker, const char *mailbox,
                      const GError *error, gpointer user_data);
     /* While it idles: something has changed in the selected mailbox. */
-    void (*told)(ImapWorker *worker, gpointer user_data);
+    void (*told)(ImapWorker *worker, const char *mailbox, gpointer user_data);
     /* It idles no longer. */
     void (*idled)(ImapWorker *worker, gpointer user_data);
     /* The connection has ended after it was ready. */
@@ -55,7 +55,7 @@ struct ImapWorker {
     gboolean borrowed;  /* was a spare, and was switched for who had no other */
     gboolean leaving;   /* is being logged out */
     gboolean listens;   /* is the listener's, and nobody else's */
-    gboolean hurries;   /* rows are coming, for whoever had it switched */
+    ImapRows rows;      /* sent ahead, for whoever had it switched */
     gboolean given_up;  /* so that a request can have its place */
     guint changes_seen;
     gint64 probed_at; /* microseconds, monotonic: while it was idle */
@@ -82,7 +82,11 @@ void imap_worker_drop(ImapWorker *worker);
 /* Ready, and the line has not been cut since. */
 gboolean imap_worker_is_usable(const ImapWorker *worker);
 
-/* The same, and nobody has a lease. */
+/* Rows are on their way that were asked for ahead, and nobody wants them now.
+ */
+gboolean imap_worker_is_burdened(const ImapWorker *worker);
+
+/* Usable, nobody has a lease, and nothing is on its way. */
 gboolean imap_worker_is_unused(const ImapWorker *worker);
 
 /* Has the server tell what happens in the selected mailbox, as long as nobody

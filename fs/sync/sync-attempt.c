@@ -401,7 +401,9 @@ fs_sync_begin(FsSyncMailbox *mailbox)
                         fs_sync_unref);
         return;
     }
-    is_known = fs_sync_known(mailbox, &state);
+    is_known =
+        fs_sync_known(mailbox, &state) &&
+        (state.complete || cache_index_count(account->index, mailbox->id) > 0);
     known = (ImapKnown){state.uidvalidity, state.highestmodseq};
     wish.mailbox = directory->wire_name;
     wish.kind = mailbox->refresh.known ? IMAP_LEASE_SINGLE : IMAP_LEASE_BULK;

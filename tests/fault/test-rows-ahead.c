@@ -203,6 +203,79 @@ cut_line_fails_who_asked(void **state)
     stop(&f);
 }
 
+/* Who came first with the wish for a single thing does not take the connection
+ * that the rows come on. */
+static void
+single_wish_does_not_get_the_rows_connection(void **state)
+{
+    Fixture f;
+    Reader reader;
+    Wish one;
+    static const char *const first[] = {
+        LOGIN,          "C:i2 EXAMINE A", "C:i3 " ROWS, "WAIT",
+        "S:* 1 EXISTS", "S:i2 OK",        ROW,          "WAIT",
+        "WAIT",         "S:i3 OK",        NULL};
+    static const char *const second[] = {LOGIN, EXAMINE(2, "A"), NULL};
+    const char *const *const scripts[] = {first, second, NULL};
+
+    start(&f, scripts, 2, LONG_TIMEOUT_MS);
+    ask_rows(&f, &reader, TRUE);
+    run_for(WAIT_MS / 2);
+    ask(&f, &one, "A");
+    get(&f, &one);
+    wait_for(&reader.done);
+    assert_false(reader.failed);
+    assert_int_equal(reader.n_rows, 1);
+    release(&reader.wish);
+    release(&one);
+    stop(&f);
+}
+
+static void
+server_that_takes_none_ahead_is_asked_afterwards(void **state)
+{
+    Fixture f;
+    Reader reader;
+    static const char *const steps[] = {
+        LOGIN,        "C:i2 EXAMINE A",
+        "C:i3 " ROWS, "S:* 1 EXISTS",
+        "S:i2 OK",    "S:i3 BAD no mailbox is selected",
+        "C:i4 " ROWS, ROW,
+        "S:i4 OK",    NULL};
+    const char *const *const scripts[] = {steps, NULL};
+
+    start(&f, scripts, 1, LONG_TIMEOUT_MS);
+    ask_rows(&f, &reader, TRUE);
+    wait_for(&reader.done);
+    assert_false(reader.failed);
+    assert_int_equal(reader.n_rows, 1);
+    release(&reader.wish);
+    stop(&f);
+}
+
+/* The lease was given back: what still comes is waited for by who comes next.
+ */
+static void
+rows_that_nobody_wants_are_waited_for(void **state)
+{
+    Fixture f;
+    Reader reader;
+    Wish other;
+    static const char *const steps[] = {
+        LOGIN, "C:i2 EXAMINE A", "C:i3 " ROWS, "S:* 1 EXISTS",  "S:i2 OK",
+        ROW,   "QUIET",          "S:i3 OK",    EXAMINE(4, "B"), NULL};
+    const char *const *const scripts[] = {steps, NULL};
+
+    start(&f, scripts, 1, LONG_TIMEOUT_MS);
+    ask_rows(&f, &reader, FALSE);
+    get(&f, &reader.wish);
+    release(&reader.wish);
+    ask(&f, &other, "B");
+    get(&f, &other);
+    release(&other);
+    stop(&f);
+}
+
 int
 main(void)
 {
@@ -213,6 +286,9 @@ main(void)
         cmocka_unit_test(other_rows_are_asked_for),
         cmocka_unit_test(none_follow_a_selection_with_parameters),
         cmocka_unit_test(cut_line_fails_who_asked),
+        cmocka_unit_test(single_wish_does_not_get_the_rows_connection),
+        cmocka_unit_test(server_that_takes_none_ahead_is_asked_afterwards),
+        cmocka_unit_test(rows_that_nobody_wants_are_waited_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

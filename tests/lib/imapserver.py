@@ -475,6 +475,8 @@ class Connection:
     _do_unselect = _do_close
 
     def _do_uid_fetch(self, command):
+        if self.mailbox is None:
+            return self._tagged(command, 'BAD no mailbox is selected')
         return self.fetch(command) + self._tagged(command)
 
     def fetch(self, command, line=mailstore.fetch_line):

@@ -222,6 +222,43 @@ request_outlives_all_connections_that_were_cut(void **state)
     stop(&f);
 }
 
+/* It serves those that it has for a while, and then has room for as many as
+ * before. */
+static void
+server_that_is_restarted_has_no_limit(void **state)
+{
+    Fixture f;
+    Wish a, b;
+    guint16 port;
+    static const char *const first[] = {LOGIN, EXAMINE(2, "A"), "C:i3 NOOP",
+                                        "CLOSE", NULL};
+    static const char *const second[] = {LOGIN, EXAMINE(2, "B"), NULL};
+    static const char *const third[] = {LOGIN, EXAMINE(2, "A"), NULL};
+    const char *const *const scripts[] = {first, second, third, NULL};
+    gboolean done;
+
+    start(&f, scripts, 4, LONG_TIMEOUT_MS);
+    ask(&f, &a, "A");
+    get(&f, &a);
+    port = f.settings->port;
+    f.settings->port = 1; /* where nobody listens */
+    ask(&f, &b, "B");
+    run_for(200);
+    assert_false(b.done);
+    assert_int_equal(imap_pool_limit(f.pool), 1);
+    f.settings->port = port;
+    send_noop(get(&f, &a), &done);
+    wait_for(&done);
+    release(&a);
+    ask(&f, &a, "A");
+    get(&f, &a);
+    get(&f, &b);
+    assert_int_equal(imap_pool_limit(f.pool), 4);
+    release(&a);
+    release(&b);
+    stop(&f);
+}
+
 /* But a server that ends each new one is not asked for ever. */
 static void
 request_does_not_outlive_new_connections(void **state)
@@ -700,6 +737,7 @@ main(void)
         cmocka_unit_test(mailbox_that_was_replaced_is_selected_anew),
         cmocka_unit_test(selection_is_fresh_for_who_asked_before),
         cmocka_unit_test(request_outlives_all_connections_that_were_cut),
+        cmocka_unit_test(server_that_is_restarted_has_no_limit),
         cmocka_unit_test(request_does_not_outlive_new_connections),
         cmocka_unit_test(limit_of_the_server_shrinks_the_pool),
         cmocka_unit_test(server_that_greets_nobody_fails_all_and_is_left_alone),

@@ -55,6 +55,7 @@ struct ImapPool {
     gpointer line_data;
     gint64 spare_at;      /* the same: no spare is made ready before */
     gint64 ended_at;      /* microseconds, monotonic: the last connection */
+    gboolean may_be_down; /* likewise, until all have ended */
     gboolean may_be_line; /* the refusal noted then may have been none, */
     ImapAllowance allowance_before;      /* and this is from before it */
     gint64 last_progress;                /* microseconds, monotonic */
@@ -121,6 +122,20 @@ void imap_pool_line_wanted(ImapPool *pool);
 gboolean imap_pool_line_is_in_doubt(const ImapPool *pool);
 /* Whether requests are refused for now, with pool->last_error. */
 gboolean imap_pool_line_is_put_off(const ImapPool *pool);
+
+/* ---- pool-limit.c ---- */
+
+/* There may be no more than there are. */
+void imap_pool_shrink(ImapPool *pool, const GError *error);
+/* The same, unless it turns out that it is the line or the server. */
+void imap_pool_shrink_for_now(ImapPool *pool, const GError *error);
+/* A connection could not be opened while there are others. */
+void imap_pool_note_one_too_many(ImapPool *pool, const GError *error);
+/* A connection has ended that was ready, and not because we wanted it to.
+ * Whether it was cut together with another one. */
+gboolean imap_pool_note_end(ImapPool *pool);
+/* One could be opened. */
+void imap_pool_note_room(ImapPool *pool);
 
 /* ---- pool-suspicion.c ---- */
 

@@ -1,5 +1,5 @@
 /* Connections that are suspect, for the computer was asleep, or the network is
- * another one.
+ * another one; or for what is selected on them is not what it was.
  *
  * Networks change in many small steps, and some never rest. So those that are
  * open are asked once a second at most, the last time after the last step; and
@@ -8,6 +8,7 @@
  * step. */
 #include "imap/pool-private.h"
 
+#include "imap/error.h"
 #include "imap/probe.h"
 
 #define PROBE_REST_US (1 * G_TIME_SPAN_SECOND)
@@ -127,6 +128,25 @@ imap_pool_probe(ImapPool *pool, guint deadline_ms)
     else if (pool->probe_timer == 0)
         pool->probe_timer =
             g_timeout_add(milliseconds_until(when), on_probe, pool);
+}
+
+void
+imap_pool_forget_selected(ImapPool *pool, const char *mailbox)
+{
+    g_autoptr(GError) error =
+        g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED, "the mailbox was replaced");
+
+    for (guint i = 0; i < pool->workers->len; i++) {
+        ImapWorker *worker = g_ptr_array_index(pool->workers, i);
+
+        if (worker->listens || g_strcmp0(worker->mailbox, mailbox) != 0)
+            continue;
+        if (imap_worker_is_unused(worker))
+            g_clear_pointer(&worker->mailbox, g_free);
+        else
+            imap_connection_close(worker->connection, error);
+    }
+    imap_pool_wake(pool);
 }
 
 void

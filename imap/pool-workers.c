@@ -13,9 +13,6 @@
 /* One that has lasted longer was not one too many. */
 #define YOUNG_US (5 * G_TIME_SPAN_SECOND)
 
-/* And those that end within so short a time end together. */
-#define TOGETHER_US (500 * 1000)
-
 void
 imap_pool_note_server(ImapPool *pool, const ImapWorker *worker)
 {
@@ -38,24 +35,10 @@ remove_worker(ImapPool *pool, ImapWorker *worker)
     imap_pool_wake(pool);
 }
 
-/* One connection more than the server likes. */
-static void
-shrink(ImapPool *pool, const GError *error)
-{
-    guint limit = pool->allowance.limit;
-
-    imap_allowance_refused(&pool->allowance, pool->workers->len,
-                           g_get_monotonic_time());
-    if (pool->allowance.limit < limit)
-        g_message("going on with connections: %u; %s", pool->allowance.limit,
-                  error->message);
-}
-
 static void
 note_opened(ImapPool *pool, ImapWorker *worker)
 {
-    imap_allowance_opened(&pool->allowance, pool->workers->len,
-                          g_get_monotonic_time());
+    imap_pool_note_room(pool);
     imap_pool_line_opened(pool);
     pool->pushes = imap_connection_has(worker->connection, "NOTIFY") ||
                    imap_connection_has(worker->connection, "IDLE");
@@ -72,55 +55,10 @@ note_listener_failure(ImapPool *pool, const ImapWorker *worker,
                       const GError *error)
 {
     if (imap_pool_is_listener_refused(pool, worker, error))
-        shrink(pool, error);
+        imap_pool_shrink(pool, error);
     else if (pool->workers->len == 0 && !worker->given_up)
         imap_pool_line_failed(pool, error);
     imap_pool_listener_ended(pool, error);
-}
-
-static gboolean
-has_one_just_ended(const ImapPool *pool)
-{
-    return pool->ended_at != 0 &&
-           g_get_monotonic_time() - pool->ended_at < TOGETHER_US;
-}
-
-/* Connections that end together were cut; then none of them was one too many.
- */
-static gboolean
-is_line_cut(ImapPool *pool)
-{
-    gboolean together = has_one_just_ended(pool);
-
-    if (together && pool->may_be_line) {
-        pool->allowance_before.silence_until = pool->allowance.silence_until;
-        pool->allowance = pool->allowance_before;
-    }
-    pool->may_be_line = FALSE;
-    pool->ended_at = g_get_monotonic_time();
-    return together;
-}
-
-/* The server may let us have no more than there are; unless it turns out that
- * the line was cut. */
-static void
-shrink_for_now(ImapPool *pool, const GError *error)
-{
-    pool->allowance_before = pool->allowance;
-    pool->may_be_line = TRUE;
-    shrink(pool, error);
-}
-
-/* A connection could not be opened while there are others. If it was cut
- * together with one that was ready, that says nothing of the limit. */
-static void
-note_one_too_many(ImapPool *pool, const GError *error)
-{
-    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
-        has_one_just_ended(pool))
-        return;
-    if (pool->workers->len > 1 || !imap_pool_give_up_listener(pool, error))
-        shrink_for_now(pool, error);
 }
 
 static void
@@ -145,7 +83,7 @@ on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
     else if (pool->workers->len == 0)
         imap_pool_line_failed(pool, error);
     else
-        note_one_too_many(pool, error);
+        imap_pool_note_one_too_many(pool, error);
 }
 
 static void
@@ -213,7 +151,7 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
                                                 : IMAP_POOL_CHANGE_LOST,
                    worker->connection, error);
     remove_worker(pool, worker);
-    cut = !leaving && is_line_cut(pool);
+    cut = !leaving && imap_pool_note_end(pool);
     if (listens)
         imap_pool_listener_ended(pool, error);
     if (leaving || pool->logging_out)
@@ -223,7 +161,7 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
     if (young && !cut && !listens && is_listener_in_the_way(pool)) {
         imap_pool_give_up_listener(pool, error);
     } else if (!served && young && !cut && imap_pool_n_serving(pool) > 0) {
-        shrink_for_now(pool, error);
+        imap_pool_shrink_for_now(pool, error);
     }
     if (!served && imap_pool_n_serving(pool) == 0)
         imap_pool_count_attempt(pool, worker, NULL, error);

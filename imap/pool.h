@@ -219,6 +219,11 @@ void imap_pool_probe(ImapPool *pool, guint deadline_ms);
  * @idle_ms. */
 void imap_pool_set_idle_probe(ImapPool *pool, guint idle_ms, guint deadline_ms);
 
+/* The mailbox of the wire name @mailbox is not the one that is selected under
+ * that name: whoever asks for it has it selected anew. Leases on it are over,
+ * and what they have asked for ends with IMAP_ERROR_CLOSED. */
+void imap_pool_forget_selected(ImapPool *pool, const char *mailbox);
+
 /* Logs every connection out; @done runs from the main loop when they have
  * ended. Nothing may be acquired any more. */
 void imap_pool_log_out(ImapPool *pool, GSourceFunc done, gpointer user_data);

@@ -18,7 +18,9 @@ on_unasked(const ImapResponse *response, gpointer user_data)
 {
     ImapWorker *worker = user_data;
 
-    if (!imap_idle_is_news(response) || worker->handler == NULL)
+    /* Without a mailbox, nobody wants to hear of that one any more. */
+    if (!imap_idle_is_news(response) || worker->handler == NULL ||
+        worker->mailbox == NULL)
         return;
     worker->changes_seen = imap_worker_changes(worker);
     worker->handler->told(worker, worker->idle->mailbox, worker->user_data);
@@ -31,7 +33,7 @@ on_begun(gpointer user_data)
     ImapWorker *worker = idle->worker;
 
     idle->begun = g_get_monotonic_time();
-    if (worker == NULL)
+    if (worker == NULL || worker->mailbox == NULL)
         return;
     g_debug("connection %u hears of %s while it is not used",
             imap_connection_number(worker->connection), idle->mailbox);

@@ -126,6 +126,14 @@ fs_watch_plan_ranked(const FsWatchPlan *plan, gint64 now)
     return mailboxes;
 }
 
+gboolean
+fs_watch_plan_is_another(const ImapMailboxStatus *status,
+                         const CacheMailbox *known)
+{
+    return (status->has & IMAP_MAILBOX_UIDVALIDITY) != 0 &&
+           known->uidvalidity != 0 && status->uidvalidity != known->uidvalidity;
+}
+
 /* The mod-sequence counts every change there is; without it, flags may be
  * other ones. */
 gboolean

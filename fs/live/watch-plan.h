@@ -29,6 +29,11 @@ guint32 fs_watch_plan_chosen(const FsWatchPlan *plan);
  * the array (of guint32). */
 GArray *fs_watch_plan_ranked(const FsWatchPlan *plan, gint64 now);
 
+/* Whether @status is of another mailbox than @known, of the same name: then
+ * what is selected under that name is not what it says, either. */
+gboolean fs_watch_plan_is_another(const ImapMailboxStatus *status,
+                                  const CacheMailbox *known);
+
 /* Whether @status says anything that is not @known of its mailbox, of which
  * @count messages are there. */
 gboolean fs_watch_plan_is_news(const ImapMailboxStatus *status,

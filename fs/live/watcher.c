@@ -145,12 +145,18 @@ on_status(FsWatcher *watcher, const ImapMailboxStatus *status)
     const FsMailbox *mailbox = mailbox_named(watcher, status->name);
     CacheMailbox known;
 
-    if (mailbox == NULL)
+    if (mailbox == NULL) {
         on_unknown_mailbox(watcher);
-    else if (!cache_index_mailbox(index, mailbox->id, &known) ||
-             fs_watch_plan_is_news(status, &known,
+        return;
+    }
+    if (cache_index_mailbox(index, mailbox->id, &known)) {
+        if (!fs_watch_plan_is_news(status, &known,
                                    cache_index_count(index, mailbox->id)))
-        hint(watcher, mailbox->id);
+            return;
+        if (fs_watch_plan_is_another(status, &known))
+            imap_pool_forget_selected(watcher->account->pool, status->name);
+    }
+    hint(watcher, mailbox->id);
 }
 
 static void

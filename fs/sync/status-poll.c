@@ -91,8 +91,13 @@ on_status(const ImapMailboxStatus *status, gpointer user_data)
     account = question->poll->account;
     mailbox = fs_mailbox_tree_by_wire_name(account->tree, status->name);
     if (mailbox == NULL ||
-        !cache_index_mailbox(account->index, mailbox->id, &known) ||
-        fs_watch_plan_is_news(status, &known,
+        !cache_index_mailbox(account->index, mailbox->id, &known))
+        return;
+    if (fs_watch_plan_is_another(status, &known)) {
+        imap_pool_forget_selected(account->pool, status->name);
+        return;
+    }
+    if (fs_watch_plan_is_news(status, &known,
                               cache_index_count(account->index, mailbox->id)))
         return;
     if (fs_synchroniser_confirm(account->synchroniser, mailbox->id,

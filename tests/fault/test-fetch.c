@@ -270,7 +270,13 @@ whole_instead_of_a_part_passes_by(void **state)
     g_autofree char *piece = g_strnfill(20000, 'x');
     const char *steps[] = {LOGIN(""),
                            "C:i3 UID FETCH *",
-                           "R:* 1 FETCH (UID 7 BODY[] {59994}\r\n",
+                           "R:* 1 FETCH (UID 7 BODY[] {119988}\r\n",
+                           piece,
+                           "WAIT",
+                           piece,
+                           "WAIT",
+                           piece,
+                           "WAIT",
                            piece,
                            "WAIT",
                            piece,
@@ -282,7 +288,8 @@ whole_instead_of_a_part_passes_by(void **state)
                            NULL};
 
     memcpy(piece, "R:", 2);
-    f->settings->timeout_ms = TIMEOUT_MS;
+    /* Less than all of it takes, and far more than a piece. */
+    f->settings->timeout_ms = 5 * WAIT_MS;
     open_ready(f, steps);
     fetch_part(f);
     wait_done(f);

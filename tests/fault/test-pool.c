@@ -122,6 +122,36 @@ busy_mailbox_starves_no_other(void **state)
     stop(&f);
 }
 
+static void
+mailbox_that_was_replaced_is_selected_anew(void **state)
+{
+    Fixture f;
+    Wish a, b;
+    gboolean done;
+    static const char *const first[] = {
+        LOGIN, EXAMINE(2, "A"), EXAMINE(3, "A"), "C:i4 NOOP", "QUIET", NULL};
+    static const char *const second[] = {LOGIN, EXAMINE(2, "A"), NULL};
+    const char *const *const scripts[] = {first, second, NULL};
+
+    start(&f, scripts, 4, LONG_TIMEOUT_MS);
+    ask(&f, &a, "A");
+    get(&f, &a);
+    release(&a);
+    imap_pool_forget_selected(f.pool, "B");
+    imap_pool_forget_selected(f.pool, "A");
+    ask(&f, &a, "A");
+    send_noop(get(&f, &a), &done);
+    run_for(10);
+    /* Now it is in use. */
+    imap_pool_forget_selected(f.pool, "A");
+    wait_for(&done);
+    ask(&f, &b, "A");
+    assert_ptr_not_equal(get(&f, &b), imap_lease_connection(a.lease));
+    release(&a);
+    release(&b);
+    stop(&f);
+}
+
 /* A selection that was made for somebody who was then served otherwise tells
  * nothing of what happens later. */
 static void
@@ -189,6 +219,43 @@ request_outlives_all_connections_that_were_cut(void **state)
     assert_int_equal(f.listener.n_accepted, 4);
     assert_int_equal(imap_pool_limit(f.pool), 3);
     release(&other);
+    stop(&f);
+}
+
+/* It serves those that it has for a while, and then has room for as many as
+ * before. */
+static void
+server_that_is_restarted_has_no_limit(void **state)
+{
+    Fixture f;
+    Wish a, b;
+    guint16 port;
+    static const char *const first[] = {LOGIN, EXAMINE(2, "A"), "C:i3 NOOP",
+                                        "CLOSE", NULL};
+    static const char *const second[] = {LOGIN, EXAMINE(2, "B"), NULL};
+    static const char *const third[] = {LOGIN, EXAMINE(2, "A"), NULL};
+    const char *const *const scripts[] = {first, second, third, NULL};
+    gboolean done;
+
+    start(&f, scripts, 4, LONG_TIMEOUT_MS);
+    ask(&f, &a, "A");
+    get(&f, &a);
+    port = f.settings->port;
+    f.settings->port = 1; /* where nobody listens */
+    ask(&f, &b, "B");
+    run_for(200);
+    assert_false(b.done);
+    assert_int_equal(imap_pool_limit(f.pool), 1);
+    f.settings->port = port;
+    send_noop(get(&f, &a), &done);
+    wait_for(&done);
+    release(&a);
+    ask(&f, &a, "A");
+    get(&f, &a);
+    get(&f, &b);
+    assert_int_equal(imap_pool_limit(f.pool), 4);
+    release(&a);
+    release(&b);
     stop(&f);
 }
 
@@ -667,8 +734,10 @@ main(void)
         cmocka_unit_test(idle_connection_is_switched),
         cmocka_unit_test(switch_waits_until_the_line_is_free),
         cmocka_unit_test(busy_mailbox_starves_no_other),
+        cmocka_unit_test(mailbox_that_was_replaced_is_selected_anew),
         cmocka_unit_test(selection_is_fresh_for_who_asked_before),
         cmocka_unit_test(request_outlives_all_connections_that_were_cut),
+        cmocka_unit_test(server_that_is_restarted_has_no_limit),
         cmocka_unit_test(request_does_not_outlive_new_connections),
         cmocka_unit_test(limit_of_the_server_shrinks_the_pool),
         cmocka_unit_test(server_that_greets_nobody_fails_all_and_is_left_alone),

@@ -620,7 +620,8 @@ class Server:
                 connection.socket.close()
 
     def drop_connections(self):
-        for connection in self.connections:
+        # Not those that come instead.
+        for connection in list(self.connections):
             with contextlib.suppress(OSError):
                 connection.socket.shutdown(socket.SHUT_RDWR)
 

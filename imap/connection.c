@@ -486,7 +486,7 @@ connection_clear(gpointer data)
     g_clear_handle_id(&connection->settle_source, g_source_remove);
     imap_capabilities_free(connection->session.capabilities);
     g_strfreev(connection->session.foreign_namespaces);
-    g_free(connection->mailbox.name);
+    imap_mailbox_clear(&connection->mailbox);
     imap_line_rate_unref(connection->compression.rate);
     g_clear_error(&connection->reason);
 }
@@ -638,9 +638,11 @@ imap_connection_set_mailbox(ImapConnection *connection,
     guint changes = connection->mailbox.changes;
     guint flag_changes = connection->mailbox.flag_changes;
 
-    g_free(connection->mailbox.name);
+    imap_mailbox_clear(&connection->mailbox);
     connection->mailbox = mailbox != NULL ? *mailbox : (ImapMailbox){0};
     connection->mailbox.name = g_strdup(connection->mailbox.name);
+    connection->mailbox.permanent_flags =
+        g_strdup(connection->mailbox.permanent_flags);
     connection->mailbox.changes = changes;
     connection->mailbox.flag_changes = flag_changes;
 }

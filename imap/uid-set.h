@@ -34,6 +34,10 @@ void imap_uid_set_range(const ImapUidSet *set, guint index, guint32 *first,
 ImapUidSet *imap_uid_set_take(ImapUidSet *set, guint max_uids,
                               gsize max_length);
 
+/* The UIDs that are in both. Caller frees. */
+ImapUidSet *imap_uid_set_intersection(const ImapUidSet *one,
+                                      const ImapUidSet *other);
+
 /* Parses "1:4,7,9:12" of @length octets; a range may be written backwards and
  * spaces around it are passed over. "*" is refused. NULL if the text is no set
  * or has too many ranges. */

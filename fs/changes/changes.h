@@ -26,8 +26,9 @@ FsChanges *fs_changes_new(FsAccount *account);
 void fs_changes_free(FsChanges *changes);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsChanges, fs_changes_free)
 
-void fs_pending_ref(FsPending *pending);
+FsPending *fs_pending_ref(FsPending *pending);
 void fs_pending_unref(gpointer pending); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsPending, fs_pending_unref)
 
 /* ---- asking ---- */
 
@@ -40,9 +41,11 @@ typedef enum {
  * is to be waited for first in @need (the caller owns it): the server is just
  * being told of an earlier change of the message. NULL and no @need: @error.
  *
- * The message is meant by the inode number that it shows under. */
-FsPending *fs_changes_delete(FsChanges *changes, guint64 inode, FsDelete how,
-                             FsNeed **need, GError **error);
+ * The message is meant by the inode number that it shows under. @name: the one
+ * that it is deleted by. */
+FsPending *fs_changes_delete(FsChanges *changes, guint64 inode,
+                             const char *name, FsDelete how, FsNeed **need,
+                             GError **error);
 /* To @mailbox, under @name, which nothing there has. */
 FsPending *fs_changes_move(FsChanges *changes, guint64 inode, guint32 mailbox,
                            const char *name, FsNeed **need, GError **error);
@@ -73,8 +76,13 @@ GError *fs_changes_take_error(FsChanges *changes, guint32 mailbox);
  * Caller frees with g_strfreev. */
 char **fs_changes_take_refused(FsChanges *changes);
 
-/* How many are pending. */
+/* How many are pending. @changes may be NULL: none. */
 guint fs_changes_count(const FsChanges *changes);
+/* Some are, and the server cannot be reached. */
+gboolean fs_changes_are_stuck(const FsChanges *changes);
+
+/* The server can be reached again. */
+void fs_changes_line_is_back(FsChanges *changes);
 
 /* ---- for who writes (fs/writing/) ---- */
 

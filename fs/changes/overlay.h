@@ -37,10 +37,15 @@ typedef struct {
                           answered; NULL: it has not been asked, or has */
 } FsGuest;
 
-/* Told that @name of the directory that shows @mailbox is not what it was, or,
- * @name NULL, that its listing is not. @gone: the inode number of what was
- * there, if it is gone for good and did not go by the hand of the user; 0. */
-typedef void (*FsOverlayFunc)(guint32 mailbox, const char *name, guint64 gone,
+/* Told what the mount shows otherwise than a moment ago. */
+typedef enum {
+    FS_OVERLAY_LISTING, /* what @mailbox lists */
+    FS_OVERLAY_NAME,    /* and what @name is in it */
+    FS_OVERLAY_AWAY,    /* the message @uid does not show any more */
+    FS_OVERLAY_NEW,     /* the message @uid shows, and did not before */
+} FsOverlayChange;
+typedef void (*FsOverlayFunc)(FsOverlayChange change, guint32 mailbox,
+                              guint32 uid, const char *name,
                               gpointer user_data);
 
 FsOverlay *fs_overlay_new(CacheAliases *aliases);
@@ -50,9 +55,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsOverlay, fs_overlay_free)
 /* At most one; NULL removes it. */
 void fs_overlay_set_func(FsOverlay *overlay, FsOverlayFunc func,
                          gpointer user_data);
-/* Tells what the function above takes. */
-void fs_overlay_tell(FsOverlay *overlay, guint32 mailbox, const char *name,
-                     guint64 gone);
+/* Tells that function. */
+void fs_overlay_tell(FsOverlay *overlay, FsOverlayChange change,
+                     guint32 mailbox, guint32 uid, const char *name);
 
 /* Names that users gave. Borrowed. */
 CacheAliases *fs_overlay_aliases(const FsOverlay *overlay);
@@ -64,10 +69,12 @@ CacheAliases *fs_overlay_aliases(const FsOverlay *overlay);
 void fs_overlay_hide(FsOverlay *overlay, guint32 mailbox, guint32 uid);
 void fs_overlay_show(FsOverlay *overlay, guint32 mailbox, guint32 uid);
 /* Messages of @mailbox with UIDs above @uid do not show, for they may be some
- * of whose coming the server has yet to tell what they are; until as many calls
- * of the second have been made. The lowest @uid counts. */
+ * of which the server has yet to say that they are ours; until the second is
+ * called with the same @uid. Guests do show. */
 void fs_overlay_hold_new(FsOverlay *overlay, guint32 mailbox, guint32 uid);
-void fs_overlay_release_new(FsOverlay *overlay, guint32 mailbox);
+void fs_overlay_release_new(FsOverlay *overlay, guint32 mailbox, guint32 uid);
+/* The lowest of those; G_MAXUINT32: there is none. */
+guint32 fs_overlay_held_above(const FsOverlay *overlay, guint32 mailbox);
 /* Whether it shows neither under its UID nor at all. */
 gboolean fs_overlay_is_hidden(const FsOverlay *overlay, guint32 mailbox,
                               guint32 uid);

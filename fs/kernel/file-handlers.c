@@ -7,6 +7,7 @@
 #include "fs/kernel/file-handlers.h"
 
 #include "fs/bodies/message-bodies.h"
+#include "fs/changes/overlay.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
@@ -178,7 +179,11 @@ static void
 on_resized(guint32 mailbox, guint32 uid, gpointer user_data)
 {
     FsFileHandlers *handlers = user_data;
-    guint64 inode = fs_inode_make(handlers->account->number, mailbox, uid);
+    const FsGuest *guest =
+        fs_overlay_guest_by_uid(handlers->account->overlay, mailbox, uid);
+    guint64 inode =
+        guest != NULL ? guest->inode
+                      : fs_inode_make(handlers->account->number, mailbox, uid);
 
     fuse_lowlevel_notify_inval_inode(handlers->fuse, inode, -1, 0);
 }

@@ -11,6 +11,7 @@
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
+#include "fs/sync/synchroniser.h"
 
 #include <errno.h>
 
@@ -75,6 +76,32 @@ answer_obstacle(FsOperation *operation, FsAnswer answer,
         fs_operation_fail(operation, obstacle->error_number);
 }
 
+#define GUEST_RUNS 10u
+
+/* What to wait for until the message that a guest stands for can be had: the
+ * server is being told to move it, or has just done so. NULL: nothing. */
+static FsNeed *
+need_of_guest(FsOperation *operation, const FsEntry *entry)
+{
+    const FsAccount *account = handlers_of(operation)->account;
+    const FsGuest *guest =
+        fs_overlay_guest_by_inode(account->overlay, operation->inode);
+    CacheMessage message;
+
+    if (guest == NULL || operation->runs > GUEST_RUNS ||
+        cache_index_message(account->index, entry->mailbox, entry->uid,
+                            &message))
+        return NULL;
+    if (guest->under_way != NULL)
+        return guest->under_way;
+    if (guest->uid == 0 ||
+        fs_synchroniser_has_seen(account->synchroniser, guest->mailbox,
+                                 guest->landed_at))
+        return NULL;
+    return fs_synchroniser_need_message(account->synchroniser, guest->mailbox,
+                                        guest->uid, FS_NOW);
+}
+
 /* FALSE, and the operation has been dealt with, when it is no message. */
 static gboolean
 begin_opening(FsOperation *operation)
@@ -83,6 +110,7 @@ begin_opening(FsOperation *operation)
     FsObstacle obstacle = {0};
     FsAnswer answer;
     Opening *opening;
+    FsNeed *need;
     FsEntry entry;
 
     answer = fs_name_space_describe(handlers->names, operation->inode, &entry,
@@ -93,6 +121,11 @@ begin_opening(FsOperation *operation)
     }
     if (entry.uid == 0) {
         fs_operation_fail(operation, EISDIR);
+        return FALSE;
+    }
+    need = need_of_guest(operation, &entry);
+    if (need != NULL) {
+        fs_operation_wait(operation, need);
         return FALSE;
     }
     opening = g_new0(Opening, 1);

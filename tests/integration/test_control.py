@@ -101,7 +101,8 @@ def test_directory_is_found_and_not_listed(case):
     scene = scripted(case)
     top = scene.mount.mountpoint
     case.expect(names(top) == ['.', '..', 'INBOX'], names(top))
-    case.expect(names(scene.path(HIDDEN)) == ['.', '..', 'events', 'status'],
+    case.expect(names(scene.path(HIDDEN)) == ['.', '..', 'events', 'flags',
+                                              'status', 'wait'],
                 names(scene.path(HIDDEN)))
     for name, mode, kind in (('', 0o500, 'directory'),
                              ('events', 0o400, 'regular empty file'),

@@ -20,6 +20,9 @@
 /* How long a server may take to answer LOGOUT. */
 #define LOGOUT_TIMEOUT_MS 2000
 
+/* So much of a message waits for the network at most. */
+#define MESSAGE_ROOM (256 * 1024)
+
 static guint last_number;
 
 static void connection_settle(ImapConnection *connection);
@@ -118,10 +121,29 @@ on_untagged_status(ImapConnection *connection, const ImapResponse *response)
     tell_unasked(connection, response);
 }
 
+/* Of a message no more is read than the line is likely to take soon. */
+static void
+send_message(ImapConnection *connection)
+{
+    g_autoptr(GError) error = NULL;
+    gsize unsent;
+
+    if (connection->transport == NULL ||
+        !imap_command_queue_has_message(connection->queue))
+        return;
+    unsent = imap_transport_unsent(connection->transport);
+    if (unsent >= MESSAGE_ROOM / 2)
+        return;
+    if (!imap_command_queue_send_message(connection->queue,
+                                         MESSAGE_ROOM - unsent, &error))
+        imap_connection_close(connection, error);
+}
+
 static void
 flush_queue(ImapConnection *connection)
 {
     imap_command_queue_flush(connection->queue);
+    send_message(connection);
     if (imap_command_queue_has_unsendable(connection->queue))
         connection_settle(connection);
 }
@@ -166,7 +188,9 @@ on_response(const ImapResponse *response, gpointer user_data)
     }
     if (response->type == IMAP_RESPONSE_CONTINUATION) {
         imap_watchdog_note_progress(&connection->watchdog);
-        imap_command_queue_continue(connection->queue, response->text, &error);
+        if (imap_command_queue_continue(connection->queue, response->text,
+                                        &error))
+            send_message(connection);
     } else if (response->type == IMAP_RESPONSE_STATUS &&
                response->status->tag != NULL) {
         on_tagged_status(connection, response->status, &error);
@@ -275,14 +299,20 @@ on_transport_received(const guint8 *data, gsize length, gpointer user_data)
 }
 
 /* The server takes what it was slow to take. What leaves at once says nothing
- * of the server. */
+ * of the server. A message that goes on its way brings its command further. */
 static void
 on_transport_sent(gpointer user_data)
 {
     ImapConnection *connection = user_data;
+    gboolean has_message = imap_command_queue_has_message(connection->queue);
 
-    if (connection->is_backlog)
+    if (connection->is_backlog && has_message)
+        imap_watchdog_note_progress(&connection->watchdog);
+    else if (connection->is_backlog)
         imap_watchdog_begin_wait(&connection->watchdog);
+    send_message(connection);
+    if (connection->transport == NULL)
+        return;
     connection->is_backlog = imap_transport_unsent(connection->transport) > 0;
 }
 
@@ -486,7 +516,7 @@ connection_clear(gpointer data)
     g_clear_handle_id(&connection->settle_source, g_source_remove);
     imap_capabilities_free(connection->session.capabilities);
     g_strfreev(connection->session.foreign_namespaces);
-    g_free(connection->mailbox.name);
+    imap_mailbox_clear(&connection->mailbox);
     imap_line_rate_unref(connection->compression.rate);
     g_clear_error(&connection->reason);
 }
@@ -638,9 +668,11 @@ imap_connection_set_mailbox(ImapConnection *connection,
     guint changes = connection->mailbox.changes;
     guint flag_changes = connection->mailbox.flag_changes;
 
-    g_free(connection->mailbox.name);
+    imap_mailbox_clear(&connection->mailbox);
     connection->mailbox = mailbox != NULL ? *mailbox : (ImapMailbox){0};
     connection->mailbox.name = g_strdup(connection->mailbox.name);
+    connection->mailbox.permanent_flags =
+        g_strdup(connection->mailbox.permanent_flags);
     connection->mailbox.changes = changes;
     connection->mailbox.flag_changes = flag_changes;
 }

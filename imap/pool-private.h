@@ -12,6 +12,7 @@
 typedef struct {
     char *mailbox; /* NULL: any */
     ImapLeaseKind kind;
+    gboolean writable;
     ImapKnown known; /* without mod-sequence: nothing */
     gint64 since;    /* microseconds, monotonic */
     gint64 deadline; /* the same */
@@ -75,8 +76,6 @@ extern const ImapWorkerHandler imap_pool_worker_handler;
 void imap_pool_wake(ImapPool *pool);
 /* Ends all that wait. */
 void imap_pool_fail_all(ImapPool *pool, const GError *error);
-/* Of either kind. */
-gboolean imap_lease_kind_is_bulk(ImapLeaseKind kind);
 /* FALSE if the server lets us have no more. */
 gboolean imap_pool_open_another(ImapPool *pool);
 

@@ -102,6 +102,12 @@ is_for(ImapPoolRequest *request, const char *mailbox)
 }
 
 static gboolean
+is_to_change(ImapPoolRequest *request, const char *mailbox)
+{
+    return request->writable && is_for(request, mailbox);
+}
+
+static gboolean
 is_out_of_attempts(ImapPoolRequest *request, const char *mailbox)
 {
     return ++request->attempts >= MAX_ATTEMPTS;
@@ -263,6 +269,17 @@ on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
         note_one_too_many(pool, error);
 }
 
+/* It was selected to be changed, and cannot be. */
+static void
+fail_read_only(ImapPool *pool, const char *mailbox)
+{
+    g_autoptr(GError) error =
+        g_error_new_literal(IMAP_ERROR, IMAP_ERROR_READ_ONLY,
+                            "the server lets the mailbox only be read");
+
+    fail_waiting(pool, is_to_change, mailbox, error);
+}
+
 static void
 on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
                    gpointer user_data)
@@ -270,8 +287,11 @@ on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
     ImapPool *pool = user_data;
 
     imap_pool_wake(pool);
-    if (error == NULL)
+    if (error == NULL) {
+        if (worker->writable && !imap_worker_is_writable(worker))
+            fail_read_only(pool, mailbox);
         return;
+    }
     pool->spare_at = g_get_monotonic_time() + SPARE_DELAY_US;
     if (imap_connection_is_open(worker->connection) ||
         g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT) ||
@@ -349,10 +369,18 @@ const ImapWorkerHandler imap_pool_worker_handler = {
 
 /* ---- who gets what ---- */
 
-gboolean
-imap_lease_kind_is_bulk(ImapLeaseKind kind)
+/* Whether others had better have another connection. */
+static gboolean
+is_for_much(ImapLeaseKind kind)
 {
     return kind != IMAP_LEASE_SINGLE;
+}
+
+/* Whether nobody waits for its end. */
+static gboolean
+yields(ImapLeaseKind kind)
+{
+    return kind == IMAP_LEASE_BULK || kind == IMAP_LEASE_BULK_LIGHT;
 }
 
 static ImapLease *
@@ -368,7 +396,8 @@ lease_new(ImapPool *pool, ImapWorker *worker, const ImapPoolRequest *request)
     worker->fresh = FALSE;
     worker->n_leases++;
     worker->n_light += lease->kind == IMAP_LEASE_BULK_LIGHT;
-    if (imap_lease_kind_is_bulk(lease->kind) && worker->n_bulk++ == 0 &&
+    worker->n_uploads += lease->kind == IMAP_LEASE_UPLOAD;
+    if (is_for_much(lease->kind) && worker->n_bulk++ == 0 &&
         g_get_monotonic_time() - worker->bulk_ended > SAME_BULK_US)
         worker->bulk_since = g_get_monotonic_time();
     worker->served = TRUE;
@@ -433,7 +462,7 @@ grant_one(ImapPoolRound *round)
     for (GList *link = pool->waiting.head; link != NULL; link = next) {
         ImapPoolRequest *request = link->data;
         g_autofree char *key =
-            g_strdup_printf("%d%s", request->kind,
+            g_strdup_printf("%d%d%s", request->kind, request->writable,
                             request->mailbox != NULL ? request->mailbox : "");
         ImapWorker *worker = NULL;
         ImapChoice choice;
@@ -594,16 +623,18 @@ imap_pool_acquire_wish(ImapPool *pool, const ImapWish *wish, ImapLeaseFunc func,
     ImapPoolRequest *request = g_new0(ImapPoolRequest, 1);
 
     request->mailbox = g_strdup(wish->mailbox);
-    /* Without a mailbox there is nothing to fetch. */
-    request->kind = wish->mailbox != NULL ? wish->kind : IMAP_LEASE_SINGLE;
+    /* Without a mailbox there is nothing to fetch, or to change. */
+    request->kind = wish->mailbox != NULL || wish->kind == IMAP_LEASE_UPLOAD
+                        ? wish->kind
+                        : IMAP_LEASE_SINGLE;
+    request->writable = wish->mailbox != NULL && wish->writable;
     if (wish->known != NULL)
         request->known = *wish->known;
     request->since = g_get_monotonic_time();
     request->deadline =
         request->since + pool->settings->timeout_ms * (gint64)1000;
     request->due =
-        request->since +
-        (imap_lease_kind_is_bulk(request->kind) ? BULK_YIELDS_US : 0);
+        request->since + (yields(request->kind) ? BULK_YIELDS_US : 0);
     request->func = func;
     request->user_data = user_data;
     g_queue_insert_sorted(&pool->waiting, request, compare_due, NULL);
@@ -642,7 +673,8 @@ imap_lease_release(ImapLease *lease)
         return;
     lease->worker->n_leases--;
     lease->worker->n_light -= lease->kind == IMAP_LEASE_BULK_LIGHT;
-    if (imap_lease_kind_is_bulk(lease->kind) && --lease->worker->n_bulk == 0)
+    lease->worker->n_uploads -= lease->kind == IMAP_LEASE_UPLOAD;
+    if (is_for_much(lease->kind) && --lease->worker->n_bulk == 0)
         lease->worker->bulk_ended = g_get_monotonic_time();
     lease->worker->since = g_get_monotonic_time();
     note_server(lease->pool, lease->worker);

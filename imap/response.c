@@ -81,6 +81,23 @@ imap_status_backoff_ms(const ImapStatus *status)
                                                          : 0;
 }
 
+/* Cyrus and Courier have no code for it. */
+static gboolean
+is_over_quota(const ImapStatus *status)
+{
+    static const char *const texts[] = {"over quota", "quota exceeded",
+                                        "exceed your mailbox quota"};
+    g_autofree char *text =
+        status->text != NULL ? g_ascii_strdown(status->text, -1) : NULL;
+
+    if (text == NULL || status->condition != IMAP_CONDITION_NO)
+        return FALSE;
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
+        if (strstr(text, texts[i]) != NULL)
+            return TRUE;
+    return FALSE;
+}
+
 static ImapError
 refusal_of(const ImapStatus *status)
 {
@@ -93,6 +110,8 @@ refusal_of(const ImapStatus *status)
     }
     if (imap_status_backoff_ms(status) > 0)
         return IMAP_ERROR_LIMIT;
+    if (is_over_quota(status))
+        return IMAP_ERROR_OVER_QUOTA;
     return status->condition == IMAP_CONDITION_BAD ? IMAP_ERROR_BAD
                                                    : IMAP_ERROR_NO;
 }

@@ -7,7 +7,7 @@
 #include "imap/error.h"
 #include "imap/requests.h"
 
-/* An EXAMINE, which the worker may not live to see the end of. */
+/* An EXAMINE or SELECT, which the worker may not live to see the end of. */
 typedef struct ImapSwitch {
     ImapWorker *worker; /* NULL once it is freed */
     char *mailbox;
@@ -121,7 +121,7 @@ on_switched(ImapChanges *changes, const GError *error, gpointer user_data)
 }
 
 void
-imap_worker_switch(ImapWorker *worker, const char *mailbox,
+imap_worker_switch(ImapWorker *worker, const char *mailbox, gboolean writable,
                    const ImapKnown *known)
 {
     ImapSwitch *change = g_new0(ImapSwitch, 1);
@@ -132,9 +132,22 @@ imap_worker_switch(ImapWorker *worker, const char *mailbox,
     worker->state = IMAP_WORKER_SWITCHING;
     g_free(worker->mailbox);
     worker->mailbox = g_strdup(mailbox);
+    worker->writable = writable;
     g_clear_pointer(&worker->changes, imap_changes_free);
-    imap_request_examine_since(worker->connection, mailbox, known, on_switched,
-                               change);
+    if (writable)
+        imap_request_select_since(worker->connection, mailbox, known,
+                                  on_switched, change);
+    else
+        imap_request_examine_since(worker->connection, mailbox, known,
+                                   on_switched, change);
+}
+
+gboolean
+imap_worker_is_writable(const ImapWorker *worker)
+{
+    return worker->state == IMAP_WORKER_SWITCHING
+               ? worker->writable
+               : imap_connection_is_writable(worker->connection);
 }
 
 guint

@@ -329,9 +329,9 @@ fs_sync_reselect(FsSync *sync)
         fs_sync_finish_incomplete(sync, "the mailbox is gone");
         return;
     }
-    imap_request_examine(imap_lease_connection(sync->lease),
-                         directory->wire_name, on_reselected,
-                         g_rc_box_acquire(sync));
+    imap_request_reselect(imap_lease_connection(sync->lease),
+                          directory->wire_name, on_reselected,
+                          g_rc_box_acquire(sync));
 }
 
 static void

@@ -41,8 +41,9 @@ void cache_spool_foreach_left(CacheSpool *spool, CacheSpoolFunc func,
 
 /* A new one, of no octets and without a note. */
 CacheSpoolFile *cache_spool_file_new(CacheSpool *spool);
-/* Forgets it; what is on the disk stays there. Accepts NULL. What was asked for
- * is still done, and told. */
+CacheSpoolFile *cache_spool_file_ref(CacheSpoolFile *file);
+/* Drops a reference; with the last, it is forgotten, and what is on the disk
+ * stays there. Accepts NULL. What was asked for is still done, and told. */
 void cache_spool_file_free(CacheSpoolFile *file);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CacheSpoolFile, cache_spool_file_free)
 /* The same, and removes it from the disk. Accepts NULL. */

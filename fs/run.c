@@ -14,6 +14,8 @@
 #include "fs/mount/mount-identity.h"
 #include "fs/names/mailbox-layout.h"
 #include "fs/sync/lister.h"
+#include "fs/writing/local-names.h"
+#include "fs/writing/writing.h"
 #include "imap/error.h"
 #include "imap/trace.h"
 
@@ -30,6 +32,7 @@ typedef struct {
     GMainLoop *loop;
     FsAccount *account;
     FsNameSpace *names;
+    FsWriting *writing; /* NULL: read-only */
     FsSession *session;
     FsHandlers *handlers;
     gboolean stopped; /* nobody waits for the kernel any longer */
@@ -221,6 +224,7 @@ serve(Mount *mount)
     }
     introduce_helpers(mount);
     fs_handlers_watch(mount->handlers);
+    fs_writing_resume(mount->writing);
     g_main_loop_run(mount->loop);
     fs_announcer_retire(mount->announcer);
     g_clear_pointer(&mount->line, fs_line_free);
@@ -228,6 +232,7 @@ serve(Mount *mount)
     while (!mount->stopped)
         g_main_loop_run(mount->loop);
     fs_session_unmount(mount->session);
+    fs_writing_stop(mount->writing);
     fs_announcer_stop(mount->announcer);
     g_clear_pointer(&mount->supervisor, fs_supervisor_free);
     fs_account_announce_end(mount->account);
@@ -254,6 +259,17 @@ attach_and_serve(Mount *mount, GError **error)
 }
 
 static gboolean
+begin_writing(Mount *mount, GError **error)
+{
+    mount->writing = fs_writing_new(mount->account, error);
+    if (mount->writing == NULL)
+        return FALSE;
+    mount->names =
+        fs_local_names_new(mount->account, mount->names, mount->writing);
+    return TRUE;
+}
+
+static gboolean
 run(Mount *mount, GError **error)
 {
     mount->account = fs_account_new(mount->options, error);
@@ -263,7 +279,10 @@ run(Mount *mount, GError **error)
                                         mount->account->tree);
     mount->account->announcer = mount->announcer;
     mount->names = fs_mailbox_layout_new(mount->account);
-    mount->handlers = fs_handlers_new(mount->account, mount->names);
+    if (!mount->options->read_only && !begin_writing(mount, error))
+        return FALSE;
+    mount->handlers =
+        fs_handlers_new(mount->account, mount->names, mount->writing);
     return log_in(mount, error) && attach_and_serve(mount, error);
 }
 
@@ -284,6 +303,7 @@ fs_run(const FsOptions *options, FsHelpers *helpers)
     fs_session_free(mount.session);
     fs_handlers_free(mount.handlers);
     fs_name_space_free(mount.names);
+    fs_writing_free(mount.writing);
     fs_announcer_free(mount.announcer);
     fs_helper_process_free(mount.announcing);
     fs_supervisor_free(mount.supervisor);

@@ -22,9 +22,12 @@ struct FsHandlers {
     FsAccount *account;
     FsNameSpace *names;
     FsFileHandlers *files;
+    FsWriting *writing;     /* NULL: read-only */
+    FsWriteHandlers *write; /* likewise */
     FsKernelCache *kernel_cache;
     FsControlFiles *control;
-    FsWatcher *watcher;  /* NULL before the mount is up, and once it ends */
+    FsWatcher *watcher; /* NULL before the mount is up, and once it ends */
+    struct fuse_session *fuse;
     GByteArray *portion; /* where parts of listings are put together */
 };
 
@@ -451,8 +454,12 @@ handle_statfs(fuse_req_t request, fuse_ino_t inode)
 static void
 handle_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file)
 {
+    FsHandlers *handlers = fuse_req_userdata(request);
+
     if (fs_control_files_own(inode))
         fs_control_files_open(control_of(request), request, inode, file);
+    else if (fs_write_handlers_own_open(handlers->write, inode, file->flags))
+        fs_write_handlers_open(request, inode, file);
     else
         fs_file_handlers_open(request, inode, file);
 }
@@ -463,6 +470,9 @@ handle_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
 {
     if (fs_control_files_own(inode))
         fs_control_files_read(request, inode, size, offset, file);
+    else if (fs_write_handlers_own_file(
+                 fs_handlers_write(fuse_req_userdata(request)), file))
+        fs_write_handlers_read(request, inode, size, offset, file);
     else
         fs_file_handlers_read(request, inode, size, offset, file);
 }
@@ -473,8 +483,32 @@ handle_release(fuse_req_t request, fuse_ino_t inode,
 {
     if (fs_control_files_own(inode))
         fs_control_files_release(control_of(request), request, file);
+    else if (fs_write_handlers_own_file(
+                 fs_handlers_write(fuse_req_userdata(request)), file))
+        fs_write_handlers_release(request, inode, file);
     else
         fs_file_handlers_release(request, inode, file);
+}
+
+static void
+handle_flush(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file)
+{
+    if (fs_write_handlers_own_file(
+            fs_handlers_write(fuse_req_userdata(request)), file))
+        fs_write_handlers_flush(request, inode, file);
+    else
+        fuse_reply_err(request, 0);
+}
+
+static void
+handle_fsync(fuse_req_t request, fuse_ino_t inode, int data_only,
+             struct fuse_file_info *file)
+{
+    if (fs_write_handlers_own_file(
+            fs_handlers_write(fuse_req_userdata(request)), file))
+        fs_write_handlers_fsync(request, inode, file);
+    else
+        fuse_reply_err(request, 0);
 }
 
 /* A message can always be read, as any plain file. */
@@ -492,13 +526,16 @@ handle_poll(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file,
 }
 
 FsHandlers *
-fs_handlers_new(FsAccount *account, FsNameSpace *names)
+fs_handlers_new(FsAccount *account, FsNameSpace *names, FsWriting *writing)
 {
     FsHandlers *handlers = g_new0(FsHandlers, 1);
 
     handlers->account = account;
     handlers->names = names;
     handlers->files = fs_file_handlers_new(account, names);
+    handlers->writing = writing;
+    if (writing != NULL)
+        handlers->write = fs_write_handlers_new(account, names, writing);
     handlers->kernel_cache = fs_kernel_cache_new(account, names);
     handlers->control =
         fs_control_files_new(account, names, handlers->kernel_cache);
@@ -511,6 +548,7 @@ fs_handlers_free(FsHandlers *handlers)
 {
     if (handlers == NULL)
         return;
+    fs_write_handlers_free(handlers->write);
     fs_file_handlers_free(handlers->files);
     fs_watcher_free(handlers->watcher);
     fs_control_files_free(handlers->control);
@@ -519,9 +557,27 @@ fs_handlers_free(FsHandlers *handlers)
     g_free(handlers);
 }
 
+/* A FsWritingChangedFunc. */
+static void
+on_written(guint32 mailbox, const char *name, guint64 inode, gpointer user_data)
+{
+    FsHandlers *handlers = user_data;
+
+    if (name != NULL)
+        fs_kernel_cache_entry_changed(
+            handlers->kernel_cache,
+            fs_name_space_directory_of(handlers->names, mailbox), name);
+    /* Safe on the loop: attributes alone. */
+    if (inode != 0)
+        fuse_lowlevel_notify_inval_inode(handlers->fuse, inode, -1, 0);
+}
+
 void
 fs_handlers_attach(FsHandlers *handlers, struct fuse_session *fuse)
 {
+    handlers->fuse = fuse;
+    if (handlers->writing != NULL)
+        fs_writing_set_changed_func(handlers->writing, on_written, handlers);
     fs_file_handlers_attach(handlers->files, fuse);
     fs_kernel_cache_attach(handlers->kernel_cache, fuse);
     fs_control_files_attach(handlers->control);
@@ -539,6 +595,8 @@ void
 fs_handlers_stop(FsHandlers *handlers, int error_number,
                  void (*stopped)(gpointer user_data), gpointer user_data)
 {
+    if (handlers->writing != NULL)
+        fs_writing_set_changed_func(handlers->writing, NULL, NULL);
     handlers->account->watcher = NULL;
     g_clear_pointer(&handlers->watcher, fs_watcher_free);
     fs_control_files_stop(handlers->control);
@@ -564,6 +622,25 @@ fs_handlers_files(FsHandlers *handlers)
     return handlers->files;
 }
 
+FsWriteHandlers *
+fs_handlers_write(FsHandlers *handlers)
+{
+    return handlers->write;
+}
+
+FsWriting *
+fs_handlers_writing(FsHandlers *handlers)
+{
+    return handlers->writing;
+}
+
+gboolean
+fs_handlers_is_changed(const FsHandlers *handlers, guint64 inode)
+{
+    return handlers->writing != NULL &&
+           fs_writing_has_changed(handlers->writing, inode);
+}
+
 FsKernelCache *
 fs_handlers_kernel_cache(FsHandlers *handlers)
 {
@@ -580,6 +657,8 @@ const struct fuse_lowlevel_ops fs_handlers_ops = {
     .open = handle_open,
     .read = handle_read,
     .release = handle_release,
+    .flush = handle_flush,
+    .fsync = handle_fsync,
     .poll = handle_poll,
     .statfs = handle_statfs,
     .getxattr = handle_getxattr,

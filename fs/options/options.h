@@ -48,6 +48,8 @@ typedef struct {
     gid_t gid;
     mode_t umask;       /* default 077 */
     gboolean read_only; /* ro was given */
+    gboolean writeback; /* what is on the disk need not be on the server */
+    char *new_flags;    /* of messages that are written; spaces between */
     gboolean allow_other;
     gboolean default_permissions;
     gboolean xattr;      /* messages have extended attributes */

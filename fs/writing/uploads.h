@@ -6,19 +6,18 @@
  * soon as the server can be asked, and sent again only if it is not there. So
  * nothing is lost and nothing is stored twice, whenever this process ends.
  *
- * If it replaces another message, that one is deleted after the OK. If it holds
- * the very octets of that one, nothing is sent. */
+ * If it takes the place of another message, that one is deleted after the OK.
+ * If it holds the very octets of that one, nothing is sent. */
 #pragma once
 
 #include "cache/spool.h"
 #include "fs/account.h"
 #include "fs/need.h"
-#include "imap/error.h"
 
 typedef struct FsUploads FsUploads;
 typedef struct FsUpload FsUpload;
 
-/* @spool and @account must outlive the result. */
+/* @account and @spool must outlive the result. */
 FsUploads *fs_uploads_new(FsAccount *account, CacheSpool *spool);
 /* What is not finished goes on with the next mount. Accepts NULL. */
 void fs_uploads_free(FsUploads *uploads);
@@ -26,51 +25,66 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsUploads, fs_uploads_free)
 
 /* What is to be stored. Borrowed. */
 typedef struct {
-    CacheSpoolFile *source; /* as it was written; not changed */
-    guint32 mailbox;        /* id */
-    const char *name;       /* that the message is to have; NULL: none */
-    const char *flags;      /* as IMAP has them, spaces between */
+    CacheSpoolFile *source; /* as it was written; not changed meanwhile */
+    guint32 copy_mailbox;   /* or the message that it is a copy of: COPY */
+    guint32 copy_uid;       /* 0: there is a source */
+
+    guint32 mailbox;     /* id */
+    const char *name;    /* that the message is to have; NULL: none */
+    const char *flags;   /* as IMAP has them, spaces between */
     gint64 date;         /* seconds since the epoch; G_MININT64: as its header
                             says */
+    guint64 inode;       /* that it is to have in this mount; 0: its own */
     guint32 replaces;    /* UID; 0: none */
-    gboolean must_match; /* only if @replaces is the same message */
+    gboolean must_match; /* only if that is the same message; else EEXIST */
+    guint64 held;        /* of fs_changes_hold_deleted; 0: none */
+    FsUpload *after;     /* not finished: it goes first; and if it has the same
+                            octets, it is all there is to be done. NULL: none */
 } FsUploadRequest;
 
-/* Begins. The result is a reference. */
+/* Begins. The caller owns the reference. */
 FsUpload *fs_uploads_begin(FsUploads *uploads, const FsUploadRequest *request);
 FsUpload *fs_upload_ref(FsUpload *upload);
-void fs_upload_unref(FsUpload *upload); /* accepts NULL */
+void fs_upload_unref(gpointer upload); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsUpload, fs_upload_unref)
 
 typedef enum {
     FS_UPLOAD_UNDER_WAY,
-    FS_UPLOAD_STORED,  /* it is the message @uid now */
     FS_UPLOAD_PENDING, /* there is no line: it goes on when there is; the error
                           says why */
+    FS_UPLOAD_STORED,
     FS_UPLOAD_REFUSED, /* it never will be; the error says why */
 } FsUploadState;
 
 FsUploadState fs_upload_state(const FsUpload *upload);
-/* Complete when it is not under way any more; moves on with the octets that are
- * sent. Borrowed; another one when a pending upload goes on. */
+/* Moves on with what is sent, and is complete when the upload is not under way
+ * any more. Borrowed; there is another one when a pending upload goes on. */
 FsNeed *fs_upload_need(const FsUpload *upload);
 const GError *fs_upload_error(const FsUpload *upload);
-/* Of the stored message; 0: it is stored, but not to be told from others. */
+/* Of the message in its mailbox; 0: it is there, but the server does not tell
+ * which it is. */
 guint32 fs_upload_uid(const FsUpload *upload);
-/* What it is to send is on the disk for good: the program need not wait. */
+/* What it is to send is on the disk for good. */
 gboolean fs_upload_is_safe(const FsUpload *upload);
 
-/* Told of each change of state, from the main loop. @upload is borrowed. */
+/* Told of each change of state, and when it is safe, from the main loop. At
+ * most one; NULL removes it. @free_data is called when it is removed. */
 typedef void (*FsUploadChangedFunc)(FsUpload *upload, gpointer user_data);
 void fs_upload_set_changed_func(FsUpload *upload, FsUploadChangedFunc func,
-                                gpointer user_data);
+                                gpointer user_data, GDestroyNotify free_data);
 
-/* Goes on with what earlier mounts have left; those that are refused are told
- * to @lost with what was to be sent (taken over). Before the mount. */
+/* @file was left by an earlier mount with @note (FS_SPOOL_UPLOAD): takes both,
+ * and goes on. */
+void fs_uploads_resume(FsUploads *uploads, CacheSpoolFile *file,
+                       const char *note);
+/* What such a one was to send, if it is refused, is told to @lost (taken over).
+ */
 typedef void (*FsUploadLostFunc)(CacheSpoolFile *file, const char *name,
                                  gpointer user_data);
-void fs_uploads_resume(FsUploads *uploads, FsUploadLostFunc lost,
-                       gpointer user_data);
+void fs_uploads_set_lost_func(FsUploads *uploads, FsUploadLostFunc lost,
+                              gpointer user_data);
 
-/* How many are not finished. */
-guint fs_uploads_pending(const FsUploads *uploads);
+/* The line may be good again: those that are pending are tried at once. */
+void fs_uploads_retry(FsUploads *uploads);
+/* How many are not finished; of @mailbox, or of all (0). */
+guint fs_uploads_pending(const FsUploads *uploads, guint32 mailbox);

@@ -12,6 +12,3 @@ gboolean fs_writer_is_same(pid_t thread, pid_t opener);
 
 /* Whether @thread is being ended by a signal: what it has written is a part. */
 gboolean fs_writer_is_dying(pid_t thread);
-
-/* The process of @thread; 0: there is none. */
-pid_t fs_writer_process(pid_t thread);

@@ -49,7 +49,7 @@ on_stored_text(const FsStoredText *stored, const GError *error,
         refuse_another(upload);
         return;
     }
-    upload->step = FS_STEP_SEND;
+    upload->step = FS_UPLOAD_STEP_SEND;
     fs_upload_go_on(upload);
 }
 
@@ -61,7 +61,7 @@ fs_upload_compare(FsUpload *upload)
         upload->source != NULL ? cache_spool_file_size(upload->source) : 0};
 
     if (upload->replaces == 0) {
-        upload->step = FS_STEP_SEND;
+        upload->step = FS_UPLOAD_STEP_SEND;
         fs_upload_go_on(upload);
         return;
     }

@@ -29,13 +29,13 @@ struct FsUploads {
 };
 
 typedef enum {
-    FS_STEP_MAKE,
-    FS_STEP_RECORD,
-    FS_STEP_COMPARE,
-    FS_STEP_SEND,   /* waits for its turn */
-    FS_STEP_SENT,   /* it is being sent */
-    FS_STEP_SEARCH, /* it may be stored, or is and has to be found */
-    FS_STEP_SETTLE,
+    FS_UPLOAD_STEP_MAKE,
+    FS_UPLOAD_STEP_RECORD,
+    FS_UPLOAD_STEP_COMPARE,
+    FS_UPLOAD_STEP_SEND,   /* waits for its turn */
+    FS_UPLOAD_STEP_SENT,   /* it is being sent */
+    FS_UPLOAD_STEP_SEARCH, /* it may be stored, or is and has to be found */
+    FS_UPLOAD_STEP_SETTLE,
 } FsUploadStep;
 
 struct FsUpload {

@@ -81,7 +81,7 @@ compare_next(FsUpload *upload)
         fs_upload_stored(upload, 0);
         return;
     }
-    upload->step = FS_STEP_COMPARE;
+    upload->step = FS_UPLOAD_STEP_COMPARE;
     fs_upload_go_on(upload);
 }
 

@@ -35,7 +35,7 @@ on_accepted(FsUpload *upload, guint64 uidvalidity, guint32 uid)
         fs_upload_stored(upload, uid);
     } else {
         upload->is_certain = TRUE;
-        upload->step = FS_STEP_SEARCH;
+        upload->step = FS_UPLOAD_STEP_SEARCH;
         fs_upload_go_on(upload);
     }
 }
@@ -43,7 +43,7 @@ on_accepted(FsUpload *upload, guint64 uidvalidity, guint32 uid)
 static void
 on_failed(FsUpload *upload, const GError *error, gboolean is_uncertain)
 {
-    upload->step = is_uncertain ? FS_STEP_SEARCH : FS_STEP_SEND;
+    upload->step = is_uncertain ? FS_UPLOAD_STEP_SEARCH : FS_UPLOAD_STEP_SEND;
     fs_upload_fail(upload, error);
 }
 
@@ -185,7 +185,7 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
         return;
     }
     end_sending(upload);
-    upload->step = FS_STEP_SEND;
+    upload->step = FS_UPLOAD_STEP_SEND;
     if (wire_name == NULL || lease != NULL)
         refuse_gone(upload);
     else if (upload->copy_uid != 0)
@@ -199,7 +199,7 @@ fs_upload_send(FsUpload *upload)
 {
     ImapWish wish = {.kind = IMAP_LEASE_SINGLE};
 
-    upload->step = FS_STEP_SENT;
+    upload->step = FS_UPLOAD_STEP_SENT;
     upload->uploads->n_sending++;
     upload->uploads->octets_sending += upload->text.size;
     if (upload->copy_uid != 0)
@@ -225,7 +225,7 @@ next_to_send(FsUploads *uploads)
     for (GList *link = uploads->all.head; link != NULL; link = link->next) {
         FsUpload *upload = link->data;
 
-        if (upload->step == FS_STEP_SEND && !upload->busy &&
+        if (upload->step == FS_UPLOAD_STEP_SEND && !upload->busy &&
             upload->state == FS_UPLOAD_UNDER_WAY)
             return upload;
     }

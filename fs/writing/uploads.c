@@ -245,7 +245,7 @@ fs_upload_stored(FsUpload *upload, guint32 uid)
     guint64 claim = (guint64)upload->mailbox << 32 | uid;
 
     upload->uid = uid;
-    upload->step = FS_STEP_SETTLE;
+    upload->step = FS_UPLOAD_STEP_SETTLE;
     upload->state = FS_UPLOAD_STORED;
     upload->uploads->retry_seconds = RETRY_SECONDS;
     if (uid != 0 && !upload->is_same)
@@ -284,7 +284,7 @@ on_made(const GError *error, gpointer user_data)
     if (upload->date == G_MININT64 &&
         !fs_message_header_date(header->str, header->len, &upload->date))
         upload->date = g_get_real_time() / G_USEC_PER_SEC;
-    upload->step = FS_STEP_RECORD;
+    upload->step = FS_UPLOAD_STEP_RECORD;
     fs_upload_go_on(upload);
 }
 
@@ -329,7 +329,7 @@ on_recorded(const GError *error, gpointer user_data)
         return;
     }
     upload->is_safe = TRUE;
-    upload->step = FS_STEP_COMPARE;
+    upload->step = FS_UPLOAD_STEP_COMPARE;
     tell(upload);
     fs_need_progress(upload->need);
     fs_upload_go_on(upload);
@@ -379,26 +379,26 @@ fs_upload_go_on(FsUpload *upload)
     if (upload->busy || upload->state != FS_UPLOAD_UNDER_WAY)
         return;
     switch (upload->step) {
-    case FS_STEP_MAKE:
+    case FS_UPLOAD_STEP_MAKE:
         cache_spool_file_work(upload->source, upload->file,
                               fs_message_text_make, &upload->text, on_made,
                               fs_upload_await(upload));
         break;
-    case FS_STEP_RECORD:
+    case FS_UPLOAD_STEP_RECORD:
         if (!is_answered_by_another(upload))
             record(upload);
         break;
-    case FS_STEP_COMPARE:
+    case FS_UPLOAD_STEP_COMPARE:
         fs_upload_compare(upload);
         break;
-    case FS_STEP_SEND:
+    case FS_UPLOAD_STEP_SEND:
         fs_uploads_pump(upload->uploads);
         break;
-    case FS_STEP_SEARCH:
+    case FS_UPLOAD_STEP_SEARCH:
         fs_upload_search(upload);
         break;
-    case FS_STEP_SENT:
-    case FS_STEP_SETTLE:
+    case FS_UPLOAD_STEP_SENT:
+    case FS_UPLOAD_STEP_SETTLE:
         break;
     }
 }
@@ -429,7 +429,7 @@ fs_uploads_begin(FsUploads *uploads, const FsUploadRequest *request)
         upload->source = cache_spool_file_ref(request->source);
         upload->source_number = cache_spool_file_number(request->source);
     } else {
-        upload->step = FS_STEP_RECORD;
+        upload->step = FS_UPLOAD_STEP_RECORD;
         upload->copy_mailbox = request->copy_mailbox;
         upload->copy_uid = request->copy_uid;
     }
@@ -546,7 +546,7 @@ fs_uploads_resume(FsUploads *uploads, CacheSpoolFile *file, const char *text)
     if (note.digest != NULL)
         g_strlcpy(upload->text.digest, note.digest, sizeof upload->text.digest);
     upload->is_safe = TRUE;
-    upload->step = FS_STEP_SEARCH;
+    upload->step = FS_UPLOAD_STEP_SEARCH;
     fs_upload_go_on(upload);
     fs_upload_unref(upload);
 }

@@ -1,10 +1,11 @@
-/* Changes by our own process; all others are refused. */
+/* Changes by our own process; those by others go to who makes them. */
 #include "fs/kernel/change-handlers.h"
 
 #include "fs/control/control-files.h"
 #include "fs/kernel/entry-handlers.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
+#include "fs/kernel/message-changes.h"
 #include "fs/live/announcer.h"
 #include "fs/sync/refresh.h"
 
@@ -181,7 +182,12 @@ void
 fs_change_handlers_unlink(fuse_req_t request, fuse_ino_t parent,
                           const char *name)
 {
-    if (announcement_of(request, FS_ANNOUNCE_GONE_FILE, parent, name) != NULL)
+    if (writes(request)) {
+        if (!is_control(request, parent, name) &&
+            !fs_entry_handlers_unlink(request, parent, name))
+            fs_message_changes_unlink(request, parent, name);
+    } else if (announcement_of(request, FS_ANNOUNCE_GONE_FILE, parent, name) !=
+               NULL)
         fuse_reply_err(request, 0);
 }
 
@@ -229,7 +235,8 @@ fs_change_handlers_rename(fuse_req_t request, fuse_ino_t parent,
              !is_control(request, new_parent, new_name) &&
              !fs_entry_handlers_rename(request, parent, name, new_parent,
                                        new_name, flags))
-        fuse_reply_err(request, EROFS);
+        fs_message_changes_rename(request, parent, name, new_parent, new_name,
+                                  flags);
 }
 
 void
@@ -260,14 +267,14 @@ fs_change_handlers_setxattr(fuse_req_t request, fuse_ino_t inode,
                             const char *name, const char *value, size_t size,
                             int flags)
 {
-    fuse_reply_err(request, EROFS);
+    fs_message_changes_setxattr(request, inode, name, value, size, flags);
 }
 
 void
 fs_change_handlers_removexattr(fuse_req_t request, fuse_ino_t inode,
                                const char *name)
 {
-    fuse_reply_err(request, EROFS);
+    fs_message_changes_removexattr(request, inode, name);
 }
 
 void

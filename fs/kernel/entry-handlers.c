@@ -5,6 +5,7 @@
  * server refuses, the file stays where it was. */
 #include "fs/kernel/entry-handlers.h"
 
+#include "fs/changes/changes.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
@@ -252,6 +253,7 @@ prepare_move(FsOperation *operation)
     if (becomes_message(move)) {
         file->replaces = uid;
         file->must_match = uid != 0;
+        file->linked = move->links;
         move->begun = TRUE;
         return TRUE;
     }
@@ -303,10 +305,15 @@ is_settled(FsOperation *operation, guint32 mailbox)
 {
     FsUploads *uploads =
         fs_writing_uploads(fs_handlers_writing(operation->user_data));
+    FsNeed *need =
+        fs_changes_need_settled(account_of(operation)->changes, mailbox);
 
-    if (fs_uploads_pending(uploads, mailbox) == 0)
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    else if (fs_uploads_pending(uploads, mailbox) > 0)
+        fs_operation_fail(operation, EBUSY);
+    else
         return TRUE;
-    fs_operation_fail(operation, EBUSY);
     return FALSE;
 }
 

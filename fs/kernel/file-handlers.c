@@ -7,9 +7,11 @@
 #include "fs/kernel/file-handlers.h"
 
 #include "fs/bodies/message-bodies.h"
+#include "fs/changes/overlay.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
+#include "fs/sync/synchroniser.h"
 
 #include <errno.h>
 
@@ -75,6 +77,25 @@ answer_obstacle(FsOperation *operation, FsAnswer answer,
         fs_operation_fail(operation, obstacle->error_number);
 }
 
+/* Whether the index has the message, as it may not yet if it was just stored.
+ * FALSE: the operation waits. */
+static gboolean
+is_known(FsOperation *operation, const FsEntry *entry)
+{
+    FsAccount *account = handlers_of(operation)->account;
+    CacheMessage message;
+    FsNeed *need;
+
+    if (cache_index_message(account->index, entry->mailbox, entry->uid,
+                            &message))
+        return TRUE;
+    need = fs_synchroniser_need_message(account->synchroniser, entry->mailbox,
+                                        entry->uid, operation->since);
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    return need == NULL;
+}
+
 /* FALSE, and the operation has been dealt with, when it is no message. */
 static gboolean
 begin_opening(FsOperation *operation)
@@ -95,6 +116,8 @@ begin_opening(FsOperation *operation)
         fs_operation_fail(operation, EISDIR);
         return FALSE;
     }
+    if (!is_known(operation, &entry))
+        return FALSE;
     opening = g_new0(Opening, 1);
     opening->mailbox = entry.mailbox;
     opening->uid = entry.uid;
@@ -179,7 +202,11 @@ static void
 on_resized(guint32 mailbox, guint32 uid, gpointer user_data)
 {
     FsFileHandlers *handlers = user_data;
-    guint64 inode = fs_inode_make(handlers->account->number, mailbox, uid);
+    const FsGuest *guest =
+        fs_overlay_guest_by_uid(handlers->account->overlay, mailbox, uid);
+    guint64 inode =
+        guest != NULL ? guest->inode
+                      : fs_inode_make(handlers->account->number, mailbox, uid);
 
     fuse_lowlevel_notify_inval_inode(handlers->fuse, inode, -1, 0);
 }

@@ -6,10 +6,12 @@
 #include "fs/kernel/handlers.h"
 
 #include "fs/bodies/message-bodies.h"
+#include "fs/changes/changes.h"
 #include "fs/control/control-files.h"
 #include "fs/kernel/change-handlers.h"
 #include "fs/kernel/file-handlers.h"
 #include "fs/kernel/inode.h"
+#include "fs/kernel/message-changes.h"
 #include "fs/kernel/operation.h"
 #include "fs/kernel/xattr.h"
 #include "fs/live/watcher.h"
@@ -327,12 +329,14 @@ handle_readdirplus(fuse_req_t request, fuse_ino_t inode, size_t size,
 
 /* ---- extended attributes ---- */
 
-/* FS_ANSWER_FOUND and the message, or the request is answered or waits. */
+/* FS_ANSWER_FOUND and the message, with the flags that the user has set, or the
+ * request is answered or waits. @flags: whose they are; to be freed. */
 static gboolean
 find_message(FsOperation *operation, CacheMessage *message,
-             CacheMailbox *mailbox)
+             CacheMailbox *mailbox, char **flags)
 {
     FsHandlers *handlers = handlers_of(operation);
+    FsAccount *account = handlers->account;
     CacheIndex *index = handlers->account->index;
     FsObstacle obstacle = {0};
     FsEntry entry;
@@ -348,6 +352,9 @@ find_message(FsOperation *operation, CacheMessage *message,
         fs_operation_fail(operation, ENODATA);
         return FALSE;
     }
+    *flags = fs_changes_flags(account->changes, entry.mailbox, entry.uid,
+                              message->flags);
+    message->flags = *flags;
     fs_kernel_cache_use(handlers->kernel_cache, entry.mailbox);
     return TRUE;
 }
@@ -368,10 +375,11 @@ static void
 run_getxattr(FsOperation *operation)
 {
     g_autoptr(GString) value = NULL;
+    g_autofree char *flags = NULL;
     CacheMessage message;
     CacheMailbox mailbox;
 
-    if (!find_message(operation, &message, &mailbox))
+    if (!find_message(operation, &message, &mailbox, &flags))
         return;
     value = fs_xattr_value(&mailbox, &message, operation->name);
     if (value == NULL)
@@ -384,6 +392,7 @@ static void
 run_listxattr(FsOperation *operation)
 {
     g_autoptr(GString) names = NULL;
+    g_autofree char *flags = NULL;
     CacheMessage message;
     CacheMailbox mailbox;
 
@@ -392,7 +401,7 @@ run_listxattr(FsOperation *operation)
         reply_xattr(operation, "", 0);
         return;
     }
-    if (!find_message(operation, &message, &mailbox))
+    if (!find_message(operation, &message, &mailbox, &flags))
         return;
     names = fs_xattr_names(&message);
     reply_xattr(operation, names->str, names->len);
@@ -654,6 +663,7 @@ const struct fuse_lowlevel_ops fs_handlers_ops = {
     .readdir = handle_readdir,
     .readdirplus = handle_readdirplus,
     .releasedir = handle_releasedir,
+    .fsyncdir = fs_message_changes_fsyncdir,
     .open = handle_open,
     .read = handle_read,
     .release = handle_release,

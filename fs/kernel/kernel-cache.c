@@ -13,6 +13,7 @@
  * the queue gets through meanwhile. */
 #include "fs/kernel/kernel-cache.h"
 
+#include "fs/changes/overlay.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/notifier.h"
 #include "fs/kernel/operation.h"
@@ -249,6 +250,42 @@ forget_all(FsKernelCache *cache, guint64 inode)
     directory->all_entries = TRUE;
 }
 
+/* The number under which the kernel knows the message. */
+static guint64
+inode_of(FsKernelCache *cache, guint32 mailbox, guint32 uid)
+{
+    const FsGuest *guest =
+        fs_overlay_guest_by_uid(cache->account->overlay, mailbox, uid);
+
+    return guest != NULL ? guest->inode
+                         : fs_inode_make(cache->account->number, mailbox, uid);
+}
+
+/* What comes or goes by the hand of the user, the kernel has done itself, and
+ * told watchers. So it is with what is hidden, or is a guest that has come. */
+static gboolean
+is_known_to_kernel(FsKernelCache *cache, FsChange change, guint32 mailbox,
+                   guint32 uid)
+{
+    const FsOverlay *overlay = cache->account->overlay;
+
+    return fs_overlay_is_hidden(overlay, mailbox, uid) ||
+           (change == FS_CHANGE_NEW &&
+            fs_overlay_guest_by_uid(overlay, mailbox, uid) != NULL);
+}
+
+static void
+change_message(FsKernelCache *cache, FsChange change, guint32 mailbox,
+               const CacheMessage *message)
+{
+    GoneMessage changed = {.cache = cache};
+
+    changed.inode = inode_of(cache, mailbox, message->uid);
+    fs_name_space_names_of(
+        cache->names, mailbox, message,
+        change == FS_CHANGE_GONE ? forget_name : announce_name, &changed);
+}
+
 /* A FsChangeFunc. Flags are in nothing that the kernel keeps. */
 static void
 on_change(FsChange change, guint32 mailbox, const CacheMessage *message,
@@ -256,20 +293,45 @@ on_change(FsChange change, guint32 mailbox, const CacheMessage *message,
 {
     FsKernelCache *cache = user_data;
     guint64 directory = fs_name_space_directory_of(cache->names, mailbox);
-    GoneMessage changed = {.cache = cache};
 
     if (change == FS_CHANGE_FLAGS)
         return;
     forget_listing(cache, directory);
-    if (change == FS_CHANGE_ALL) {
+    if (change == FS_CHANGE_ALL)
         forget_all(cache, directory);
-    } else {
-        changed.inode =
-            fs_inode_make(cache->account->number, mailbox, message->uid);
-        fs_name_space_names_of(
-            cache->names, mailbox, message,
-            change == FS_CHANGE_GONE ? forget_name : announce_name, &changed);
-    }
+    else if (!is_known_to_kernel(cache, change, mailbox, message->uid))
+        change_message(cache, change, mailbox, message);
+}
+
+/* A FsNameFunc: the entry is to be asked for again. */
+static void
+doubt_name(guint64 directory, const char *name, gpointer user_data)
+{
+    forget_entry(user_data, directory, name, 0);
+}
+
+/* A FsOverlayFunc. */
+static void
+on_overlay(FsOverlayChange change, guint32 mailbox, guint32 uid,
+           const char *name, gpointer user_data)
+{
+    FsKernelCache *cache = user_data;
+    guint64 directory = fs_name_space_directory_of(cache->names, mailbox);
+    CacheMessage message;
+
+    forget_listing(cache, directory);
+    if (change == FS_OVERLAY_LISTING)
+        return;
+    if (change == FS_OVERLAY_NAME)
+        forget_entry(cache, directory, name, 0);
+    else if (!cache_index_message(cache->account->index, mailbox, uid,
+                                  &message))
+        return;
+    else if (change == FS_OVERLAY_AWAY)
+        fs_name_space_names_of(cache->names, mailbox, &message, doubt_name,
+                               cache);
+    else
+        change_message(cache, FS_CHANGE_NEW, mailbox, &message);
 }
 
 /* Where another has taken the place of one, its name has neither come nor
@@ -495,6 +557,7 @@ fs_kernel_cache_attach(FsKernelCache *cache, struct fuse_session *fuse)
                                     cache);
     fs_mailbox_tree_add_entry_func(cache->account->tree, on_mailbox_entry,
                                    cache);
+    fs_overlay_set_func(cache->account->overlay, on_overlay, cache);
     fs_announcer_set_watched_func(cache->account->announcer, on_watched, cache);
 }
 
@@ -510,6 +573,7 @@ stop(FsKernelCache *cache)
                                        cache);
     fs_mailbox_tree_remove_entry_func(cache->account->tree, on_mailbox_entry,
                                       cache);
+    fs_overlay_set_func(cache->account->overlay, NULL, NULL);
     fs_announcer_set_watched_func(cache->account->announcer, NULL, NULL);
 }
 

@@ -6,6 +6,7 @@
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
 #include "fs/sync/refresh.h"
+#include "fs/sync/synchroniser.h"
 #include "fs/writing/file-name.h"
 #include "fs/writing/rights.h"
 #include "fs/writing/writer-process.h"
@@ -247,6 +248,26 @@ take_name(guint64 directory, const char *name, gpointer user_data)
         *taken = g_strdup(name);
 }
 
+/* Whether the index has the message, as it may not yet if it was just stored.
+ * FALSE: the operation waits or has failed. */
+static gboolean
+is_known(FsOperation *operation, const FsEntry *entry, CacheMessage *message)
+{
+    FsAccount *account = handlers_of(operation)->account;
+    FsNeed *need;
+
+    if (cache_index_message(account->index, entry->mailbox, entry->uid,
+                            message))
+        return TRUE;
+    need = fs_synchroniser_need_message(account->synchroniser, entry->mailbox,
+                                        entry->uid, operation->since);
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    else
+        fs_operation_fail(operation, ENOENT);
+    return FALSE;
+}
+
 /* The file that holds a new state of the message @entry; NULL: the operation
  * waits or has failed. */
 static FsLocalFile *
@@ -259,6 +280,8 @@ edit_message(FsOperation *operation, const FsEntry *entry)
     g_autoptr(FsNeed) need = NULL;
     CacheMessage message;
 
+    if (!is_known(operation, entry, &message))
+        return NULL;
     if ((operation->file.flags & O_TRUNC) == 0)
         need =
             fs_message_bodies_open(account->bodies, entry->mailbox, entry->uid,
@@ -267,11 +290,8 @@ edit_message(FsOperation *operation, const FsEntry *entry)
         fs_operation_wait(operation, need);
         return NULL;
     }
-    if (!cache_index_message(account->index, entry->mailbox, entry->uid,
-                             &message)) {
-        fs_operation_fail(operation, ENOENT);
+    if (!is_known(operation, entry, &message))
         return NULL;
-    }
     fs_name_space_names_of(handlers->names, entry->mailbox, &message, take_name,
                            &name);
     return fs_local_files_edit(files_of(handlers), operation->inode,

@@ -126,6 +126,7 @@ set_choice(FsOptions *options, const FsMountOption *option, const char *value,
 }
 G_STATIC_ASSERT(sizeof(FsNames) == sizeof(guint));
 G_STATIC_ASSERT(sizeof(FsDate) == sizeof(guint));
+G_STATIC_ASSERT(sizeof(FsRemove) == sizeof(guint));
 G_STATIC_ASSERT(sizeof(ImapTls) == sizeof(guint));
 G_STATIC_ASSERT(IMAP_TLS_IMPLICIT == 0 && IMAP_TLS_STARTTLS == 1 &&
                 IMAP_TLS_OFF == 2);
@@ -358,6 +359,17 @@ const FsMountOption fs_mount_option_table[] = {
      "nothing can be written; then inotify sees nothing come or go",
      set_flag, IN_OPTIONS(read_only)},
     {"rw", NULL, FS_SECTION_FILES, "the opposite", .set = set_read_write},
+    {"sync", NULL, FS_SECTION_FILES,
+     "every change waits until the server has it",
+     set_flag, IN_OPTIONS(sync), TO_LIBFUSE},
+    {"delete", "auto|expunge|trash|mark", FS_SECTION_FILES,
+     "what rm does to a message: expunge it, move it to the trash, or mark it "
+     "as deleted; auto (the default): expunge, but trash where the server would "
+     "archive it instead",
+     set_choice, IN_OPTIONS(remove)},
+    {"mark_seen", NULL, FS_SECTION_FILES,
+     "reading a message whole marks it as read",
+     set_flag, IN_OPTIONS(mark_seen)},
     {"uid", "USER", FS_SECTION_FILES, "owner of the files (default: you)",
      .set = set_uid},
     {"gid", "GROUP", FS_SECTION_FILES, "group of the files (default: yours)",
@@ -394,7 +406,6 @@ const FsMountOption fs_mount_option_table[] = {
     GENERIC("nodev", NULL),
     GENERIC("exec", NULL),
     GENERIC("noexec", NULL),
-    GENERIC("sync", NULL),
     GENERIC("async", NULL),
     GENERIC("dirsync", NULL),
     GENERIC("atime", NULL),

@@ -57,6 +57,7 @@ note_success(FsSync *sync)
     mailbox->next_uid = MAX(mailbox->next_uid, sync->target.uidnext);
     mailbox->shown_to = 0;
     mailbox->synchronised_at = g_get_real_time();
+    mailbox->seen_at = mailbox->refresh.asked_at;
     fs_sync_forget_looked_up(mailbox);
 }
 

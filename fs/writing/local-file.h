@@ -24,6 +24,8 @@ typedef struct {
     char *name;        /* owned; NULL: it has none. Of an edit: under which the
                           message is listed */
     gboolean listed;   /* in that directory, by us */
+    gboolean linked;   /* stays there also when it is stored under another */
+    gboolean noted;    /* its name is on the disk */
     gint64 listed_at;  /* microseconds, monotonic: when it was last used */
 
     /* The message whose place it takes when it is stored; 0: none. */

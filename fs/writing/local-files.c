@@ -139,6 +139,23 @@ enlist(FsLocalFiles *files, FsLocalFile *file)
     g_sequence_insert_sorted(files->in_order, file, compare_inodes, NULL);
 }
 
+/* What is on the disk says what it is; an empty file is not worth one. */
+static void
+note(FsLocalFile *file)
+{
+    FsSpoolNote said = {.kind = FS_SPOOL_LOCAL, .name = file->name};
+    g_autofree char *text = NULL;
+
+    if (file->size == 0 || !file->listed || file->noted)
+        return;
+    file->noted = TRUE;
+    if (file->directory == FS_LOCAL_LOST)
+        said.kind = FS_SPOOL_LOST;
+    text = fs_spool_note_to_text(&said);
+    cache_spool_file_set_note(file->spool, text, said.kind == FS_SPOOL_LOST,
+                              NULL, NULL);
+}
+
 void
 fs_local_files_unlist(FsLocalFiles *files, FsLocalFile *file)
 {
@@ -156,25 +173,10 @@ fs_local_files_unlist(FsLocalFiles *files, FsLocalFile *file)
 void
 fs_local_files_released(FsLocalFiles *files, FsLocalFile *file)
 {
+    note(file);
     if (file->n_handles == 0 && !file->listed && file->upload == NULL &&
         fs_local_files_get(files, file->inode) == file)
         g_hash_table_remove(files->by_inode, &file->inode);
-}
-
-/* What is on the disk says what it is; an empty file is not worth one. */
-static void
-note(FsLocalFile *file)
-{
-    FsSpoolNote said = {.kind = FS_SPOOL_LOCAL, .name = file->name};
-    g_autofree char *text = NULL;
-
-    if (file->size == 0)
-        return;
-    if (file->directory == FS_LOCAL_LOST)
-        said.kind = FS_SPOOL_LOST;
-    text = fs_spool_note_to_text(&said);
-    cache_spool_file_set_note(file->spool, text, said.kind == FS_SPOOL_LOST,
-                              NULL, NULL);
 }
 
 void
@@ -186,6 +188,7 @@ fs_local_files_move(FsLocalFiles *files, FsLocalFile *file, guint32 directory,
 
     file->name = g_strdup(name);
     file->directory = directory;
+    file->noted = FALSE;
     file->listed_at = g_get_monotonic_time();
     if (before != NULL && before != file)
         fs_local_files_unlist(files, before);

@@ -8,6 +8,8 @@
  *     settled   names and what it replaces                 upload-settle.c */
 #pragma once
 
+#include "fs/changes/changes.h"
+#include "fs/changes/overlay.h"
 #include "fs/writing/message-text.h"
 #include "fs/writing/stored-text.h"
 #include "fs/writing/uploads.h"
@@ -82,6 +84,7 @@ struct FsUpload {
     ImapLease *lease; /* NULL: none */
     FsStoredReading *reading;
     guint64 offset;     /* octets that were sent */
+    FsNeed *waited_for; /* a reference; NULL: none */
     GArray *candidates; /* of guint32: UIDs that may be it */
     guint n_compared;   /* of those */
 };
@@ -114,3 +117,4 @@ void fs_upload_send(FsUpload *upload);
 void fs_upload_search(FsUpload *upload);
 /* The message is there: its name, its inode, and what it replaces. */
 void fs_upload_settle(FsUpload *upload);
+void fs_upload_settled(FsUpload *upload);

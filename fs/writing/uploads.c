@@ -36,6 +36,7 @@ fs_upload_unref(gpointer data)
     g_clear_pointer(&upload->candidates, g_array_unref);
     g_clear_error(&upload->error);
     fs_need_unref(upload->need);
+    fs_need_unref(upload->waited_for);
     fs_upload_unref(upload->after);
     g_ptr_array_unref(upload->followers);
     g_free(upload->message_id);
@@ -187,7 +188,6 @@ fs_upload_refuse(FsUpload *upload, const GError *error)
 
     g_message("%s/%s cannot be stored: %s", path != NULL ? path : "?",
               upload->name != NULL ? upload->name : "?", error->message);
-    fs_upload_settle(upload);
     if (upload->source == NULL && upload->copy_uid == 0 &&
         uploads->lost != NULL)
         uploads->lost(g_steal_pointer(&upload->file), upload->name,
@@ -246,12 +246,16 @@ fs_upload_stored(FsUpload *upload, guint32 uid)
 
     upload->uid = uid;
     upload->step = FS_UPLOAD_STEP_SETTLE;
-    upload->state = FS_UPLOAD_STORED;
     upload->uploads->retry_seconds = RETRY_SECONDS;
     if (uid != 0 && !upload->is_same)
         g_hash_table_add(upload->uploads->claimed,
                          g_memdup2(&claim, sizeof claim));
     fs_upload_settle(upload);
+}
+
+void
+fs_upload_settled(FsUpload *upload)
+{
     cache_spool_file_remove(g_steal_pointer(&upload->file));
     finish(upload, FS_UPLOAD_STORED, NULL);
 }

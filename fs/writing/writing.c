@@ -107,7 +107,8 @@ take_stored(FsWriting *writing, FsLocalFile *file, const FsUpload *upload)
     note_changed(writing, file->inode);
     tell(writing, file->directory, file->listed ? file->name : NULL,
          file->inode);
-    fs_local_files_unlist(writing->files, file);
+    if (!file->linked)
+        fs_local_files_unlist(writing->files, file);
 }
 
 static void

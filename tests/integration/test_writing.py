@@ -67,12 +67,12 @@ def test_many_with_one_command(case):
     place = Place(case, mailboxes=['Many'])
     bodies = [message(i, date=1600000000 + i) for i in range(60)]
     for i, body in enumerate(bodies):
-        place.write_source(f'{i}.eml', body)
+        place.write_source(f'm{i}.eml', body)
     place.shell('cp $S/*.eml Many/')
     place.expect_stored(bodies, 'Many')
-    place.expect_listed([f'{i}.eml' for i in range(60)], 'Many')
+    place.expect_listed([f'm{i}.eml' for i in range(60)], 'Many')
     for i, body in enumerate(bodies):
-        place.expect_file(f'Many/{i}.eml', body)
+        place.expect_file(f'Many/m{i}.eml', body)
 
 
 @tap.test
@@ -97,7 +97,7 @@ def test_tar_x_keeps_dates(case):
     need('tar')
     place = Place(case, mailboxes=['Saved'])
     for i in range(5):
-        place.write_source(f'{i}.eml', message(i), DATE + i)
+        place.write_source(f'm{i}.eml', message(i), DATE + i)
     run('tar', '-cf', case.path('x.tar'), '-C', place.source, '.', check=True)
     place.shell(f'tar -xf {case.path("x.tar")} -C Saved')
     stored = place.expect_stored([message(i) for i in range(5)], 'Saved')
@@ -110,13 +110,13 @@ def test_rsync_in_twice(case):
     need('rsync')
     place = Place(case, mailboxes=['Synced'])
     for i in range(5):
-        place.write_source(f'{i}.eml', crlf(message(i)), DATE + i)
+        place.write_source(f'm{i}.eml', crlf(message(i)), DATE + i)
     place.shell('rsync -a $S/ Synced/')
     stored = place.expect_stored([message(i) for i in range(5)], 'Synced')
     case.expect(sorted(one.date for one in stored) ==
                 [DATE + i for i in range(5)], stored)
     again = place.shell('rsync -a --delete --itemize-changes $S/ Synced/')
-    case.expect(b'eml' not in again.out, 'the second run transfers', again.out)
+    case.expect(b'>f' not in again.out, 'the second run transfers', again.out)
     after = place.expect_stored([message(i) for i in range(5)], 'Synced')
     case.expect([one.uid for one in after] == [one.uid for one in stored],
                 'the second run has stored anew', after)
@@ -127,7 +127,7 @@ def test_rsync_lf_twice_stores_once(case):
     need('rsync')
     place = Place(case, mailboxes=['Synced'])
     for i in range(3):
-        place.write_source(f'{i}.eml', message(i), DATE + i)
+        place.write_source(f'm{i}.eml', message(i), DATE + i)
     place.shell('rsync -a $S/ Synced/')
     stored = place.expect_stored([message(i) for i in range(3)], 'Synced')
     place.shell('rsync -a $S/ Synced/')
@@ -345,9 +345,9 @@ def test_rmdir_of_what_is_empty(case):
 @tap.test
 def test_hostile_directory_names(case):
     place = Place(case)
-    place.shell('mkdir "a%2Fb" 📧 "x y" "q\\"q"')
+    place.shell('mkdir 📧 "x y" "q\\"q"')
     case.expect(place.names() >= {'📧', 'x y', 'q"q'}, place.names())
-    for name in ('$\'a\\nb\'', 'x' * 255 + 'y', '.git', '"$(printf "\\377")"'):
+    for name in ('$\'a\\nb\'', 'x' * 255 + 'y', '.git', 'a%2Fb', '"$(printf "\\377")"'):
         case.expect(not place.shell(f'mkdir {name}', check=False).ok, name)
 
 

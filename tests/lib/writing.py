@@ -103,7 +103,7 @@ class Place:
     def folders(self):
         """{name: is it subscribed}."""
         def names(lines):
-            return {re.search(rb'"?([^"]*)"?$', line)[1].decode()
+            return {re.search(rb'"?([^"]*)"?$', line)[1].decode().strip()
                     for line in lines if line}
         subscribed = names(self.client.imap.lsub()[1])
         return {name: name in subscribed

@@ -218,10 +218,6 @@ store_moved(FsOperation *operation)
     int error_number = 0;
     FsCommit result;
 
-    /* One from lost+found is a new one. */
-    if (move->file->generation == 0)
-        move->file->generation = 1;
-    move->file->refused = 0;
     result = fs_writing_commit(fs_handlers_writing(handlers), move->file,
                                directory_of(move->new_parent), move->new_name,
                                &need, &error_number);
@@ -253,6 +249,11 @@ prepare_move(FsOperation *operation)
     if (becomes_message(move)) {
         file->replaces = uid;
         file->must_match = uid != 0;
+        /* One from lost+found is a new one, and what was refused once may not
+         * be so again. */
+        if (file->generation == 0)
+            file->generation = 1;
+        file->refused = 0;
         file->linked = move->links;
         move->begun = TRUE;
         return TRUE;

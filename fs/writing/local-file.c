@@ -116,7 +116,7 @@ fs_local_file_is_ahead(const FsLocalFile *file)
 {
     if (file->listed)
         return TRUE;
-    if (file->generation == 0)
+    if (file->generation == 0 || file->detached)
         return FALSE;
     if (file->generation == file->stored)
         return file->n_appenders > 0;

@@ -44,6 +44,7 @@ typedef struct {
     guint64 size;          /* octets; what is being written included */
     FsWrittenRanges *written;
     guint64 generation; /* goes up with each change of the octets */
+    gboolean detached;  /* its octets are lost, and it has none any more */
     GError *error;      /* the first failure to write; NULL: none */
     mode_t mode;
     gint64 modified_at; /* microseconds since the epoch */

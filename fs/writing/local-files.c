@@ -283,7 +283,7 @@ detach(FsLocalFiles *files, FsLocalFile *file)
     lost->modified_at = file->modified_at;
     fs_local_files_move(files, lost, FS_LOCAL_LOST, wanted);
     file->spool = cache_spool_file_new(files->spool);
-    file->generation = file->stored = 0;
+    file->detached = TRUE;
     file->size = 0;
     if (fs_local_files_get(files, file->inode) == file)
         g_hash_table_remove(files->by_inode, &file->inode);

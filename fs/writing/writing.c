@@ -237,7 +237,10 @@ fs_writing_commit(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
 {
     if (file->error != NULL)
         return fail(file->error, error_number);
-    if (file->generation != 0 && file->generation == file->stored)
+    if (file->detached && file->refusal != NULL)
+        return fail(file->refusal, error_number);
+    if (file->detached ||
+        (file->generation != 0 && file->generation == file->stored))
         return FS_COMMIT_DONE;
     if (file->generation != 0 && file->generation == file->refused)
         return fail(file->refusal, error_number);

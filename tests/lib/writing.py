@@ -50,6 +50,7 @@ class Place:
         self.client = dovecot.Client(self.server)
         case.defer(lambda: contextlib.suppress(OSError) or
                    self.client.imap.shutdown())
+        self.client.open('INBOX')  # made by who asks first
         for name in mailboxes:
             self.create(name)
         self.source = case.path('source')

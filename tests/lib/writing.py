@@ -64,9 +64,10 @@ class Place:
             self.start(**named)
 
     def start(self, **named):
+        if not named.get('background'):
+            named.setdefault('arguments', ('-d',))
         self.mount = Mount(self.case, self.url, self.options,
-                           password=dovecot.password(self.server),
-                           arguments=('-d',), **named)
+                           password=dovecot.password(self.server), **named)
         return self.mount
 
     # Another client.

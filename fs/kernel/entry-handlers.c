@@ -12,7 +12,6 @@
 #include "fs/sync/refresh.h"
 #include "fs/writing/directories.h"
 #include "fs/writing/file-name.h"
-#include "fs/writing/rights.h"
 
 #include <errno.h>
 #include <string.h>
@@ -137,7 +136,8 @@ target_refusal(FsHandlers *handlers, guint64 parent, const char *name)
     if (fs_file_name_kind(name) == FS_FILE_REFUSED)
         return EINVAL;
     if (mailbox == NULL || !mailbox->selectable ||
-        !fs_rights_may_write(account, mailbox->id))
+        !fs_rights_may_insert(fs_writing_rights(fs_handlers_writing(handlers)),
+                              mailbox->id))
         return EACCES;
     return 0;
 }

@@ -14,6 +14,7 @@
 #include "fs/kernel/message-changes.h"
 #include "fs/kernel/operation.h"
 #include "fs/kernel/xattr.h"
+#include "fs/live/line.h"
 #include "fs/live/watcher.h"
 
 #include <errno.h>
@@ -436,18 +437,46 @@ handle_listxattr(fuse_req_t request, fuse_ino_t inode, size_t size)
 
 /* ---- the file system as a whole ---- */
 
-/* A server's free space is not known: a large number stands for it, for tools
- * that look before they copy; none of it can be had of a read-only mount. */
+/* Where a server tells of no quota, a large number stands for its free space,
+ * for tools that look before they copy. */
 #define BLOCKS_BEYOND ((fsblkcnt_t)1 << 30)
 
 static void
-handle_statfs(fuse_req_t request, fuse_ino_t inode)
+apply_quota(const ImapQuota *quota, struct statvfs *statfs)
 {
-    FsHandlers *handlers = fuse_req_userdata(request);
+    if (quota->has_storage) {
+        statfs->f_blocks = quota->storage_limit / statfs->f_bsize;
+        statfs->f_bfree = statfs->f_bavail =
+            (quota->storage_limit -
+             MIN(quota->storage_used, quota->storage_limit)) /
+            statfs->f_bsize;
+    }
+    if (quota->has_messages) {
+        statfs->f_files = quota->messages_limit;
+        statfs->f_ffree = statfs->f_favail =
+            quota->messages_limit -
+            MIN(quota->messages_used, quota->messages_limit);
+    }
+}
+
+static void
+run_statfs(FsOperation *operation)
+{
+    FsHandlers *handlers = handlers_of(operation);
     struct statvfs statfs = {0};
+    ImapQuota quota = {0};
+    FsNeed *need = NULL;
     guint64 messages;
     guint64 octets;
 
+    if (handlers->writing != NULL && !fs_line_is_away(handlers->account->line))
+        need = fs_quota_need(fs_writing_quota(handlers->writing),
+                             mailbox_of_directory(operation->inode),
+                             operation->since, &quota);
+    if (need != NULL) {
+        fs_operation_wait(operation, need);
+        return;
+    }
     cache_index_totals(handlers->account->index, &messages, &octets);
     statfs.f_bsize = statfs.f_frsize = 4096;
     statfs.f_blocks = (octets + 4095) / 4096 + BLOCKS_BEYOND;
@@ -455,7 +484,14 @@ handle_statfs(fuse_req_t request, fuse_ino_t inode)
     statfs.f_files = messages + BLOCKS_BEYOND;
     statfs.f_ffree = statfs.f_favail = BLOCKS_BEYOND;
     statfs.f_namemax = 255;
-    fuse_reply_statfs(request, &statfs);
+    apply_quota(&quota, &statfs);
+    fs_operation_reply_statfs(operation, &statfs);
+}
+
+static void
+handle_statfs(fuse_req_t request, fuse_ino_t inode)
+{
+    fs_operation_start(request, run_statfs, inode, NULL, 0, 0, NULL);
 }
 
 /* ---- open files ---- */

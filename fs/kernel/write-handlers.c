@@ -8,7 +8,6 @@
 #include "fs/sync/refresh.h"
 #include "fs/sync/synchroniser.h"
 #include "fs/writing/file-name.h"
-#include "fs/writing/rights.h"
 #include "fs/writing/writer-process.h"
 
 #include <errno.h>
@@ -128,6 +127,18 @@ fs_write_handlers_own_open(FsWriteHandlers *handlers, guint64 inode, int flags)
     return file != NULL && fs_local_file_is_ahead(file);
 }
 
+/* TRUE while it is not known what may be done in @mailbox. */
+static gboolean
+waits_for_rights(FsOperation *operation, guint32 mailbox)
+{
+    FsNeed *need = fs_rights_need(
+        fs_writing_rights(handlers_of(operation)->writing), mailbox);
+
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    return need != NULL;
+}
+
 /* ---- making ---- */
 
 /* The errno of why no file @name can be made in @parent; 0: it can. */
@@ -145,7 +156,8 @@ refusal(const FsWriteHandlers *handlers, const FsEntry *parent,
     if (fs_file_name_kind(name) == FS_FILE_REFUSED)
         return EINVAL;
     if (mailbox == NULL || !mailbox->selectable ||
-        !fs_rights_may_write(handlers->account, parent->mailbox))
+        !fs_rights_may_insert(fs_writing_rights(handlers->writing),
+                              parent->mailbox))
         return EACCES;
     return 0;
 }
@@ -166,6 +178,8 @@ make_file(FsOperation *operation, FsEntry *entry)
         answer_obstacle(operation, answer, &obstacle, ENOENT);
         return NULL;
     }
+    if (waits_for_rights(operation, entry->mailbox))
+        return NULL;
     error_number = refusal(handlers, entry, operation->name);
     if (error_number != 0) {
         fs_operation_fail(operation, error_number);
@@ -322,7 +336,10 @@ find_file(FsOperation *operation)
         fs_operation_fail(operation, EISDIR);
     else if (entry.uid == 0)
         fs_operation_fail(operation, EBUSY); /* it is just being moved here */
-    else if (!fs_rights_may_write(handlers->account, entry.mailbox))
+    else if (waits_for_rights(operation, entry.mailbox))
+        return NULL;
+    else if (!fs_rights_may_replace(fs_writing_rights(handlers->writing),
+                                    entry.mailbox))
         fs_operation_fail(operation, EACCES);
     else
         return edit_message(operation, &entry);

@@ -33,8 +33,8 @@ gboolean fs_write_handlers_own_file(FsWriteHandlers *handlers,
                                     const struct fuse_file_info *file);
 
 /* Of a session whose user data is a FsHandlers, and which can be written to.
- * None of those that make something waits for the server: the kernel keeps the
- * directory locked meanwhile. */
+ * None of those that make something waits for the server, but for what may be
+ * done in a mailbox: the kernel keeps the directory locked meanwhile. */
 void fs_write_handlers_create(fuse_req_t request, fuse_ino_t parent,
                               const char *name, struct fuse_file_info *file);
 void fs_write_handlers_mknod(fuse_req_t request, fuse_ino_t parent,

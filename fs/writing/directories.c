@@ -19,6 +19,9 @@
 
 #define ID_PREFIX "m:"
 
+/* Of FsDirectoryChange, borrowed: those that are not over. */
+static GQueue under_way = G_QUEUE_INIT;
+
 typedef enum {
     CHANGE_MAKE,
     CHANGE_REMOVE,
@@ -36,6 +39,7 @@ struct FsDirectoryChange {
     char *name;        /* there; NULL: of CHANGE_REMOVE */
     char *to;          /* wire name; NULL: not known yet */
     char delimiter;
+    gboolean abandoned; /* answers are passed over */
     ImapLease *lease;
     guint n_lists; /* that were asked for */
     FsNeed *list;  /* waited for; a reference */
@@ -83,6 +87,7 @@ connection_of(const FsDirectoryChange *change)
 static void
 end(FsDirectoryChange *change, const GError *error)
 {
+    g_queue_remove(&under_way, change);
     g_clear_pointer(&change->lease, imap_lease_release);
     fs_need_complete(change->need, error);
 }
@@ -200,6 +205,8 @@ on_list(const GError *error, gpointer user_data)
 {
     g_autoptr(FsDirectoryChange) change = user_data;
 
+    if (change->abandoned)
+        return;
     if (error != NULL)
         end(change, error);
     else
@@ -250,6 +257,8 @@ on_subscribed(const GError *error, gpointer user_data)
 {
     g_autoptr(FsDirectoryChange) change = user_data;
 
+    if (change->abandoned)
+        return;
     ask_for_list(change);
 }
 
@@ -258,6 +267,8 @@ on_made(const GError *error, gpointer user_data)
 {
     g_autoptr(FsDirectoryChange) change = user_data;
 
+    if (change->abandoned)
+        return;
     if (!has_failed(change, error))
         imap_request_subscribe(connection_of(change), change->to, on_subscribed,
                                await(change));
@@ -270,6 +281,8 @@ on_removed(const GError *error, gpointer user_data)
 {
     g_autoptr(FsDirectoryChange) change = user_data;
 
+    if (change->abandoned)
+        return;
     if (!has_failed(change, error))
         imap_request_unsubscribe(connection_of(change), change->from,
                                  on_subscribed, await(change));
@@ -280,6 +293,10 @@ on_lease_to_remove(ImapLease *lease, const GError *error, gpointer user_data)
 {
     g_autoptr(FsDirectoryChange) change = user_data;
 
+    if (change->abandoned) {
+        imap_lease_release(lease);
+        return;
+    }
     change->lease = lease;
     if (lease == NULL)
         end(change, error);
@@ -294,6 +311,8 @@ on_counted(const ImapUidSet *found, const GError *error, gpointer user_data)
 {
     g_autoptr(FsDirectoryChange) change = user_data;
 
+    if (change->abandoned)
+        return;
     if (error != NULL) {
         end(change, error);
         return;
@@ -312,6 +331,10 @@ on_lease_to_count(ImapLease *lease, const GError *error, gpointer user_data)
 {
     g_autoptr(FsDirectoryChange) change = user_data;
 
+    if (change->abandoned) {
+        imap_lease_release(lease);
+        return;
+    }
     change->lease = lease;
     if (lease == NULL)
         end(change, error);
@@ -353,6 +376,8 @@ on_unsubscribed(const GError *error, gpointer user_data)
 {
     g_autoptr(FsDirectoryChange) change = user_data;
 
+    if (change->abandoned)
+        return;
     imap_request_subscribe(connection_of(change), change->to, on_subscribed,
                            await(change));
 }
@@ -365,7 +390,7 @@ on_listed(const ImapListedMailbox *listed, const GError *error,
     const FsMailbox *old =
         fs_mailbox_tree_by_wire_name(change->account->tree, change->from);
 
-    if (has_failed(change, error))
+    if (change->abandoned || has_failed(change, error))
         return;
     if (listed == NULL) {
         end_with(change, IMAP_ERROR_NO,
@@ -383,6 +408,8 @@ on_renamed(const GError *error, gpointer user_data)
 {
     g_autoptr(FsDirectoryChange) change = user_data;
 
+    if (change->abandoned)
+        return;
     if (!has_failed(change, error))
         imap_request_list_one(connection_of(change), change->to, on_listed,
                               await(change));
@@ -395,6 +422,10 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
 {
     g_autoptr(FsDirectoryChange) change = user_data;
 
+    if (change->abandoned) {
+        imap_lease_release(lease);
+        return;
+    }
     change->lease = lease;
     if (lease == NULL)
         end(change, error);
@@ -417,7 +448,19 @@ new_change(FsAccount *account, Kind kind)
     change->kind = kind;
     change->account = account;
     change->need = fs_need_new();
+    g_queue_push_tail(&under_way, change);
     return change;
+}
+
+void
+fs_directory_changes_abandon(void)
+{
+    FsDirectoryChange *change;
+
+    while ((change = g_queue_peek_head(&under_way)) != NULL) {
+        change->abandoned = TRUE;
+        end_with(change, IMAP_ERROR_CLOSED, "the mount is over");
+    }
 }
 
 /* The errno of why there can be no mailbox @name in @parent; 0: there can. */

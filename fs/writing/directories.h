@@ -17,6 +17,9 @@ int fs_directory_remove(FsAccount *account, guint32 mailbox,
 int fs_directory_rename(FsAccount *account, guint32 mailbox, guint32 parent,
                         const char *name, FsDirectoryChange **change);
 
+/* The mount is over: nothing more is sent for any change. */
+void fs_directory_changes_abandon(void);
+
 /* What to wait for: met when it is done and verified. Borrowed. */
 FsNeed *fs_directory_change_need(const FsDirectoryChange *change);
 void fs_directory_change_unref(gpointer change);

@@ -6,7 +6,6 @@
 #include "fs/writing/local-names.h"
 
 #include "fs/kernel/inode.h"
-#include "fs/writing/rights.h"
 
 #include <errno.h>
 #include <string.h>
@@ -93,10 +92,12 @@ amend(FsNameSpace *names, FsEntry *entry)
 {
     const FsAccount *account = names->account;
     const FsLocalFile *edit = fs_local_files_get(files_of(names), entry->inode);
-    mode_t writable = S_ISDIR(entry->attributes.st_mode) ? 0333 : 0222;
+    FsRights *rights = fs_writing_rights(local_of(names)->writing);
 
-    if (fs_rights_may_write(account, entry->mailbox))
-        entry->attributes.st_mode |= writable & 0222 & ~account->options->umask;
+    if (S_ISDIR(entry->attributes.st_mode)
+            ? fs_rights_may_insert(rights, entry->mailbox)
+            : fs_rights_may_replace(rights, entry->mailbox))
+        entry->attributes.st_mode |= 0222 & ~account->options->umask;
     if (fs_writing_has_changed(local_of(names)->writing, entry->inode))
         entry->fleeting = TRUE;
     if (edit == NULL || !fs_local_file_is_ahead(edit))
@@ -164,6 +165,9 @@ local_open_directory(FsNameSpace *names, guint64 directory, gint64 since,
 {
     if (directory == FS_INODE_LOST_FOUND)
         return FS_ANSWER_FOUND;
+    /* Nobody waits for it here. */
+    fs_rights_need(fs_writing_rights(local_of(names)->writing),
+                   mailbox_of(directory));
     return fs_name_space_open_directory(local_of(names)->behind, directory,
                                         since, obstacle);
 }

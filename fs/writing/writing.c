@@ -7,6 +7,7 @@
 
 #include "fs/kernel/errno.h"
 #include "fs/sync/lister.h"
+#include "fs/writing/directories.h"
 #include "fs/writing/file-name.h"
 #include "fs/writing/fill.h"
 #include "fs/writing/spool-note.h"
@@ -23,6 +24,8 @@ struct FsWriting {
     CacheSpool *spool;
     FsLocalFiles *files;
     FsUploads *uploads;
+    FsRights *rights;
+    FsQuota *quota;
     GHashTable *changed_inodes; /* of guint64 */
     GPtrArray *left;            /* of Left; NULL: nothing is left to resume */
     FsNeed *list_need;          /* waited for; a reference */
@@ -49,6 +52,18 @@ FsUploads *
 fs_writing_uploads(FsWriting *writing)
 {
     return writing->uploads;
+}
+
+FsRights *
+fs_writing_rights(FsWriting *writing)
+{
+    return writing->rights;
+}
+
+FsQuota *
+fs_writing_quota(FsWriting *writing)
+{
+    return writing->quota;
 }
 
 void
@@ -453,6 +468,8 @@ fs_writing_new(FsAccount *account, GError **error)
     writing->spool = spool;
     writing->files = fs_local_files_new(spool);
     writing->uploads = fs_uploads_new(account, spool);
+    writing->rights = fs_rights_new(account);
+    writing->quota = fs_quota_new(account);
     writing->changed_inodes =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     writing->left = g_ptr_array_new_with_free_func(left_free);
@@ -475,6 +492,7 @@ fs_writing_stop(FsWriting *writing)
     g_clear_handle_id(&writing->list_timer, g_source_remove);
     g_clear_handle_id(&writing->scratch_timer, g_source_remove);
     g_clear_pointer(&writing->uploads, fs_uploads_free);
+    fs_directory_changes_abandon();
 }
 
 void
@@ -484,6 +502,8 @@ fs_writing_free(FsWriting *writing)
         return;
     fs_writing_stop(writing);
     g_ptr_array_unref(writing->left);
+    fs_rights_free(writing->rights);
+    fs_quota_free(writing->quota);
     fs_local_files_free(writing->files);
     g_hash_table_unref(writing->changed_inodes);
     cache_spool_close(writing->spool);

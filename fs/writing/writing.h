@@ -6,6 +6,8 @@
 #include "fs/account.h"
 #include "fs/names/name-space.h"
 #include "fs/writing/local-files.h"
+#include "fs/writing/quota.h"
+#include "fs/writing/rights.h"
 #include "fs/writing/uploads.h"
 
 typedef struct FsWriting FsWriting;
@@ -25,6 +27,8 @@ void fs_writing_resume(FsWriting *writing);
 FsAccount *fs_writing_account(FsWriting *writing);
 FsLocalFiles *fs_writing_files(FsWriting *writing);
 FsUploads *fs_writing_uploads(FsWriting *writing);
+FsRights *fs_writing_rights(FsWriting *writing);
+FsQuota *fs_writing_quota(FsWriting *writing);
 
 typedef enum {
     FS_COMMIT_DONE, /* nothing is to be stored, or it is stored */

@@ -129,6 +129,54 @@ def test_too_large_is_known_before_it_is_sent(case):
     case.expect(not place.server.saw('APPEND*'), 'it was sent')
 
 
+# ---- what may be done, and how much room there is ----
+
+
+@tap.test
+def test_rights_are_in_the_modes_and_refuse_at_once(case):
+    place = Scene(case, [simple_mailbox(count=2), Mailbox('Other')],
+                  timeout=3 * tap.PATIENCE, names='uid',
+                  capabilities=CAPABILITIES + ' ACL')
+    place.server.find('Other').rights = 'lr'
+    place.server.find('INBOX').rights = 'lrsi'
+    place.start()
+    os.makedirs(case.path('source'), exist_ok=True)
+
+    def mode(*parts):
+        return os.stat(place.path(*parts)).st_mode & 0o777
+
+    for folder in ('INBOX', 'Other'):
+        os.listdir(place.path(folder))
+    case.expect(wait_until(lambda: mode('Other') == 0o500, PATIENT),
+                oct(mode('Other')))
+    case.expect(wait_until(lambda: mode('INBOX') == 0o700 and
+                           mode('INBOX', '1.eml') == 0o400, PATIENT),
+                oct(mode('INBOX')), oct(mode('INBOX', '1.eml')))
+    for command in ('echo x > Other/x.eml', 'cp INBOX/1.eml Other/c.eml',
+                    'echo x >> INBOX/1.eml'):
+        result = run('sh', '-c', command, cwd=place.mount.mountpoint)
+        case.expect('ermission denied' in result.err, result)
+    case.expect(not place.server.saw('APPEND*') and
+                not place.server.saw('UID COPY*'), 'it was sent')
+    case.expect(put(case, place, folder='INBOX') == 0, 'it fails')
+
+
+@tap.test
+def test_df_shows_the_quota(case):
+    place = Scene(case, [simple_mailbox(count=2), Mailbox('Other')],
+                  timeout=3 * tap.PATIENCE,
+                  capabilities=CAPABILITIES + ' QUOTA')
+    place.server.quota = 10 * 1024 * 1024
+    place.start()
+    for path in (place.mount.mountpoint, place.path('Other')):
+        found = os.statvfs(path)
+        case.expect(found.f_blocks * found.f_frsize == 10 * 1024 * 1024, found)
+        case.expect(0 < found.f_bavail < found.f_blocks, found)
+    big = message(body='x' * 11 * 1024 * 1024)
+    case.expect(put(case, place, big) == errno.EDQUOT, 'it is not EDQUOT')
+    case.expect(lost(place) == {'x.eml'}, lost(place))
+
+
 # ---- lines that are cut ----
 
 

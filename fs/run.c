@@ -5,6 +5,7 @@
 #include "fs/run.h"
 
 #include "fs/account.h"
+#include "fs/changes/changes.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/session.h"
 #include "fs/live/announcer.h"
@@ -26,6 +27,11 @@
 /* With offline_ok, what is in the cache is shown after so long: the server may
  * well come later. */
 #define OFFLINE_LOGIN_MS 10000u
+
+/* What was changed is sent before the end, for so long at the most: the next
+ * mount of the account waits a little longer (cache/directory.c). What is left
+ * then, is left to it. */
+#define DRAIN_MS 15000u
 
 typedef struct {
     const FsOptions *options;
@@ -51,6 +57,12 @@ on_end(gpointer user_data)
 
     g_main_loop_quit(mount->loop);
     return G_SOURCE_REMOVE;
+}
+
+static void
+on_drained(gpointer user_data)
+{
+    on_end(user_data);
 }
 
 static gboolean
@@ -213,6 +225,24 @@ introduce_helpers(Mount *mount)
     fs_announcer_start(mount->announcer, &identity);
 }
 
+/* Another signal ends this, too. */
+static void
+drain(Mount *mount)
+{
+    FsChanges *changes = mount->account->changes;
+    FsDrain *drain;
+
+    if (!fs_drain_is_needed(changes))
+        return;
+    fs_account_announce_end(mount->account);
+    drain = fs_drain_new(changes, DRAIN_MS, on_drained, mount);
+    g_main_loop_run(mount->loop);
+    fs_drain_free(drain);
+    if (fs_changes_count(changes) > 0)
+        g_message("%u changes are left to the next mount",
+                  fs_changes_count(changes));
+}
+
 static void
 serve(Mount *mount)
 {
@@ -226,12 +256,14 @@ serve(Mount *mount)
     fs_handlers_watch(mount->handlers);
     fs_writing_resume(mount->writing);
     g_main_loop_run(mount->loop);
+    drain(mount);
     fs_announcer_retire(mount->announcer);
     g_clear_pointer(&mount->line, fs_line_free);
     fs_handlers_stop(mount->handlers, ENETDOWN, on_stopped, mount);
     while (!mount->stopped)
         g_main_loop_run(mount->loop);
     fs_session_unmount(mount->session);
+    mount->account->writing = NULL;
     fs_writing_stop(mount->writing);
     fs_announcer_stop(mount->announcer);
     g_clear_pointer(&mount->supervisor, fs_supervisor_free);
@@ -264,6 +296,7 @@ begin_writing(Mount *mount, GError **error)
     mount->writing = fs_writing_new(mount->account, error);
     if (mount->writing == NULL)
         return FALSE;
+    mount->account->writing = mount->writing;
     mount->names =
         fs_local_names_new(mount->account, mount->names, mount->writing);
     return TRUE;

@@ -16,6 +16,8 @@
 #define ATTEMPTS_MAX 3
 /* The wait before that, doubled each time. */
 #define AGAIN_US (500 * 1000)
+/* After a line that was lost, unless it is back before. */
+#define LINE_AGAIN_US (2 * G_USEC_PER_SEC)
 
 /* ---- life ---- */
 
@@ -155,6 +157,7 @@ end_pending(FsPending *pending, Verdict verdict, gboolean sent,
     pending->in_flight = FALSE;
     pending->uncertain = sent;
     if (verdict == VERDICT_LINE) {
+        pending->not_before = g_get_monotonic_time() + LINE_AGAIN_US;
         /* Who waits for the server is told that it cannot be reached. */
         if (sync && !sent)
             fs_pending_refuse(pending, error);
@@ -298,6 +301,21 @@ send_flags(FsBatch *batch)
 
 /* ---- moving ---- */
 
+/* The server has said OK, and does not tell of this one. If it can tell, the
+ * message was not there; or who knows. */
+void
+fs_batch_note_untold(FsBatch *batch, FsPending *pending)
+{
+    gboolean tells = imap_connection_has(fs_batch_connection(batch), "UIDPLUS");
+
+    pending->in_flight = FALSE;
+    pending->uncertain = TRUE;
+    pending->answered = !tells;
+    pending->attempts++;
+    if (tells)
+        pending->step = FS_STEP_WAITING;
+}
+
 /* Of those that the server does not tell of, the rest is found out. */
 static void
 on_moved(const ImapCopied *copied, const GError *error, gpointer user_data)
@@ -320,11 +338,8 @@ on_moved(const ImapCopied *copied, const GError *error, gpointer user_data)
             pending->in_flight = FALSE;
             fs_pending_finish(pending, uid);
         } else {
-            if (error == NULL) {
-                pending->in_flight = FALSE;
-                pending->uncertain = TRUE;
-                pending->answered = TRUE;
-            }
+            if (error == NULL)
+                fs_batch_note_untold(batch, pending);
             g_ptr_array_add(rest, fs_pending_ref(pending));
         }
     }

@@ -107,7 +107,12 @@ char *fs_changes_flags(const FsChanges *changes, guint32 mailbox, guint32 uid,
 
 /* ---- the end ---- */
 
-/* Sends what is pending; @done runs from the main loop once nothing is, or the
- * line is away, or nothing has moved for @limit_ms. */
-void fs_changes_drain(FsChanges *changes, guint limit_ms,
+/* Whether something is pending, a message that is being stored included, that
+ * the server can be told of now. */
+gboolean fs_drain_is_needed(FsChanges *changes);
+/* Sends what is pending. @done runs from the main loop once nothing is, the
+ * server cannot be reached, or @limit_ms have passed. */
+typedef struct FsDrain FsDrain;
+FsDrain *fs_drain_new(FsChanges *changes, guint limit_ms,
                       void (*done)(gpointer user_data), gpointer user_data);
+void fs_drain_free(FsDrain *drain); /* accepts NULL */

@@ -5,10 +5,14 @@
 #include "imap/change-requests.h"
 #include "imap/error.h"
 
+/* To read the target. */
+#define ATTEMPTS_MAX 5
+
 typedef struct {
     FsBatch *batch;
     char *target; /* wire name */
     gint64 since; /* microseconds, monotonic */
+    guint attempts;
 } Copy;
 
 static void
@@ -43,14 +47,13 @@ is_over(Copy *copy)
 /* A message that has a copy is the sender's again, to be deleted; of one of
  * which nothing is told, it is found out what has become. */
 static void
-note_copied(FsPending *pending, const ImapCopied *copied)
+note_copied(FsBatch *batch, FsPending *pending, const ImapCopied *copied)
 {
     guint32 uid = copied != NULL ? imap_copied_find(copied, pending->uid) : 0;
 
     pending->in_flight = FALSE;
     if (uid == 0) {
-        pending->uncertain = TRUE;
-        pending->answered = TRUE;
+        fs_batch_note_untold(batch, pending);
         return;
     }
     pending->step = FS_STEP_COPIED;
@@ -74,7 +77,7 @@ on_copied(const ImapCopied *copied, const GError *error, gpointer user_data)
         FsPending *pending = g_ptr_array_index(batch->pendings, i);
 
         if (pending->changes != NULL)
-            note_copied(pending, copied);
+            note_copied(batch, pending, copied);
     }
     g_ptr_array_set_size(batch->pendings, 0);
     end(copy, NULL);
@@ -166,8 +169,9 @@ look(Copy *copy)
                                    copy, forget);
         return;
     }
-    need =
-        fs_synchroniser_need_messages(synchroniser, batch->target, copy->since);
+    if (copy->attempts++ < ATTEMPTS_MAX)
+        need =
+            fs_synchroniser_need_messages(synchroniser, batch->target, FS_NOW);
     if (need != NULL) {
         fs_need_wait(need, on_looked, copy);
         return;

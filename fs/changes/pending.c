@@ -333,8 +333,9 @@ land(FsPending *pending, guint32 uid)
         return;
     }
     fs_overlay_land_guest(account->overlay, guest, uid);
-    if (fs_pending_keeps_name(name))
-        cache_aliases_set(account->aliases, pending->target, uid, name);
+    if (fs_pending_keeps_name(pending->name))
+        cache_aliases_set(account->aliases, pending->target, uid,
+                          pending->name);
     else
         fs_overlay_tell(account->overlay, FS_OVERLAY_NAME, pending->target, 0,
                         name);

@@ -52,9 +52,11 @@ struct FsPending {
     gboolean in_flight;
     gboolean uncertain; /* is found out before anything is sent */
     gboolean answered;  /* with OK, and not told what has become of it */
+    gboolean untold;    /* although the server could */
     gboolean is_written;
-    guint attempts;  /* that the server has not taken */
-    gint64 ready_at; /* microseconds, monotonic */
+    guint attempts;    /* that the server has not taken */
+    gint64 ready_at;   /* microseconds, monotonic: others have gathered */
+    gint64 not_before; /* the same: after an attempt that failed */
 
     FsNeed *written; /* in the journal */
     FsNeed *done;
@@ -175,6 +177,8 @@ struct FsBatch {
 /* The connection; NULL if it is all over, and the batch has been freed. */
 ImapConnection *fs_batch_connection(FsBatch *batch);
 gboolean fs_batch_is_over(FsBatch *batch);
+/* The server has said OK to a copy or move, and not told of this message. */
+void fs_batch_note_untold(FsBatch *batch, FsPending *pending);
 /* Ends it: what it did is done, or @error says why not. */
 void fs_batch_end(FsBatch *batch, const GError *error);
 /* Deletes the batch's messages where they were. */

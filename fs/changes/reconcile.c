@@ -96,15 +96,17 @@ is_read(Reconcile *reconcile, guint32 mailbox)
 
     if (fs_synchroniser_has_seen(synchroniser, mailbox, reconcile->since))
         return TRUE;
-    need =
-        fs_synchroniser_need_messages(synchroniser, mailbox, reconcile->since);
-    if (need != NULL && !fs_need_is_complete(need)) {
-        fs_need_wait(need, on_need, reconcile);
+    /* At once, or a little later if that has failed, or been overtaken by a
+     * change. */
+    if (reconcile->attempts % 3 == 0) {
+        run_later(reconcile, RETRY_MS / 4);
         return FALSE;
     }
-    /* It has failed, or been overtaken by a change. */
-    fs_synchroniser_mark_stale(synchroniser, mailbox);
-    run_later(reconcile, RETRY_MS / 4);
+    need = fs_synchroniser_need_messages(synchroniser, mailbox, FS_NOW);
+    if (need != NULL && !fs_need_is_complete(need))
+        fs_need_wait(need, on_need, reconcile);
+    else
+        run_later(reconcile, RETRY_MS / 4);
     return FALSE;
 }
 
@@ -187,11 +189,23 @@ find_moved(const Reconcile *reconcile, const FsPending *pending)
 
 /* ---- what has become of it ---- */
 
+#define TIMES_MAX 4
+
+/* A server that says OK each time, and does nothing, is asked a few times. */
 static void
 make_certain(FsPending *pending, FsStep step)
 {
+    g_autoptr(GError) error = NULL;
+
+    if (pending->attempts >= TIMES_MAX) {
+        error = g_error_new(FS_ERROR, FS_ERROR_INCOMPLETE,
+                            "the server says that it is done, and it is not");
+        pending->uncertain = FALSE;
+        fs_pending_refuse(pending, error);
+        return;
+    }
     pending->uncertain = FALSE;
-    pending->answered = FALSE;
+    pending->answered = pending->untold = FALSE;
     pending->step = step;
 }
 
@@ -209,8 +223,8 @@ resolve_gone(Reconcile *reconcile, FsPending *pending)
         g_hash_table_add(reconcile->used, GUINT_TO_POINTER(uid));
     pending->uncertain = FALSE;
     if (may_be_ours && pending->kind != FS_PENDING_FLAGS &&
-        (uid != 0 || pending->answered || pending->name == NULL ||
-         !find_row(reconcile, pending, &row)))
+        (uid != 0 || (pending->answered && !pending->untold) ||
+         pending->name == NULL || !find_row(reconcile, pending, &row)))
         fs_pending_finish(pending, uid);
     else
         fs_pending_drop(pending);
@@ -292,8 +306,9 @@ resolve(Reconcile *reconcile, FsPending *pending)
         if (uid != 0) {
             g_hash_table_add(reconcile->used, GUINT_TO_POINTER(uid));
             pending->target_uid = uid;
-            make_certain(pending, FS_STEP_COPIED);
+            pending->step = FS_STEP_COPIED;
             fs_pending_note(pending);
+            make_certain(pending, FS_STEP_COPIED);
         } else {
             make_certain(pending, FS_STEP_WAITING);
         }

@@ -61,15 +61,21 @@ fs_sender_is_away(const FsSender *sender)
 
 /* ---- gathering ---- */
 
+static gint64
+due_at(const FsPending *pending)
+{
+    return MAX(pending->ready_at, pending->not_before);
+}
+
 static gboolean
 is_due(const FsPending *pending, gint64 now, gint64 *next)
 {
     if (pending->in_flight || pending->uncertain || !pending->is_written ||
         pending->step == FS_STEP_HELD || !fs_pending_is_first(pending))
         return FALSE;
-    if (pending->ready_at <= now)
+    if (due_at(pending) <= now)
         return TRUE;
-    *next = MIN(*next, pending->ready_at);
+    *next = MIN(*next, due_at(pending));
     return FALSE;
 }
 
@@ -201,7 +207,7 @@ fs_sender_wake(FsSender *sender)
         const FsPending *pending = link->data;
 
         if (!pending->in_flight)
-            next = MIN(next, pending->ready_at);
+            next = MIN(next, due_at(pending));
         /* Those before it have been seen to. */
         if (sender->timer != 0)
             break;
@@ -263,6 +269,9 @@ fs_sender_retry_now(FsSender *sender)
 {
     sender->retry_ms = 0;
     g_clear_handle_id(&sender->retry_timer, g_source_remove);
+    for (GList *link = sender->changes->all.head; link != NULL;
+         link = link->next)
+        ((FsPending *)link->data)->not_before = 0;
     if (sender->changes->all.length > 0 || sender->changes->marks->len > 0)
         send_at(sender, 0);
 }

@@ -11,6 +11,7 @@
 #include "fs/control/events.h"
 #include "fs/control/recent-errors.h"
 #include "fs/control/status.h"
+#include "fs/control/wait-file.h"
 #include "fs/kernel/inode.h"
 #include "fs/live/inbox-use.h"
 #include "fs/mount/mount-watch.h"
@@ -31,6 +32,7 @@ enum {
     INODE_DIRECTORY = FS_INODE_CONTROL,
     INODE_EVENTS,
     INODE_STATUS,
+    INODE_WAIT,
 };
 
 typedef struct {
@@ -43,6 +45,7 @@ typedef struct {
 static const Entry entries[] = {
     {"events", INODE_EVENTS, S_IFREG | 0400},
     {"status", INODE_STATUS, S_IFREG | 0400},
+    {"wait", INODE_WAIT, S_IFREG | 0400},
     {"lost+found", FS_INODE_LOST_FOUND, S_IFDIR | 0700},
 };
 static const Entry directory_entry = {DIRECTORY_NAME, INODE_DIRECTORY,
@@ -50,6 +53,7 @@ static const Entry directory_entry = {DIRECTORY_NAME, INODE_DIRECTORY,
 
 struct FsControlFiles {
     FsAccount *account;
+    FsKernelCache *kernel_cache;
     FsRecentErrors *errors;
     FsEvents *events;
     FsEventFeed *feed;
@@ -62,7 +66,8 @@ struct FsControlFiles {
 typedef struct {
     char *text; /* of the status */
     gsize length;
-    FsEventFile *events; /* NULL: it is the status */
+    FsEventFile *events; /* or one of these two; NULL: it is the status */
+    FsWaitFile *wait;
 } OpenFile;
 
 static OpenFile *
@@ -236,6 +241,7 @@ free_file(gpointer data)
     OpenFile *file = data;
 
     fs_event_file_free(file->events);
+    fs_wait_file_free(file->wait);
     g_free(file->text);
     g_free(file);
 }
@@ -250,6 +256,10 @@ begin(FsControlFiles *control, OpenFile *file, guint64 inode)
     if (inode == INODE_STATUS) {
         file->text = fs_status_to_json(control->account, control->errors, &use);
         file->length = strlen(file->text);
+        return TRUE;
+    }
+    if (inode == INODE_WAIT) {
+        file->wait = fs_wait_file_new(control->account, control->kernel_cache);
         return TRUE;
     }
     file->events = fs_event_file_new(control->events);
@@ -268,7 +278,7 @@ fs_control_files_open(FsControlFiles *control, fuse_req_t request,
     struct fuse_file_info opened = *file;
     OpenFile *open_file;
 
-    if (inode != INODE_EVENTS && inode != INODE_STATUS) {
+    if (inode != INODE_EVENTS && inode != INODE_STATUS && inode != INODE_WAIT) {
         fuse_reply_err(request, EISDIR);
         return;
     }
@@ -313,6 +323,10 @@ fs_control_files_read(fuse_req_t request, fuse_ino_t inode, gsize size,
         fs_event_file_read(open_file->events, request, inode, size, file);
         return;
     }
+    if (open_file->wait != NULL) {
+        fs_wait_file_read(open_file->wait, request, inode, size, offset, file);
+        return;
+    }
     length = open_file->length;
     if (offset < 0 || (guint64)offset >= length)
         fuse_reply_buf(request, NULL, 0);
@@ -355,6 +369,7 @@ fs_control_files_new(FsAccount *account, FsNameSpace *names,
     FsControlFiles *control = g_new0(FsControlFiles, 1);
 
     control->account = account;
+    control->kernel_cache = kernel_cache;
     control->errors = fs_recent_errors_new(on_error, control);
     control->events = fs_events_new();
     control->feed = fs_event_feed_new(account, names, control->events);

@@ -77,23 +77,30 @@ answer_obstacle(FsOperation *operation, FsAnswer answer,
         fs_operation_fail(operation, obstacle->error_number);
 }
 
-/* Whether the index has the message, as it may not yet if it was just stored.
- * FALSE: the operation waits. */
-static gboolean
-is_known(FsOperation *operation, const FsEntry *entry)
-{
-    FsAccount *account = handlers_of(operation)->account;
-    CacheMessage message;
-    FsNeed *need;
+#define GUEST_RUNS 10u
 
-    if (cache_index_message(account->index, entry->mailbox, entry->uid,
+/* What to wait for until the message that a guest stands for can be had: the
+ * server is being told to move it, or has just done so. NULL: nothing. */
+static FsNeed *
+need_of_guest(FsOperation *operation, const FsEntry *entry)
+{
+    const FsAccount *account = handlers_of(operation)->account;
+    const FsGuest *guest =
+        fs_overlay_guest_by_inode(account->overlay, operation->inode);
+    CacheMessage message;
+
+    if (guest == NULL || operation->runs > GUEST_RUNS ||
+        cache_index_message(account->index, entry->mailbox, entry->uid,
                             &message))
-        return TRUE;
-    need = fs_synchroniser_need_message(account->synchroniser, entry->mailbox,
-                                        entry->uid, operation->since);
-    if (need != NULL)
-        fs_operation_wait(operation, need);
-    return need == NULL;
+        return NULL;
+    if (guest->under_way != NULL)
+        return guest->under_way;
+    if (guest->uid == 0 ||
+        fs_synchroniser_has_seen(account->synchroniser, guest->mailbox,
+                                 guest->landed_at))
+        return NULL;
+    return fs_synchroniser_need_message(account->synchroniser, guest->mailbox,
+                                        guest->uid, FS_NOW);
 }
 
 /* FALSE, and the operation has been dealt with, when it is no message. */
@@ -104,6 +111,7 @@ begin_opening(FsOperation *operation)
     FsObstacle obstacle = {0};
     FsAnswer answer;
     Opening *opening;
+    FsNeed *need;
     FsEntry entry;
 
     answer = fs_name_space_describe(handlers->names, operation->inode, &entry,
@@ -116,8 +124,11 @@ begin_opening(FsOperation *operation)
         fs_operation_fail(operation, EISDIR);
         return FALSE;
     }
-    if (!is_known(operation, &entry))
+    need = need_of_guest(operation, &entry);
+    if (need != NULL) {
+        fs_operation_wait(operation, need);
         return FALSE;
+    }
     opening = g_new0(Opening, 1);
     opening->mailbox = entry.mailbox;
     opening->uid = entry.uid;

@@ -286,17 +286,26 @@ change_message(FsKernelCache *cache, FsChange change, guint32 mailbox,
         change == FS_CHANGE_GONE ? forget_name : announce_name, &changed);
 }
 
-/* A FsChangeFunc. Flags are in nothing that the kernel keeps. */
+static void doubt_name(guint64 directory, const char *name, gpointer user_data);
+
+/* A FsChangeFunc. Flags are in nothing that the kernel keeps, unless a mark
+ * hides its message. */
 static void
 on_change(FsChange change, guint32 mailbox, const CacheMessage *message,
           gpointer user_data)
 {
     FsKernelCache *cache = user_data;
+    const FsOptions *options = cache->account->options;
     guint64 directory = fs_name_space_directory_of(cache->names, mailbox);
 
-    if (change == FS_CHANGE_FLAGS)
+    if (change == FS_CHANGE_FLAGS && options->remove != FS_REMOVE_MARK)
         return;
     forget_listing(cache, directory);
+    if (change == FS_CHANGE_FLAGS) {
+        fs_name_space_names_of(cache->names, mailbox, message, doubt_name,
+                               cache);
+        return;
+    }
     if (change == FS_CHANGE_ALL)
         forget_all(cache, directory);
     else if (!is_known_to_kernel(cache, change, mailbox, message->uid))

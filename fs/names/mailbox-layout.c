@@ -111,6 +111,18 @@ describe_message(const FsAccount *account, guint32 mailbox,
     entry->attributes.st_blocks = (message->size + 511) / 512;
 }
 
+/* Whether it does not show: the user has removed it, or somebody has marked it
+ * and that is what removing does. */
+static gboolean
+is_hidden(const FsAccount *account, guint32 mailbox,
+          const CacheMessage *message)
+{
+    return fs_overlay_is_hidden(account->overlay, mailbox, message->uid) ||
+           (account->options->remove == FS_REMOVE_MARK &&
+            message->flags != NULL &&
+            strstr(message->flags, "\\Deleted") != NULL);
+}
+
 /* A message that shows under another inode number, or has not come yet. What
  * the index has of it is newer than what it was when it was moved. FALSE: it is
  * gone. */
@@ -264,6 +276,8 @@ look_up_message(FsAccount *account, guint32 mailbox, guint32 uid,
     } else {
         return FS_ANSWER_NONE;
     }
+    if (is_hidden(account, mailbox, &message))
+        return FS_ANSWER_NONE;
     describe_shown(account, mailbox, &message, entry);
     if (name != NULL) {
         name_message(account, mailbox, &message, listed, sizeof listed);
@@ -384,7 +398,7 @@ next_shown(const FsAccount *account, guint32 mailbox, guint32 after,
         if (!cache_index_next(account->index, mailbox, after, message))
             return FALSE;
         after = message->uid;
-    } while (fs_overlay_is_hidden(account->overlay, mailbox, after) ||
+    } while (is_hidden(account, mailbox, message) ||
              fs_overlay_guest_by_uid(account->overlay, mailbox, after) != NULL);
     return TRUE;
 }

@@ -76,6 +76,7 @@ typedef enum {
     FS_OPTIONS_MOUNT,
     FS_OPTIONS_HELP,    /* --help: the text was printed */
     FS_OPTIONS_VERSION, /* --version: likewise */
+    FS_OPTIONS_WAIT,    /* --wait: the mountpoint is set, and nothing else */
     FS_OPTIONS_ERROR,
 } FsOptionsResult;
 

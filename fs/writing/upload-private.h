@@ -25,6 +25,7 @@ struct FsUploads {
     guint pump_source;
     guint retry_timer;
     guint retry_seconds;
+    GPtrArray *refused;  /* of char *, owned: see fs_uploads_take_refused */
     GHashTable *claimed; /* mailbox << 32 | UID: messages that uploads are */
     FsUploadLostFunc lost;
     gpointer lost_data;

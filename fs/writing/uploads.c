@@ -12,6 +12,8 @@
 
 #define RETRY_SECONDS 2u
 #define RETRY_SECONDS_MAX 60u
+/* More than these are not told of one by one. */
+#define MAX_REFUSED 1000u
 
 /* ---- one upload ---- */
 
@@ -186,8 +188,15 @@ fs_upload_refuse(FsUpload *upload, const GError *error)
     g_autofree char *path =
         fs_mailbox_tree_path(uploads->account->tree, upload->mailbox);
 
-    g_message("%s/%s cannot be stored: %s", path != NULL ? path : "?",
-              upload->name != NULL ? upload->name : "?", error->message);
+    char *text = g_strdup_printf(
+        "%s/%s cannot be stored: %s", path != NULL ? path : "?",
+        upload->name != NULL ? upload->name : "?", error->message);
+
+    g_message("%s", text);
+    if (upload->is_safe && uploads->refused->len < MAX_REFUSED)
+        g_ptr_array_add(uploads->refused, text);
+    else
+        g_free(text);
     if (upload->source == NULL && upload->copy_uid == 0 &&
         uploads->lost != NULL)
         uploads->lost(g_steal_pointer(&upload->file), upload->name,
@@ -471,6 +480,28 @@ fs_uploads_retry(FsUploads *uploads)
     }
 }
 
+FsNeed *
+fs_uploads_need_settled(const FsUploads *uploads)
+{
+    for (GList *link = uploads->all.head; link != NULL; link = link->next) {
+        const FsUpload *upload = link->data;
+
+        if (upload->state == FS_UPLOAD_UNDER_WAY)
+            return upload->need;
+    }
+    return NULL;
+}
+
+char **
+fs_uploads_take_refused(FsUploads *uploads)
+{
+    GPtrArray *refused = uploads->refused;
+
+    uploads->refused = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(refused, NULL);
+    return (char **)g_ptr_array_free(refused, FALSE);
+}
+
 guint
 fs_uploads_pending(const FsUploads *uploads, guint32 mailbox)
 {
@@ -490,6 +521,7 @@ fs_uploads_new(FsAccount *account, CacheSpool *spool)
     uploads->account = account;
     uploads->spool = spool;
     uploads->retry_seconds = RETRY_SECONDS;
+    uploads->refused = g_ptr_array_new_with_free_func(g_free);
     uploads->claimed =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     return uploads;
@@ -521,6 +553,7 @@ fs_uploads_free(FsUploads *uploads)
         fs_upload_unref(upload);
     }
     g_hash_table_unref(uploads->claimed);
+    g_ptr_array_unref(uploads->refused);
     g_free(uploads);
 }
 

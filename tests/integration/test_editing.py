@@ -5,6 +5,7 @@ another message is not touched."""
 
 import os
 import shutil
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -12,6 +13,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import tap
 from command import run, wait_until
+from mount import BINARY
 from writing import Place, crlf, message
 
 DATE = 1500000000
@@ -228,6 +230,52 @@ def test_rename_noreplace(case):
     place.expect_same()
 
 
+@tap.test
+def test_tar_x_over_what_is_there(case):
+    need('tar')
+    place = Place(case, mailboxes=['Saved'])
+    for i in range(4):
+        place.write_source(f'n{i}.eml', crlf(message(i)), DATE + i)
+    run('tar', '-cf', case.path('x.tar'), '-C', place.source, '.', check=True)
+    place.shell(f'tar -xf {case.path("x.tar")} -C Saved')
+    place.shell(f'tar -xf {case.path("x.tar")} -C Saved')
+    stored = settled(place, [message(i) for i in range(4)], 'Saved')
+    case.expect(sorted(one.date for one in stored) ==
+                [DATE + i for i in range(4)], stored)
+    place.expect_listed([f'n{i}.eml' for i in range(4)], 'Saved')
+
+
+@tap.test
+def test_mv_f_from_elsewhere(case):
+    place = Place(case)
+    for body in ('first', 'second'):
+        place.write_source('x.eml', message(1, body=body), DATE)
+        place.shell('mv -f $S/x.eml INBOX/')
+    settled(place, [message(1, body='second')])
+    place.expect_listed(['x.eml'])
+    place.expect_file('INBOX/x.eml', message(1, body='second'))
+
+
+@tap.test
+def test_removed_right_after_it_was_written(case):
+    place = Place(case)
+    place.write_source('x.eml', message(1))
+    place.shell('cp $S/x.eml INBOX/ && rm INBOX/x.eml')
+    settled(place, [])
+    place.expect_listed([])
+
+
+@tap.test
+def test_moved_right_after_it_was_written(case):
+    place = Place(case, mailboxes=['Other'])
+    place.write_source('x.eml', message(1))
+    place.shell('cp $S/x.eml INBOX/ && mv INBOX/x.eml Other/y.eml')
+    settled(place, [message(1)], 'Other')
+    settled(place, [])
+    place.expect_listed(['y.eml'], 'Other')
+    place.expect_file('Other/y.eml', message(1))
+
+
 # ---- copied within the mount ----
 
 
@@ -299,8 +347,43 @@ def test_writeback(case):
     for i, body in enumerate(bodies):
         place.write_source(f'm{i}.eml', body)
     place.shell('cp $S/*.eml Many/')
-    settled(place, bodies, 'Many')
+    run(BINARY, '--wait', place.mount.mountpoint, limit=60 * tap.PATIENCE,
+        check=True)
+    place.expect_stored(bodies, 'Many')
     place.expect_listed([f'm{i}.eml' for i in range(200)], 'Many')
+
+
+@tap.test
+def test_writeback_is_done_before_the_end(case):
+    place = Place(case, options={'writeback': None}, mailboxes=['Many'])
+    bodies = [message(i) for i in range(100)]
+    for i, body in enumerate(bodies):
+        place.write_source(f'm{i}.eml', body)
+    place.shell('cp $S/*.eml Many/')
+    place.mount.terminate(limit=30)
+    place.expect_stored(bodies, 'Many')
+
+
+@tap.test
+def test_watchers_see_a_new_file_once(case):
+    need('inotifywait')
+    place = Place(case)
+    place.names('INBOX')
+    watch = subprocess.Popen(
+        ['inotifywait', '-m', '-e', 'create', '-e', 'delete', '--format',
+         '%e %f', place.path('INBOX')], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True)
+    case.defer(watch.wait)
+    case.defer(watch.terminate)
+    while 'established' not in watch.stderr.readline():
+        pass
+    place.write_source('x.eml', message(1))
+    place.shell('cp $S/x.eml INBOX/')
+    uid = place.append(message(2, subject='later'))
+    seen = [watch.stdout.readline().strip()]
+    while not seen[-1].endswith(f'.{uid}.eml') and len(seen) < 10:
+        seen.append(watch.stdout.readline().strip())
+    case.expect(seen[:-1] == ['CREATE x.eml'], seen)
 
 
 @tap.test

@@ -58,6 +58,11 @@ void imap_request_select_since(ImapConnection *connection, const char *mailbox,
 void imap_request_reselect(ImapConnection *connection, const char *mailbox,
                            ImapDoneFunc done, gpointer user_data);
 
+/* NOOP: a server which keeps showing what another client has expunged has the
+ * chance to stop, and one that does not know yet what another connection has
+ * brought to the mailbox, to see it. What is sent behind it finds that. */
+void imap_request_noop(ImapConnection *connection);
+
 /* The UIDs of the selected mailbox, all (@uids NULL) or those in @uids that
  * exist. Sends NOOP first, so that a server which keeps showing what another
  * client has expunged has the chance to stop. @found is borrowed, NULL on

@@ -272,18 +272,36 @@ store(FsBatch *batch, ImapStoreMode mode, const char *flags)
 
 /* ---- deleting ---- */
 
+static void
+on_marked(const ImapUidSet *modified, const GError *error, gpointer user_data)
+{
+    FsBatch *batch = user_data;
+
+    if (!is_last(batch, error))
+        return;
+    if (batch->error != NULL) {
+        end_with_own_error(batch);
+        return;
+    }
+    batch->n_waiting++;
+    imap_request_expunge_uids(fs_batch_connection(batch), batch->uids, on_done,
+                              batch);
+}
+
+/* EXPUNGE is sent when the marks are seen to be there: Dovecot, busy with other
+ * commands, can pass over marks that came right before it, and say OK. */
 void
 fs_batch_delete(FsBatch *batch)
 {
-    ImapConnection *connection = fs_batch_connection(batch);
+    static const char *const deleted[] = {"\\Deleted", NULL};
+    const ImapStore request = {batch->uids, IMAP_STORE_ADD, deleted, 0};
 
-    if (!imap_can_expunge_uids(connection)) {
+    if (!imap_can_expunge_uids(fs_batch_connection(batch))) {
         fs_expunge_start(batch);
         return;
     }
-    store(batch, IMAP_STORE_ADD, "\\Deleted");
     batch->n_waiting++;
-    imap_request_expunge_uids(connection, batch->uids, on_done, batch);
+    imap_request_store(fs_batch_connection(batch), &request, on_marked, batch);
 }
 
 /* ---- flags ---- */
@@ -373,9 +391,12 @@ send_move(FsBatch *batch)
 
 /* ---- beginning ---- */
 
+/* What has just come over another connection may not be known to the session of
+ * this one, which then would pass it over, and say OK. */
 static void
 send_command(FsBatch *batch)
 {
+    imap_request_noop(fs_batch_connection(batch));
     if (batch->kind == FS_PENDING_FLAGS ||
         (batch->kind == FS_PENDING_DELETE &&
          g_str_equal(pending_at(batch, 0)->text, FS_PENDING_MARK)))

@@ -68,6 +68,8 @@ fs_entry_handlers_unlink(fuse_req_t request, fuse_ino_t parent,
         fuse_reply_err(request, EBUSY);
         return TRUE;
     }
+    fs_writing_let_go(fs_handlers_writing(fuse_req_userdata(request)), file,
+                      TRUE);
     fs_local_files_unlist(files, file);
     fuse_reply_err(request, 0);
     return TRUE;
@@ -247,8 +249,11 @@ prepare_move(FsOperation *operation)
     if (!look_at_target(operation, &uid))
         return FALSE;
     if (becomes_message(move)) {
+        fs_writing_let_go(fs_handlers_writing(handlers), file, TRUE);
         file->replaces = uid;
         file->must_match = uid != 0;
+        fs_writing_hold(fs_handlers_writing(handlers), file,
+                        directory_of(move->new_parent), move->new_name);
         /* One from lost+found is a new one, and what was refused once may not
          * be so again. */
         if (file->generation == 0)

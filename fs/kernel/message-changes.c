@@ -13,6 +13,7 @@
 #include "fs/kernel/operation.h"
 #include "fs/kernel/xattr.h"
 #include "fs/names/message-name.h"
+#include "fs/sync/synchroniser.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,6 +49,25 @@ answer_obstacle(FsOperation *operation, FsAnswer answer,
         fs_operation_fail(operation, obstacle->error_number);
 }
 
+/* Whether the index has the message, as it may not yet if it was just written.
+ * FALSE: the operation waits. */
+static gboolean
+is_known(FsOperation *operation, const FsEntry *entry)
+{
+    const FsAccount *account = account_of(operation);
+    CacheMessage message;
+    FsNeed *need;
+
+    if (cache_index_message(account->index, entry->mailbox, entry->uid,
+                            &message))
+        return TRUE;
+    need = fs_synchroniser_need_message(account->synchroniser, entry->mailbox,
+                                        entry->uid, operation->since);
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    return need == NULL;
+}
+
 /* The message @name of @parent; FALSE, and the operation has been dealt with,
  * if it is none. */
 static gboolean
@@ -67,7 +87,7 @@ find_message(FsOperation *operation, fuse_ino_t parent, const char *name,
         fs_operation_fail(operation, EISDIR);
         return FALSE;
     }
-    return TRUE;
+    return is_known(operation, entry);
 }
 
 /* What came of asking: a change to be remembered (FALSE: there is none, and the

@@ -194,6 +194,8 @@ make_file(FsOperation *operation, FsEntry *entry)
     file = fs_local_files_make(files_of(handlers),
                                fs_inode_mailbox(operation->inode),
                                operation->name);
+    fs_writing_hold(handlers->writing, file, fs_inode_mailbox(operation->inode),
+                    operation->name);
     if (fs_name_space_describe(handlers->names, file->inode, entry,
                                &obstacle) != FS_ANSWER_FOUND) {
         fs_operation_fail(operation, EIO);
@@ -632,6 +634,7 @@ lose_part(FsWriteHandlers *handlers, FsLocalFile *file)
     g_message("%s was not written to its end; what there is of it is in "
               "lost+found",
               file->name);
+    fs_writing_let_go(handlers->writing, file, FALSE);
     fs_local_files_lose(files_of(handlers), file);
 }
 
@@ -689,6 +692,9 @@ fs_write_handlers_release(fuse_req_t request, fuse_ino_t inode,
         (local->listed || local->in_place))
         fs_writing_commit(handlers->writing, local, local->directory,
                           local->name, &need, &error_number);
+    /* Nothing came of it: what was deleted before is so. */
+    if (handle->writes && local->n_writers == 1)
+        fs_writing_let_go(handlers->writing, local, TRUE);
     g_hash_table_remove(handlers->handles, handle);
     fuse_reply_err(request, 0);
 }

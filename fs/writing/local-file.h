@@ -33,6 +33,7 @@ typedef struct {
     gboolean in_place;   /* it shows under our inode */
     gboolean must_match; /* only if it is the same message */
     guint64 held;        /* its deletion waits for our word; 0: none does */
+    guint64 record;      /* of the journal, for that */
 
     /* The message whose octets it begins with, all of them; 0: none. */
     guint32 base_mailbox;

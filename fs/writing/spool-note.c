@@ -29,6 +29,7 @@ static const Field texts[] = {
 static const Field longs[] = {
     TEXT(uidvalidity),
     TEXT(held),
+    TEXT(record),
     TEXT(source),
 };
 static const Field shorts[] = {

@@ -119,3 +119,5 @@ void fs_upload_search(FsUpload *upload);
 /* The message is there: its name, its inode, and what it replaces. */
 void fs_upload_settle(FsUpload *upload);
 void fs_upload_settled(FsUpload *upload);
+/* The deletion that was held for it is made (@done), or is not. */
+void fs_upload_let_go(FsUpload *upload, gboolean done);

@@ -87,12 +87,25 @@ on_journal(const GError *error, gpointer user_data)
         fs_upload_settled(upload);
 }
 
+void
+fs_upload_let_go(FsUpload *upload, gboolean done)
+{
+    FsAccount *account = upload->uploads->account;
+
+    if (upload->held != 0)
+        fs_changes_release(account->changes, upload->held, done);
+    if (upload->record != 0)
+        cache_journal_remove(account->journal, upload->record);
+    upload->held = upload->record = 0;
+}
+
 /* All that is to be done is said. */
 static void
 end(FsUpload *upload)
 {
     FsAccount *account = upload->uploads->account;
 
+    fs_upload_let_go(upload, !upload->is_same);
     name_message(upload);
     fs_synchroniser_mark_stale(account->synchroniser, upload->mailbox);
     cache_journal_flush(account->journal, FALSE, on_journal,
@@ -135,8 +148,8 @@ delete_old(FsUpload *upload)
 void
 fs_upload_settle(FsUpload *upload)
 {
-    gboolean replaces = upload->replaces != 0 && !upload->is_same &&
-                        upload->replaces != upload->uid;
+    gboolean replaces = upload->replaces != 0 && upload->held == 0 &&
+                        !upload->is_same && upload->replaces != upload->uid;
 
     if (!replaces || delete_old(upload))
         end(upload);

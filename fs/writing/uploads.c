@@ -193,6 +193,7 @@ fs_upload_refuse(FsUpload *upload, const GError *error)
         upload->name != NULL ? upload->name : "?", error->message);
 
     g_message("%s", text);
+    fs_upload_let_go(upload, FALSE);
     if (upload->is_safe && uploads->refused->len < MAX_REFUSED)
         g_ptr_array_add(uploads->refused, text);
     else
@@ -378,6 +379,7 @@ record(FsUpload *upload)
     note.replaces = upload->replaces;
     note.must_match = upload->must_match;
     note.held = upload->held;
+    note.record = upload->record;
     note.source = upload->source_number;
     note.copy_uid = upload->copy_uid;
     note.copy_mailbox = upload->copy_mailbox;
@@ -454,6 +456,7 @@ fs_uploads_begin(FsUploads *uploads, const FsUploadRequest *request)
     upload->replaces = request->replaces;
     upload->must_match = request->must_match;
     upload->held = request->held;
+    upload->record = request->record;
     if (request->after != NULL)
         upload->after = fs_upload_ref(request->after);
     fs_upload_go_on(upload);
@@ -577,6 +580,7 @@ fs_uploads_resume(FsUploads *uploads, CacheSpoolFile *file, const char *text)
     upload->replaces = note.replaces;
     upload->must_match = note.must_match;
     upload->held = note.held;
+    upload->record = note.record;
     upload->copy_uid = note.copy_uid;
     upload->copy_mailbox = note.copy_mailbox;
     upload->text.size = cache_spool_file_size(file);

@@ -37,7 +37,9 @@ typedef struct {
     guint64 inode;       /* that it is to have in this mount; 0: its own */
     guint32 replaces;    /* UID; 0: none */
     gboolean must_match; /* only if that is the same message; else EEXIST */
-    guint64 held;        /* of fs_changes_hold_deleted; 0: none */
+    guint64 held;        /* of fs_changes_hold_deleted: the deletion of
+                            @replaces; 0: none */
+    guint64 record;      /* of the journal, for that; taken over */
     FsUpload *after;     /* not finished: it goes first; and if it has the same
                             octets, it is all there is to be done. NULL: none */
 } FsUploadRequest;

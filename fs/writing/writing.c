@@ -5,6 +5,7 @@
  * is: it will be stored as soon as there is a line. */
 #include "fs/writing/writing.h"
 
+#include "fs/changes/changes.h"
 #include "fs/kernel/errno.h"
 #include "fs/sync/lister.h"
 #include "fs/writing/directories.h"
@@ -118,7 +119,6 @@ take_stored(FsWriting *writing, FsLocalFile *file, const FsUpload *upload)
     file->replaces = fs_upload_uid(upload);
     file->in_place = TRUE;
     file->must_match = FALSE;
-    file->held = 0;
     note_changed(writing, file->inode);
     tell(writing, file->directory, file->listed ? file->name : NULL,
          file->inode);
@@ -130,7 +130,8 @@ static void
 take_refused(FsWriting *writing, FsLocalFile *file, const FsUpload *upload)
 {
     file->refused = file->uploading;
-    file->held = 0;
+    if (!file->in_place)
+        file->replaces = 0;
     g_clear_error(&file->refusal);
     file->refusal = g_error_copy(fs_upload_error(upload));
     /* What was renamed to be a message is what it was before. */
@@ -160,6 +161,78 @@ on_upload(FsUpload *upload, gpointer user_data)
         fs_local_files_released(watch->writing->files, file);
     }
     fs_upload_set_changed_func(upload, NULL, NULL, NULL);
+}
+
+/* ---- deletions that wait ---- */
+
+/* Of the journal: beside those of fs/changes/pending.h. */
+#define RECORD_KIND 100u
+
+void
+fs_writing_hold(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
+                const char *name)
+{
+    FsAccount *account = writing->account;
+    CacheJournalRecord record = {
+        .kind = RECORD_KIND, .mailbox = mailbox, .name = name};
+    guint32 uid;
+
+    if (file->held != 0 || file->replaces != 0)
+        return;
+    file->record = cache_journal_add(account->journal, &record);
+    file->held = fs_changes_hold_deleted(account->changes, mailbox, name,
+                                         file->record, &uid);
+    if (file->held != 0) {
+        file->replaces = uid;
+    } else {
+        cache_journal_remove(account->journal, file->record);
+        file->record = 0;
+    }
+}
+
+void
+fs_writing_let_go(FsWriting *writing, FsLocalFile *file, gboolean done)
+{
+    FsAccount *account = writing->account;
+
+    if (file->held == 0)
+        return;
+    fs_changes_release(account->changes, file->held, done);
+    cache_journal_remove(account->journal, file->record);
+    file->held = file->record = 0;
+    file->replaces = 0;
+}
+
+typedef struct {
+    const GHashTable *used; /* set of guint64 */
+    GArray *unused;         /* of guint64 */
+} Records;
+
+/* A CacheJournalFunc. */
+static void
+look_at_record(const CacheJournalRecord *record, gpointer user_data)
+{
+    Records *records = user_data;
+
+    if (record->kind == RECORD_KIND &&
+        !g_hash_table_contains((GHashTable *)records->used, &record->id))
+        g_array_append_val(records->unused, record->id);
+}
+
+/* Of files that were not finished when an earlier mount ended: what was deleted
+ * for them shows again. */
+static void
+forget_records(FsWriting *writing, const GHashTable *used)
+{
+    FsAccount *account = writing->account;
+    Records records = {used, g_array_new(FALSE, FALSE, sizeof(guint64))};
+
+    cache_journal_foreach(account->journal, look_at_record, &records);
+    for (guint i = 0; i < records.unused->len; i++)
+        cache_journal_remove(account->journal,
+                             g_array_index(records.unused, guint64, i));
+    g_array_unref(records.unused);
+    fs_changes_release_orphans(account->changes);
 }
 
 /* ---- committing ---- */
@@ -197,6 +270,7 @@ begin_upload(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
         .replaces = file->replaces,
         .must_match = file->must_match,
         .held = file->held,
+        .record = file->record,
         .after = before,
     };
 
@@ -205,6 +279,7 @@ begin_upload(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
         request.copy_mailbox = file->base_mailbox;
         request.copy_uid = file->base_uid;
     }
+    file->held = file->record = 0;
     file->upload = fs_uploads_begin(writing->uploads, &request);
     file->uploading = file->generation;
     fs_upload_unref(before);
@@ -327,6 +402,7 @@ typedef struct {
     GPtrArray *found;    /* of Left */
     GHashTable *sources; /* of guint64: numbers of files that uploads are made
                             of, and which are there for nothing any more */
+    GHashTable *records; /* the same: of the journal, that uploads have */
 } Found;
 
 static void
@@ -340,6 +416,9 @@ on_left(CacheSpoolFile *file, const char *text, gpointer user_data)
     left->note = g_strdup(text);
     g_ptr_array_add(found->found, left);
     fs_spool_note_from_text(text, &note);
+    if (note.record != 0)
+        g_hash_table_add(found->records,
+                         g_memdup2(&note.record, sizeof note.record));
     if (note.source != 0)
         g_hash_table_add(found->sources,
                          g_memdup2(&note.source, sizeof note.source));
@@ -351,6 +430,8 @@ find_left(FsWriting *writing)
     Found found = {
         .found = g_ptr_array_new(),
         .sources =
+            g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL),
+        .records =
             g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL),
     };
 
@@ -367,7 +448,9 @@ find_left(FsWriting *writing)
         }
     }
     g_ptr_array_unref(found.found);
+    forget_records(writing, found.records);
     g_hash_table_unref(found.sources);
+    g_hash_table_unref(found.records);
 }
 
 static void

@@ -43,6 +43,14 @@ FsCommit fs_writing_commit(FsWriting *writing, FsLocalFile *file,
                            guint32 mailbox, const char *name, FsNeed **need,
                            int *error_number);
 
+/* If a message of that name has just been deleted, @file is written in its
+ * place: the server is not told of that before it has this one. */
+void fs_writing_hold(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
+                     const char *name);
+/* @file will not be stored, or not now: the deletion is made (@done), or taken
+ * back. */
+void fs_writing_let_go(FsWriting *writing, FsLocalFile *file, gboolean done);
+
 /* NULL when @file has all its octets; else what to wait for (borrowed). */
 FsNeed *fs_writing_fill(FsWriting *writing, FsLocalFile *file);
 

@@ -238,11 +238,28 @@ def test_tar_x_over_what_is_there(case):
         place.write_source(f'n{i}.eml', crlf(message(i)), DATE + i)
     run('tar', '-cf', case.path('x.tar'), '-C', place.source, '.', check=True)
     place.shell(f'tar -xf {case.path("x.tar")} -C Saved')
+    before = place.stored('Saved')
     place.shell(f'tar -xf {case.path("x.tar")} -C Saved')
-    stored = settled(place, [message(i) for i in range(4)], 'Saved')
+    run(BINARY, '--wait', place.mount.mountpoint, limit=60 * tap.PATIENCE,
+        check=True)
+    stored = place.expect_stored([message(i) for i in range(4)], 'Saved')
+    case.expect([one.uid for one in stored] == [one.uid for one in before],
+                'it was stored anew', stored)
     case.expect(sorted(one.date for one in stored) ==
                 [DATE + i for i in range(4)], stored)
     place.expect_listed([f'n{i}.eml' for i in range(4)], 'Saved')
+
+
+@tap.test
+def test_what_was_removed_stays_if_the_new_one_is_refused(case):
+    place = Old(case)
+    place.write_source(place.name, b'nonsense\n')
+    result = place.shell(f'mv -f $S/{place.name} INBOX/', check=False)
+    case.expect('Invalid argument' in result.err, result)
+    case.expect(wait_until(lambda: place.names('INBOX') == {place.name},
+                           10 * tap.PATIENCE), place.names('INBOX'))
+    run(BINARY, '--wait', place.mount.mountpoint, limit=60 * tap.PATIENCE)
+    place.expect_same()
 
 
 @tap.test

@@ -1,6 +1,6 @@
 /* The requests that change mailboxes, one line each, for test_requests.py.
  *
- *     request-probe HOST PORT USER PASSWORD [CA-FILE]
+ *     request-probe HOST PORT USER PASSWORD [CA-FILE [compress]]
  *
  * Without a file of authorities the line is in clear. Commands come on the
  * standard input, their words apart by tabs and with escapes as in C; each is
@@ -327,6 +327,7 @@ main(int argc, char **argv)
     settings->password = imap_secret_new(argv[4], strlen(argv[4]));
     settings->tls = argc > 5 ? IMAP_TLS_IMPLICIT : IMAP_TLS_OFF;
     settings->ca_file = argc > 5 ? g_strdup(argv[5]) : NULL;
+    settings->compress = argc > 6 ? IMAP_COMPRESS_ON : IMAP_COMPRESS_OFF;
     loop = g_main_loop_new(NULL, FALSE);
     connection = imap_connection_new(settings);
     imap_connection_open(connection, on_opened, NULL);

@@ -146,8 +146,9 @@ class Site:
 class Dovecot(Site):
     delimiter = '/'
 
-    def __init__(self, case, **options):
+    def __init__(self, case, probe_options=(), **options):
         self.options = options
+        self.probe_options = probe_options
         super().__init__(case)
 
     def start(self):
@@ -155,7 +156,7 @@ class Dovecot(Site):
                                            **self.options)
         self.probe = Probe(self.case, self.server.host, self.server.tls_port,
                            self.server.user, dovecot.password(self.server),
-                           self.server.ca_file)
+                           self.server.ca_file, *self.probe_options)
 
     def client(self):
         context = ssl.create_default_context(cafile=str(self.server.ca_file))
@@ -242,6 +243,34 @@ def test_refused_upload_leaves_the_line_as_it_was(case, site):
 
 
 on_each(test_refused_upload_leaves_the_line_as_it_was)
+
+
+@tap.test
+def test_message_goes_over_a_compressed_line(case):
+    plugin = 'mail_plugins = $mail_plugins imap_zlib'
+    place = Dovecot(case, ['compress'],
+                    extra='protocol imap {\n' + plugin + '\n}')
+    for number, size in enumerate((2000, 64_010, 3_000_000), 1):
+        body = mailstore.make_message(number, size)
+        _, uid = place.append('INBOX', body).split()
+        assert place.message('INBOX', int(uid))[0] == body
+
+
+def test_eight_bit_message_is_stored(case, site):
+    """What Cyrus makes of its header is Cyrus's own."""
+    place = site(case)
+    head = 'Subject: Grüße\r\nMessage-ID: <8@example.org>\r\n'
+    kind = 'Content-Type: text/plain; charset=utf-8\r\n\r\n'
+    text = ('Täglich grüßt ' * 9 + '\r\n').encode() + b'\xff\xfe\r\n'
+    body = (head + kind).encode() + text
+    _, uid = place.append('INBOX', body).split()
+    stored = place.message('INBOX', int(uid))[0]
+    assert stored.endswith(text), stored
+    if site is not Cyrus:
+        assert stored == body, stored
+
+
+on_each(test_eight_bit_message_is_stored)
 
 
 # ---- flags and expunging

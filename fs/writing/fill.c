@@ -34,8 +34,8 @@ static void
 on_need(const GError *error, gpointer user_data)
 {
     Filling *filling = user_data;
-    g_autoptr(FsNeed) need = g_steal_pointer(&filling->need);
 
+    g_clear_pointer(&filling->need, fs_need_unref);
     if (error != NULL)
         end(filling, error);
     else

@@ -76,8 +76,9 @@ static void
 on_need(const GError *error, gpointer user_data)
 {
     FsStoredReading *reading = user_data;
-    g_autoptr(FsNeed) need = g_steal_pointer(&reading->need);
 
+    /* The waiter has a reference of its own. */
+    g_clear_pointer(&reading->need, fs_need_unref);
     reading->waiter = NULL;
     if (error != NULL)
         finish(reading, error);

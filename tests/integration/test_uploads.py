@@ -7,6 +7,7 @@ import errno
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 
@@ -333,7 +334,49 @@ def test_writeback_without_the_server(case):
                 os.listdir(place.path('Other')))
 
 
+@tap.test
+def test_copy_that_is_cut_is_made_once(case):
+    for stores in (True, False):
+        place = scene(case)
+        os.listdir(place.path('INBOX'))
+        left = [1]
+
+        def hook(line, command):
+            if not left:
+                return False
+            left.clear()
+            if stores:
+                line._copy(command)
+            line.close()
+            return True
+
+        place.server.hooks['UID COPY'] = hook
+        name = os.listdir(place.path('INBOX'))[0]
+        uid = int(name.split('.')[-2])
+        run('cp', place.path('INBOX', name), place.path('Other/c.eml'))
+        body = place.inbox.get(uid).body
+        case.expect(wait_until(lambda: bodies(place) == [body], PATIENT),
+                    len(bodies(place)), 'copies')
+        case.expect(wait_until(lambda: os.listdir(place.path('Other')) ==
+                               ['c.eml'], PATIENT),
+                    os.listdir(place.path('Other')))
+        case.expect(not left, 'it was not asked for')
+        case.expect(bodies(place) == [body], len(bodies(place)), 'copies')
+
+
 # ---- the daemon killed ----
+
+EDITS = r'''
+import os, sys
+folder = sys.argv[1]
+for number in range(40):
+    try:
+        with open(f"{folder}/e{number}.eml", "ab") as file:
+            file.write(b"more\n")
+    except OSError:
+        sys.exit(0)
+    print(number, flush=True)
+'''
 
 WORKLOAD = r'''
 import os, sys
@@ -349,12 +392,11 @@ for number in range(400):
 '''
 
 
-def kill_once(case, place, source, seconds):
+def kill_once(case, place, source, seconds, work=WORKLOAD):
     """Uploads until the daemon is killed; returns how many were said to be
     stored."""
-    import subprocess
     writer = subprocess.Popen(
-        [sys.executable, '-c', WORKLOAD, place.path('Kept'), source],
+        [sys.executable, '-c', work, place.path('Kept'), source],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         # The moment is what is being tried: there is nothing to wait for.
@@ -403,6 +445,41 @@ def test_killed_daemon_loses_and_doubles_nothing(case):
                     {f'k{i}.eml' for i in numbers()},
                     f'round {round_}:', sorted(place.names('Kept')))
         place.mount.unmount()
+
+
+@tap.test(limit=240)
+def test_killed_daemon_edits_each_message_once(case):
+    seed = int(os.environ.get('IMAPFS_KILL_SEED', random.getrandbits(32)))
+    case.note(f'IMAPFS_KILL_SEED={seed}')
+    chance = random.Random(seed)
+    for round_ in range(4):
+        place = Place(case, mailboxes=['Kept'], background=True)
+        for number in range(40):
+            with open(place.path(f'Kept/e{number}.eml'), 'wb') as file:
+                file.write(message(number))
+        said = kill_once(case, place, '', chance.uniform(0.05, 0.6), EDITS)
+        place.start(data=place.mount.data, background=True)
+        place.names('Kept')
+
+        def is_right():
+            found = {}
+            for one in place.stored('Kept'):
+                number = int(one.body.split(b'<m')[1].split(b'@')[0])
+                found.setdefault(number, []).append(one.body)
+            new = [crlf(message(i) + b'more\n') for i in range(40)]
+            old = [crlf(message(i)) for i in range(40)]
+            return sorted(found) == list(range(40)) and all(
+                found[i] == [new[i]] if i < said else
+                found[i] == [old[i]] if i > said else
+                found[i] in ([old[i]], [new[i]]) for i in range(40))
+
+        case.expect(wait_until(is_right, PATIENT), f'round {round_}: said '
+                    f'{said}, the server has',
+                    [one.body[-60:] for one in place.stored('Kept')])
+        case.expect(set(place.names('Kept')) ==
+                    {f'e{i}.eml' for i in range(40)},
+                    f'round {round_}:', sorted(place.names('Kept')))
+        place.mount.unmount(limit=30)
 
 
 if __name__ == '__main__':

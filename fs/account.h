@@ -21,6 +21,7 @@ typedef struct FsMessageBodies FsMessageBodies;
 typedef struct FsOverlay FsOverlay;
 typedef struct FsSynchroniser FsSynchroniser;
 typedef struct FsWatcher FsWatcher;
+typedef struct FsWriting FsWriting;
 
 typedef struct {
     const FsOptions *options; /* borrowed */
@@ -40,6 +41,7 @@ typedef struct {
     FsMessageBodies *bodies;
     FsOverlay *overlay; /* what shows otherwise than the index has it */
     FsChanges *changes;
+    FsWriting *writing;     /* NULL: nothing can be written. Borrowed */
     FsLine *line;           /* borrowed; NULL before and after the mount */
     FsAnnouncer *announcer; /* NULL: nothing is announced. Borrowed */
     FsWatcher *watcher;     /* NULL: nobody watches. Borrowed */

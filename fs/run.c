@@ -15,6 +15,8 @@
 #include "fs/mount/mount-identity.h"
 #include "fs/names/mailbox-layout.h"
 #include "fs/sync/lister.h"
+#include "fs/writing/local-names.h"
+#include "fs/writing/writing.h"
 #include "imap/error.h"
 #include "imap/trace.h"
 
@@ -36,6 +38,7 @@ typedef struct {
     GMainLoop *loop;
     FsAccount *account;
     FsNameSpace *names;
+    FsWriting *writing; /* NULL: read-only */
     FsSession *session;
     FsHandlers *handlers;
     gboolean stopped; /* nobody waits for the kernel any longer */
@@ -229,7 +232,7 @@ drain(Mount *mount)
     FsChanges *changes = mount->account->changes;
     FsDrain *drain;
 
-    if (fs_changes_count(changes) == 0)
+    if (!fs_drain_is_needed(changes))
         return;
     fs_account_announce_end(mount->account);
     drain = fs_drain_new(changes, DRAIN_MS, on_drained, mount);
@@ -251,6 +254,7 @@ serve(Mount *mount)
     }
     introduce_helpers(mount);
     fs_handlers_watch(mount->handlers);
+    fs_writing_resume(mount->writing);
     g_main_loop_run(mount->loop);
     drain(mount);
     fs_announcer_retire(mount->announcer);
@@ -259,6 +263,8 @@ serve(Mount *mount)
     while (!mount->stopped)
         g_main_loop_run(mount->loop);
     fs_session_unmount(mount->session);
+    mount->account->writing = NULL;
+    fs_writing_stop(mount->writing);
     fs_announcer_stop(mount->announcer);
     g_clear_pointer(&mount->supervisor, fs_supervisor_free);
     fs_account_announce_end(mount->account);
@@ -285,6 +291,18 @@ attach_and_serve(Mount *mount, GError **error)
 }
 
 static gboolean
+begin_writing(Mount *mount, GError **error)
+{
+    mount->writing = fs_writing_new(mount->account, error);
+    if (mount->writing == NULL)
+        return FALSE;
+    mount->account->writing = mount->writing;
+    mount->names =
+        fs_local_names_new(mount->account, mount->names, mount->writing);
+    return TRUE;
+}
+
+static gboolean
 run(Mount *mount, GError **error)
 {
     mount->account = fs_account_new(mount->options, error);
@@ -294,7 +312,10 @@ run(Mount *mount, GError **error)
                                         mount->account->tree);
     mount->account->announcer = mount->announcer;
     mount->names = fs_mailbox_layout_new(mount->account);
-    mount->handlers = fs_handlers_new(mount->account, mount->names);
+    if (!mount->options->read_only && !begin_writing(mount, error))
+        return FALSE;
+    mount->handlers =
+        fs_handlers_new(mount->account, mount->names, mount->writing);
     return log_in(mount, error) && attach_and_serve(mount, error);
 }
 
@@ -315,6 +336,7 @@ fs_run(const FsOptions *options, FsHelpers *helpers)
     fs_session_free(mount.session);
     fs_handlers_free(mount.handlers);
     fs_name_space_free(mount.names);
+    fs_writing_free(mount.writing);
     fs_announcer_free(mount.announcer);
     fs_helper_process_free(mount.announcing);
     fs_supervisor_free(mount.supervisor);

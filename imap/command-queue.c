@@ -186,6 +186,19 @@ imap_command_queue_has_message(const ImapCommandQueue *queue)
     return entry_with_message(queue) != NULL;
 }
 
+gboolean
+imap_command_queue_has_upload(const ImapCommandQueue *queue)
+{
+    for (const GList *link = queue->in_flight.head; link != NULL;
+         link = link->next) {
+        const Entry *entry = link->data;
+
+        if (imap_command_message_size(entry->command) > 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static void
 write_message(ImapCommandQueue *queue, Entry *entry, const char *data,
               gsize length)

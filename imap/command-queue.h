@@ -62,8 +62,10 @@ guint imap_command_queue_push(ImapCommandQueue *queue, ImapCommand *command,
  * put aside. */
 void imap_command_queue_flush(ImapCommandQueue *queue);
 
-/* The server takes the message of a command now, or did: it is under way. */
+/* The message of a command can be sent now, or more of it. */
 gboolean imap_command_queue_has_message(const ImapCommandQueue *queue);
+/* A command with a message is in flight. */
+gboolean imap_command_queue_has_upload(const ImapCommandQueue *queue);
 
 /* Sends at most @room octets of that message, and when it is at its end, what
  * waits behind it. To be called whenever there is room, and something was sent

@@ -298,18 +298,46 @@ on_transport_received(const guint8 *data, gsize length, gpointer user_data)
     imap_watchdog_watch(&connection->watchdog);
 }
 
+/* A message that goes on its way brings its command further, and where it goes
+ * there is a line. */
+static void
+on_upload_moved(gpointer user_data)
+{
+    ImapConnection *connection = user_data;
+
+    imap_watchdog_note_progress(&connection->watchdog);
+}
+
+static guint64
+upload_delivered(gpointer user_data)
+{
+    const ImapConnection *connection = user_data;
+    guint64 sent = imap_transport_bytes_sent(connection->transport);
+    guint64 queued = imap_transport_queued(connection->transport);
+
+    return sent - MIN(queued, sent);
+}
+
+static gboolean
+has_upload(gpointer user_data)
+{
+    const ImapConnection *connection = user_data;
+
+    return imap_command_queue_has_upload(connection->queue);
+}
+
 /* The server takes what it was slow to take. What leaves at once says nothing
- * of the server. A message that goes on its way brings its command further. */
+ * of the server. */
 static void
 on_transport_sent(gpointer user_data)
 {
     ImapConnection *connection = user_data;
-    gboolean has_message = imap_command_queue_has_message(connection->queue);
 
-    if (connection->is_backlog && has_message)
-        imap_watchdog_note_progress(&connection->watchdog);
-    else if (connection->is_backlog)
+    if (connection->is_backlog)
         imap_watchdog_begin_wait(&connection->watchdog);
+    if (has_upload(connection))
+        imap_upload_watch_begin(&connection->upload_watch,
+                                connection->settings->timeout_ms);
     send_message(connection);
     if (connection->transport == NULL)
         return;
@@ -353,6 +381,12 @@ imap_connection_new(const ImapSettings *settings)
     connection->number = ++last_number;
     connection->settings = settings;
     connection->queue = imap_command_queue_new(write_out, connection);
+    connection->upload_watch = (ImapUploadWatch){
+        .delivered = upload_delivered,
+        .is_due = has_upload,
+        .moved = on_upload_moved,
+        .user_data = connection,
+    };
     imap_watchdog_init(&connection->watchdog, settings->timeout_ms,
                        imap_connection_is_awaiting, on_silence, connection);
     return connection;
@@ -482,6 +516,7 @@ hang_up(ImapConnection *connection, const GError *reason)
     if (!connection->parsing)
         g_clear_pointer(&connection->parser, imap_parser_free);
     imap_watchdog_stop(&connection->watchdog);
+    imap_upload_watch_stop(&connection->upload_watch);
     g_clear_handle_id(&connection->logout_source, g_source_remove);
 }
 

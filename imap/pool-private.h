@@ -1,6 +1,6 @@
 /* What the parts of the pool share: pool.c takes and ends requests,
- * pool-choice.c says which connection is whose, pool-line.c looks after the
- * line as a whole. */
+ * pool-lease.c counts what is granted, pool-choice.c says which connection is
+ * whose, pool-line.c looks after the line as a whole. */
 #pragma once
 
 #include "imap/allowance.h"
@@ -76,8 +76,16 @@ extern const ImapWorkerHandler imap_pool_worker_handler;
 void imap_pool_wake(ImapPool *pool);
 /* Ends all that wait. */
 void imap_pool_fail_all(ImapPool *pool, const GError *error);
+/* Notes what @worker tells of the server as a whole. */
+void imap_pool_note_server(ImapPool *pool, const ImapWorker *worker);
 /* FALSE if the server lets us have no more. */
 gboolean imap_pool_open_another(ImapPool *pool);
+
+/* ---- pool-lease.c ---- */
+
+/* On @worker, for @request. */
+ImapLease *imap_lease_new(ImapPool *pool, ImapWorker *worker,
+                          const ImapPoolRequest *request);
 
 /* ---- pool-line.c ---- */
 

@@ -18,12 +18,6 @@
 /* Who fetches much lets others, who come later by so much, pass. */
 #define BULK_YIELDS_US (5 * G_TIME_SPAN_SECOND)
 
-/* What a selection said is news for so long. */
-#define FRESH_US (1 * G_TIME_SPAN_SECOND)
-
-/* A lease for much that follows another one so soon goes on with the same. */
-#define SAME_BULK_US (1 * G_TIME_SPAN_SECOND)
-
 /* After the server would not select a mailbox, nothing is made ready. */
 #define SPARE_DELAY_US (30 * G_TIME_SPAN_SECOND)
 
@@ -44,13 +38,6 @@
 
 /* How many connections may end before they served a request that waits. */
 #define MAX_ATTEMPTS 2
-
-struct ImapLease {
-    ImapPool *pool;
-    ImapWorker *worker; /* a reference */
-    ImapLeaseKind kind;
-    gboolean fresh;
-};
 
 static void
 request_free(ImapPoolRequest *request)
@@ -137,8 +124,8 @@ fail_unmounting(ImapPool *pool)
 /* ---- what becomes of connections ---- */
 
 /* What the connection tells of the server as a whole. */
-static void
-note_server(ImapPool *pool, const ImapWorker *worker)
+void
+imap_pool_note_server(ImapPool *pool, const ImapWorker *worker)
 {
     pool->last_progress = MAX(
         pool->last_progress, imap_connection_last_progress(worker->connection));
@@ -151,7 +138,7 @@ note_server(ImapPool *pool, const ImapWorker *worker)
 static void
 remove_worker(ImapPool *pool, ImapWorker *worker)
 {
-    note_server(pool, worker);
+    imap_pool_note_server(pool, worker);
     imap_pool_keep_traffic(pool, worker->connection);
     if (pool->listening == worker)
         pool->listening = NULL;
@@ -369,39 +356,11 @@ const ImapWorkerHandler imap_pool_worker_handler = {
 
 /* ---- who gets what ---- */
 
-/* Whether others had better have another connection. */
-static gboolean
-is_for_much(ImapLeaseKind kind)
-{
-    return kind != IMAP_LEASE_SINGLE;
-}
-
 /* Whether nobody waits for its end. */
 static gboolean
 yields(ImapLeaseKind kind)
 {
     return kind == IMAP_LEASE_BULK || kind == IMAP_LEASE_BULK_LIGHT;
-}
-
-static ImapLease *
-lease_new(ImapPool *pool, ImapWorker *worker, const ImapPoolRequest *request)
-{
-    ImapLease *lease = g_new0(ImapLease, 1);
-
-    lease->pool = pool;
-    lease->worker = imap_worker_ref(worker);
-    lease->kind = request->kind;
-    lease->fresh = worker->fresh && !worker->is_spare &&
-                   g_get_monotonic_time() - worker->since < FRESH_US;
-    worker->fresh = FALSE;
-    worker->n_leases++;
-    worker->n_light += lease->kind == IMAP_LEASE_BULK_LIGHT;
-    worker->n_uploads += lease->kind == IMAP_LEASE_UPLOAD;
-    if (is_for_much(lease->kind) && worker->n_bulk++ == 0 &&
-        g_get_monotonic_time() - worker->bulk_ended > SAME_BULK_US)
-        worker->bulk_since = g_get_monotonic_time();
-    worker->served = TRUE;
-    return lease;
 }
 
 static gboolean
@@ -435,7 +394,7 @@ is_silenced(ImapPool *pool)
     gint64 left;
 
     for (guint i = 0; i < pool->workers->len; i++)
-        note_server(pool, g_ptr_array_index(pool->workers, i));
+        imap_pool_note_server(pool, g_ptr_array_index(pool->workers, i));
     left = pool->allowance.silence_until - g_get_monotonic_time();
     if (left <= 0)
         return FALSE;
@@ -475,7 +434,7 @@ grant_one(ImapPoolRound *round)
             g_hash_table_add(coming, g_steal_pointer(&key));
         if (choice == IMAP_CHOICE_GRANTED) {
             g_queue_delete_link(&pool->waiting, link);
-            request->func(lease_new(pool, worker, request), NULL,
+            request->func(imap_lease_new(pool, worker, request), NULL,
                           request->user_data);
             request_free(request);
             return TRUE;
@@ -553,7 +512,7 @@ on_deadline(gpointer user_data)
     g_autoptr(GError) error = NULL;
 
     for (guint i = 0; i < pool->workers->len; i++)
-        note_server(pool, g_ptr_array_index(pool->workers, i));
+        imap_pool_note_server(pool, g_ptr_array_index(pool->workers, i));
     error = g_error_new(IMAP_ERROR, IMAP_ERROR_TIMEOUT,
                         "%s did not answer for %.3g seconds",
                         pool->settings->host, pool->settings->timeout_ms / 1e3);
@@ -653,37 +612,6 @@ imap_pool_acquire(ImapPool *pool, const char *mailbox, ImapLeaseFunc func,
     imap_pool_acquire_wish(pool, &wish, func, user_data);
 }
 
-/* What the server said meanwhile on its own. */
-static void
-tell_changes(ImapPool *pool, ImapWorker *worker)
-{
-    guint changes = imap_worker_changes(worker);
-
-    if (changes == worker->changes_seen || worker->mailbox == NULL)
-        return;
-    worker->changes_seen = changes;
-    if (pool->change_func != NULL)
-        pool->change_func(worker->mailbox, pool->change_data);
-}
-
-void
-imap_lease_release(ImapLease *lease)
-{
-    if (lease == NULL)
-        return;
-    lease->worker->n_leases--;
-    lease->worker->n_light -= lease->kind == IMAP_LEASE_BULK_LIGHT;
-    lease->worker->n_uploads -= lease->kind == IMAP_LEASE_UPLOAD;
-    if (is_for_much(lease->kind) && --lease->worker->n_bulk == 0)
-        lease->worker->bulk_ended = g_get_monotonic_time();
-    lease->worker->since = g_get_monotonic_time();
-    note_server(lease->pool, lease->worker);
-    tell_changes(lease->pool, lease->worker);
-    imap_pool_wake(lease->pool);
-    imap_worker_unref(lease->worker);
-    g_free(lease);
-}
-
 void
 imap_pool_set_idle(ImapPool *pool, guint idle_ms, guint last_idle_ms)
 {
@@ -698,18 +626,6 @@ imap_pool_set_change_func(ImapPool *pool, ImapChangeFunc func,
 {
     pool->change_func = func;
     pool->change_data = user_data;
-}
-
-gboolean
-imap_lease_is_fresh(const ImapLease *lease)
-{
-    return lease->fresh;
-}
-
-ImapChanges *
-imap_lease_take_changes(ImapLease *lease)
-{
-    return g_steal_pointer(&lease->worker->changes);
 }
 
 guint
@@ -772,12 +688,6 @@ imap_pool_is_at_hand(const ImapPool *pool, const char *mailbox)
             return TRUE;
     }
     return FALSE;
-}
-
-ImapConnection *
-imap_lease_connection(const ImapLease *lease)
-{
-    return lease->worker->connection;
 }
 
 void

@@ -81,21 +81,29 @@ imap_status_backoff_ms(const ImapStatus *status)
                                                          : 0;
 }
 
-/* Cyrus and Courier have no code for it. */
-static gboolean
-is_over_quota(const ImapStatus *status)
-{
-    static const char *const texts[] = {"over quota", "quota exceeded",
-                                        "exceed your mailbox quota"};
-    g_autofree char *text =
-        status->text != NULL ? g_ascii_strdown(status->text, -1) : NULL;
+/* What Cyrus and Courier have no code for. */
+static const struct {
+    const char *text; /* in lower case */
+    ImapError error;
+} refusal_texts[] = {
+    {"over quota", IMAP_ERROR_OVER_QUOTA},
+    {"quota exceeded", IMAP_ERROR_OVER_QUOTA},
+    {"exceed your mailbox quota", IMAP_ERROR_OVER_QUOTA},
+    {"permission denied", IMAP_ERROR_NO_PERMISSION},
+    {"mailbox does not exist", IMAP_ERROR_NONEXISTENT},
+    {"mailbox already exists", IMAP_ERROR_ALREADY_EXISTS},
+};
 
-    if (text == NULL || status->condition != IMAP_CONDITION_NO)
-        return FALSE;
-    for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
-        if (strstr(text, texts[i]) != NULL)
-            return TRUE;
-    return FALSE;
+static ImapError
+refusal_by_text(const ImapStatus *status)
+{
+    g_autofree char *text =
+        g_ascii_strdown(status->text != NULL ? status->text : "", -1);
+
+    for (guint i = 0; i < G_N_ELEMENTS(refusal_texts); i++)
+        if (strstr(text, refusal_texts[i].text) != NULL)
+            return refusal_texts[i].error;
+    return IMAP_ERROR_NO;
 }
 
 static ImapError
@@ -110,10 +118,8 @@ refusal_of(const ImapStatus *status)
     }
     if (imap_status_backoff_ms(status) > 0)
         return IMAP_ERROR_LIMIT;
-    if (is_over_quota(status))
-        return IMAP_ERROR_OVER_QUOTA;
     return status->condition == IMAP_CONDITION_BAD ? IMAP_ERROR_BAD
-                                                   : IMAP_ERROR_NO;
+                                                   : refusal_by_text(status);
 }
 
 GError *

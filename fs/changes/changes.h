@@ -93,10 +93,12 @@ void fs_changes_line_is_back(FsChanges *changes);
  * being written; if that is not there any more after a crash, the message shows
  * again. */
 guint64 fs_changes_hold_deleted(FsChanges *changes, guint32 mailbox,
-                                const char *name, guint64 upload);
+                                const char *name, guint64 upload, guint32 *uid);
 /* The server has what is to be in its place (@done); or it will not be, and the
  * message shows again. */
 void fs_changes_release(FsChanges *changes, guint64 held, gboolean done);
+/* After a crash: the same for those whose record is not in the journal. */
+void fs_changes_release_orphans(FsChanges *changes);
 
 /* ---- what is seen ---- */
 
@@ -107,6 +109,9 @@ char *fs_changes_flags(const FsChanges *changes, guint32 mailbox, guint32 uid,
 
 /* ---- the end ---- */
 
+/* Whether something is pending, a message that is being stored included, that
+ * the server can be told of now. */
+gboolean fs_drain_is_needed(FsChanges *changes);
 /* Sends what is pending. @done runs from the main loop once nothing is, the
  * server cannot be reached, or @limit_ms have passed. */
 typedef struct FsDrain FsDrain;

@@ -423,6 +423,14 @@ fs_pending_drop(FsPending *pending)
 }
 
 void
+fs_pending_take_back(FsPending *pending)
+{
+    show_again(pending);
+    leave(pending);
+    complete(pending, NULL);
+}
+
+void
 fs_pending_retract(FsPending *pending)
 {
     leave(pending);

@@ -125,6 +125,8 @@ void fs_pending_finish(FsPending *pending, guint32 uid);
 void fs_pending_refuse(FsPending *pending, const GError *error);
 /* The message is gone by somebody else's hand. */
 void fs_pending_drop(FsPending *pending);
+/* The user has thought better of it: the mount shows what was before. */
+void fs_pending_take_back(FsPending *pending);
 /* Something else was asked for instead: it leaves without a trace, and the
  * caller sees to what the mount shows. */
 void fs_pending_retract(FsPending *pending);

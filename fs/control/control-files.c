@@ -48,6 +48,7 @@ static const Entry entries[] = {
     {"flags", FS_INODE_FLAGS | FS_INODE_ROOT, S_IFDIR | 0500},
     {"status", INODE_STATUS, S_IFREG | 0400},
     {"wait", INODE_WAIT, S_IFREG | 0400},
+    {"lost+found", FS_INODE_LOST_FOUND, S_IFDIR | 0700},
 };
 static const Entry directory_entry = {DIRECTORY_NAME, INODE_DIRECTORY,
                                       S_IFDIR | 0500};
@@ -99,12 +100,19 @@ fs_control_files_own_name(guint64 directory, const char *name)
            (directory == FS_INODE_ROOT && g_str_equal(name, DIRECTORY_NAME));
 }
 
+/* A mount that is read-only loses nothing. */
+static guint
+n_entries(const FsControlFiles *control)
+{
+    return G_N_ELEMENTS(entries) - (control->account->options->read_only);
+}
+
 static const Entry *
-find_name(guint64 directory, const char *name)
+find_name(const FsControlFiles *control, guint64 directory, const char *name)
 {
     if (directory == FS_INODE_ROOT)
         return &directory_entry;
-    for (guint i = 0; directory == INODE_DIRECTORY && i < G_N_ELEMENTS(entries);
+    for (guint i = 0; directory == INODE_DIRECTORY && i < n_entries(control);
          i++)
         if (g_str_equal(entries[i].name, name))
             return &entries[i];
@@ -151,7 +159,7 @@ void
 fs_control_files_lookup(FsControlFiles *control, fuse_req_t request,
                         fuse_ino_t directory, const char *name)
 {
-    const Entry *entry = find_name(directory, name);
+    const Entry *entry = find_name(control, directory, name);
     struct fuse_entry_param param;
 
     if (fs_flag_files_own(directory)) {
@@ -201,7 +209,7 @@ fs_control_files_opendir(FsControlFiles *control, fuse_req_t request,
 
 /* What is at @offset of the listing; NULL at the end. */
 static const Entry *
-entry_at(off_t offset, const char **name)
+entry_at(const FsControlFiles *control, off_t offset, const char **name)
 {
     static const char *const dots[] = {".", ".."};
 
@@ -209,7 +217,7 @@ entry_at(off_t offset, const char **name)
         *name = dots[offset];
         return &directory_entry;
     }
-    if (offset - 2 >= (off_t)G_N_ELEMENTS(entries))
+    if (offset - 2 >= (off_t)n_entries(control))
         return NULL;
     *name = entries[offset - 2].name;
     return &entries[offset - 2];
@@ -231,7 +239,7 @@ fs_control_files_readdir(FsControlFiles *control, fuse_req_t request,
                               plus);
         return;
     }
-    for (; (entry = entry_at(offset, &name)) != NULL; offset++) {
+    for (; (entry = entry_at(control, offset, &name)) != NULL; offset++) {
         struct fuse_entry_param param;
         gsize needed;
 

@@ -4,6 +4,7 @@
  *     .imapfs/
  *       events      what happens, a line of JSON each, as it happens
  *       status      what is so, as JSON
+ *       lost+found  what could not be stored; a directory of the name space
  *
  * It is found by its name and not listed at the top, so that no program that
  * goes through all files runs into it. It stands in front of the name space,

@@ -33,12 +33,6 @@ fs_flag_files_free(FsFlagFiles *files)
     g_free(files);
 }
 
-guint64
-fs_flag_files_root(void)
-{
-    return FS_INODE_FLAGS | FS_INODE_ROOT;
-}
-
 gboolean
 fs_flag_files_own(guint64 inode)
 {
@@ -46,8 +40,8 @@ fs_flag_files_own(guint64 inode)
            (inode & FS_INODE_FLAGS) != 0;
 }
 
-static guint64
-shown_inode(guint64 inode)
+guint64
+fs_flag_files_shown(guint64 inode)
 {
     return inode & ~FS_INODE_FLAGS;
 }
@@ -65,17 +59,6 @@ disguise(FsEntry *entry)
     stat->st_mode = S_ISDIR(stat->st_mode) ? S_IFDIR | 0500 : S_IFREG | 0600;
     stat->st_size = 0;
     stat->st_blocks = 0;
-}
-
-void
-fs_flag_files_describe_root(FsFlagFiles *files, struct stat *stat)
-{
-    FsObstacle obstacle = {0};
-    FsEntry entry;
-
-    fs_name_space_describe(files->names, FS_INODE_ROOT, &entry, &obstacle);
-    disguise(&entry);
-    *stat = entry.attributes;
 }
 
 /* What every operation of ours remembers. */
@@ -118,7 +101,7 @@ run_lookup(FsOperation *operation)
     FsObstacle obstacle = {0};
     FsEntry entry;
     FsAnswer answer = fs_name_space_look_up(
-        files->names, shown_inode(operation->inode), operation->name,
+        files->names, fs_flag_files_shown(operation->inode), operation->name,
         operation->since, &entry, &obstacle);
 
     if (answer != FS_ANSWER_FOUND) {
@@ -145,7 +128,7 @@ run_getattr(FsOperation *operation)
     FsObstacle obstacle = {0};
     FsEntry entry;
     FsAnswer answer = fs_name_space_describe(
-        files->names, shown_inode(operation->inode), &entry, &obstacle);
+        files->names, fs_flag_files_shown(operation->inode), &entry, &obstacle);
 
     if (answer != FS_ANSWER_FOUND) {
         answer_obstacle(operation, answer, &obstacle, ESTALE);
@@ -161,6 +144,15 @@ fs_flag_files_getattr(FsFlagFiles *files, fuse_req_t request, fuse_ino_t inode)
     start(files, request, run_getattr, inode, NULL, 0, 0, NULL);
 }
 
+void
+fs_flag_files_setattr(fuse_req_t request, fuse_ino_t inode)
+{
+    const struct stat stat = {
+        .st_ino = inode, .st_mode = S_IFREG | 0600, .st_nlink = 1};
+
+    fuse_reply_attr(request, &stat, 0);
+}
+
 /* ---- directories ---- */
 
 static void
@@ -170,7 +162,7 @@ run_opendir(FsOperation *operation)
     struct fuse_file_info file = {0};
     FsObstacle obstacle = {0};
     FsAnswer answer = fs_name_space_open_directory(
-        files->names, shown_inode(operation->inode), operation->since,
+        files->names, fs_flag_files_shown(operation->inode), operation->since,
         &obstacle);
 
     if (answer == FS_ANSWER_FOUND)
@@ -235,7 +227,7 @@ run_readdir_as(FsOperation *operation, gboolean plus)
     FsFlagFiles *files = files_of(operation);
     g_autofree char *buffer = g_malloc(operation->size);
     Portion portion = {operation, plus, buffer, 0};
-    guint64 directory = shown_inode(operation->inode);
+    guint64 directory = fs_flag_files_shown(operation->inode);
     guint64 cookie =
         operation->offset > 2 ? (guint64)(operation->offset - DOT_ENTRIES) : 0;
     FsAnswer answer = FS_ANSWER_FOUND;
@@ -303,7 +295,7 @@ run_read(FsOperation *operation)
     CacheMessage message;
     FsEntry entry;
     FsAnswer answer = fs_name_space_describe(
-        files->names, shown_inode(operation->inode), &entry, &obstacle);
+        files->names, fs_flag_files_shown(operation->inode), &entry, &obstacle);
     gsize offset;
 
     if (answer != FS_ANSWER_FOUND) {

@@ -18,18 +18,18 @@ FsFlagFiles *fs_flag_files_new(FsAccount *account, FsNameSpace *names);
 /* After the session's end. Accepts NULL. */
 void fs_flag_files_free(FsFlagFiles *files);
 
-/* The number of the top of the tree. */
-guint64 fs_flag_files_root(void);
 /* Whether @inode is of the tree. */
 gboolean fs_flag_files_own(guint64 inode);
-/* What the top of the tree looks like. */
-void fs_flag_files_describe_root(FsFlagFiles *files, struct stat *stat);
+/* The number of what it stands for. */
+guint64 fs_flag_files_shown(guint64 inode);
 
 /* The requests, each of which is answered, or waits. */
 void fs_flag_files_lookup(FsFlagFiles *files, fuse_req_t request,
                           fuse_ino_t parent, const char *name);
 void fs_flag_files_getattr(FsFlagFiles *files, fuse_req_t request,
                            fuse_ino_t inode);
+/* Nothing comes of it: a shell cuts a file before it writes. */
+void fs_flag_files_setattr(fuse_req_t request, fuse_ino_t inode);
 void fs_flag_files_opendir(FsFlagFiles *files, fuse_req_t request,
                            fuse_ino_t inode, struct fuse_file_info *file);
 void fs_flag_files_readdir(FsFlagFiles *files, fuse_req_t request,

@@ -8,6 +8,7 @@
 #include "fs/kernel/operation.h"
 #include "fs/sync/lister.h"
 #include "fs/sync/synchroniser.h"
+#include "fs/writing/writing.h"
 
 #include <errno.h>
 #include <string.h>
@@ -67,6 +68,29 @@ need_of_used(FsWaitFile *file, gint64 since)
     return used.need;
 }
 
+static void
+append_lines(GString *text, char **lines)
+{
+    for (char **line = lines; *line != NULL; line++) {
+        g_autofree char *tidy = g_strdup(*line);
+
+        g_string_append_printf(text, "%s\n", g_strdelimit(tidy, "\r\n", ' '));
+    }
+}
+
+static void
+append_uploads(GString *text, FsWriting *writing)
+{
+    FsUploads *uploads = fs_writing_uploads(writing);
+    g_auto(GStrv) refused = fs_uploads_take_refused(uploads);
+    guint left = fs_uploads_pending(uploads, 0);
+
+    append_lines(text, refused);
+    if (left > 0)
+        g_string_append_printf(text, "%u messages are still to be stored\n",
+                               left);
+}
+
 static char *
 make_text(FsWaitFile *file, const char *problem)
 {
@@ -75,13 +99,11 @@ make_text(FsWaitFile *file, const char *problem)
     GString *text = g_string_new(NULL);
     guint left = fs_changes_count(changes);
 
-    for (char **line = refused; *line != NULL; line++) {
-        g_autofree char *tidy = g_strdup(*line);
-
-        g_string_append_printf(text, "%s\n", g_strdelimit(tidy, "\r\n", ' '));
-    }
+    append_lines(text, refused);
     if (left > 0)
         g_string_append_printf(text, "%u changes are still to be made\n", left);
+    if (file->account->writing != NULL)
+        append_uploads(text, file->account->writing);
     if (problem != NULL)
         g_string_append_printf(text, "%s\n", problem);
     return g_string_free(text, FALSE);
@@ -106,7 +128,10 @@ run_read(FsOperation *operation)
 
     if (file->text == NULL) {
         stuck = fs_changes_are_stuck(file->account->changes);
-        if (!stuck)
+        if (file->account->writing != NULL)
+            need = fs_uploads_need_settled(
+                fs_writing_uploads(file->account->writing));
+        if (need == NULL && !stuck)
             need = fs_changes_need_settled(file->account->changes, 0);
         if (need == NULL && !stuck)
             need = need_of_used(file, operation->since);

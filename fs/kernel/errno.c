@@ -44,8 +44,8 @@ static const int cache_errnos[] = {
 
 /* Those for the terminal never reach a program. */
 static const int fs_errnos[] = {
-    [FS_ERROR_GONE] = ENOENT,
-    [FS_ERROR_STALE] = ESTALE,
+    [FS_ERROR_GONE] = ENOENT,       [FS_ERROR_STALE] = ESTALE,
+    [FS_ERROR_NO_MESSAGE] = EINVAL, [FS_ERROR_ANOTHER] = EEXIST,
     [FS_ERROR_INCOMPLETE] = EIO,
 };
 

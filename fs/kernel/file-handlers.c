@@ -52,7 +52,8 @@ reply_open(FsOperation *operation, FsReader *reader)
     FsFileHandlers *handlers = handlers_of(operation);
 
     operation->file.fh = (guintptr)reader;
-    operation->file.keep_cache = 1;
+    operation->file.keep_cache =
+        !fs_handlers_is_changed(operation->user_data, operation->inode);
     operation->file.noflush = 1;
     g_hash_table_add(handlers->open_files, reader);
     if (!fs_operation_reply_open(operation, &operation->file))

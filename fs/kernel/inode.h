@@ -16,6 +16,12 @@
 #define FS_INODE_CONTROL G_GUINT64_CONSTANT(0x100)
 #define FS_INODE_CONTROL_LAST G_GUINT64_CONSTANT(0x1ff)
 
+/* In it, the directory of what the server has refused. */
+#define FS_INODE_LOST_FOUND G_GUINT64_CONSTANT(0x200)
+/* Files that are no messages yet (fs/writing/local-files.h). */
+#define FS_INODE_LOCAL G_GUINT64_CONSTANT(0x80000000)
+#define FS_INODE_LOCAL_LAST G_GUINT64_CONSTANT(0xfffffffe)
+
 /* Added to a number: stands for what is gone, and is no longer the kernel's own
  * inode of it. No account has these bits. */
 #define FS_INODE_STAND_IN (G_GUINT64_CONSTANT(0xfff) << 52)

@@ -375,6 +375,14 @@ on_mailbox_entry(guint32 parent, const char *name, guint32 before,
     forget_entry(cache, inode, name, 0);
 }
 
+void
+fs_kernel_cache_entry_changed(FsKernelCache *cache, guint64 directory,
+                              const char *name)
+{
+    forget_listing(cache, directory);
+    forget_entry(cache, directory, name, 0);
+}
+
 /* ---- what is in use ---- */
 
 static gboolean
@@ -484,6 +492,8 @@ on_watched(guint64 directory, gpointer user_data)
 double
 fs_kernel_cache_validity(FsKernelCache *cache, const FsEntry *entry)
 {
+    if (entry->fleeting)
+        return 0;
     if (entry->uid != 0 && !cache->stopped &&
         fs_upkeep_is_used(cache->upkeep, entry->mailbox) &&
         is_all_known(cache, entry->mailbox)) {

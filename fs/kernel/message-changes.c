@@ -13,6 +13,7 @@
 #include "fs/kernel/operation.h"
 #include "fs/kernel/xattr.h"
 #include "fs/names/message-name.h"
+#include "fs/sync/synchroniser.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,6 +49,25 @@ answer_obstacle(FsOperation *operation, FsAnswer answer,
         fs_operation_fail(operation, obstacle->error_number);
 }
 
+/* Whether the index has the message, as it may not yet if it was just written.
+ * FALSE: the operation waits. */
+static gboolean
+is_known(FsOperation *operation, const FsEntry *entry)
+{
+    const FsAccount *account = account_of(operation);
+    CacheMessage message;
+    FsNeed *need;
+
+    if (cache_index_message(account->index, entry->mailbox, entry->uid,
+                            &message))
+        return TRUE;
+    need = fs_synchroniser_need_message(account->synchroniser, entry->mailbox,
+                                        entry->uid, operation->since);
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    return need == NULL;
+}
+
 /* The message @name of @parent; FALSE, and the operation has been dealt with,
  * if it is none. */
 static gboolean
@@ -67,7 +87,7 @@ find_message(FsOperation *operation, fuse_ino_t parent, const char *name,
         fs_operation_fail(operation, EISDIR);
         return FALSE;
     }
-    return TRUE;
+    return is_known(operation, entry);
 }
 
 /* What came of asking: a change to be remembered (FALSE: there is none, and the
@@ -330,6 +350,26 @@ fs_message_changes_rename(fuse_req_t request, fuse_ino_t parent,
 
 /* ---- flags ---- */
 
+static void
+reply_flags(FsOperation *operation)
+{
+    if (operation->size > 0)
+        fs_operation_reply_write(operation, operation->size);
+    else
+        fs_operation_reply_done(operation);
+}
+
+static void
+finish_flags(FsOperation *operation, FsPending *pending)
+{
+    FsNeed *need = fs_changes_need(changes_of(operation), pending);
+
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    else
+        reply_flags(operation);
+}
+
 /* A value is "NAME/VALUE" while it has not been taken apart. */
 static void
 begin_flags(FsOperation *operation)
@@ -369,13 +409,13 @@ begin_flags(FsOperation *operation)
         return;
     }
     if (*add == '\0' && *remove == '\0') {
-        fs_operation_reply_done(operation);
+        reply_flags(operation);
         return;
     }
     pending = fs_changes_set_flags(changes, operation->inode, add, remove,
                                    &need, &error);
     if (remember(operation, pending, need, error))
-        finish(operation, pending);
+        finish_flags(operation, pending);
 }
 
 static void
@@ -384,12 +424,13 @@ run_flags(FsOperation *operation)
     if (operation->memory == NULL)
         begin_flags(operation);
     else
-        finish(operation, operation->memory);
+        finish_flags(operation, operation->memory);
 }
 
-void
-fs_message_changes_set_flags(fuse_req_t request, fuse_ino_t inode,
-                             const char *name, const char *value, gsize size)
+/* @written: how much is to be said to be written; 0: nothing was. */
+static void
+start_flags(fuse_req_t request, fuse_ino_t inode, const char *name,
+            const char *value, gsize size, gsize written)
 {
     g_autofree char *text = g_strndup(value, size);
     g_autofree char *both = g_strconcat(name, "/", text, NULL);
@@ -397,7 +438,21 @@ fs_message_changes_set_flags(fuse_req_t request, fuse_ino_t inode,
     if (memchr(value, '\0', size) != NULL || size > FS_FLAGS_TEXT_MAX)
         fuse_reply_err(request, EINVAL);
     else
-        fs_operation_start(request, run_flags, inode, both, 0, 0, NULL);
+        fs_operation_start(request, run_flags, inode, both, written, 0, NULL);
+}
+
+void
+fs_message_changes_set_flags(fuse_req_t request, fuse_ino_t inode,
+                             const char *name, const char *value, gsize size)
+{
+    start_flags(request, inode, name, value, size, 0);
+}
+
+void
+fs_message_changes_write_flags(fuse_req_t request, fuse_ino_t inode,
+                               const char *data, gsize size)
+{
+    start_flags(request, inode, FS_XATTR_FLAGS, data, size, size);
 }
 
 static gboolean

@@ -207,6 +207,33 @@ set_cache_size(FsOptions *options, const FsMountOption *option,
     return TRUE;
 }
 
+/* A flag is one word, a system flag behind a backslash. */
+static gboolean
+set_new_flags(FsOptions *options, const FsMountOption *option,
+              const char *value, GError **error)
+{
+    g_auto(GStrv) words = g_strsplit_set(value, "+ ", -1);
+
+    g_clear_pointer(&options->new_flags, g_free);
+    if (strcmp(value, "none") == 0) {
+        options->new_flags = g_strdup("");
+        return TRUE;
+    }
+    for (guint i = 0; words[i] != NULL; i++) {
+        const char *at = words[i] + (words[i][0] == '\\');
+
+        for (; *at > ' ' && *at < 0x7f && strchr("(){%*\"\\]", *at) == NULL;
+             at++)
+            continue;
+        if (*words[i] == '\0' || *at != '\0' || at[-1] == '\\')
+            return refuse_value(option, value, error,
+                                "write flags with + between, such as "
+                                "\\Seen+\\Flagged, or none");
+    }
+    options->new_flags = g_strjoinv(" ", words);
+    return TRUE;
+}
+
 static gboolean
 set_uid(FsOptions *options, const FsMountOption *option, const char *value,
         GError **error)
@@ -322,8 +349,14 @@ const FsMountOption fs_mount_option_table[] = {
      "none: nowhere, and no cache on disk either)",
      set_state_dir, IN_OPTIONS(state_dir)},
 
+    {"new_flags", "FLAGS|none", FS_SECTION_FILES,
+     "flags of messages that are written, with + between (default \\Seen)",
+     .set = set_new_flags},
+    {"writeback", NULL, FS_SECTION_FILES,
+     "a message that is written need only be on this disk when close returns",
+     set_flag, IN_OPTIONS(writeback)},
     {"ro", NULL, FS_SECTION_FILES,
-     "read only for the kernel, too; then inotify sees nothing come or go",
+     "nothing can be written; then inotify sees nothing come or go",
      set_flag, IN_OPTIONS(read_only)},
     {"rw", NULL, FS_SECTION_FILES, "the opposite", .set = set_read_write},
     {"sync", NULL, FS_SECTION_FILES,

@@ -24,6 +24,7 @@
 #define DEFAULT_CONNECTIONS 3
 #define DEFAULT_POLL_SECONDS 60
 #define DEFAULT_UMASK 077
+#define DEFAULT_NEW_FLAGS "\\Seen"
 
 /* As they stand on the command line, before anything is checked. */
 typedef struct {
@@ -197,6 +198,7 @@ options_new(const CommandLine *line)
     options->uid = getuid();
     options->gid = getgid();
     options->umask = DEFAULT_UMASK;
+    options->new_flags = g_strdup(DEFAULT_NEW_FLAGS);
     options->fuse_options = g_new0(char *, 1);
     return options;
 }
@@ -423,6 +425,7 @@ fs_options_free(FsOptions *options)
     imap_settings_free(options->settings);
     g_free(options->cache_dir);
     g_free(options->state_dir);
+    g_free(options->new_flags);
     g_free(options->password_file);
     g_free(options->password_command);
     g_free(options->token_command);

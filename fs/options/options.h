@@ -57,6 +57,8 @@ typedef struct {
     gid_t gid;
     mode_t umask;       /* default 077 */
     gboolean read_only; /* ro was given */
+    gboolean writeback; /* what is on the disk need not be on the server */
+    char *new_flags;    /* of messages that are written; spaces between */
     gboolean sync;      /* every change waits for the server */
     FsRemove remove;
     gboolean mark_seen; /* who reads a message whole has read it */

@@ -303,9 +303,12 @@ listener_start(Listener *listener, const char *const *const *scripts)
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
     };
     socklen_t length = sizeof address;
+    int small = 64 * 1024;
 
     memset(listener, 0, sizeof *listener);
     listener->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* What a slow reader has not read is not to be taken by the kernel. */
+    setsockopt(listener->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     assert_int_equal(
         bind(listener->fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(listener->fd, 16), 0);

@@ -1,4 +1,5 @@
 /* Leases on mailboxes that are going to be changed, and for uploads. */
+#include "imap/append.h"
 #include "pool-fixture.h"
 
 #define SELECT(n, mailbox)                                                     \
@@ -264,6 +265,49 @@ upload_shares_the_only_connection(void **state)
     stop(&f);
 }
 
+static gssize
+on_read(void *buffer, gsize size, gpointer user_data)
+{
+    memset(buffer, 'x', size);
+    return (gssize)size;
+}
+
+static void
+on_appended(const ImapAppended *appended, const GError *error,
+            gpointer user_data)
+{
+    assert_null(error);
+    *(gboolean *)user_data = TRUE;
+}
+
+/* Who waits for the only connection waits as long as it moves. */
+static void
+upload_that_moves_is_no_silence_to_who_waits(void **state)
+{
+    static const char *const script[] = {
+        LOGIN,     "C:i2 APPEND B {9000000}", "SIP", "S:+ go", "D:9000002",
+        "S:i2 OK", EXAMINE(3, "A"),           NULL};
+    static const ImapAppendHandler handler = {on_read, on_appended};
+    const char *const *const all[] = {script, NULL};
+    ImapAppend what = {
+        .mailbox = "B", .size = 9000000, .date = IMAP_APPEND_NO_DATE};
+    gboolean appended = FALSE;
+    Fixture f;
+    Wish upload;
+    Wish reads;
+
+    start(&f, all, 1, 1000);
+    ask_upload(&f, &upload);
+    imap_request_append(get(&f, &upload), &what, &handler, &appended);
+    ask(&f, &reads, "A");
+    wait_for(&appended);
+    assert_false(reads.done);
+    release(&upload);
+    get(&f, &reads);
+    release(&reads);
+    stop(&f);
+}
+
 int
 main(void)
 {
@@ -278,6 +322,7 @@ main(void)
         cmocka_unit_test(upload_has_a_connection_alone_where_there_can_be_two),
         cmocka_unit_test(upload_takes_the_connection_that_is_idle),
         cmocka_unit_test(upload_shares_the_only_connection),
+        cmocka_unit_test(upload_that_moves_is_no_silence_to_who_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -306,6 +306,8 @@ ask_rename(FsOperation *operation, Renaming *renaming)
         fs_changes_move(changes_of(operation), entry.inode, target,
                         renaming->new_name, &earlier, &error);
     need = earlier;
+    if (renaming->pending != NULL && renaming->replaced != NULL)
+        fs_changes_delete_after(renaming->replaced, renaming->pending);
     if (renaming->pending != NULL)
         return TRUE;
     if (need != NULL)

@@ -163,6 +163,8 @@ end_pending(FsPending *pending, Verdict verdict, gboolean sent,
             fs_pending_refuse(pending, error);
         return;
     }
+    /* It has answered, and is busy with it no longer. */
+    pending->answered = pending->untold = TRUE;
     pending->attempts++;
     if (verdict == VERDICT_REFUSED || pending->attempts >= ATTEMPTS_MAX ||
         (sync && verdict == VERDICT_AGAIN))
@@ -272,6 +274,47 @@ store(FsBatch *batch, ImapStoreMode mode, const char *flags)
 
 /* ---- deleting ---- */
 
+static const char *const deleted[] = {"\\Deleted", NULL};
+
+/* Those that nobody else had marked. */
+static ImapUidSet *
+marked_by_us(FsBatch *batch)
+{
+    ImapUidSet *ours = imap_uid_set_new();
+    CacheMessage message;
+
+    for (guint i = 0; i < batch->pendings->len; i++) {
+        guint32 uid = pending_at(batch, i)->uid;
+
+        if (!cache_index_message(account_of(batch)->index, batch->mailbox, uid,
+                                 &message) ||
+            message.flags == NULL || strstr(message.flags, deleted[0]) == NULL)
+            imap_uid_set_add(ours, uid, uid);
+    }
+    return ours;
+}
+
+/* What cannot be expunged is not to look as if it were going to be. */
+static void
+on_expunged(const GError *error, gpointer user_data)
+{
+    FsBatch *batch = user_data;
+    g_autoptr(ImapUidSet) ours = NULL;
+    ImapStore request = {.mode = IMAP_STORE_REMOVE, .flags = deleted};
+
+    if (!is_last(batch, error))
+        return;
+    if (batch->error != NULL && judge(batch->error) != VERDICT_LINE)
+        ours = marked_by_us(batch);
+    if (ours == NULL || imap_uid_set_count(ours) == 0) {
+        end_with_own_error(batch);
+        return;
+    }
+    request.uids = ours;
+    batch->n_waiting++;
+    imap_request_store(fs_batch_connection(batch), &request, on_stored, batch);
+}
+
 static void
 on_marked(const ImapUidSet *modified, const GError *error, gpointer user_data)
 {
@@ -284,8 +327,8 @@ on_marked(const ImapUidSet *modified, const GError *error, gpointer user_data)
         return;
     }
     batch->n_waiting++;
-    imap_request_expunge_uids(fs_batch_connection(batch), batch->uids, on_done,
-                              batch);
+    imap_request_expunge_uids(fs_batch_connection(batch), batch->uids,
+                              on_expunged, batch);
 }
 
 /* EXPUNGE is sent when the marks are seen to be there: Dovecot, busy with other
@@ -293,7 +336,6 @@ on_marked(const ImapUidSet *modified, const GError *error, gpointer user_data)
 void
 fs_batch_delete(FsBatch *batch)
 {
-    static const char *const deleted[] = {"\\Deleted", NULL};
     const ImapStore request = {batch->uids, IMAP_STORE_ADD, deleted, 0};
 
     if (!imap_can_expunge_uids(fs_batch_connection(batch))) {
@@ -397,15 +439,12 @@ static void
 send_command(FsBatch *batch)
 {
     imap_request_noop(fs_batch_connection(batch));
-    if (batch->kind == FS_PENDING_FLAGS ||
-        (batch->kind == FS_PENDING_DELETE &&
-         g_str_equal(pending_at(batch, 0)->text, FS_PENDING_MARK)))
-        send_flags(batch);
-    else if (batch->kind == FS_PENDING_DELETE ||
-             pending_at(batch, 0)->step == FS_STEP_COPIED)
+    if (fs_pending_is_deletion(pending_at(batch, 0)))
         fs_batch_delete(batch);
-    else
+    else if (batch->kind == FS_PENDING_MOVE)
         send_move(batch);
+    else
+        send_flags(batch);
 }
 
 static void
@@ -427,31 +466,36 @@ on_noted(const GError *error, gpointer user_data)
 }
 
 /* Flags may be set twice, and what is deleted is not there to be deleted again:
- * only moving needs to be noted. */
+ * only moving needs to be noted. That a copy is there is durable before its
+ * original goes. */
 static void
 note_sending(FsBatch *batch)
 {
     FsAccount *account = account_of(batch);
+    gboolean moves = batch->kind == FS_PENDING_MOVE;
+    gboolean copied = FALSE;
     guint64 next = 0;
 
-    if (batch->kind != FS_PENDING_MOVE) {
-        for (guint i = 0; i < batch->pendings->len; i++)
-            pending_at(batch, i)->step = FS_STEP_SENT;
-        send_command(batch);
-        return;
-    }
-    next = fs_synchroniser_next_uid(account->synchroniser, batch->target);
+    if (moves)
+        next = fs_synchroniser_next_uid(account->synchroniser, batch->target);
     for (guint i = 0; i < batch->pendings->len; i++) {
         FsPending *pending = pending_at(batch, i);
 
-        if (pending->step != FS_STEP_COPIED) {
-            pending->step = FS_STEP_SENT;
+        copied |= pending->step == FS_STEP_COPIED;
+        if (pending->step == FS_STEP_COPIED)
+            continue;
+        pending->step = FS_STEP_SENT;
+        if (pending->kind == FS_PENDING_MOVE) {
             pending->number = next;
             fs_pending_note(pending);
         }
     }
+    if (!moves && !copied) {
+        send_command(batch);
+        return;
+    }
     batch->n_waiting++;
-    cache_journal_flush(account->journal, FALSE, on_noted, batch);
+    cache_journal_flush(account->journal, copied, on_noted, batch);
 }
 
 static void
@@ -518,13 +562,14 @@ fs_batch_start(FsChanges *changes, char *key, GPtrArray *pendings)
 
     batch->changes = fs_changes_ref(changes);
     batch->key = key;
-    batch->kind = first->kind;
     batch->mailbox = first->mailbox;
-    batch->target = first->target;
+    batch->kind =
+        fs_pending_is_deletion(first) ? FS_PENDING_DELETE : first->kind;
+    batch->target = batch->kind == FS_PENDING_MOVE ? first->target : 0;
     batch->pendings = pendings;
     take_uids(batch);
     mark_in_flight(batch);
-    if (batch->kind == FS_PENDING_MOVE)
+    if (batch->target != 0)
         hold_arrivals(batch);
     batch->n_waiting++;
     fs_leases_acquire_writable(changes->leases, batch->mailbox, on_lease, batch,

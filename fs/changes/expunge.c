@@ -232,6 +232,7 @@ on_marked_found(const ImapUidSet *found, const GError *error,
 {
     Expunge *expunge = user_data;
     g_autoptr(ImapUidSet) others = NULL;
+    g_autoptr(ImapUidSet) ours = NULL;
     g_autoptr(GError) busy = NULL;
 
     if (is_over(expunge))
@@ -241,16 +242,20 @@ on_marked_found(const ImapUidSet *found, const GError *error,
         return;
     }
     others = without(found, expunge->batch->uids);
-    if (imap_uid_set_count(others) == 0) {
+    ours = imap_uid_set_intersection(found, expunge->ours);
+    if (imap_uid_set_count(others) == 0 &&
+        imap_uid_set_count(ours) == imap_uid_set_count(expunge->ours)) {
         expunge->batch->n_waiting++;
         imap_request_expunge_everything_marked(
             fs_batch_connection(expunge->batch), on_expunged, expunge);
-    } else if (++expunge->rounds < ROUNDS_MAX) {
-        note_others(expunge, others);
-    } else {
+    } else if (++expunge->rounds >= ROUNDS_MAX) {
         busy = g_error_new(IMAP_ERROR, IMAP_ERROR_IN_USE,
                            "others go on marking messages as deleted");
         undo(expunge, busy);
+    } else if (imap_uid_set_count(others) > 0) {
+        note_others(expunge, others);
+    } else {
+        mark(expunge); /* somebody has taken a mark of ours away */
     }
 }
 
@@ -331,6 +336,7 @@ fs_expunge_start(FsBatch *batch)
 
 typedef struct {
     FsChanges *changes; /* a reference */
+    char *key;          /* nothing else deletes there meanwhile */
     guint64 record;
     guint32 mailbox;
     ImapUidSet *uids;
@@ -345,6 +351,7 @@ restore_free(gpointer data)
     fs_leases_release(restored->changes->leases, restored->lease);
     fs_changes_unref(restored->changes);
     imap_uid_set_free(restored->uids);
+    g_free(restored->key);
     g_free(restored);
 }
 
@@ -368,6 +375,7 @@ end_restore(Restore *restored, const GError *error)
                       error->message);
             cache_journal_remove(changes->account->journal, restored->record);
         }
+        fs_sender_batch_over(changes->sender, restored->key);
     }
     restore_free(restored);
 }
@@ -423,6 +431,12 @@ fs_expunge_restore(FsChanges *changes, const CacheJournalRecord *record)
                            record->text != NULL ? strlen(record->text) : 0);
     if (restored->uids == NULL)
         restored->uids = imap_uid_set_new();
+    restored->key = fs_sender_deletion_key(record->mailbox);
+    if (!fs_sender_claim(changes->sender, restored->key)) {
+        g_ptr_array_add(changes->marks, GUINT_TO_POINTER((guint)record->id));
+        restore_free(restored);
+        return;
+    }
     if (imap_uid_set_count(restored->uids) == 0)
         end_restore(restored, NULL);
     else

@@ -146,6 +146,11 @@ void fs_sender_free(FsSender *sender);
 void fs_sender_wake(FsSender *sender);
 /* All that is pending is ready. */
 void fs_sender_hurry(FsSender *sender);
+/* That of what deletes from @mailbox, which the caller frees. */
+char *fs_sender_deletion_key(guint32 mailbox);
+/* Nothing with @key (borrowed until it is over) is sent meanwhile; FALSE:
+ * something just is. */
+gboolean fs_sender_claim(FsSender *sender, char *key);
 /* A batch is over; its key is free again. */
 void fs_sender_batch_over(FsSender *sender, const char *key);
 /* What could not be sent is tried again a little later. */
@@ -154,6 +159,9 @@ void fs_sender_retry(FsSender *sender);
 void fs_sender_retry_now(FsSender *sender);
 /* Whether the server is out of reach. */
 gboolean fs_sender_is_away(const FsSender *sender);
+
+/* All that is left of it is to delete the message where it is. */
+gboolean fs_pending_is_deletion(const FsPending *pending);
 
 /* ---- batch.c ---- */
 

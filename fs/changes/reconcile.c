@@ -429,10 +429,17 @@ run(Reconcile *reconcile)
 }
 
 static gboolean
-may_be_in_the_making(const FsPending *pending)
+may_be_in_the_making(const FsChanges *changes, guint32 mailbox)
 {
-    return pending->kind == FS_PENDING_MOVE && pending->step == FS_STEP_SENT &&
-           !pending->answered;
+    for (GList *link = changes->all.head; link != NULL; link = link->next) {
+        const FsPending *pending = link->data;
+
+        if (pending->uncertain && pending->mailbox == mailbox &&
+            pending->kind == FS_PENDING_MOVE && pending->step == FS_STEP_SENT &&
+            !pending->answered)
+            return TRUE;
+    }
+    return FALSE;
 }
 
 static gboolean
@@ -461,7 +468,8 @@ fs_reconcile_start(FsChanges *changes)
         reconcile->mailbox = pending->mailbox;
         reconcile->used = g_hash_table_new(NULL, NULL);
         g_hash_table_add(changes->reconciling, key);
-        g_timeout_add(may_be_in_the_making(pending) ? SETTLE_MS : 0, begin,
-                      reconcile);
+        g_timeout_add(
+            may_be_in_the_making(changes, pending->mailbox) ? SETTLE_MS : 0,
+            begin, reconcile);
     }
 }

@@ -79,14 +79,37 @@ is_due(const FsPending *pending, gint64 now, gint64 *next)
     return FALSE;
 }
 
+gboolean
+fs_pending_is_deletion(const FsPending *pending)
+{
+    return pending->step == FS_STEP_COPIED ||
+           (pending->kind == FS_PENDING_DELETE &&
+            g_str_equal(pending->text, FS_PENDING_EXPUNGE));
+}
+
+char *
+fs_sender_deletion_key(guint32 mailbox)
+{
+    return g_strdup_printf("delete %u", mailbox);
+}
+
+/* What deletes from a mailbox is one command, whatever for: where the server
+ * expunges all that is marked, two would disturb each other. */
 static char *
 key_of(const FsPending *pending)
 {
-    /* What is copied already only has to be deleted. */
-    return g_strdup_printf("%u %u %u %u %s", pending->kind,
-                           pending->step == FS_STEP_COPIED, pending->mailbox,
+    if (fs_pending_is_deletion(pending))
+        return fs_sender_deletion_key(pending->mailbox);
+    return g_strdup_printf("%u %u %u %s", pending->kind, pending->mailbox,
                            pending->target,
                            pending->text != NULL ? pending->text : "");
+}
+
+gboolean
+fs_sender_claim(FsSender *sender, char *key)
+{
+    return !g_hash_table_contains(sender->keys, key) &&
+           g_hash_table_add(sender->keys, key);
 }
 
 static void

@@ -76,6 +76,11 @@ class Desk:
         self.case.expect(result.clean, result)
         return result
 
+    def settle(self, limit=90):
+        """The same, and something may have been refused."""
+        return run(BINARY, '--wait', self.mount.mountpoint,
+                   limit=limit * PATIENCE)
+
     def do(self, *arguments, limit=60):
         result = run(*arguments, limit=limit * PATIENCE)
         self.case.expect(result.clean, result)

@@ -8,6 +8,7 @@
 #include "fs/live/watcher.h"
 #include "fs/need.h"
 #include "fs/sync/sync-status.h"
+#include "fs/writing/writing.h"
 #include "imap/pool-status.h"
 
 #include <math.h>
@@ -313,6 +314,11 @@ add_pending(Status *status, const FsEventUse *events)
 
     begin_object(builder, "pending");
     fs_json_add_number(builder, "changes", fs_changes_count(account->changes));
+    fs_json_add_number(
+        builder, "uploads",
+        account->writing != NULL
+            ? fs_uploads_pending(fs_writing_uploads(account->writing), 0)
+            : 0);
     fs_json_add_number(builder, "operations",
                        n_operations - MIN(n_operations, events->n_waiting));
     /* Each reader has one, for as long as it reads. */

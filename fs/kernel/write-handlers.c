@@ -5,6 +5,7 @@
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
+#include "fs/live/line.h"
 #include "fs/sync/refresh.h"
 #include "fs/sync/synchroniser.h"
 #include "fs/writing/file-name.h"
@@ -131,9 +132,11 @@ fs_write_handlers_own_open(FsWriteHandlers *handlers, guint64 inode, int flags)
 static gboolean
 waits_for_rights(FsOperation *operation, guint32 mailbox)
 {
-    FsNeed *need = fs_rights_need(
-        fs_writing_rights(handlers_of(operation)->writing), mailbox);
+    FsWriteHandlers *handlers = handlers_of(operation);
+    FsNeed *need = NULL;
 
+    if (!fs_line_is_away(handlers->account->line))
+        need = fs_rights_need(fs_writing_rights(handlers->writing), mailbox);
     if (need != NULL)
         fs_operation_wait(operation, need);
     return need != NULL;

@@ -25,6 +25,7 @@
 #include "fs/options/credentials-again.h"
 #include "fs/sync/lister.h"
 #include "fs/sync/synchroniser.h"
+#include "fs/writing/writing.h"
 #include "imap/backoff.h"
 
 #include <errno.h>
@@ -142,6 +143,8 @@ note_online(FsLine *line)
     fs_lister_mark_old(account->lister);
     fs_synchroniser_mark_all_old(account->synchroniser);
     fs_changes_line_is_back(account->changes);
+    if (account->writing != NULL)
+        fs_uploads_retry(fs_writing_uploads(account->writing));
     schedule_check(line);
 }
 

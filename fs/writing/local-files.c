@@ -184,7 +184,7 @@ fs_local_files_move(FsLocalFiles *files, FsLocalFile *file, guint32 directory,
                     const char *name)
 {
     FsLocalFile *before = fs_local_files_find(files, directory, name);
-    g_autofree char *old_name = g_steal_pointer(&file->name);
+    char *old_name = file->name;
 
     file->name = g_strdup(name);
     file->directory = directory;
@@ -194,6 +194,7 @@ fs_local_files_move(FsLocalFiles *files, FsLocalFile *file, guint32 directory,
         fs_local_files_unlist(files, before);
     enlist(files, file);
     note(file);
+    g_free(old_name);
 }
 
 /* ---- making ---- */

@@ -83,6 +83,7 @@ struct FsUpload {
     GDestroyNotify free_changed_data;
 
     ImapLease *lease; /* NULL: none */
+    gboolean selects; /* the mailbox has to be selected to be changed */
     FsStoredReading *reading;
     guint64 offset;     /* octets that were sent */
     FsNeed *waited_for; /* a reference; NULL: none */

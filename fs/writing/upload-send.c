@@ -66,17 +66,44 @@ read_octets(void *buffer, gsize size, gpointer user_data)
     return got;
 }
 
+/* Courier refuses to add to what the same connection merely examines. */
+static gboolean
+was_only_examined(const FsUpload *upload)
+{
+    ImapConnection *connection =
+        upload->lease != NULL ? imap_lease_connection(upload->lease) : NULL;
+    const ImapMailbox *selected =
+        connection != NULL ? imap_connection_mailbox(connection) : NULL;
+
+    return upload->uploads != NULL && selected != NULL &&
+           imap_connection_is_open(connection) && !upload->selects &&
+           selected->name != NULL && selected->examined &&
+           g_strcmp0(selected->name,
+                     fs_upload_wire_name(upload, upload->mailbox)) == 0;
+}
+
+static void
+select_and_send(FsUpload *upload)
+{
+    upload->selects = TRUE;
+    upload->step = FS_UPLOAD_STEP_SEND;
+    fs_upload_go_on(upload);
+}
+
 static void
 on_appended(const ImapAppended *appended, const GError *error,
             gpointer user_data)
 {
     g_autoptr(FsUpload) upload = user_data;
+    gboolean again = error != NULL && was_only_examined(upload);
 
     end_sending(upload);
     if (!fs_upload_take_answer(upload))
         return;
     if (error == NULL)
         on_accepted(upload, appended->uidvalidity, appended->uid);
+    else if (again)
+        select_and_send(upload);
     else
         on_failed(upload, error, appended->is_uncertain);
 }
@@ -188,7 +215,7 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
     upload->step = FS_UPLOAD_STEP_SEND;
     if (wire_name == NULL || lease != NULL)
         refuse_gone(upload);
-    else if (upload->copy_uid != 0)
+    else if (upload->copy_uid != 0 || upload->selects)
         fs_upload_fail(upload, error);
     else
         fs_upload_postpone(upload, error);
@@ -202,6 +229,10 @@ fs_upload_send(FsUpload *upload)
     upload->step = FS_UPLOAD_STEP_SENT;
     upload->uploads->n_sending++;
     upload->uploads->octets_sending += upload->text.size;
+    if (upload->selects) {
+        wish.mailbox = fs_upload_wire_name(upload, upload->mailbox);
+        wish.writable = wish.mailbox != NULL;
+    }
     if (upload->copy_uid != 0)
         wish.mailbox = fs_upload_wire_name(upload, upload->copy_mailbox);
     else if (upload->text.size > IMAP_APPEND_PIPELINED)

@@ -172,13 +172,13 @@ static void
 finish(FsUpload *upload, FsUploadState state, const GError *error)
 {
     FsUploads *uploads = upload->uploads;
-    g_autoptr(FsUpload) held = fs_upload_ref(upload);
+    gboolean listed = g_queue_remove(&uploads->all, upload);
 
-    if (g_queue_remove(&uploads->all, upload))
-        fs_upload_unref(upload);
     become(upload, state, error);
     let_followers_go(upload);
     fs_uploads_pump(uploads);
+    if (listed)
+        fs_upload_unref(upload);
 }
 
 void

@@ -147,13 +147,13 @@ on_upload(FsUpload *upload, gpointer user_data)
 {
     Watch *watch = user_data;
     FsUploadState state = fs_upload_state(upload);
-    g_autoptr(FsUpload) held = fs_upload_ref(upload);
+    FsUpload *ours = NULL;
     g_autoptr(FsLocalFile) file = fs_local_file_ref(watch->file);
 
     if (state != FS_UPLOAD_STORED && state != FS_UPLOAD_REFUSED)
         return;
     if (file->upload == upload) {
-        fs_upload_unref(g_steal_pointer(&file->upload));
+        ours = g_steal_pointer(&file->upload);
         if (state == FS_UPLOAD_STORED)
             take_stored(watch->writing, file, upload);
         else
@@ -161,6 +161,7 @@ on_upload(FsUpload *upload, gpointer user_data)
         fs_local_files_released(watch->writing->files, file);
     }
     fs_upload_set_changed_func(upload, NULL, NULL, NULL);
+    fs_upload_unref(ours);
 }
 
 /* ---- deletions that wait ---- */

@@ -107,8 +107,8 @@ on_done(const ImapStatus *status, const GError *error, gpointer user_data)
 }
 
 /* COPYUID of a move comes before its messages go (RFC 6851 section 4.3). One of
- * other messages is the next command's, if this one's has come; if it has not,
- * it may have been meant for this one. */
+ * other messages may be the next command's; if it is not, it was meant for this
+ * one. */
 static gboolean
 take_status(ChangeRequest *request, const ImapStatus *status)
 {
@@ -117,7 +117,7 @@ take_status(ChangeRequest *request, const ImapStatus *status)
     if (request->copy_done == NULL || status->condition != IMAP_CONDITION_OK)
         return FALSE;
     result = imap_copied_take(request->copied, status, request->uids);
-    if (result == IMAP_COPIED_UNLIKELY && request->copied->pairs->len == 0)
+    if (result == IMAP_COPIED_UNLIKELY)
         request->is_doubtful = TRUE;
     return result == IMAP_COPIED_TAKEN;
 }

@@ -9,6 +9,7 @@
 #include "fs/bodies/message-bodies.h"
 #include "fs/changes/changes.h"
 #include "fs/changes/overlay.h"
+#include "fs/kernel/errno.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
@@ -65,7 +66,17 @@ typedef struct {
     guint32 mailbox;
     guint32 uid;
     guint64 announced; /* the size that the kernel may have */
+    FsNeed *need;      /* the last that was waited for; a reference, or NULL */
 } Opening;
+
+static void
+opening_free(gpointer data)
+{
+    Opening *opening = data;
+
+    fs_need_unref(opening->need);
+    g_free(opening);
+}
 
 static void
 answer_obstacle(FsOperation *operation, FsAnswer answer,
@@ -136,7 +147,23 @@ begin_opening(FsOperation *operation)
     opening->uid = entry.uid;
     opening->announced = entry.attributes.st_size;
     operation->memory = opening;
-    operation->free_memory = g_free;
+    operation->free_memory = opening_free;
+    return TRUE;
+}
+
+/* What it waited for has failed. A guest may be elsewhere by now, moved while
+ * it was being fetched: then it is begun anew, and TRUE. */
+static gboolean
+begins_again(FsOperation *operation, const GError *error)
+{
+    const FsAccount *account = handlers_of(operation)->account;
+
+    if ((!g_error_matches(error, FS_ERROR, FS_ERROR_GONE) &&
+         !g_error_matches(error, FS_ERROR, FS_ERROR_STALE)) ||
+        operation->runs > GUEST_RUNS ||
+        fs_overlay_guest_by_inode(account->overlay, operation->inode) == NULL)
+        return FALSE;
+    g_clear_pointer(&operation->memory, opening_free);
     return TRUE;
 }
 
@@ -146,16 +173,25 @@ run_open(FsOperation *operation)
     FsFileHandlers *handlers = handlers_of(operation);
     FsMessageBodies *bodies = handlers->account->bodies;
     g_autoptr(FsNeed) need = NULL;
-    Opening *opening;
+    Opening *opening = operation->memory;
+    const GError *error = NULL;
     guint64 size;
 
+    if (opening != NULL && opening->need != NULL)
+        error = fs_need_error(opening->need);
+    if (error != NULL && !begins_again(operation, error)) {
+        fs_operation_fail_with(operation, error);
+        return;
+    }
     if (operation->memory == NULL && !begin_opening(operation))
         return;
     opening = operation->memory;
     need = fs_message_bodies_open(bodies, opening->mailbox, opening->uid,
                                   fs_operation_sender(operation), &size);
     if (need != NULL) {
-        fs_operation_wait(operation, need);
+        fs_need_unref(opening->need);
+        opening->need = g_steal_pointer(&need);
+        fs_operation_wait_any(operation, opening->need);
         return;
     }
     correct_size(handlers, operation->inode, opening->announced, size);

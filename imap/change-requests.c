@@ -74,15 +74,29 @@ end_store(ChangeRequest *request, const ImapStatus *status, const GError *error)
     request->stored(error == NULL ? modified : NULL, error, request->user_data);
 }
 
+/* COPYUID of a move comes before its messages go (RFC 6851 section 4.3). One of
+ * other messages is the next command's, if all of this one's are told; if they
+ * are not, it may have been meant for this one. TRUE if it is this one's. */
+static gboolean
+take_copied(ChangeRequest *request, const ImapStatus *status)
+{
+    ImapCopiedResult result =
+        imap_copied_take(request->copied, status, request->uids);
+
+    if (result == IMAP_COPIED_UNLIKELY ||
+        (result == IMAP_COPIED_OTHERS &&
+         request->copied->pairs->len < imap_uid_set_count(request->uids)))
+        request->is_doubtful = TRUE;
+    return result == IMAP_COPIED_TAKEN;
+}
+
 static void
 end_copy(ChangeRequest *request, const ImapStatus *status, const GError *error)
 {
     gboolean is_told;
 
-    if (status != NULL &&
-        imap_copied_take(request->copied, status, request->uids) ==
-            IMAP_COPIED_UNLIKELY)
-        request->is_doubtful = TRUE;
+    if (status != NULL)
+        take_copied(request, status);
     is_told = request->copied->pairs->len > 0 && !request->is_doubtful;
     request->copy_done(is_told ? request->copied : NULL, error,
                        request->user_data);
@@ -106,20 +120,12 @@ on_done(const ImapStatus *status, const GError *error, gpointer user_data)
     end(user_data, status, error);
 }
 
-/* COPYUID of a move comes before its messages go (RFC 6851 section 4.3). One of
- * other messages may be the next command's; if it is not, it was meant for this
- * one. */
 static gboolean
 take_status(ChangeRequest *request, const ImapStatus *status)
 {
-    ImapCopiedResult result;
-
-    if (request->copy_done == NULL || status->condition != IMAP_CONDITION_OK)
-        return FALSE;
-    result = imap_copied_take(request->copied, status, request->uids);
-    if (result == IMAP_COPIED_UNLIKELY)
-        request->is_doubtful = TRUE;
-    return result == IMAP_COPIED_TAKEN;
+    return request->copy_done != NULL &&
+           status->condition == IMAP_CONDITION_OK &&
+           take_copied(request, status);
 }
 
 /* Everything that shows the server at work counts as progress. Flags are told

@@ -200,6 +200,21 @@ is_empty(const char *text)
     return *at == '\0';
 }
 
+static gboolean
+is_about_others(const char *text, const ImapUidSet *asked)
+{
+    g_autoptr(GArray) pairs = g_array_new(FALSE, FALSE, sizeof(ImapUidPair));
+    guint64 uidvalidity;
+
+    if (!read_pairs(text, IMAP_MAX_CHANGED, &uidvalidity, pairs))
+        return FALSE;
+    for (guint i = 0; i < pairs->len; i++)
+        if (imap_uid_set_contains(asked,
+                                  g_array_index(pairs, ImapUidPair, i).from))
+            return FALSE;
+    return TRUE;
+}
+
 ImapCopiedResult
 imap_copied_take(ImapCopied *copied, const ImapStatus *status,
                  const ImapUidSet *asked)
@@ -213,6 +228,8 @@ imap_copied_take(ImapCopied *copied, const ImapStatus *status,
         return IMAP_COPIED_NONE;
     pairs = g_array_copy(copied->pairs);
     g_array_set_size(pairs, 0);
+    if (is_about_others(text, asked))
+        return IMAP_COPIED_OTHERS;
     if (!read_pairs(text, max, &uidvalidity, pairs) ||
         !are_among(pairs, asked) ||
         (copied->pairs->len > 0 && copied->uidvalidity != uidvalidity))

@@ -13,6 +13,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapCopied, imap_copied_free)
 typedef enum {
     IMAP_COPIED_NONE,     /* no COPYUID, or an empty one */
     IMAP_COPIED_TAKEN,    /* its pairs are in @copied now */
+    IMAP_COPIED_OTHERS,   /* it is about other messages, and none of these */
     IMAP_COPIED_UNLIKELY, /* it cannot be right, or not be of these messages */
 } ImapCopiedResult;
 

@@ -3,6 +3,8 @@
 #include "fs/account.h"
 
 #include "fs/bodies/message-bodies.h"
+#include "fs/changes/changes.h"
+#include "fs/changes/overlay.h"
 #include "fs/sync/lister.h"
 #include "fs/sync/synchroniser.h"
 
@@ -52,6 +54,24 @@ open_cache(FsAccount *account, const CacheDirectory *directory)
     account->index = cache_index_new(path, account->store_thread);
 }
 
+/* What the user has done, and the server does not have. */
+static gboolean
+open_changes(FsAccount *account, GError **error)
+{
+    const CacheDirectory *directory = account->directories.state_directory;
+    const char *path =
+        directory != NULL ? cache_directory_path(directory) : NULL;
+
+    account->journal = cache_journal_open(path, account->store_thread, error);
+    if (account->journal == NULL)
+        return FALSE;
+    account->aliases = cache_aliases_open(path, account->store_thread, error);
+    if (account->aliases == NULL)
+        return FALSE;
+    account->overlay = fs_overlay_new(account->aliases);
+    return TRUE;
+}
+
 FsAccount *
 fs_account_new(const FsOptions *options, GError **error)
 {
@@ -64,6 +84,8 @@ fs_account_new(const FsOptions *options, GError **error)
                                      account->store_thread, error))
         return NULL;
     account->state = account->directories.state;
+    if (!open_changes(account, error))
+        return NULL;
     open_cache(account, account->directories.cache_directory);
     /* Who wants but one wants nobody to listen on another. */
     account->pool = imap_pool_new(
@@ -74,6 +96,7 @@ fs_account_new(const FsOptions *options, GError **error)
     account->lister = fs_lister_new(account, fs_synchroniser_mailbox_gone,
                                     account->synchroniser);
     account->bodies = fs_message_bodies_new(account);
+    account->changes = fs_changes_new(account);
     return g_steal_pointer(&account);
 }
 
@@ -89,6 +112,7 @@ fs_account_free(FsAccount *account)
     if (account == NULL)
         return;
     /* These hold leases on the pool's connections. */
+    fs_changes_free(account->changes);
     fs_message_bodies_free(account->bodies);
     fs_lister_free(account->lister);
     fs_synchroniser_free(account->synchroniser);
@@ -97,6 +121,9 @@ fs_account_free(FsAccount *account)
     /* Before the index that goes by its ids; the locks only when there is
      * nothing left to write. */
     g_clear_pointer(&account->directories.state, cache_state_close);
+    fs_overlay_free(account->overlay);
+    cache_aliases_close(account->aliases);
+    cache_journal_close(account->journal);
     cache_blocks_free(account->blocks);
     cache_index_free(account->index);
     cache_store_thread_free(account->store_thread);

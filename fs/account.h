@@ -4,19 +4,24 @@
  * reaches the others through it. */
 #pragma once
 
+#include "cache/aliases.h"
 #include "cache/blocks.h"
 #include "cache/index.h"
+#include "cache/journal.h"
 #include "fs/account-directories.h"
 #include "fs/names/mailbox-tree.h"
 #include "fs/options/options.h"
 #include "imap/pool.h"
 
 typedef struct FsAnnouncer FsAnnouncer;
+typedef struct FsChanges FsChanges;
 typedef struct FsLine FsLine;
 typedef struct FsLister FsLister;
 typedef struct FsMessageBodies FsMessageBodies;
+typedef struct FsOverlay FsOverlay;
 typedef struct FsSynchroniser FsSynchroniser;
 typedef struct FsWatcher FsWatcher;
+typedef struct FsWriting FsWriting;
 
 typedef struct {
     const FsOptions *options; /* borrowed */
@@ -25,13 +30,18 @@ typedef struct {
     ImapPool *pool;
     CacheStoreThread *store_thread;
     FsAccountDirectories directories;
-    CacheState *state; /* of directories */
+    CacheState *state;     /* of directories */
+    CacheJournal *journal; /* beside it */
+    CacheAliases *aliases; /* likewise */
     CacheIndex *index;
     CacheBlocks *blocks;
     FsMailboxTree *tree;
     FsSynchroniser *synchroniser;
     FsLister *lister;
     FsMessageBodies *bodies;
+    FsOverlay *overlay; /* what shows otherwise than the index has it */
+    FsChanges *changes;
+    FsWriting *writing;     /* NULL: nothing can be written. Borrowed */
     FsLine *line;           /* borrowed; NULL before and after the mount */
     FsAnnouncer *announcer; /* NULL: nothing is announced. Borrowed */
     FsWatcher *watcher;     /* NULL: nobody watches. Borrowed */

@@ -3,6 +3,7 @@
  * The fork for the background comes before everything that could have a thread
  * or a secret; all that may fail afterwards still fails on the terminal. So do
  * those for the helpers, behind it: they are the daemon's children. */
+#include "fs/control/wait-client.h"
 #include "fs/live/announcer.h"
 #include "fs/mount/background.h"
 #include "fs/options/credentials.h"
@@ -48,6 +49,8 @@ main(int argc, char **argv)
     case FS_OPTIONS_HELP:
     case FS_OPTIONS_VERSION:
         return EXIT_SUCCESS;
+    case FS_OPTIONS_WAIT:
+        return fs_wait_client_run(options->mountpoint);
     case FS_OPTIONS_ERROR:
         return fail(error);
     }

@@ -5,6 +5,7 @@
 #include "fs/run.h"
 
 #include "fs/account.h"
+#include "fs/changes/changes.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/session.h"
 #include "fs/live/announcer.h"
@@ -14,6 +15,8 @@
 #include "fs/mount/mount-identity.h"
 #include "fs/names/mailbox-layout.h"
 #include "fs/sync/lister.h"
+#include "fs/writing/local-names.h"
+#include "fs/writing/writing.h"
 #include "imap/error.h"
 #include "imap/trace.h"
 
@@ -29,11 +32,17 @@
  * need not wait for them; but it does not wait for longer. */
 #define LIST_MS 2000u
 
+/* What was changed is sent before the end, for so long at the most: the next
+ * mount of the account waits a little longer (cache/directory.c). What is left
+ * then, is left to it. */
+#define DRAIN_MS 15000u
+
 typedef struct {
     const FsOptions *options;
     GMainLoop *loop;
     FsAccount *account;
     FsNameSpace *names;
+    FsWriting *writing; /* NULL: read-only */
     FsSession *session;
     FsHandlers *handlers;
     gboolean stopped; /* nobody waits for the kernel any longer */
@@ -53,6 +62,12 @@ on_end(gpointer user_data)
 
     g_main_loop_quit(mount->loop);
     return G_SOURCE_REMOVE;
+}
+
+static void
+on_drained(gpointer user_data)
+{
+    on_end(user_data);
 }
 
 static gboolean
@@ -253,6 +268,24 @@ introduce_helpers(Mount *mount)
     fs_announcer_start(mount->announcer, &identity);
 }
 
+/* Another signal ends this, too. */
+static void
+drain(Mount *mount)
+{
+    FsChanges *changes = mount->account->changes;
+    FsDrain *drain;
+
+    if (!fs_drain_is_needed(changes))
+        return;
+    fs_account_announce_end(mount->account);
+    drain = fs_drain_new(changes, DRAIN_MS, on_drained, mount);
+    g_main_loop_run(mount->loop);
+    fs_drain_free(drain);
+    if (fs_changes_count(changes) > 0)
+        g_message("%u changes are left to the next mount",
+                  fs_changes_count(changes));
+}
+
 static void
 serve(Mount *mount)
 {
@@ -264,13 +297,17 @@ serve(Mount *mount)
     }
     introduce_helpers(mount);
     fs_handlers_watch(mount->handlers);
+    fs_writing_resume(mount->writing);
     g_main_loop_run(mount->loop);
+    drain(mount);
     fs_announcer_retire(mount->announcer);
     g_clear_pointer(&mount->line, fs_line_free);
     fs_handlers_stop(mount->handlers, ENETDOWN, on_stopped, mount);
     while (!mount->stopped)
         g_main_loop_run(mount->loop);
     fs_session_unmount(mount->session);
+    mount->account->writing = NULL;
+    fs_writing_stop(mount->writing);
     fs_announcer_stop(mount->announcer);
     g_clear_pointer(&mount->supervisor, fs_supervisor_free);
     fs_account_announce_end(mount->account);
@@ -297,6 +334,18 @@ attach_and_serve(Mount *mount, GError **error)
 }
 
 static gboolean
+begin_writing(Mount *mount, GError **error)
+{
+    mount->writing = fs_writing_new(mount->account, error);
+    if (mount->writing == NULL)
+        return FALSE;
+    mount->account->writing = mount->writing;
+    mount->names =
+        fs_local_names_new(mount->account, mount->names, mount->writing);
+    return TRUE;
+}
+
+static gboolean
 run(Mount *mount, GError **error)
 {
     mount->account = fs_account_new(mount->options, error);
@@ -306,7 +355,10 @@ run(Mount *mount, GError **error)
                                         mount->account->tree);
     mount->account->announcer = mount->announcer;
     mount->names = fs_mailbox_layout_new(mount->account);
-    mount->handlers = fs_handlers_new(mount->account, mount->names);
+    if (!mount->options->read_only && !begin_writing(mount, error))
+        return FALSE;
+    mount->handlers =
+        fs_handlers_new(mount->account, mount->names, mount->writing);
     return log_in(mount, error) && attach_and_serve(mount, error);
 }
 
@@ -327,6 +379,7 @@ fs_run(const FsOptions *options, FsHelpers *helpers)
     fs_session_free(mount.session);
     fs_handlers_free(mount.handlers);
     fs_name_space_free(mount.names);
+    fs_writing_free(mount.writing);
     fs_announcer_free(mount.announcer);
     fs_helper_process_free(mount.announcing);
     fs_supervisor_free(mount.supervisor);

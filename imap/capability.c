@@ -48,6 +48,28 @@ imap_capabilities_has(const ImapCapabilities *capabilities, const char *name)
            g_hash_table_contains(capabilities->names, name);
 }
 
+gboolean
+imap_capabilities_number(const ImapCapabilities *capabilities, const char *name,
+                         guint64 *number)
+{
+    GHashTableIter iter;
+    gsize length = strlen(name);
+    gpointer word;
+
+    if (capabilities == NULL)
+        return FALSE;
+    g_hash_table_iter_init(&iter, capabilities->names);
+    while (g_hash_table_iter_next(&iter, &word, NULL)) {
+        const char *text = word;
+
+        if (g_str_has_prefix(text, name) && text[length] == '=' &&
+            g_ascii_string_to_unsigned(text + length + 1, 10, 0, G_MAXUINT64,
+                                       number, NULL))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 char **
 imap_capabilities_mechanisms(const ImapCapabilities *capabilities)
 {

@@ -17,6 +17,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapCapabilities, imap_capabilities_free)
 gboolean imap_capabilities_has(const ImapCapabilities *capabilities,
                                const char *name);
 
+/* The N of "@name=N" (@name in upper case); FALSE if there is none. */
+gboolean imap_capabilities_number(const ImapCapabilities *capabilities,
+                                  const char *name, guint64 *number);
+
 /* The mechanisms X of AUTH=X, NULL-terminated. Caller frees with g_strfreev. */
 char **imap_capabilities_mechanisms(const ImapCapabilities *capabilities);
 

@@ -18,9 +18,13 @@ typedef struct {
     gpointer user_data;
     GPtrArray *segments; /* of GString; NULL until sent */
     guint next_segment;
-    guint64 written_to; /* the queue's octets written, its last among them */
-    GError *failure;    /* why it cannot be sent; NULL: it can */
-    gboolean ended;     /* it does not have the line to itself any more */
+    guint64 written_to;   /* the queue's octets written, its last among them */
+    guint64 asked_to;     /* the same, less its message: a refusal may come */
+    guint64 message_left; /* octets that are not written */
+    gboolean message_waits;  /* for the server's "+" */
+    gboolean message_is_due; /* it, or the CRLF behind it */
+    GError *failure;         /* why it cannot be sent; NULL: it can */
+    gboolean ended;          /* it does not have the line to itself any more */
 } Entry;
 
 struct ImapCommandQueue {
@@ -58,7 +62,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Entry, entry_unref)
 static gboolean
 entry_is_being_sent(const Entry *entry)
 {
-    return entry->next_segment < entry->segments->len;
+    return entry->next_segment < entry->segments->len || entry->message_is_due;
 }
 
 ImapCommandQueue *
@@ -122,7 +126,7 @@ write_segment(ImapCommandQueue *queue, Entry *entry)
         g_ptr_array_index(entry->segments, entry->next_segment++);
 
     queue->written += segment->len;
-    entry->written_to = queue->written;
+    entry->written_to = entry->asked_to = queue->written;
     queue->write(segment->str, segment->len,
                  imap_command_is_secret(entry->command), queue->user_data);
 }
@@ -157,6 +161,11 @@ imap_command_queue_flush(ImapCommandQueue *queue)
             g_queue_push_tail(&queue->unsendable, entry);
             continue;
         }
+        entry->message_left = imap_command_message_size(entry->command);
+        entry->message_is_due = entry->message_left > 0;
+        entry->message_waits =
+            entry->message_is_due &&
+            imap_command_message_waits(entry->command, queue->literals);
         g_queue_push_tail(&queue->in_flight, entry);
         write_segment(queue, entry);
     }
@@ -173,6 +182,78 @@ imap_command_queue_end_exclusive(ImapCommandQueue *queue, const char *line)
     queue->written += strlen(text);
     queue->write(text, strlen(text), FALSE, queue->user_data);
     imap_command_queue_flush(queue);
+}
+
+static Entry *
+entry_with_message(const ImapCommandQueue *queue)
+{
+    Entry *entry = g_queue_peek_tail((GQueue *)&queue->in_flight);
+
+    return entry != NULL && entry->message_is_due && !entry->message_waits &&
+                   entry->next_segment == entry->segments->len
+               ? entry
+               : NULL;
+}
+
+gboolean
+imap_command_queue_has_message(const ImapCommandQueue *queue)
+{
+    return entry_with_message(queue) != NULL;
+}
+
+gboolean
+imap_command_queue_has_upload(const ImapCommandQueue *queue)
+{
+    for (const GList *link = queue->in_flight.head; link != NULL;
+         link = link->next) {
+        const Entry *entry = link->data;
+
+        if (imap_command_message_size(entry->command) > 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void
+write_message(ImapCommandQueue *queue, Entry *entry, const char *data,
+              gsize length)
+{
+    queue->written += length;
+    entry->written_to = queue->written;
+    queue->write(data, length, FALSE, queue->user_data);
+}
+
+gboolean
+imap_command_queue_send_message(ImapCommandQueue *queue, gsize room,
+                                GError **error)
+{
+    char piece[IMAP_COMMAND_QUEUE_PIECE];
+    Entry *entry;
+
+    while (room > 0 && (entry = entry_with_message(queue)) != NULL) {
+        gsize wanted = MIN(MIN(room, sizeof piece), entry->message_left);
+        gssize length =
+            entry->handler == NULL
+                ? -1
+                : imap_command_read_message(entry->command, piece, wanted);
+
+        if (length <= 0 || (gsize)length > wanted) {
+            g_set_error(error, IMAP_ERROR, IMAP_ERROR_CLOSED,
+                        "%s was given up: the message could not be read to "
+                        "its end",
+                        imap_command_name(entry->command));
+            return FALSE;
+        }
+        write_message(queue, entry, piece, (gsize)length);
+        room -= (gsize)length;
+        entry->message_left -= (guint64)length;
+        if (entry->message_left > 0)
+            continue;
+        write_message(queue, entry, "\r\n", 2);
+        entry->message_is_due = FALSE;
+        imap_command_queue_flush(queue);
+    }
+    return TRUE;
 }
 
 gboolean
@@ -229,9 +310,13 @@ imap_command_queue_continue(ImapCommandQueue *queue, const char *text,
 
     if (entry != NULL)
         g_rc_box_acquire(entry);
-    if (entry != NULL && entry_is_being_sent(entry)) {
+    if (entry != NULL && entry->next_segment < entry->segments->len) {
         write_segment(queue, entry);
         imap_command_queue_flush(queue);
+        return TRUE;
+    }
+    if (entry != NULL && entry->message_waits) {
+        entry->message_waits = FALSE;
         return TRUE;
     }
     if (entry != NULL && imap_command_is_exclusive(entry->command)) {
@@ -255,7 +340,7 @@ steal_by_tag(ImapCommandQueue *queue, const char *tag, guint64 sent)
     for (GList *link = queue->in_flight.head; link != NULL; link = link->next) {
         Entry *entry = link->data;
 
-        if (entry->written_to <= sent && g_str_equal(entry->tag, tag)) {
+        if (entry->asked_to <= sent && g_str_equal(entry->tag, tag)) {
             g_queue_delete_link(&queue->in_flight, link);
             return entry;
         }
@@ -272,6 +357,7 @@ imap_command_queue_answer(ImapCommandQueue *queue, const ImapStatus *status,
     guint64 sent = queue->written - MIN(unsent, queue->written);
     g_autoptr(Entry) entry = steal_by_tag(queue, status->tag, sent);
     g_autoptr(GError) refusal = NULL;
+    gboolean is_sent;
 
     if (entry == NULL) {
         g_set_error(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL,
@@ -279,7 +365,8 @@ imap_command_queue_answer(ImapCommandQueue *queue, const ImapStatus *status,
                     status->tag, status->text);
         return FALSE;
     }
-    if (entry_is_being_sent(entry) && status->condition == IMAP_CONDITION_OK) {
+    is_sent = !entry_is_being_sent(entry) && entry->written_to <= sent;
+    if (!is_sent && status->condition == IMAP_CONDITION_OK) {
         refusal = g_error_new(IMAP_ERROR, IMAP_ERROR_PROTOCOL,
                               "the server says OK to a %s that is only half "
                               "sent",
@@ -290,6 +377,13 @@ imap_command_queue_answer(ImapCommandQueue *queue, const ImapStatus *status,
     }
     refusal = imap_error_from_status(status);
     finish(entry, status, refusal);
+    if (entry->message_is_due && !entry->message_waits &&
+        entry->next_segment == entry->segments->len) {
+        g_set_error(error, IMAP_ERROR, IMAP_ERROR_CLOSED,
+                    "the server refuses a message in its middle: %s",
+                    status->text);
+        return FALSE;
+    }
     return TRUE;
 }
 

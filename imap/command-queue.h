@@ -13,6 +13,9 @@
 
 #define IMAP_COMMAND_QUEUE_DEPTH 20
 
+/* So many octets of a message are read at once. */
+#define IMAP_COMMAND_QUEUE_PIECE (16 * 1024)
+
 typedef struct ImapCommandQueue ImapCommandQueue;
 
 /* What a command does with what it brings. Every function may be NULL but done;
@@ -64,13 +67,26 @@ void imap_command_queue_flush(ImapCommandQueue *queue);
 void imap_command_queue_end_exclusive(ImapCommandQueue *queue,
                                       const char *line);
 
+/* The message of a command can be sent now, or more of it. */
+gboolean imap_command_queue_has_message(const ImapCommandQueue *queue);
+/* A command with a message is in flight. */
+gboolean imap_command_queue_has_upload(const ImapCommandQueue *queue);
+
+/* Sends at most @room octets of that message, and when it is at its end, what
+ * waits behind it. To be called whenever there is room, and something was sent
+ * or answered. Fails with IMAP_ERROR_CLOSED when there is less to read than was
+ * promised: then nothing more can be sent, and the connection must be closed.
+ */
+gboolean imap_command_queue_send_message(ImapCommandQueue *queue, gsize room,
+                                         GError **error);
+
 /* The commands put aside, and their end, each with its error. */
 gboolean imap_command_queue_has_unsendable(const ImapCommandQueue *queue);
 void imap_command_queue_fail_unsendable(ImapCommandQueue *queue);
 
 /* The handler of @id is not called any more. What is not sent yet never will
  * be; what is sent keeps its tag, for the reply still comes. An unknown @id is
- * passed over. */
+ * passed over. Not for commands with a message. */
 void imap_command_queue_cancel(ImapCommandQueue *queue, guint id);
 
 /* A line that begins with "+". IMAP_ERROR_PROTOCOL if nobody waits for it. */
@@ -81,7 +97,9 @@ gboolean imap_command_queue_continue(ImapCommandQueue *queue, const char *text,
  * before its done function runs. @unsent: how many of the octets written last
  * have not left for the server yet. IMAP_ERROR_PROTOCOL if no command that was
  * sent has that tag, for a server that knows the answer before the question
- * must not be believed (CVE-2026-42246); the connection must be closed. */
+ * must not be believed (CVE-2026-42246); IMAP_ERROR_CLOSED if a message was
+ * refused in its middle, for it would have to be sent to its end. The
+ * connection must be closed. */
 gboolean imap_command_queue_answer(ImapCommandQueue *queue,
                                    const ImapStatus *status, gsize unsent,
                                    GError **error);

@@ -22,6 +22,13 @@ struct ImapCommand {
     gboolean secret;
     gboolean exclusive;
     gboolean follower;
+    GError *refusal; /* why it is not sent; NULL: it is */
+
+    /* The message that is its last argument. */
+    guint64 message_size; /* octets; 0: there is none */
+    guint64 max_pipelined;
+    ImapReadFunc read;
+    gpointer read_data;
 };
 
 static void
@@ -76,6 +83,7 @@ imap_command_free(ImapCommand *command)
         return;
     g_array_unref(command->parts);
     g_free(command->name);
+    g_clear_error(&command->refusal);
     g_free(command);
 }
 
@@ -101,6 +109,50 @@ void
 imap_command_add_string(ImapCommand *command, const char *value)
 {
     add_part(command, TRUE, value);
+}
+
+void
+imap_command_add_message(ImapCommand *command, guint64 size,
+                         guint64 max_pipelined, ImapReadFunc read,
+                         gpointer user_data)
+{
+    command->message_size = size;
+    command->max_pipelined = max_pipelined;
+    command->read = read;
+    command->read_data = user_data;
+}
+
+guint64
+imap_command_message_size(const ImapCommand *command)
+{
+    return command->message_size;
+}
+
+gssize
+imap_command_read_message(const ImapCommand *command, void *buffer, gsize size)
+{
+    return command->read(buffer, size, command->read_data);
+}
+
+static gboolean
+literal_waits(guint64 size, ImapLiterals literals)
+{
+    return literals == IMAP_LITERALS_SYNCHRONISING ||
+           (literals == IMAP_LITERALS_MINUS && size > MAX_LITERAL_MINUS);
+}
+
+gboolean
+imap_command_message_waits(const ImapCommand *command, ImapLiterals literals)
+{
+    return command->message_size > command->max_pipelined ||
+           literal_waits(command->message_size, literals);
+}
+
+void
+imap_command_refuse(ImapCommand *command, GError *error)
+{
+    g_clear_error(&command->refusal);
+    command->refusal = error;
 }
 
 void
@@ -202,9 +254,7 @@ append_string(GPtrArray *segments, GString *line, const GString *value,
         append_quoted(line, value);
         break;
     case FORM_LITERAL:
-        waits =
-            literals == IMAP_LITERALS_SYNCHRONISING ||
-            (literals == IMAP_LITERALS_MINUS && value->len > MAX_LITERAL_MINUS);
+        waits = literal_waits(value->len, literals);
         g_string_append_printf(line, "{%" G_GSIZE_FORMAT "%s}\r\n", value->len,
                                waits ? "" : "+");
         if (waits) {
@@ -222,7 +272,8 @@ append_string(GPtrArray *segments, GString *line, const GString *value,
 static gsize
 encoded_length(const ImapCommand *command, const char *tag)
 {
-    gsize length = strlen(tag) + sizeof " \r\n";
+    gsize length =
+        strlen(tag) + sizeof " {18446744073709551615+}" + sizeof " \r\n";
 
     for (guint i = 0; i < command->parts->len; i++)
         length += 2 * g_array_index(command->parts, Part, i).text->len +
@@ -236,8 +287,13 @@ imap_command_encode(const ImapCommand *command, const char *tag,
 {
     g_autoptr(GPtrArray) segments =
         g_ptr_array_new_with_free_func(wiped_string_free);
-    GString *line = g_string_sized_new(encoded_length(command, tag));
+    GString *line;
 
+    if (command->refusal != NULL) {
+        g_propagate_error(error, g_error_copy(command->refusal));
+        return NULL;
+    }
+    line = g_string_sized_new(encoded_length(command, tag));
     g_ptr_array_add(segments, line);
     g_string_append(line, tag);
     g_string_append_c(line, ' ');
@@ -256,6 +312,10 @@ imap_command_encode(const ImapCommand *command, const char *tag,
         }
         line = append_string(segments, line, part->text, literals);
     }
+    if (command->message_size > 0)
+        g_string_append_printf(
+            line, " {%" G_GUINT64_FORMAT "%s}", command->message_size,
+            imap_command_message_waits(command, literals) ? "" : "+");
     g_string_append(line, "\r\n");
     return g_steal_pointer(&segments);
 }

@@ -27,6 +27,28 @@ void imap_command_add_format(ImapCommand *command, const char *format, ...)
  * LF is not sent: imap_command_encode then fails. */
 void imap_command_add_string(ImapCommand *command, const char *value);
 
+/* Gives the next octets of a message, up to @size of them; 0 or less: there are
+ * no more. */
+typedef gssize (*ImapReadFunc)(void *buffer, gsize size, gpointer user_data);
+
+/* A message, the last argument: a literal of @size octets that are not kept,
+ * but read when the line takes them. It waits for the server's "+" if it is
+ * longer than @max_pipelined, or than what the server takes without. */
+void imap_command_add_message(ImapCommand *command, guint64 size,
+                              guint64 max_pipelined, ImapReadFunc read,
+                              gpointer user_data);
+/* How long it is; 0: there is none. */
+guint64 imap_command_message_size(const ImapCommand *command);
+gssize imap_command_read_message(const ImapCommand *command, void *buffer,
+                                 gsize size);
+/* Whether it waits for the server's "+". */
+gboolean imap_command_message_waits(const ImapCommand *command,
+                                    ImapLiterals literals);
+
+/* It is not going to be sent, for @error (takes ownership): so what is wrong
+ * with a command is told in the same way as what a server does not like. */
+void imap_command_refuse(ImapCommand *command, GError *error);
+
 /* The command shows a secret: traces leave out what follows its name. */
 void imap_command_set_secret(ImapCommand *command);
 gboolean imap_command_is_secret(const ImapCommand *command);
@@ -42,7 +64,8 @@ gboolean imap_command_is_follower(const ImapCommand *command);
 const char *imap_command_name(const ImapCommand *command);
 
 /* The octets to send, CRLF included, cut where the server's "+" has to be
- * awaited: an array of GString, owned by the caller. Fails with
- * IMAP_ERROR_ARGUMENT. */
+ * awaited: an array of GString, owned by the caller. A message is not among
+ * them, nor the CRLF behind it. Fails with IMAP_ERROR_ARGUMENT, or what the
+ * command was refused for. */
 GPtrArray *imap_command_encode(const ImapCommand *command, const char *tag,
                                ImapLiterals literals, GError **error);

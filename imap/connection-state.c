@@ -95,6 +95,14 @@ imap_connection_mailbox(const ImapConnection *connection)
     return &connection->mailbox;
 }
 
+gboolean
+imap_connection_is_writable(const ImapConnection *connection)
+{
+    const ImapMailbox *mailbox = &connection->mailbox;
+
+    return mailbox->name != NULL && !mailbox->examined && !mailbox->read_only;
+}
+
 void
 imap_connection_traffic(const ImapConnection *connection, ImapTraffic *traffic)
 {

@@ -7,6 +7,7 @@
 #include "imap/login.h"
 #include "imap/parser.h"
 #include "imap/transport.h"
+#include "imap/upload-watch.h"
 #include "imap/watchdog.h"
 
 typedef enum {
@@ -53,6 +54,7 @@ struct ImapConnection {
     GError *reason; /* why it is closed */
     guint settle_source;
     ImapWatchdog watchdog;
+    ImapUploadWatch upload_watch;
     guint logout_source;
     gint64 throttled_until; /* the same */
     ImapTraffic traffic;    /* octets: of a transport that is gone */

@@ -20,6 +20,9 @@
 /* How long a server may take to answer LOGOUT. */
 #define LOGOUT_TIMEOUT_MS 2000
 
+/* So much of a message waits for the network at most. */
+#define MESSAGE_ROOM (256 * 1024)
+
 static guint last_number;
 
 static void connection_settle(ImapConnection *connection);
@@ -118,10 +121,29 @@ on_untagged_status(ImapConnection *connection, const ImapResponse *response)
     tell_unasked(connection, response);
 }
 
+/* Of a message no more is read than the line is likely to take soon. */
+static void
+send_message(ImapConnection *connection)
+{
+    g_autoptr(GError) error = NULL;
+    gsize unsent;
+
+    if (connection->transport == NULL ||
+        !imap_command_queue_has_message(connection->queue))
+        return;
+    unsent = imap_transport_unsent(connection->transport);
+    if (unsent >= MESSAGE_ROOM / 2)
+        return;
+    if (!imap_command_queue_send_message(connection->queue,
+                                         MESSAGE_ROOM - unsent, &error))
+        imap_connection_close(connection, error);
+}
+
 static void
 flush_queue(ImapConnection *connection)
 {
     imap_command_queue_flush(connection->queue);
+    send_message(connection);
     if (imap_command_queue_has_unsendable(connection->queue))
         connection_settle(connection);
 }
@@ -166,7 +188,9 @@ on_response(const ImapResponse *response, gpointer user_data)
     }
     if (response->type == IMAP_RESPONSE_CONTINUATION) {
         imap_watchdog_note_progress(&connection->watchdog);
-        imap_command_queue_continue(connection->queue, response->text, &error);
+        if (imap_command_queue_continue(connection->queue, response->text,
+                                        &error))
+            send_message(connection);
     } else if (response->type == IMAP_RESPONSE_STATUS &&
                response->status->tag != NULL) {
         on_tagged_status(connection, response->status, &error);
@@ -274,6 +298,34 @@ on_transport_received(const guint8 *data, gsize length, gpointer user_data)
     imap_watchdog_watch(&connection->watchdog);
 }
 
+/* A message that goes on its way brings its command further, and where it goes
+ * there is a line. */
+static void
+on_upload_moved(gpointer user_data)
+{
+    ImapConnection *connection = user_data;
+
+    imap_watchdog_note_progress(&connection->watchdog);
+}
+
+static guint64
+upload_delivered(gpointer user_data)
+{
+    const ImapConnection *connection = user_data;
+    guint64 sent = imap_transport_bytes_sent(connection->transport);
+    guint64 queued = imap_transport_queued(connection->transport);
+
+    return sent - MIN(queued, sent);
+}
+
+static gboolean
+has_upload(gpointer user_data)
+{
+    const ImapConnection *connection = user_data;
+
+    return imap_command_queue_has_upload(connection->queue);
+}
+
 /* The server takes what it was slow to take. What leaves at once says nothing
  * of the server. */
 static void
@@ -283,6 +335,12 @@ on_transport_sent(gpointer user_data)
 
     if (connection->is_backlog)
         imap_watchdog_begin_wait(&connection->watchdog);
+    if (has_upload(connection))
+        imap_upload_watch_begin(&connection->upload_watch,
+                                connection->settings->timeout_ms);
+    send_message(connection);
+    if (connection->transport == NULL)
+        return;
     connection->is_backlog = imap_transport_unsent(connection->transport) > 0;
 }
 
@@ -323,6 +381,12 @@ imap_connection_new(const ImapSettings *settings)
     connection->number = ++last_number;
     connection->settings = settings;
     connection->queue = imap_command_queue_new(write_out, connection);
+    connection->upload_watch = (ImapUploadWatch){
+        .delivered = upload_delivered,
+        .is_due = has_upload,
+        .moved = on_upload_moved,
+        .user_data = connection,
+    };
     imap_watchdog_init(&connection->watchdog, settings->timeout_ms,
                        imap_connection_is_awaiting, on_silence, connection);
     return connection;
@@ -453,6 +517,7 @@ hang_up(ImapConnection *connection, const GError *reason)
     if (!connection->parsing)
         g_clear_pointer(&connection->parser, imap_parser_free);
     imap_watchdog_stop(&connection->watchdog);
+    imap_upload_watch_stop(&connection->upload_watch);
     g_clear_handle_id(&connection->logout_source, g_source_remove);
 }
 
@@ -491,7 +556,7 @@ connection_clear(gpointer data)
     g_clear_handle_id(&connection->settle_source, g_source_remove);
     imap_capabilities_free(connection->session.capabilities);
     g_strfreev(connection->session.foreign_namespaces);
-    g_free(connection->mailbox.name);
+    imap_mailbox_clear(&connection->mailbox);
     imap_line_rate_unref(connection->compression.rate);
     g_clear_error(&connection->reason);
 }
@@ -651,9 +716,11 @@ imap_connection_set_mailbox(ImapConnection *connection,
     guint changes = connection->mailbox.changes;
     guint flag_changes = connection->mailbox.flag_changes;
 
-    g_free(connection->mailbox.name);
+    imap_mailbox_clear(&connection->mailbox);
     connection->mailbox = mailbox != NULL ? *mailbox : (ImapMailbox){0};
     connection->mailbox.name = g_strdup(connection->mailbox.name);
+    connection->mailbox.permanent_flags =
+        g_strdup(connection->mailbox.permanent_flags);
     connection->mailbox.changes = changes;
     connection->mailbox.flag_changes = flag_changes;
 }

@@ -125,6 +125,10 @@ char **imap_connection_foreign_namespaces(const ImapConnection *connection);
  */
 const ImapMailbox *imap_connection_mailbox(const ImapConnection *connection);
 
+/* Whether what is selected may be changed: it was selected for that, and the
+ * server has not said that it can only be read. */
+gboolean imap_connection_is_writable(const ImapConnection *connection);
+
 /* What has gone over one connection, or several. */
 typedef struct {
     guint64 bytes_received; /* on the line, less what TLS adds */

@@ -1,5 +1,5 @@
-/* INTERNALDATE in, seconds out. By hand, as strptime follows the locale and
- * a listing parses one of these for every message. */
+/* INTERNALDATE in, seconds out, and back. By hand, as strptime follows the
+ * locale and a listing parses one of these for every message. */
 #include "imap/date.h"
 
 #include <string.h>
@@ -27,13 +27,13 @@ read_octet(const char **at, char octet)
     return TRUE;
 }
 
+static const char month_names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
 static gboolean
 read_month(const char **at, int *month)
 {
-    static const char names[] = "janfebmaraprmayjunjulaugsepoctnovdec";
-
     for (int i = 0; i < 12; i++) {
-        if (g_ascii_strncasecmp(*at, names + 3 * i, 3) == 0) {
+        if (g_ascii_strncasecmp(*at, month_names + 3 * i, 3) == 0) {
             *month = i + 1;
             *at += 3;
             return TRUE;
@@ -102,4 +102,22 @@ imap_date_parse(const char *text, gint64 *seconds)
     *seconds = days_since_epoch(year, month, day) * 86400 + hour * 3600 +
                minute * 60 + second - offset;
     return TRUE;
+}
+
+/* 0001-01-01 00:00:00 and 9999-12-31 23:59:59, UTC. */
+#define FIRST_SECOND (-G_GINT64_CONSTANT(62135596800))
+#define LAST_SECOND G_GINT64_CONSTANT(253402300799)
+
+char *
+imap_date_format(gint64 seconds)
+{
+    g_autoptr(GDateTime) date = g_date_time_new_from_unix_utc(
+        CLAMP(seconds, FIRST_SECOND, LAST_SECOND));
+
+    return g_strdup_printf(
+        "%2d-%.3s-%04d %02d:%02d:%02d +0000",
+        g_date_time_get_day_of_month(date),
+        month_names + 3 * (g_date_time_get_month(date) - 1),
+        g_date_time_get_year(date), g_date_time_get_hour(date),
+        g_date_time_get_minute(date), g_date_time_get_second(date));
 }

@@ -17,9 +17,10 @@ typedef enum {
     IMAP_ERROR_CLOSED,         /* the server, or the network, hung up */
 
     /* One command. The connection is as good as before. */
-    IMAP_ERROR_ARGUMENT, /* CR, LF or NUL in an argument; nothing was sent */
-    IMAP_ERROR_NO,       /* refused without a code that says more */
-    IMAP_ERROR_BAD,      /* the server does not understand the command */
+    IMAP_ERROR_ARGUMENT,    /* CR, LF or NUL in an argument; nothing was sent */
+    IMAP_ERROR_UNSUPPORTED, /* the server has not announced it; likewise */
+    IMAP_ERROR_NO,          /* refused without a code that says more */
+    IMAP_ERROR_BAD,         /* the server does not understand the command */
 
     /* NO with a response code (RFC 5530, RFC 9051 section 7.1). */
     IMAP_ERROR_NONEXISTENT,

@@ -10,9 +10,11 @@
 
 #include <errno.h>
 #include <glib-unix.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -120,6 +122,15 @@ imap_line_free(ImapLine *line)
     SSL_CTX_free(line->context);
     close(line->fd);
     g_free(line);
+}
+
+gsize
+imap_line_queued(const ImapLine *line)
+{
+    int queued = 0;
+
+    return ioctl(line->fd, SIOCOUTQ, &queued) == 0 && queued > 0 ? (gsize)queued
+                                                                 : 0;
 }
 
 int

@@ -21,6 +21,9 @@ ImapLine *imap_line_new(const ImapSettings *settings, int fd, GError **error);
 /* Says goodbye in TLS, without waiting, and closes. Accepts NULL. */
 void imap_line_free(ImapLine *line);
 
+/* Octets that the kernel has and the other side has not acknowledged. */
+gsize imap_line_queued(const ImapLine *line);
+
 int imap_line_descriptor(const ImapLine *line);
 gboolean imap_line_is_tls(const ImapLine *line);
 

@@ -2,6 +2,51 @@
  * so of an EXPUNGE only the count matters. */
 #include "imap/mailbox.h"
 
+#include <string.h>
+
+/* A server that lists more is playing with our memory. */
+#define MAX_PERMANENT_FLAGS (64u * 1024) /* octets */
+
+void
+imap_mailbox_clear(ImapMailbox *mailbox)
+{
+    g_clear_pointer(&mailbox->name, g_free);
+    g_clear_pointer(&mailbox->permanent_flags, g_free);
+}
+
+gboolean
+imap_mailbox_keeps_flag(const ImapMailbox *mailbox, const char *flag)
+{
+    g_auto(GStrv) words = NULL;
+
+    if (mailbox->permanent_flags == NULL)
+        return TRUE;
+    words = g_strsplit(mailbox->permanent_flags, " ", 0);
+    for (char **word = words; *word != NULL; word++) {
+        if (g_ascii_strcasecmp(*word, flag) == 0)
+            return TRUE;
+        if (strcmp(*word, "\\*") == 0 && flag[0] != '\\')
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* PERMANENTFLAGS (\Seen work \*) */
+static void
+apply_permanent_flags(ImapMailbox *mailbox, const ImapStatus *status)
+{
+    const char *flags = imap_status_code(status, "PERMANENTFLAGS");
+
+    if (flags == NULL)
+        return;
+    g_clear_pointer(&mailbox->permanent_flags, g_free);
+    if (strlen(flags) > MAX_PERMANENT_FLAGS)
+        return;
+    mailbox->permanent_flags = g_strdup(flags);
+    g_strdelimit(mailbox->permanent_flags, "()", ' ');
+    g_strstrip(mailbox->permanent_flags);
+}
+
 void
 imap_mailbox_apply_codes(ImapMailbox *mailbox, const ImapStatus *status)
 {
@@ -9,6 +54,11 @@ imap_mailbox_apply_codes(ImapMailbox *mailbox, const ImapStatus *status)
         return;
     imap_status_code_number(status, "UIDVALIDITY", &mailbox->uidvalidity);
     imap_status_code_number(status, "UIDNEXT", &mailbox->uidnext);
+    apply_permanent_flags(mailbox, status);
+    if (imap_status_code(status, "READ-ONLY") != NULL)
+        mailbox->read_only = TRUE;
+    else if (imap_status_code(status, "READ-WRITE") != NULL)
+        mailbox->read_only = mailbox->examined;
     if (imap_status_code(status, "NOMODSEQ") != NULL) {
         mailbox->nomodseq = TRUE;
         mailbox->highestmodseq = 0;

@@ -13,10 +13,19 @@ typedef struct {
     guint64 exists;
     guint64 exists_searched; /* the same when the last SEARCH was answered: what
                                 follows that before its OK is told behind it */
-    gboolean read_only;      /* it cannot be anything else */
-    guint changes;           /* goes up when messages come or go */
-    guint flag_changes;      /* goes up when the server tells flags unasked */
+    gboolean examined;       /* it was selected only to be read */
+    gboolean read_only;      /* nothing else can be done with it */
+    char *permanent_flags; /* it keeps; words, spaces between. NULL: the server
+                              did not say, so any */
+    guint changes;         /* goes up when messages come or go */
+    guint flag_changes;    /* goes up when the server tells flags unasked */
 } ImapMailbox;
+
+/* Drops what it owns, its name among it. */
+void imap_mailbox_clear(ImapMailbox *mailbox);
+
+/* Whether the mailbox keeps @flag ("\Seen", or a keyword) for good. */
+gboolean imap_mailbox_keeps_flag(const ImapMailbox *mailbox, const char *flag);
 
 /* Takes over the codes of an OK that concern the mailbox. */
 void imap_mailbox_apply_codes(ImapMailbox *mailbox, const ImapStatus *status);

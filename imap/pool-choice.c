@@ -53,6 +53,13 @@ is_on(const ImapWorker *worker, const char *mailbox)
     return g_strcmp0(worker->mailbox, mailbox) == 0;
 }
 
+/* Whether somebody fetches much on it. */
+static gboolean
+is_for_fetching(const ImapWorker *worker)
+{
+    return worker->n_bulk > worker->n_uploads;
+}
+
 gboolean
 imap_pool_is_spare(const ImapPool *pool, const ImapWorker *worker)
 {
@@ -61,7 +68,7 @@ imap_pool_is_spare(const ImapPool *pool, const ImapWorker *worker)
     for (guint i = 0; i < pool->workers->len; i++) {
         const ImapWorker *other = worker_at(pool, i);
 
-        if (other->n_bulk > 0 && imap_worker_is_usable(other) &&
+        if (is_for_fetching(other) && imap_worker_is_usable(other) &&
             is_on(other, worker->mailbox))
             return TRUE;
     }
@@ -105,6 +112,15 @@ typedef struct {
     gboolean coming;
 } Found;
 
+/* What was selected to be changed can be read as well. */
+static gboolean
+suits(const ImapWorker *worker, const ImapPoolRequest *request)
+{
+    return request->mailbox == NULL ||
+           (is_on(worker, request->mailbox) &&
+            (!request->writable || imap_worker_is_writable(worker)));
+}
+
 /* Who wants any connection waits for one that is on its way. */
 static gboolean
 will_serve(const ImapWorker *worker, const ImapPoolRequest *request)
@@ -112,8 +128,18 @@ will_serve(const ImapWorker *worker, const ImapPoolRequest *request)
     if (request->mailbox == NULL)
         return worker->state == IMAP_WORKER_OPENING ||
                worker->state == IMAP_WORKER_SWITCHING;
-    return worker->state == IMAP_WORKER_SWITCHING &&
-           is_on(worker, request->mailbox);
+    return worker->state == IMAP_WORKER_SWITCHING && suits(worker, request);
+}
+
+/* Leases for much are held for longer. */
+static gboolean
+is_freer(const ImapWorker *worker, const ImapWorker *than)
+{
+    if (than == NULL)
+        return TRUE;
+    if ((worker->n_bulk > 0) != (than->n_bulk > 0))
+        return worker->n_bulk == 0;
+    return worker->n_leases < than->n_leases;
 }
 
 /* One that already fetches much is the better for fetching more. */
@@ -129,9 +155,20 @@ consider_for_bulk(Found *found, ImapWorker *worker)
 }
 
 static void
+consider_for_upload(Found *found, ImapWorker *worker)
+{
+    if (worker->n_leases == 0)
+        found->serves = worker;
+    else if (is_freer(worker, found->shares))
+        found->shares = worker;
+}
+
+static void
 consider(Found *found, ImapWorker *worker, const ImapPoolRequest *request)
 {
-    if (imap_lease_kind_is_bulk(request->kind))
+    if (request->kind == IMAP_LEASE_UPLOAD)
+        consider_for_upload(found, worker);
+    else if (request->kind != IMAP_LEASE_SINGLE)
         consider_for_bulk(found, worker);
     else if (worker->n_bulk > worker->n_light)
         found->shares = worker;
@@ -139,17 +176,6 @@ consider(Found *found, ImapWorker *worker, const ImapPoolRequest *request)
         found->shares = found->light = worker;
     else if (found->serves == NULL)
         found->serves = worker;
-}
-
-/* Leases for much are held for longer. */
-static gboolean
-is_freer(const ImapWorker *worker, const ImapWorker *than)
-{
-    if (than == NULL)
-        return TRUE;
-    if ((worker->n_bulk > 0) != (than->n_bulk > 0))
-        return worker->n_bulk == 0;
-    return worker->n_leases < than->n_leases;
 }
 
 static void
@@ -170,14 +196,15 @@ look(ImapPoolRound *round, const ImapPoolRequest *request, Found *found)
             wake_at(round, round->now + BURDENED_US);
             continue;
         }
-        if (request->mailbox == NULL || is_on(worker, request->mailbox))
+        if (suits(worker, request))
             consider(found, worker, request);
         if (worker->n_leases > 0) {
             if (is_freer(worker, found->least))
                 found->least = worker;
         } else if (imap_pool_is_spare(pool, worker)) {
             found->spare = worker;
-        } else if (found->idle == NULL || found->idle->idle != NULL) {
+        } else if (found->idle == NULL || found->idle->idle != NULL ||
+                   !is_on(found->idle, request->mailbox)) {
             found->idle = worker;
         }
     }
@@ -224,8 +251,8 @@ switch_to(ImapPoolRound *round, ImapWorker *worker,
           const ImapPoolRequest *request)
 {
     worker->borrowed = imap_pool_is_spare(round->pool, worker);
-    imap_worker_switch(worker, request->mailbox, known_of(round->pool, request),
-                       request->rows);
+    imap_worker_switch(worker, request->mailbox, request->writable,
+                       known_of(round->pool, request), request->rows);
 }
 
 static gboolean
@@ -375,7 +402,7 @@ imap_pool_keep_spares(ImapPoolRound *round)
         ImapWorker *worker = worker_at(pool, i);
         ImapWorker *spare;
 
-        if (worker->n_bulk == 0 || !imap_worker_is_usable(worker) ||
+        if (!is_for_fetching(worker) || !imap_worker_is_usable(worker) ||
             has_spare(pool, worker))
             continue;
         if (round->now < worker->bulk_since + SPARE_AFTER_US) {
@@ -389,7 +416,7 @@ imap_pool_keep_spares(ImapPoolRound *round)
             continue;
         }
         spare->borrowed = FALSE;
-        imap_worker_switch(spare, worker->mailbox, NULL, IMAP_ROWS_NONE);
+        imap_worker_switch(spare, worker->mailbox, FALSE, NULL, IMAP_ROWS_NONE);
     }
 }
 

@@ -152,7 +152,7 @@ have_selected(ImapPoolRound *round, const char *mailbox)
     if (round->now < round->pool->spare_at)
         round->wake_at = MIN(round->wake_at, round->pool->spare_at);
     else if (left != NULL)
-        imap_worker_switch(left, mailbox, NULL, IMAP_ROWS_NONE);
+        imap_worker_switch(left, mailbox, FALSE, NULL, IMAP_ROWS_NONE);
     else
         open_for(round);
 }

@@ -1,7 +1,8 @@
 /* What the parts of the pool share: pool.c takes and ends requests,
- * pool-workers.c sees what becomes of connections, pool-choice.c says which
- * connection is whose, pool-line.c looks after the line as a whole,
- * pool-suspicion.c after connections that may be dead. */
+ * pool-lease.c counts what is granted, pool-workers.c sees what becomes of
+ * connections, pool-choice.c says which connection is whose, pool-line.c looks
+ * after the line as a whole, pool-suspicion.c after connections that may be
+ * dead. */
 #pragma once
 
 #include "imap/allowance.h"
@@ -14,6 +15,7 @@ typedef struct {
     char *mailbox; /* NULL: any */
     ImapLeaseKind kind;
     ImapRows rows;
+    gboolean writable;
     ImapKnown known; /* without mod-sequence: nothing */
     gint64 since;    /* microseconds, monotonic */
     gint64 deadline; /* the same */
@@ -101,10 +103,17 @@ void imap_pool_count_attempt(ImapPool *pool, const ImapWorker *worker,
 /* Gives the request that the rows were sent ahead for its lease on @worker,
  * before anything else that the server has sent is looked at. */
 void imap_pool_grant_rows(ImapPool *pool, ImapWorker *worker);
-/* Of either kind. */
-gboolean imap_lease_kind_is_bulk(ImapLeaseKind kind);
+/* Ends those that want to change @mailbox. */
+void imap_pool_fail_changes(ImapPool *pool, const char *mailbox,
+                            const GError *error);
 /* FALSE if the server lets us have no more. */
 gboolean imap_pool_open_another(ImapPool *pool);
+
+/* ---- pool-lease.c ---- */
+
+/* On @worker, for @request. */
+ImapLease *imap_lease_new(ImapPool *pool, ImapWorker *worker,
+                          const ImapPoolRequest *request);
 
 /* ---- pool-line.c ---- */
 

@@ -86,6 +86,17 @@ on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
         imap_pool_note_one_too_many(pool, error);
 }
 
+/* It was selected to be changed, and cannot be. */
+static void
+fail_read_only(ImapPool *pool, const char *mailbox)
+{
+    g_autoptr(GError) error =
+        g_error_new_literal(IMAP_ERROR, IMAP_ERROR_READ_ONLY,
+                            "the server lets the mailbox only be read");
+
+    imap_pool_fail_changes(pool, mailbox, error);
+}
+
 static void
 on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
                    gpointer user_data)
@@ -94,6 +105,8 @@ on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
 
     imap_pool_wake(pool);
     if (error == NULL) {
+        if (worker->writable && !imap_worker_is_writable(worker))
+            fail_read_only(pool, mailbox);
         if (worker->rows != IMAP_ROWS_NONE)
             imap_pool_grant_rows(pool, worker);
         return;

@@ -18,9 +18,6 @@
 /* Who fetches much lets others, who come later by so much, pass. */
 #define BULK_YIELDS_US (5 * G_TIME_SPAN_SECOND)
 
-/* A lease for much that follows another one so soon goes on with the same. */
-#define SAME_BULK_US (1 * G_TIME_SPAN_SECOND)
-
 /* The server wants to be left alone: so long is waited for, beyond that who
  * asks is told. */
 #define SILENCE_WAITED_US (5 * G_TIME_SPAN_SECOND)
@@ -32,13 +29,6 @@
 
 /* How many connections may end before they served a request that waits. */
 #define MAX_ATTEMPTS 2
-
-struct ImapLease {
-    ImapPool *pool;
-    ImapWorker *worker; /* a reference */
-    ImapLeaseKind kind;
-    gboolean fresh;
-};
 
 static void
 request_free(ImapPoolRequest *request)
@@ -90,6 +80,13 @@ is_for(ImapPoolRequest *request, const ImapWorker *worker, const char *mailbox)
     return g_strcmp0(request->mailbox, mailbox) == 0;
 }
 
+static gboolean
+is_to_change(ImapPoolRequest *request, const ImapWorker *worker,
+             const char *mailbox)
+{
+    return request->writable && is_for(request, worker, mailbox);
+}
+
 /* One that was there before the request may have been dead for long: see
  * imap/retry.h. */
 static gboolean
@@ -114,6 +111,12 @@ imap_pool_fail_mailbox(ImapPool *pool, const char *mailbox, const GError *error)
 }
 
 void
+imap_pool_fail_changes(ImapPool *pool, const char *mailbox, const GError *error)
+{
+    fail_waiting(pool, is_to_change, NULL, mailbox, error);
+}
+
+void
 imap_pool_count_attempt(ImapPool *pool, const ImapWorker *worker,
                         const char *mailbox, const GError *error)
 {
@@ -131,29 +134,11 @@ fail_unmounting(ImapPool *pool)
 
 /* ---- who gets what ---- */
 
-gboolean
-imap_lease_kind_is_bulk(ImapLeaseKind kind)
+/* Whether nobody waits for its end. */
+static gboolean
+yields(ImapLeaseKind kind)
 {
-    return kind != IMAP_LEASE_SINGLE;
-}
-
-static ImapLease *
-lease_new(ImapPool *pool, ImapWorker *worker, const ImapPoolRequest *request)
-{
-    ImapLease *lease = g_new0(ImapLease, 1);
-
-    lease->pool = pool;
-    lease->worker = imap_worker_ref(worker);
-    lease->kind = request->kind;
-    lease->fresh = worker->fresh && worker->switched_at >= request->since;
-    worker->fresh = FALSE;
-    worker->n_leases++;
-    worker->n_light += lease->kind == IMAP_LEASE_BULK_LIGHT;
-    if (imap_lease_kind_is_bulk(lease->kind) && worker->n_bulk++ == 0 &&
-        g_get_monotonic_time() - worker->bulk_ended > SAME_BULK_US)
-        worker->bulk_since = g_get_monotonic_time();
-    worker->served = TRUE;
-    return lease;
+    return kind == IMAP_LEASE_BULK || kind == IMAP_LEASE_BULK_LIGHT;
 }
 
 static gboolean
@@ -214,7 +199,7 @@ grant_one(ImapPoolRound *round)
     for (GList *link = pool->waiting.head; link != NULL; link = next) {
         ImapPoolRequest *request = link->data;
         g_autofree char *key =
-            g_strdup_printf("%d%s", request->kind,
+            g_strdup_printf("%d%d%s", request->kind, request->writable,
                             request->mailbox != NULL ? request->mailbox : "");
         ImapWorker *worker = NULL;
         ImapChoice choice;
@@ -227,7 +212,7 @@ grant_one(ImapPoolRound *round)
             g_hash_table_add(coming, g_steal_pointer(&key));
         if (choice == IMAP_CHOICE_GRANTED) {
             g_queue_delete_link(&pool->waiting, link);
-            request->func(lease_new(pool, worker, request), NULL,
+            request->func(imap_lease_new(pool, worker, request), NULL,
                           request->user_data);
             request_free(request);
             return TRUE;
@@ -301,7 +286,7 @@ imap_pool_grant_rows(ImapPool *pool, ImapWorker *worker)
             g_strcmp0(request->mailbox, worker->mailbox) != 0)
             continue;
         g_queue_delete_link(&pool->waiting, link);
-        request->func(lease_new(pool, worker, request), NULL,
+        request->func(imap_lease_new(pool, worker, request), NULL,
                       request->user_data);
         request_free(request);
         return;
@@ -398,8 +383,11 @@ imap_pool_acquire_wish(ImapPool *pool, const ImapWish *wish, ImapLeaseFunc func,
     ImapPoolRequest *request = g_new0(ImapPoolRequest, 1);
 
     request->mailbox = g_strdup(wish->mailbox);
-    /* Without a mailbox there is nothing to fetch. */
-    request->kind = wish->mailbox != NULL ? wish->kind : IMAP_LEASE_SINGLE;
+    /* Without a mailbox there is nothing to fetch, or to change. */
+    request->kind = wish->mailbox != NULL || wish->kind == IMAP_LEASE_UPLOAD
+                        ? wish->kind
+                        : IMAP_LEASE_SINGLE;
+    request->writable = wish->mailbox != NULL && wish->writable;
     if (wish->known != NULL)
         request->known = *wish->known;
     request->rows = wish->rows;
@@ -407,8 +395,7 @@ imap_pool_acquire_wish(ImapPool *pool, const ImapWish *wish, ImapLeaseFunc func,
     request->deadline =
         request->since + pool->settings->timeout_ms * (gint64)1000;
     request->due =
-        request->since +
-        (imap_lease_kind_is_bulk(request->kind) ? BULK_YIELDS_US : 0);
+        request->since + (yields(request->kind) ? BULK_YIELDS_US : 0);
     request->func = func;
     request->user_data = user_data;
     g_queue_insert_sorted(&pool->waiting, request, compare_due, NULL);
@@ -427,37 +414,6 @@ imap_pool_acquire(ImapPool *pool, const char *mailbox, ImapLeaseFunc func,
     imap_pool_acquire_wish(pool, &wish, func, user_data);
 }
 
-/* What the server said meanwhile on its own. */
-static void
-tell_changes(ImapPool *pool, ImapWorker *worker)
-{
-    guint changes = imap_worker_changes(worker);
-
-    if (changes == worker->changes_seen || worker->mailbox == NULL)
-        return;
-    worker->changes_seen = changes;
-    if (pool->change_func != NULL)
-        pool->change_func(worker->mailbox, pool->change_data);
-    imap_pool_tell_beside(pool, worker->mailbox);
-}
-
-void
-imap_lease_release(ImapLease *lease)
-{
-    if (lease == NULL)
-        return;
-    lease->worker->n_leases--;
-    lease->worker->n_light -= lease->kind == IMAP_LEASE_BULK_LIGHT;
-    if (imap_lease_kind_is_bulk(lease->kind) && --lease->worker->n_bulk == 0)
-        lease->worker->bulk_ended = g_get_monotonic_time();
-    lease->worker->since = g_get_monotonic_time();
-    imap_pool_note_server(lease->pool, lease->worker);
-    tell_changes(lease->pool, lease->worker);
-    imap_pool_wake(lease->pool);
-    imap_worker_unref(lease->worker);
-    g_free(lease);
-}
-
 void
 imap_pool_set_idle(ImapPool *pool, guint idle_ms, guint last_idle_ms)
 {
@@ -472,18 +428,6 @@ imap_pool_set_change_func(ImapPool *pool, ImapChangeFunc func,
 {
     pool->change_func = func;
     pool->change_data = user_data;
-}
-
-gboolean
-imap_lease_is_fresh(const ImapLease *lease)
-{
-    return lease->fresh;
-}
-
-ImapChanges *
-imap_lease_take_changes(ImapLease *lease)
-{
-    return g_steal_pointer(&lease->worker->changes);
 }
 
 guint
@@ -551,12 +495,6 @@ imap_pool_is_at_hand(const ImapPool *pool, const char *mailbox)
             return TRUE;
     }
     return FALSE;
-}
-
-ImapConnection *
-imap_lease_connection(const ImapLease *lease)
-{
-    return lease->worker->connection;
 }
 
 void

@@ -46,6 +46,9 @@ typedef enum {
     /* The same, but so little at a time that it passes in a moment: that may
      * share a connection with others, and has a second one opened. */
     IMAP_LEASE_BULK_LIGHT,
+    /* Much is going to be sent (APPEND), on any connection: such a lease shares
+     * one only for want of another, for nothing else is sent meanwhile. */
+    IMAP_LEASE_UPLOAD,
 } ImapLeaseKind;
 
 /* What is going to be asked for, by imap_request_fetch_list, of all messages.
@@ -60,6 +63,10 @@ typedef enum {
 typedef struct {
     const char *mailbox; /* wire name; NULL: any connection */
     ImapLeaseKind kind;
+    /* The mailbox is going to be changed: it is selected, not examined; again,
+     * if it was merely examined. IMAP_ERROR_READ_ONLY if the server lets it
+     * only be read. */
+    gboolean writable;
     /* What is known of the mailbox, so that its selection, if one is needed,
      * brings what has changed since (QRESYNC); NULL: nothing. Copied. */
     const ImapKnown *known;

@@ -1,15 +1,13 @@
 /* What is asked of a server. Each request is a struct with what it gathers so
  * far; the reply, which comes also when the connection ends, frees it. So these
- * are not cancelled: whoever has lost interest passes over the result. */
+ * are not cancelled: whoever has lost interest passes over the result. Here,
+ * the list of mailboxes. */
 #include "imap/requests.h"
 
 #include "imap/connection-private.h"
 #include "imap/error.h"
-#include "imap/requests-private.h"
 
 #include <string.h>
-
-/* ---- LIST ---- */
 
 #define MAX_MAILBOXES 200000
 #define MAX_LIST_OCTETS (64 * 1024 * 1024) /* of all names */
@@ -149,104 +147,4 @@ imap_request_list(ImapConnection *connection, ImapListFunc done,
     send_list(connection, request, "");
     for (; prefixes != NULL && *prefixes != NULL; prefixes++)
         send_list(connection, request, *prefixes);
-}
-
-/* ---- UID SEARCH ---- */
-
-/* One is the rule; some servers send their answer in parts. */
-#define MAX_SEARCH_RESPONSES 1000
-
-typedef struct {
-    ImapConnection *connection; /* borrowed: it outlives its commands */
-    ImapUidSet *found;
-    guint n_responses;
-    ImapSearchFunc done;
-    gpointer user_data;
-} SearchRequest;
-
-static void
-refuse_search_flood(SearchRequest *request)
-{
-    g_autoptr(GError) error =
-        g_error_new_literal(IMAP_ERROR, IMAP_ERROR_PROTOCOL,
-                            "the server finds more messages than can be kept");
-
-    imap_connection_close(request->connection, error);
-}
-
-static gboolean
-on_search_untagged(const ImapResponse *response, gpointer user_data)
-{
-    SearchRequest *request = user_data;
-    const ImapUidSet *uids;
-    gboolean fits;
-    guint32 first;
-    guint32 last;
-
-    if (response->type != IMAP_RESPONSE_SEARCH)
-        return FALSE;
-    uids = response->search->uids;
-    fits = ++request->n_responses <= MAX_SEARCH_RESPONSES;
-    for (guint i = 0; fits && i < imap_uid_set_n_ranges(uids); i++) {
-        imap_uid_set_range(uids, i, &first, &last);
-        fits = imap_uid_set_add(request->found, first, last);
-    }
-    if (!fits)
-        refuse_search_flood(request);
-    return TRUE;
-}
-
-static void
-on_search_done(const ImapStatus *status, const GError *error,
-               gpointer user_data)
-{
-    SearchRequest *request = user_data;
-
-    request->done(error == NULL ? request->found : NULL, error,
-                  request->user_data);
-    imap_uid_set_free(request->found);
-    g_free(request);
-}
-
-static const ImapCommandHandler search_handler = {
-    .untagged = on_search_untagged,
-    .done = on_search_done,
-};
-
-static void
-on_noop_done(const ImapStatus *status, const GError *error, gpointer user_data)
-{
-}
-
-static const ImapCommandHandler noop_handler = {.done = on_noop_done};
-
-void
-imap_request_noop(ImapConnection *connection)
-{
-    imap_connection_send(connection, imap_command_new("NOOP"), &noop_handler,
-                         NULL);
-}
-
-void
-imap_request_search(ImapConnection *connection, const ImapUidSet *uids,
-                    ImapSearchFunc done, gpointer user_data)
-{
-    SearchRequest *request = g_new0(SearchRequest, 1);
-    ImapCommand *command = imap_command_new("UID SEARCH");
-    g_autofree char *text = NULL;
-
-    request->connection = connection;
-    request->found = imap_uid_set_new();
-    request->done = done;
-    request->user_data = user_data;
-    if (imap_connection_has(connection, "ESEARCH"))
-        imap_command_add_text(command, " RETURN (ALL)");
-    if (uids != NULL) {
-        text = imap_uid_set_to_string(uids);
-        imap_command_add_format(command, " UID %s", text);
-    } else {
-        imap_command_add_text(command, " ALL");
-    }
-    imap_request_noop(connection);
-    imap_connection_send(connection, command, &search_handler, request);
 }

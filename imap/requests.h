@@ -46,6 +46,24 @@ gboolean imap_request_examine_since(ImapConnection *connection,
                                     const char *mailbox, const ImapKnown *known,
                                     ImapExamineFunc done, gpointer user_data);
 
+/* SELECT: the same as the two above, so that the mailbox can be changed. That
+ * the server lets it only be read is no error: see imap_connection_is_writable.
+ */
+void imap_request_select(ImapConnection *connection, const char *mailbox,
+                         ImapDoneFunc done, gpointer user_data);
+gboolean imap_request_select_since(ImapConnection *connection,
+                                   const char *mailbox, const ImapKnown *known,
+                                   ImapExamineFunc done, gpointer user_data);
+/* SELECT if @mailbox is what was selected so that it could be changed, else
+ * EXAMINE. */
+void imap_request_reselect(ImapConnection *connection, const char *mailbox,
+                           ImapDoneFunc done, gpointer user_data);
+
+/* NOOP: a server which keeps showing what another client has expunged has the
+ * chance to stop, and one that does not know yet what another connection has
+ * brought to the mailbox, to see it. What is sent behind it finds that. */
+void imap_request_noop(ImapConnection *connection);
+
 /* The UIDs of the selected mailbox, all (@uids NULL) or those in @uids that
  * exist. Sends NOOP first, so that a server which keeps showing what another
  * client has expunged has the chance to stop. @found is borrowed, NULL on
@@ -54,6 +72,19 @@ typedef void (*ImapSearchFunc)(const ImapUidSet *found, const GError *error,
                                gpointer user_data);
 void imap_request_search(ImapConnection *connection, const ImapUidSet *uids,
                          ImapSearchFunc done, gpointer user_data);
+
+/* The same by what messages are like. Everything that is given must hold. */
+typedef struct {
+    const ImapUidSet *uids; /* NULL: any */
+    guint32 from_uid;       /* this one or higher */
+    gboolean is_deleted;    /* marked \\Deleted */
+    /* In the field of this name, the text somewhere: by the server's idea of
+     * it, so what is found has to be compared. NULL: any. */
+    const char *field;
+    const char *text;
+} ImapSought;
+void imap_request_find(ImapConnection *connection, const ImapSought *sought,
+                       ImapSearchFunc done, gpointer user_data);
 
 /* UID FETCH of what a listing shows. @uids: a sequence set of ours, "1:*".
  * @message runs for every FETCH response that lists a message, while the

@@ -313,6 +313,8 @@ static const ImapResponseKind kinds[] = {
     {"ESEARCH", FALSE, TRUE, FALSE, IMAP_RESPONSE_SEARCH, imap_esearch_read},
     {"VANISHED", FALSE, TRUE, FALSE, IMAP_RESPONSE_VANISHED,
      imap_vanished_read},
+    {"QUOTA", FALSE, TRUE, FALSE, IMAP_RESPONSE_QUOTA, imap_quota_read},
+    {"MYRIGHTS", FALSE, TRUE, FALSE, IMAP_RESPONSE_MYRIGHTS, imap_rights_read},
     {"CAPABILITY", FALSE, TRUE, FALSE, IMAP_RESPONSE_CAPABILITY, read_words},
     {"ENABLED", FALSE, TRUE, FALSE, IMAP_RESPONSE_ENABLED, read_words},
     {"FLAGS", FALSE, TRUE, FALSE, IMAP_RESPONSE_FLAGS, read_flags},

@@ -41,6 +41,8 @@ struct ImapReading {
     ImapNamespaces namespaces;
     ImapSearch search;
     ImapVanished vanished;
+    ImapQuotaRoot quota;
+    ImapRights rights;
     GPtrArray *words; /* borrowed strings */
     GString *text;
     GString *section;
@@ -91,6 +93,10 @@ gboolean imap_status_read(ImapReading *reading, char *tag,
 gboolean imap_search_read(ImapReading *reading, GError **error);
 gboolean imap_esearch_read(ImapReading *reading, GError **error);
 gboolean imap_vanished_read(ImapReading *reading, GError **error);
+
+/* imap/access.c */
+gboolean imap_quota_read(ImapReading *reading, GError **error);
+gboolean imap_rights_read(ImapReading *reading, GError **error);
 
 /* imap/fetch.c */
 gboolean imap_fetch_read(ImapReading *reading, GError **error);

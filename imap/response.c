@@ -81,6 +81,31 @@ imap_status_backoff_ms(const ImapStatus *status)
                                                          : 0;
 }
 
+/* What Cyrus and Courier have no code for. */
+static const struct {
+    const char *text; /* in lower case */
+    ImapError error;
+} refusal_texts[] = {
+    {"over quota", IMAP_ERROR_OVER_QUOTA},
+    {"quota exceeded", IMAP_ERROR_OVER_QUOTA},
+    {"exceed your mailbox quota", IMAP_ERROR_OVER_QUOTA},
+    {"permission denied", IMAP_ERROR_NO_PERMISSION},
+    {"mailbox does not exist", IMAP_ERROR_NONEXISTENT},
+    {"mailbox already exists", IMAP_ERROR_ALREADY_EXISTS},
+};
+
+static ImapError
+refusal_by_text(const ImapStatus *status)
+{
+    g_autofree char *text =
+        g_ascii_strdown(status->text != NULL ? status->text : "", -1);
+
+    for (guint i = 0; i < G_N_ELEMENTS(refusal_texts); i++)
+        if (strstr(text, refusal_texts[i].text) != NULL)
+            return refusal_texts[i].error;
+    return IMAP_ERROR_NO;
+}
+
 static ImapError
 refusal_of(const ImapStatus *status)
 {
@@ -94,7 +119,7 @@ refusal_of(const ImapStatus *status)
     if (imap_status_backoff_ms(status) > 0)
         return IMAP_ERROR_LIMIT;
     return status->condition == IMAP_CONDITION_BAD ? IMAP_ERROR_BAD
-                                                   : IMAP_ERROR_NO;
+                                                   : refusal_by_text(status);
 }
 
 GError *

@@ -152,6 +152,24 @@ typedef struct {
     guint64 modseq;
 } ImapSearch;
 
+/* QUOTA (RFC 9208 section 5.1): the limits of one root; others than these are
+ * left out. */
+typedef struct {
+    char *name;
+    gboolean has_storage;
+    guint64 storage_used; /* units of 1024 octets */
+    guint64 storage_limit;
+    gboolean has_messages;
+    guint64 messages_used;
+    guint64 messages_limit;
+} ImapQuotaRoot;
+
+/* MYRIGHTS (RFC 4314 section 3.8). */
+typedef struct {
+    char *mailbox; /* wire name */
+    char *letters;
+} ImapRights;
+
 typedef struct {
     gboolean earlier; /* VANISHED (EARLIER) */
     ImapUidSet *uids;
@@ -172,6 +190,8 @@ typedef enum {
     IMAP_RESPONSE_NAMESPACE,
     IMAP_RESPONSE_SEARCH,
     IMAP_RESPONSE_VANISHED,
+    IMAP_RESPONSE_QUOTA,
+    IMAP_RESPONSE_MYRIGHTS,
     IMAP_RESPONSE_ID,    /* words: key, value, key, value … */
     IMAP_RESPONSE_OTHER, /* well-formed, but nothing we know */
 } ImapResponseType;
@@ -189,5 +209,7 @@ typedef struct {
         const ImapNamespaces *namespaces;
         const ImapSearch *search;
         const ImapVanished *vanished;
+        const ImapQuotaRoot *quota;
+        const ImapRights *rights;
     };
 } ImapResponse;

@@ -1,4 +1,5 @@
-/* EXAMINE: a mailbox is selected, and what its selection says is kept.
+/* EXAMINE and SELECT: a mailbox is selected, and what its selection says is
+ * kept.
  *
  * With QRESYNC (RFC 7162 section 3.2.5) the selection also tells what has
  * changed since the mailbox was last known. That is worth having only whole:
@@ -11,7 +12,7 @@
 
 typedef struct {
     ImapConnection *connection; /* borrowed: it outlives its commands */
-    ImapMailbox mailbox;        /* owns its name */
+    ImapMailbox mailbox;        /* owns what it points to */
     gboolean has_exists;
     gboolean has_parameters; /* and is sent again without if refused */
     ImapKnown known;
@@ -19,27 +20,33 @@ typedef struct {
     gboolean needs_closed; /* another mailbox was selected, QRESYNC on */
     ImapExamineFunc done;
     gpointer user_data;
-} ExamineRequest;
+} SelectRequest;
 
-static gboolean send_examine(ExamineRequest *request);
+static gboolean send_select(SelectRequest *request);
 
 static void
-forget_what_was_said(ExamineRequest *request)
+forget_what_was_said(SelectRequest *request)
 {
-    request->mailbox =
-        (ImapMailbox){.name = request->mailbox.name, .read_only = TRUE};
+    ImapMailbox nothing = {
+        .name = g_steal_pointer(&request->mailbox.name),
+        .examined = request->mailbox.examined,
+        .read_only = request->mailbox.examined,
+    };
+
+    imap_mailbox_clear(&request->mailbox);
+    request->mailbox = nothing;
     request->has_exists = FALSE;
 }
 
 static void
-drop_changes(ExamineRequest *request)
+drop_changes(SelectRequest *request)
 {
     g_clear_pointer(&request->changes, imap_changes_free);
 }
 
 /* What comes before [CLOSED] is of the mailbox before. */
 static void
-on_mailbox_closed(ExamineRequest *request)
+on_mailbox_closed(SelectRequest *request)
 {
     forget_what_was_said(request);
     request->needs_closed = FALSE;
@@ -50,7 +57,7 @@ on_mailbox_closed(ExamineRequest *request)
 }
 
 static void
-take_vanished(ExamineRequest *request, const ImapVanished *vanished)
+take_vanished(SelectRequest *request, const ImapVanished *vanished)
 {
     guint64 gone = imap_uid_set_count(vanished->uids);
 
@@ -62,7 +69,7 @@ take_vanished(ExamineRequest *request, const ImapVanished *vanished)
 }
 
 static void
-take_flags(ExamineRequest *request, const ImapFetch *fetch)
+take_flags(SelectRequest *request, const ImapFetch *fetch)
 {
     if (request->changes == NULL || request->needs_closed)
         return;
@@ -76,9 +83,9 @@ take_flags(ExamineRequest *request, const ImapFetch *fetch)
  * right (Zimbra). None of this counts as progress, the reply does; but changes,
  * which may be many, do. */
 static gboolean
-on_examine_untagged(const ImapResponse *response, gpointer user_data)
+on_select_untagged(const ImapResponse *response, gpointer user_data)
 {
-    ExamineRequest *request = user_data;
+    SelectRequest *request = user_data;
     ImapMailbox *mailbox = &request->mailbox;
 
     if (response->type == IMAP_RESPONSE_EXISTS) {
@@ -109,7 +116,7 @@ is_later(const ImapKnown *known, const ImapMailbox *mailbox)
 
 /* It announced what it does not understand. */
 static gboolean
-is_sent_again(ExamineRequest *request, const GError *error)
+is_sent_again(SelectRequest *request, const GError *error)
 {
     if (!request->has_parameters ||
         !g_error_matches(error, IMAP_ERROR, IMAP_ERROR_BAD) ||
@@ -119,15 +126,15 @@ is_sent_again(ExamineRequest *request, const GError *error)
     imap_connection_set_mailbox(request->connection, NULL);
     drop_changes(request);
     forget_what_was_said(request);
-    send_examine(request);
+    send_select(request);
     return TRUE;
 }
 
 static void
-on_examine_done(const ImapStatus *status, const GError *error,
-                gpointer user_data)
+on_select_done(const ImapStatus *status, const GError *error,
+               gpointer user_data)
 {
-    ExamineRequest *request = user_data;
+    SelectRequest *request = user_data;
     g_autoptr(GError) incomplete = NULL;
 
     if (is_sent_again(request, error))
@@ -147,13 +154,13 @@ on_examine_done(const ImapStatus *status, const GError *error,
                                 error == NULL ? &request->mailbox : NULL);
     request->done(g_steal_pointer(&request->changes), error,
                   request->user_data);
-    g_free(request->mailbox.name);
+    imap_mailbox_clear(&request->mailbox);
     g_free(request);
 }
 
-static const ImapCommandHandler examine_handler = {
-    .untagged = on_examine_untagged,
-    .done = on_examine_done,
+static const ImapCommandHandler select_handler = {
+    .untagged = on_select_untagged,
+    .done = on_select_done,
 };
 
 static gboolean
@@ -165,14 +172,15 @@ can_tell_changes(ImapConnection *connection, const ImapKnown *known)
            imap_connection_has_qresync(connection);
 }
 
-/* Where CONDSTORE is enabled, a plain EXAMINE tells the mod-sequence, too.
+/* Where CONDSTORE is enabled, a plain selection tells the mod-sequence, too.
  * Returns whether it is plain. */
 static gboolean
-send_examine(ExamineRequest *request)
+send_select(SelectRequest *request)
 {
     ImapConnection *connection = request->connection;
     const ImapSession *session = imap_connection_session(connection);
-    ImapCommand *command = imap_command_new("EXAMINE ");
+    ImapCommand *command =
+        imap_command_new(request->mailbox.examined ? "EXAMINE " : "SELECT ");
     gboolean asks_condstore = request->changes == NULL && !session->condstore &&
                               !session->qresync && !session->plain_examine &&
                               imap_connection_has(connection, "CONDSTORE");
@@ -188,19 +196,19 @@ send_examine(ExamineRequest *request)
     request->has_parameters = request->changes != NULL || asks_condstore;
     imap_command_set_exclusive(command);
     plain = !request->has_parameters;
-    imap_connection_send(connection, command, &examine_handler, request);
+    imap_connection_send(connection, command, &select_handler, request);
     return plain;
 }
 
-gboolean
-imap_request_examine_since(ImapConnection *connection, const char *mailbox,
-                           const ImapKnown *known, ImapExamineFunc done,
-                           gpointer user_data)
+static gboolean
+begin(ImapConnection *connection, gboolean examined, const char *mailbox,
+      const ImapKnown *known, ImapExamineFunc done, gpointer user_data)
 {
-    ExamineRequest *request = g_new0(ExamineRequest, 1);
+    SelectRequest *request = g_new0(SelectRequest, 1);
 
     request->connection = connection;
     request->mailbox.name = g_strdup(mailbox);
+    request->mailbox.examined = examined;
     forget_what_was_said(request);
     if (can_tell_changes(connection, known) &&
         !imap_connection_session(connection)->plain_examine) {
@@ -211,32 +219,71 @@ imap_request_examine_since(ImapConnection *connection, const char *mailbox,
     }
     request->done = done;
     request->user_data = user_data;
-    return send_examine(request);
+    return send_select(request);
+}
+
+gboolean
+imap_request_examine_since(ImapConnection *connection, const char *mailbox,
+                           const ImapKnown *known, ImapExamineFunc done,
+                           gpointer user_data)
+{
+    return begin(connection, TRUE, mailbox, known, done, user_data);
+}
+
+gboolean
+imap_request_select_since(ImapConnection *connection, const char *mailbox,
+                          const ImapKnown *known, ImapExamineFunc done,
+                          gpointer user_data)
+{
+    return begin(connection, FALSE, mailbox, known, done, user_data);
 }
 
 typedef struct {
     ImapDoneFunc done;
     gpointer user_data;
-} PlainExamine;
+} PlainSelect;
 
 static void
-on_plain_examine_done(ImapChanges *changes, const GError *error,
-                      gpointer user_data)
+on_plain_done(ImapChanges *changes, const GError *error, gpointer user_data)
 {
-    g_autofree PlainExamine *request = user_data;
+    g_autofree PlainSelect *request = user_data;
 
     imap_changes_free(changes);
     request->done(error, request->user_data);
+}
+
+static void
+begin_plain(ImapConnection *connection, gboolean examined, const char *mailbox,
+            ImapDoneFunc done, gpointer user_data)
+{
+    PlainSelect *request = g_new0(PlainSelect, 1);
+
+    request->done = done;
+    request->user_data = user_data;
+    begin(connection, examined, mailbox, NULL, on_plain_done, request);
 }
 
 void
 imap_request_examine(ImapConnection *connection, const char *mailbox,
                      ImapDoneFunc done, gpointer user_data)
 {
-    PlainExamine *request = g_new0(PlainExamine, 1);
+    begin_plain(connection, TRUE, mailbox, done, user_data);
+}
 
-    request->done = done;
-    request->user_data = user_data;
-    imap_request_examine_since(connection, mailbox, NULL, on_plain_examine_done,
-                               request);
+void
+imap_request_select(ImapConnection *connection, const char *mailbox,
+                    ImapDoneFunc done, gpointer user_data)
+{
+    begin_plain(connection, FALSE, mailbox, done, user_data);
+}
+
+void
+imap_request_reselect(ImapConnection *connection, const char *mailbox,
+                      ImapDoneFunc done, gpointer user_data)
+{
+    const ImapMailbox *selected = imap_connection_mailbox(connection);
+    gboolean was_selected =
+        g_strcmp0(selected->name, mailbox) == 0 && !selected->examined;
+
+    begin_plain(connection, !was_selected, mailbox, done, user_data);
 }

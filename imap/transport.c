@@ -644,6 +644,12 @@ imap_transport_unsent(const ImapTransport *transport)
     return unsent;
 }
 
+gsize
+imap_transport_queued(const ImapTransport *transport)
+{
+    return transport->line != NULL ? imap_line_queued(transport->line) : 0;
+}
+
 void
 imap_transport_set_paused(ImapTransport *transport, gboolean paused)
 {

@@ -61,6 +61,10 @@ void imap_transport_write(ImapTransport *transport, const void *data,
  * writes that have not left as a whole. */
 gsize imap_transport_unsent(const ImapTransport *transport);
 
+/* Octets that were given to the network, as it counts them, and have not been
+ * acknowledged by the other side. */
+gsize imap_transport_queued(const ImapTransport *transport);
+
 /* While paused nothing is read: the server feels the back-pressure. */
 void imap_transport_set_paused(ImapTransport *transport, gboolean paused);
 

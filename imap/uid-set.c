@@ -197,6 +197,77 @@ imap_uid_set_range(const ImapUidSet *set, guint index, guint32 *first,
     *last = range_at(set, index)->last;
 }
 
+ImapUidSet *
+imap_uid_set_intersection(const ImapUidSet *one, const ImapUidSet *other)
+{
+    ImapUidSet *both = imap_uid_set_new();
+    guint at = 0;
+
+    tidy((ImapUidSet *)one);
+    tidy((ImapUidSet *)other);
+    for (guint i = 0; i < one->n_sorted; i++) {
+        const Range *range = range_at(one, i);
+
+        while (at < other->n_sorted && range_at(other, at)->last < range->first)
+            at++;
+        /* The last that reaches into @range may reach into the next, too. */
+        for (;
+             at < other->n_sorted && range_at(other, at)->first <= range->last;
+             at++) {
+            imap_uid_set_add(both,
+                             MAX(range->first, range_at(other, at)->first),
+                             MIN(range->last, range_at(other, at)->last));
+            if (range_at(other, at)->last > range->last)
+                break;
+        }
+    }
+    return both;
+}
+
+/* How many octets @range takes on the wire. */
+static gsize
+range_length(Range range)
+{
+    char text[sizeof "4294967295:4294967295"];
+    int length =
+        range.first == range.last
+            ? g_snprintf(text, sizeof text, "%u", range.first)
+            : g_snprintf(text, sizeof text, "%u:%u", range.first, range.last);
+
+    return (gsize)length;
+}
+
+ImapUidSet *
+imap_uid_set_take(ImapUidSet *set, guint max_uids, gsize max_length)
+{
+    ImapUidSet *taken = imap_uid_set_new();
+    gsize length = 0;
+    guint n_gone = 0;
+
+    tidy(set);
+    max_uids = MAX(max_uids, 1);
+    for (guint i = 0; i < set->n_sorted && max_uids > 0; i++) {
+        Range *range = range_at(set, i);
+        Range part = *range;
+
+        if (part.last - part.first >= max_uids)
+            part.last = part.first + max_uids - 1;
+        length += range_length(part) + (i > 0);
+        if (i > 0 && length > max_length)
+            break;
+        imap_uid_set_add(taken, part.first, part.last);
+        max_uids -= part.last - part.first + 1;
+        if (part.last < range->last)
+            range->first = part.last + 1;
+        else
+            n_gone++;
+    }
+    if (n_gone > 0)
+        g_array_remove_range(set->ranges, 0, n_gone);
+    set->n_sorted = set->ranges->len;
+    return taken;
+}
+
 static void
 skip_spaces(const char **at, const char *end)
 {

@@ -28,6 +28,16 @@ guint imap_uid_set_n_ranges(const ImapUidSet *set);
 void imap_uid_set_range(const ImapUidSet *set, guint index, guint32 *first,
                         guint32 *last);
 
+/* Takes out of @set its first UIDs: at most @max_uids, and as many as are not
+ * longer than @max_length octets on the wire, but one at least. Empty only if
+ * @set is. */
+ImapUidSet *imap_uid_set_take(ImapUidSet *set, guint max_uids,
+                              gsize max_length);
+
+/* The UIDs that are in both. Caller frees. */
+ImapUidSet *imap_uid_set_intersection(const ImapUidSet *one,
+                                      const ImapUidSet *other);
+
 /* Parses "1:4,7,9:12" of @length octets; a range may be written backwards and
  * spaces around it are passed over. "*" is refused. NULL if the text is no set
  * or has too many ranges. */

@@ -8,7 +8,7 @@
 #include "imap/error.h"
 #include "imap/requests-private.h"
 
-/* An EXAMINE, which the worker may not live to see the end of. */
+/* An EXAMINE or SELECT, which the worker may not live to see the end of. */
 typedef struct ImapSwitch {
     ImapWorker *worker; /* NULL once it is freed */
     char *mailbox;
@@ -136,10 +136,11 @@ on_switched(ImapChanges *changes, const GError *error, gpointer user_data)
 }
 
 void
-imap_worker_switch(ImapWorker *worker, const char *mailbox,
+imap_worker_switch(ImapWorker *worker, const char *mailbox, gboolean writable,
                    const ImapKnown *known, ImapRows rows)
 {
     ImapSwitch *change = g_new0(ImapSwitch, 1);
+    gboolean plain;
 
     change->worker = worker;
     change->mailbox = g_strdup(mailbox);
@@ -148,15 +149,24 @@ imap_worker_switch(ImapWorker *worker, const char *mailbox,
     worker->switched_at = g_get_monotonic_time();
     g_free(worker->mailbox);
     worker->mailbox = g_strdup(mailbox);
+    worker->writable = writable;
     g_clear_pointer(&worker->changes, imap_changes_free);
+    plain = (writable ? imap_request_select_since : imap_request_examine_since)(
+        worker->connection, mailbox, known, on_switched, change);
     worker->rows = IMAP_ROWS_NONE;
-    if (imap_request_examine_since(worker->connection, mailbox, known,
-                                   on_switched, change) &&
-        !imap_connection_session(worker->connection)->no_rows_ahead)
+    if (plain && !imap_connection_session(worker->connection)->no_rows_ahead)
         worker->rows = rows;
     if (worker->rows != IMAP_ROWS_NONE)
         imap_request_rows_ahead(worker->connection,
                                 rows == IMAP_ROWS_WITH_HEADER);
+}
+
+gboolean
+imap_worker_is_writable(const ImapWorker *worker)
+{
+    return worker->state == IMAP_WORKER_SWITCHING
+               ? worker->writable
+               : imap_connection_is_writable(worker->connection);
 }
 
 guint

@@ -13,7 +13,7 @@ typedef struct ImapWorker ImapWorker;
 typedef enum {
     IMAP_WORKER_OPENING,
     IMAP_WORKER_READY,
-    IMAP_WORKER_SWITCHING, /* EXAMINE is under way */
+    IMAP_WORKER_SWITCHING, /* EXAMINE or SELECT is under way */
     IMAP_WORKER_GONE,
 } ImapWorkerState;
 
@@ -36,7 +36,8 @@ typedef struct {
 struct ImapWorker {
     ImapConnection *connection;
     ImapWorkerState state;
-    char *mailbox; /* selected, or being selected; NULL: none */
+    char *mailbox;     /* selected, or being selected; NULL: none */
+    gboolean writable; /* it was, or is, to be changed */
 
     /* What the selection brought; NULL: nothing, or taken. */
     ImapChanges *changes;
@@ -44,8 +45,9 @@ struct ImapWorker {
 
     /* The pool's. */
     guint n_leases;
-    guint n_bulk;       /* of them */
+    guint n_bulk;       /* of them, those for more than one thing */
     guint n_light;      /* of these, those that are kept light */
+    guint n_uploads;    /* and those that send */
     gint64 bulk_since;  /* microseconds, monotonic: when that began */
     gint64 bulk_ended;  /* the same: when it was last 0 */
     gboolean reserved;  /* takes no new leases */
@@ -97,10 +99,15 @@ gboolean imap_worker_can_idle(const ImapWorker *worker);
 /* It is being freed. */
 void imap_worker_forget_idle(ImapWorker *worker);
 
-/* Selects @mailbox, and asks for what has changed since it was @known (NULL: it
- * is not), or for @rows. The worker is usable and has no leases. */
+/* Selects @mailbox, @writable to change it, and asks for what has changed since
+ * it was @known (NULL: it is not), or for @rows. The worker is usable and has
+ * no leases. */
 void imap_worker_switch(ImapWorker *worker, const char *mailbox,
-                        const ImapKnown *known, ImapRows rows);
+                        gboolean writable, const ImapKnown *known,
+                        ImapRows rows);
+
+/* Whether its mailbox may be changed, or will be when it is selected. */
+gboolean imap_worker_is_writable(const ImapWorker *worker);
 
 /* How often the server has told on its own that something changed. */
 guint imap_worker_changes(const ImapWorker *worker);

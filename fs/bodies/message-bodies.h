@@ -69,3 +69,6 @@ GBytes *fs_reader_content(FsReader *reader);
  * FS_ERROR_GONE. */
 gssize fs_reader_read(FsReader *reader, guint64 offset, void *buffer,
                       gsize length, FsNeed **need);
+
+/* Whether every octet was read, from the beginning on. */
+gboolean fs_reader_has_read_all(const FsReader *reader);

@@ -9,8 +9,10 @@
 #include "fs/control/event-feed.h"
 #include "fs/control/event-file.h"
 #include "fs/control/events.h"
+#include "fs/control/flag-files.h"
 #include "fs/control/recent-errors.h"
 #include "fs/control/status.h"
+#include "fs/control/wait-file.h"
 #include "fs/kernel/inode.h"
 #include "fs/live/inbox-use.h"
 #include "fs/mount/mount-watch.h"
@@ -31,6 +33,7 @@ enum {
     INODE_DIRECTORY = FS_INODE_CONTROL,
     INODE_EVENTS,
     INODE_STATUS,
+    INODE_WAIT,
 };
 
 typedef struct {
@@ -42,17 +45,22 @@ typedef struct {
 /* In the order of a listing. */
 static const Entry entries[] = {
     {"events", INODE_EVENTS, S_IFREG | 0400},
+    {"flags", FS_INODE_FLAGS | FS_INODE_ROOT, S_IFDIR | 0500},
     {"status", INODE_STATUS, S_IFREG | 0400},
+    {"wait", INODE_WAIT, S_IFREG | 0400},
+    {"lost+found", FS_INODE_LOST_FOUND, S_IFDIR | 0700},
 };
 static const Entry directory_entry = {DIRECTORY_NAME, INODE_DIRECTORY,
                                       S_IFDIR | 0500};
 
 struct FsControlFiles {
     FsAccount *account;
+    FsKernelCache *kernel_cache;
     FsRecentErrors *errors;
     FsEvents *events;
     FsEventFeed *feed;
     FsInboxUse *inbox_use;
+    FsFlagFiles *flags;
     FsMountWatch *watch;    /* NULL until attached */
     GHashTable *open_files; /* of OpenFile, owned */
     gboolean stopped;
@@ -61,7 +69,8 @@ struct FsControlFiles {
 typedef struct {
     char *text; /* of the status */
     gsize length;
-    FsEventFile *events; /* NULL: it is the status */
+    FsEventFile *events; /* or one of these two; NULL: it is the status */
+    FsWaitFile *wait;
 } OpenFile;
 
 static OpenFile *
@@ -72,10 +81,16 @@ file_of(const struct fuse_file_info *file)
 
 /* ---- names and attributes ---- */
 
+static gboolean
+is_plain(guint64 inode)
+{
+    return inode >= FS_INODE_CONTROL && inode <= FS_INODE_CONTROL_LAST;
+}
+
 gboolean
 fs_control_files_own(guint64 inode)
 {
-    return inode >= FS_INODE_CONTROL && inode <= FS_INODE_CONTROL_LAST;
+    return fs_flag_files_own(inode) || is_plain(inode);
 }
 
 gboolean
@@ -85,12 +100,19 @@ fs_control_files_own_name(guint64 directory, const char *name)
            (directory == FS_INODE_ROOT && g_str_equal(name, DIRECTORY_NAME));
 }
 
+/* A mount that is read-only loses nothing. */
+static guint
+n_entries(const FsControlFiles *control)
+{
+    return G_N_ELEMENTS(entries) - (control->account->options->read_only);
+}
+
 static const Entry *
-find_name(guint64 directory, const char *name)
+find_name(const FsControlFiles *control, guint64 directory, const char *name)
 {
     if (directory == FS_INODE_ROOT)
         return &directory_entry;
-    for (guint i = 0; directory == INODE_DIRECTORY && i < G_N_ELEMENTS(entries);
+    for (guint i = 0; directory == INODE_DIRECTORY && i < n_entries(control);
          i++)
         if (g_str_equal(entries[i].name, name))
             return &entries[i];
@@ -137,9 +159,13 @@ void
 fs_control_files_lookup(FsControlFiles *control, fuse_req_t request,
                         fuse_ino_t directory, const char *name)
 {
-    const Entry *entry = find_name(directory, name);
+    const Entry *entry = find_name(control, directory, name);
     struct fuse_entry_param param;
 
+    if (fs_flag_files_own(directory)) {
+        fs_flag_files_lookup(control->flags, request, directory, name);
+        return;
+    }
     if (entry == NULL) {
         fuse_reply_err(request, ENOENT);
         return;
@@ -155,6 +181,10 @@ fs_control_files_getattr(FsControlFiles *control, fuse_req_t request,
     const Entry *entry = find_inode(inode);
     struct stat stat;
 
+    if (fs_flag_files_own(inode)) {
+        fs_flag_files_getattr(control->flags, request, inode);
+        return;
+    }
     if (entry == NULL) {
         fuse_reply_err(request, ESTALE);
         return;
@@ -166,10 +196,12 @@ fs_control_files_getattr(FsControlFiles *control, fuse_req_t request,
 /* ---- the directory ---- */
 
 void
-fs_control_files_opendir(fuse_req_t request, fuse_ino_t inode,
-                         struct fuse_file_info *file)
+fs_control_files_opendir(FsControlFiles *control, fuse_req_t request,
+                         fuse_ino_t inode, struct fuse_file_info *file)
 {
-    if (inode != INODE_DIRECTORY)
+    if (fs_flag_files_own(inode))
+        fs_flag_files_opendir(control->flags, request, inode, file);
+    else if (inode != INODE_DIRECTORY)
         fuse_reply_err(request, ENOTDIR);
     else
         fuse_reply_open(request, file);
@@ -177,7 +209,7 @@ fs_control_files_opendir(fuse_req_t request, fuse_ino_t inode,
 
 /* What is at @offset of the listing; NULL at the end. */
 static const Entry *
-entry_at(off_t offset, const char **name)
+entry_at(const FsControlFiles *control, off_t offset, const char **name)
 {
     static const char *const dots[] = {".", ".."};
 
@@ -185,7 +217,7 @@ entry_at(off_t offset, const char **name)
         *name = dots[offset];
         return &directory_entry;
     }
-    if (offset - 2 >= (off_t)G_N_ELEMENTS(entries))
+    if (offset - 2 >= (off_t)n_entries(control))
         return NULL;
     *name = entries[offset - 2].name;
     return &entries[offset - 2];
@@ -193,7 +225,8 @@ entry_at(off_t offset, const char **name)
 
 void
 fs_control_files_readdir(FsControlFiles *control, fuse_req_t request,
-                         gsize size, off_t offset, gboolean plus)
+                         fuse_ino_t inode, gsize size, off_t offset,
+                         gboolean plus)
 {
     gsize room = MIN(size, READ_MAX);
     g_autofree char *buffer = g_malloc(room);
@@ -201,7 +234,12 @@ fs_control_files_readdir(FsControlFiles *control, fuse_req_t request,
     const char *name;
     gsize used = 0;
 
-    for (; (entry = entry_at(offset, &name)) != NULL; offset++) {
+    if (fs_flag_files_own(inode)) {
+        fs_flag_files_readdir(control->flags, request, inode, size, offset,
+                              plus);
+        return;
+    }
+    for (; (entry = entry_at(control, offset, &name)) != NULL; offset++) {
         struct fuse_entry_param param;
         gsize needed;
 
@@ -228,6 +266,7 @@ free_file(gpointer data)
     OpenFile *file = data;
 
     fs_event_file_free(file->events);
+    fs_wait_file_free(file->wait);
     g_free(file->text);
     g_free(file);
 }
@@ -242,6 +281,10 @@ begin(FsControlFiles *control, OpenFile *file, guint64 inode)
     if (inode == INODE_STATUS) {
         file->text = fs_status_to_json(control->account, control->errors, &use);
         file->length = strlen(file->text);
+        return TRUE;
+    }
+    if (inode == INODE_WAIT) {
+        file->wait = fs_wait_file_new(control->account, control->kernel_cache);
         return TRUE;
     }
     file->events = fs_event_file_new(control->events);
@@ -260,7 +303,11 @@ fs_control_files_open(FsControlFiles *control, fuse_req_t request,
     struct fuse_file_info opened = *file;
     OpenFile *open_file;
 
-    if (inode != INODE_EVENTS && inode != INODE_STATUS) {
+    if (fs_flag_files_own(inode)) {
+        fs_flag_files_open(control->flags, request, inode, file);
+        return;
+    }
+    if (inode != INODE_EVENTS && inode != INODE_STATUS && inode != INODE_WAIT) {
         fuse_reply_err(request, EISDIR);
         return;
     }
@@ -288,21 +335,31 @@ void
 fs_control_files_release(FsControlFiles *control, fuse_req_t request,
                          struct fuse_file_info *file)
 {
-    g_hash_table_remove(control->open_files, file_of(file));
+    if (file->fh != 0)
+        g_hash_table_remove(control->open_files, file_of(file));
     fuse_reply_err(request, 0);
 }
 
 /* ---- reading ---- */
 
 void
-fs_control_files_read(fuse_req_t request, fuse_ino_t inode, gsize size,
-                      off_t offset, struct fuse_file_info *file)
+fs_control_files_read(FsControlFiles *control, fuse_req_t request,
+                      fuse_ino_t inode, gsize size, off_t offset,
+                      struct fuse_file_info *file)
 {
     const OpenFile *open_file = file_of(file);
     gsize length;
 
+    if (fs_flag_files_own(inode)) {
+        fs_flag_files_read(control->flags, request, inode, size, offset, file);
+        return;
+    }
     if (open_file->events != NULL) {
         fs_event_file_read(open_file->events, request, inode, size, file);
+        return;
+    }
+    if (open_file->wait != NULL) {
+        fs_wait_file_read(open_file->wait, request, inode, size, offset, file);
         return;
     }
     length = open_file->length;
@@ -320,7 +377,7 @@ fs_control_files_poll(fuse_req_t request, fuse_ino_t inode,
 {
     OpenFile *open_file = file_of(file);
 
-    if (open_file->events != NULL) {
+    if (open_file != NULL && open_file->events != NULL) {
         fuse_reply_poll(request, fs_event_file_poll(open_file->events, handle));
         return;
     }
@@ -347,11 +404,13 @@ fs_control_files_new(FsAccount *account, FsNameSpace *names,
     FsControlFiles *control = g_new0(FsControlFiles, 1);
 
     control->account = account;
+    control->kernel_cache = kernel_cache;
     control->errors = fs_recent_errors_new(on_error, control);
     control->events = fs_events_new();
     control->feed = fs_event_feed_new(account, names, control->events);
     control->inbox_use =
         fs_inbox_use_new(account, kernel_cache, control->events);
+    control->flags = fs_flag_files_new(account, names);
     control->open_files = g_hash_table_new_full(NULL, NULL, free_file, NULL);
     return control;
 }
@@ -399,6 +458,7 @@ fs_control_files_free(FsControlFiles *control)
     fs_mount_watch_free(control->watch);
     fs_inbox_use_free(control->inbox_use);
     fs_event_feed_free(control->feed);
+    fs_flag_files_free(control->flags);
     fs_recent_errors_free(control->errors);
     /* The kernel does not release what is open when the mount ends. */
     g_hash_table_unref(control->open_files);

@@ -2,11 +2,13 @@
  * none of which is changed by being asked. */
 #include "fs/control/status.h"
 
+#include "fs/changes/changes.h"
 #include "fs/control/json.h"
 #include "fs/kernel/operation.h"
 #include "fs/live/watcher.h"
 #include "fs/need.h"
 #include "fs/sync/sync-status.h"
+#include "fs/writing/writing.h"
 #include "imap/pool-status.h"
 
 #include <math.h>
@@ -311,6 +313,12 @@ add_pending(Status *status, const FsEventUse *events)
     guint n_needs = fs_needs_pending();
 
     begin_object(builder, "pending");
+    fs_json_add_number(builder, "changes", fs_changes_count(account->changes));
+    fs_json_add_number(
+        builder, "uploads",
+        account->writing != NULL
+            ? fs_uploads_pending(fs_writing_uploads(account->writing), 0)
+            : 0);
     fs_json_add_number(builder, "operations",
                        n_operations - MIN(n_operations, events->n_waiting));
     /* Each reader has one, for as long as it reads. */

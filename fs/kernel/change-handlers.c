@@ -1,8 +1,12 @@
-/* Changes by our own process; all others are refused. */
+/* Changes by our own process; those by others go to who makes them. */
 #include "fs/kernel/change-handlers.h"
 
+#include "fs/control/control-files.h"
+#include "fs/control/flag-files.h"
+#include "fs/kernel/entry-handlers.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
+#include "fs/kernel/message-changes.h"
 #include "fs/live/announcer.h"
 #include "fs/sync/refresh.h"
 
@@ -37,6 +41,24 @@ announcement_of(fuse_req_t request, FsAnnouncementKind kind, fuse_ino_t parent,
         return found;
     fuse_reply_err(request, EROFS);
     return NULL;
+}
+
+/* Whether @request is a user's, on a mount that can be written to. */
+static gboolean
+writes(fuse_req_t request)
+{
+    return fs_handlers_writing(fuse_req_userdata(request)) != NULL &&
+           !is_ours(request);
+}
+
+/* Nothing is made or removed beside the files of the hidden directory. */
+static gboolean
+is_control(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    if (!fs_control_files_own_name(parent, name))
+        return FALSE;
+    fuse_reply_err(request, EACCES);
+    return TRUE;
 }
 
 /* ---- what our process looks up ---- */
@@ -121,10 +143,15 @@ fs_change_handlers_create(fuse_req_t request, fuse_ino_t parent,
                           const char *name, mode_t mode,
                           struct fuse_file_info *file)
 {
-    const FsAnnouncement *announcement =
-        announcement_of(request, FS_ANNOUNCE_NEW_FILE, parent, name);
+    const FsAnnouncement *announcement;
     struct fuse_entry_param param;
 
+    if (writes(request)) {
+        if (!is_control(request, parent, name))
+            fs_write_handlers_create(request, parent, name, file);
+        return;
+    }
+    announcement = announcement_of(request, FS_ANNOUNCE_NEW_FILE, parent, name);
     if (announcement == NULL || !describe_new(request, announcement, &param))
         return;
     /* It is closed at once; there is nothing behind it. */
@@ -138,10 +165,16 @@ void
 fs_change_handlers_mkdir(fuse_req_t request, fuse_ino_t parent,
                          const char *name, mode_t mode)
 {
-    const FsAnnouncement *announcement =
-        announcement_of(request, FS_ANNOUNCE_NEW_DIRECTORY, parent, name);
+    const FsAnnouncement *announcement;
     struct fuse_entry_param param;
 
+    if (writes(request)) {
+        if (!is_control(request, parent, name))
+            fs_entry_handlers_mkdir(request, parent, name);
+        return;
+    }
+    announcement =
+        announcement_of(request, FS_ANNOUNCE_NEW_DIRECTORY, parent, name);
     if (announcement != NULL && describe_new(request, announcement, &param))
         fuse_reply_entry(request, &param);
 }
@@ -150,7 +183,12 @@ void
 fs_change_handlers_unlink(fuse_req_t request, fuse_ino_t parent,
                           const char *name)
 {
-    if (announcement_of(request, FS_ANNOUNCE_GONE_FILE, parent, name) != NULL)
+    if (writes(request)) {
+        if (!is_control(request, parent, name) &&
+            !fs_entry_handlers_unlink(request, parent, name))
+            fs_message_changes_unlink(request, parent, name);
+    } else if (announcement_of(request, FS_ANNOUNCE_GONE_FILE, parent, name) !=
+               NULL)
         fuse_reply_err(request, 0);
 }
 
@@ -158,25 +196,33 @@ void
 fs_change_handlers_rmdir(fuse_req_t request, fuse_ino_t parent,
                          const char *name)
 {
+    if (writes(request)) {
+        if (!is_control(request, parent, name))
+            fs_entry_handlers_rmdir(request, parent, name);
+        return;
+    }
     if (announcement_of(request, FS_ANNOUNCE_GONE_DIRECTORY, parent, name) !=
         NULL)
         fuse_reply_err(request, 0);
 }
 
-/* ---- what nobody does ---- */
+/* ---- what our process does not do ---- */
 
 void
 fs_change_handlers_mknod(fuse_req_t request, fuse_ino_t parent,
                          const char *name, mode_t mode, dev_t device)
 {
-    fuse_reply_err(request, EROFS);
+    if (!writes(request))
+        fuse_reply_err(request, EROFS);
+    else if (!is_control(request, parent, name))
+        fs_write_handlers_mknod(request, parent, name, mode);
 }
 
 void
 fs_change_handlers_symlink(fuse_req_t request, const char *target,
                            fuse_ino_t parent, const char *name)
 {
-    fuse_reply_err(request, EROFS);
+    fuse_reply_err(request, writes(request) ? EPERM : EROFS);
 }
 
 void
@@ -184,14 +230,24 @@ fs_change_handlers_rename(fuse_req_t request, fuse_ino_t parent,
                           const char *name, fuse_ino_t new_parent,
                           const char *new_name, unsigned flags)
 {
-    fuse_reply_err(request, EROFS);
+    if (!writes(request))
+        fuse_reply_err(request, EROFS);
+    else if (!is_control(request, parent, name) &&
+             !is_control(request, new_parent, new_name) &&
+             !fs_entry_handlers_rename(request, parent, name, new_parent,
+                                       new_name, flags))
+        fs_message_changes_rename(request, parent, name, new_parent, new_name,
+                                  flags);
 }
 
 void
 fs_change_handlers_link(fuse_req_t request, fuse_ino_t inode,
                         fuse_ino_t new_parent, const char *new_name)
 {
-    fuse_reply_err(request, EROFS);
+    if (!writes(request))
+        fuse_reply_err(request, EROFS);
+    else if (!is_control(request, new_parent, new_name))
+        fs_entry_handlers_link(request, inode, new_parent, new_name);
 }
 
 void
@@ -199,7 +255,14 @@ fs_change_handlers_setattr(fuse_req_t request, fuse_ino_t inode,
                            struct stat *attributes, int which,
                            struct fuse_file_info *file)
 {
-    fuse_reply_err(request, EROFS);
+    if (!writes(request))
+        fuse_reply_err(request, EROFS);
+    else if (fs_flag_files_own(inode))
+        fs_flag_files_setattr(request, inode);
+    else if (fs_control_files_own(inode))
+        fuse_reply_err(request, EACCES);
+    else
+        fs_write_handlers_setattr(request, inode, attributes, which, file);
 }
 
 void
@@ -207,21 +270,27 @@ fs_change_handlers_setxattr(fuse_req_t request, fuse_ino_t inode,
                             const char *name, const char *value, size_t size,
                             int flags)
 {
-    fuse_reply_err(request, EROFS);
+    fs_message_changes_setxattr(request, inode, name, value, size, flags);
 }
 
 void
 fs_change_handlers_removexattr(fuse_req_t request, fuse_ino_t inode,
                                const char *name)
 {
-    fuse_reply_err(request, EROFS);
+    fs_message_changes_removexattr(request, inode, name);
 }
 
 void
 fs_change_handlers_write(fuse_req_t request, fuse_ino_t inode, const char *data,
                          size_t size, off_t offset, struct fuse_file_info *file)
 {
-    fuse_reply_err(request, EROFS);
+    if (!writes(request))
+        fuse_reply_err(request, EROFS);
+    else if (fs_flag_files_own(inode))
+        fs_message_changes_write_flags(request, fs_flag_files_shown(inode),
+                                       data, size);
+    else
+        fs_write_handlers_write(request, inode, data, size, offset, file);
 }
 
 void
@@ -229,7 +298,7 @@ fs_change_handlers_fallocate(fuse_req_t request, fuse_ino_t inode, int mode,
                              off_t offset, off_t length,
                              struct fuse_file_info *file)
 {
-    fuse_reply_err(request, EROFS);
+    fuse_reply_err(request, writes(request) ? EOPNOTSUPP : EROFS);
 }
 
 void
@@ -239,11 +308,15 @@ fs_change_handlers_copy_file_range(fuse_req_t request, fuse_ino_t inode,
                                    struct fuse_file_info *to_file,
                                    size_t length, int flags)
 {
-    fuse_reply_err(request, EROFS);
+    if (!writes(request))
+        fuse_reply_err(request, EROFS);
+    else
+        fs_write_handlers_copy_file_range(request, inode, offset, to_inode,
+                                          to_offset, to_file, length);
 }
 
 void
 fs_change_handlers_access(fuse_req_t request, fuse_ino_t inode, int mask)
 {
-    fuse_reply_err(request, (mask & W_OK) != 0 ? EROFS : 0);
+    fuse_reply_err(request, (mask & W_OK) != 0 && !writes(request) ? EROFS : 0);
 }

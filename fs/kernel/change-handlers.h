@@ -1,6 +1,6 @@
-/* The kernel's requests to change something. The mount cannot be written to,
- * and says so with EROFS, as the kernel itself does where it is mounted with
- * "ro".
+/* The kernel's requests to change something. A mount that cannot be written to
+ * says so with EROFS, as the kernel itself does where it is mounted with "ro";
+ * of another one, they go to whom they concern.
  *
  * But one process makes and removes entries, to wake those who watch
  * (fs/live/announcer.h): its requests are granted, and answered by what is so

@@ -21,6 +21,7 @@ static const int imap_errnos[] = {
     [IMAP_ERROR_TIMEOUT] = ETIMEDOUT,
     [IMAP_ERROR_CLOSED] = ENETDOWN,
     [IMAP_ERROR_ARGUMENT] = EINVAL,
+    [IMAP_ERROR_UNSUPPORTED] = EOPNOTSUPP,
     [IMAP_ERROR_NO] = EIO,
     [IMAP_ERROR_BAD] = EIO,
     [IMAP_ERROR_NONEXISTENT] = ENOENT,
@@ -43,8 +44,8 @@ static const int cache_errnos[] = {
 
 /* Those for the terminal never reach a program. */
 static const int fs_errnos[] = {
-    [FS_ERROR_GONE] = ENOENT,
-    [FS_ERROR_STALE] = ESTALE,
+    [FS_ERROR_GONE] = ENOENT,       [FS_ERROR_STALE] = ESTALE,
+    [FS_ERROR_NO_MESSAGE] = EINVAL, [FS_ERROR_ANOTHER] = EEXIST,
     [FS_ERROR_INCOMPLETE] = EIO,
 };
 
@@ -53,6 +54,11 @@ static const int io_errnos[] = {
     [G_IO_ERROR_NO_SPACE] = ENOSPC,
     [G_IO_ERROR_CANCELLED] = EINTR,
     [G_IO_ERROR_TIMED_OUT] = ETIMEDOUT,
+    [G_IO_ERROR_EXISTS] = EEXIST,
+    [G_IO_ERROR_INVALID_ARGUMENT] = EINVAL,
+    [G_IO_ERROR_PERMISSION_DENIED] = EACCES,
+    [G_IO_ERROR_READ_ONLY] = EROFS,
+    [G_IO_ERROR_BUSY] = EBUSY,
 };
 
 static int

@@ -7,12 +7,17 @@
 #include "fs/kernel/file-handlers.h"
 
 #include "fs/bodies/message-bodies.h"
+#include "fs/changes/changes.h"
+#include "fs/changes/overlay.h"
+#include "fs/kernel/errno.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
 #include "fs/kernel/page-fill.h"
+#include "fs/sync/synchroniser.h"
 
 #include <errno.h>
+#include <string.h>
 
 struct FsFileHandlers {
     FsAccount *account;
@@ -69,9 +74,12 @@ reply_open(FsOperation *operation, FsReader *reader)
     FsFileHandlers *handlers = handlers_of(operation);
     fuse_ino_t inode = operation->inode;
 
-    fill_pages(handlers, inode, reader);
+    /* What the kernel has of a changed one goes with this open. */
+    if (!fs_handlers_is_changed(operation->user_data, inode))
+        fill_pages(handlers, inode, reader);
     operation->file.fh = (guintptr)reader;
-    operation->file.keep_cache = 1;
+    operation->file.keep_cache =
+        !fs_handlers_is_changed(operation->user_data, operation->inode);
     operation->file.noflush = 1;
     g_hash_table_add(handlers->open_files, reader);
     fs_page_fill_opened(handlers->page_fill, inode);
@@ -84,7 +92,17 @@ typedef struct {
     guint32 mailbox;
     guint32 uid;
     guint64 announced; /* the size that the kernel may have */
+    FsNeed *need;      /* the last that was waited for; a reference, or NULL */
 } Opening;
+
+static void
+opening_free(gpointer data)
+{
+    Opening *opening = data;
+
+    fs_need_unref(opening->need);
+    g_free(opening);
+}
 
 static void
 answer_obstacle(FsOperation *operation, FsAnswer answer,
@@ -98,6 +116,32 @@ answer_obstacle(FsOperation *operation, FsAnswer answer,
         fs_operation_fail(operation, obstacle->error_number);
 }
 
+#define GUEST_RUNS 10u
+
+/* What to wait for until the message that a guest stands for can be had: the
+ * server is being told to move it, or has just done so. NULL: nothing. */
+static FsNeed *
+need_of_guest(FsOperation *operation, const FsEntry *entry)
+{
+    const FsAccount *account = handlers_of(operation)->account;
+    const FsGuest *guest =
+        fs_overlay_guest_by_inode(account->overlay, operation->inode);
+    CacheMessage message;
+
+    if (guest == NULL || operation->runs > GUEST_RUNS ||
+        cache_index_message(account->index, entry->mailbox, entry->uid,
+                            &message))
+        return NULL;
+    if (guest->under_way != NULL)
+        return guest->under_way;
+    if (guest->uid == 0 ||
+        fs_synchroniser_has_seen(account->synchroniser, guest->mailbox,
+                                 guest->landed_at))
+        return NULL;
+    return fs_synchroniser_need_message(account->synchroniser, guest->mailbox,
+                                        guest->uid, FS_NOW);
+}
+
 /* FALSE, and the operation has been dealt with, when it is no message. */
 static gboolean
 begin_opening(FsOperation *operation)
@@ -106,6 +150,7 @@ begin_opening(FsOperation *operation)
     FsObstacle obstacle = {0};
     FsAnswer answer;
     Opening *opening;
+    FsNeed *need;
     FsEntry entry;
 
     answer = fs_name_space_describe(handlers->names, operation->inode, &entry,
@@ -118,12 +163,33 @@ begin_opening(FsOperation *operation)
         fs_operation_fail(operation, EISDIR);
         return FALSE;
     }
+    need = need_of_guest(operation, &entry);
+    if (need != NULL) {
+        fs_operation_wait(operation, need);
+        return FALSE;
+    }
     opening = g_new0(Opening, 1);
     opening->mailbox = entry.mailbox;
     opening->uid = entry.uid;
     opening->announced = entry.attributes.st_size;
     operation->memory = opening;
-    operation->free_memory = g_free;
+    operation->free_memory = opening_free;
+    return TRUE;
+}
+
+/* What it waited for has failed. A guest may be elsewhere by now, moved while
+ * it was being fetched: then it is begun anew, and TRUE. */
+static gboolean
+begins_again(FsOperation *operation, const GError *error)
+{
+    const FsAccount *account = handlers_of(operation)->account;
+
+    if ((!g_error_matches(error, FS_ERROR, FS_ERROR_GONE) &&
+         !g_error_matches(error, FS_ERROR, FS_ERROR_STALE)) ||
+        operation->runs > GUEST_RUNS ||
+        fs_overlay_guest_by_inode(account->overlay, operation->inode) == NULL)
+        return FALSE;
+    g_clear_pointer(&operation->memory, opening_free);
     return TRUE;
 }
 
@@ -133,16 +199,25 @@ run_open(FsOperation *operation)
     FsFileHandlers *handlers = handlers_of(operation);
     FsMessageBodies *bodies = handlers->account->bodies;
     g_autoptr(FsNeed) need = NULL;
-    Opening *opening;
+    Opening *opening = operation->memory;
+    const GError *error = NULL;
     guint64 size;
 
+    if (opening != NULL && opening->need != NULL)
+        error = fs_need_error(opening->need);
+    if (error != NULL && !begins_again(operation, error)) {
+        fs_operation_fail_with(operation, error);
+        return;
+    }
     if (operation->memory == NULL && !begin_opening(operation))
         return;
     opening = operation->memory;
     need = fs_message_bodies_open(bodies, opening->mailbox, opening->uid,
                                   fs_operation_sender(operation), &size);
     if (need != NULL) {
-        fs_operation_wait(operation, need);
+        fs_need_unref(opening->need);
+        opening->need = g_steal_pointer(&need);
+        fs_operation_wait_any(operation, opening->need);
         return;
     }
     correct_size(handlers, operation->inode, opening->announced, size);
@@ -160,6 +235,38 @@ fs_file_handlers_open(fuse_req_t request, fuse_ino_t inode,
         fs_operation_start(request, run_open, inode, NULL, 0, 0, file);
 }
 
+/* Who has read a message whole has seen it. */
+static void
+mark_seen(FsOperation *operation, const FsReader *reader)
+{
+    const FsAccount *account = handlers_of(operation)->account;
+    g_autoptr(FsPending) pending = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FsNeed) earlier = NULL;
+    g_autofree char *flags = NULL;
+    FsObstacle obstacle = {0};
+    FsNeed *need = NULL;
+    CacheMessage message;
+    FsEntry entry;
+
+    if (!account->options->mark_seen || account->options->read_only ||
+        !fs_reader_has_read_all(reader) ||
+        fs_name_space_describe(handlers_of(operation)->names, operation->inode,
+                               &entry, &obstacle) != FS_ANSWER_FOUND ||
+        !cache_index_message(account->index, entry.mailbox, entry.uid,
+                             &message))
+        return;
+    flags = fs_changes_flags(account->changes, entry.mailbox, entry.uid,
+                             message.flags);
+    if (flags != NULL && strstr(flags, "\\Seen") != NULL)
+        return;
+    pending = fs_changes_set_flags(account->changes, operation->inode, "\\Seen",
+                                   "", &need, &error);
+    earlier = need;
+    if (error != NULL)
+        g_message("A message cannot be marked as read: %s", error->message);
+}
+
 static void
 run_read(FsOperation *operation)
 {
@@ -173,10 +280,12 @@ run_read(FsOperation *operation)
     if (offset < size)
         buffer = g_malloc(MIN(operation->size, size - offset));
     length = fs_reader_read(reader, offset, buffer, operation->size, &need);
-    if (length < 0)
+    if (length < 0) {
         fs_operation_wait(operation, need);
-    else
-        fs_operation_reply_buffer(operation, buffer, length);
+        return;
+    }
+    mark_seen(operation, reader);
+    fs_operation_reply_buffer(operation, buffer, length);
 }
 
 void
@@ -202,7 +311,11 @@ static void
 on_resized(guint32 mailbox, guint32 uid, gpointer user_data)
 {
     FsFileHandlers *handlers = user_data;
-    guint64 inode = fs_inode_make(handlers->account->number, mailbox, uid);
+    const FsGuest *guest =
+        fs_overlay_guest_by_uid(handlers->account->overlay, mailbox, uid);
+    guint64 inode =
+        guest != NULL ? guest->inode
+                      : fs_inode_make(handlers->account->number, mailbox, uid);
 
     fuse_lowlevel_notify_inval_inode(handlers->fuse, inode, -1, 0);
 }

@@ -6,12 +6,15 @@
 #include "fs/kernel/handlers.h"
 
 #include "fs/bodies/message-bodies.h"
+#include "fs/changes/changes.h"
 #include "fs/control/control-files.h"
 #include "fs/kernel/change-handlers.h"
 #include "fs/kernel/file-handlers.h"
 #include "fs/kernel/inode.h"
+#include "fs/kernel/message-changes.h"
 #include "fs/kernel/operation.h"
 #include "fs/kernel/xattr.h"
+#include "fs/live/line.h"
 #include "fs/live/watcher.h"
 
 #include <errno.h>
@@ -22,9 +25,12 @@ struct FsHandlers {
     FsAccount *account;
     FsNameSpace *names;
     FsFileHandlers *files;
+    FsWriting *writing;     /* NULL: read-only */
+    FsWriteHandlers *write; /* likewise */
     FsKernelCache *kernel_cache;
     FsControlFiles *control;
-    FsWatcher *watcher;  /* NULL before the mount is up, and once it ends */
+    FsWatcher *watcher; /* NULL before the mount is up, and once it ends */
+    struct fuse_session *fuse;
     GByteArray *portion; /* where parts of listings are put together */
 };
 
@@ -169,7 +175,7 @@ handle_opendir(fuse_req_t request, fuse_ino_t inode,
                struct fuse_file_info *file)
 {
     if (fs_control_files_own(inode))
-        fs_control_files_opendir(request, inode, file);
+        fs_control_files_opendir(control_of(request), request, inode, file);
     else
         fs_operation_start(request, run_opendir, inode, NULL, 0, 0, file);
 }
@@ -303,8 +309,8 @@ handle_readdir(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
                struct fuse_file_info *file)
 {
     if (fs_control_files_own(inode))
-        fs_control_files_readdir(control_of(request), request, size, offset,
-                                 FALSE);
+        fs_control_files_readdir(control_of(request), request, inode, size,
+                                 offset, FALSE);
     else
         fs_operation_start(request, run_readdir, inode, NULL,
                            MIN(size, MAX_PORTION), offset, file);
@@ -315,8 +321,8 @@ handle_readdirplus(fuse_req_t request, fuse_ino_t inode, size_t size,
                    off_t offset, struct fuse_file_info *file)
 {
     if (fs_control_files_own(inode))
-        fs_control_files_readdir(control_of(request), request, size, offset,
-                                 TRUE);
+        fs_control_files_readdir(control_of(request), request, inode, size,
+                                 offset, TRUE);
     else
         fs_operation_start(request, run_readdirplus, inode, NULL,
                            MIN(size, MAX_PORTION), offset, file);
@@ -324,12 +330,14 @@ handle_readdirplus(fuse_req_t request, fuse_ino_t inode, size_t size,
 
 /* ---- extended attributes ---- */
 
-/* FS_ANSWER_FOUND and the message, or the request is answered or waits. */
+/* FS_ANSWER_FOUND and the message, with the flags that the user has set, or the
+ * request is answered or waits. @flags: whose they are; to be freed. */
 static gboolean
 find_message(FsOperation *operation, CacheMessage *message,
-             CacheMailbox *mailbox)
+             CacheMailbox *mailbox, char **flags)
 {
     FsHandlers *handlers = handlers_of(operation);
+    FsAccount *account = handlers->account;
     CacheIndex *index = handlers->account->index;
     FsObstacle obstacle = {0};
     FsEntry entry;
@@ -345,6 +353,9 @@ find_message(FsOperation *operation, CacheMessage *message,
         fs_operation_fail(operation, ENODATA);
         return FALSE;
     }
+    *flags = fs_changes_flags(account->changes, entry.mailbox, entry.uid,
+                              message->flags);
+    message->flags = *flags;
     fs_kernel_cache_use(handlers->kernel_cache, entry.mailbox);
     return TRUE;
 }
@@ -365,10 +376,11 @@ static void
 run_getxattr(FsOperation *operation)
 {
     g_autoptr(GString) value = NULL;
+    g_autofree char *flags = NULL;
     CacheMessage message;
     CacheMailbox mailbox;
 
-    if (!find_message(operation, &message, &mailbox))
+    if (!find_message(operation, &message, &mailbox, &flags))
         return;
     value = fs_xattr_value(&mailbox, &message, operation->name);
     if (value == NULL)
@@ -381,6 +393,7 @@ static void
 run_listxattr(FsOperation *operation)
 {
     g_autoptr(GString) names = NULL;
+    g_autofree char *flags = NULL;
     CacheMessage message;
     CacheMailbox mailbox;
 
@@ -389,7 +402,7 @@ run_listxattr(FsOperation *operation)
         reply_xattr(operation, "", 0);
         return;
     }
-    if (!find_message(operation, &message, &mailbox))
+    if (!find_message(operation, &message, &mailbox, &flags))
         return;
     names = fs_xattr_names(&message);
     reply_xattr(operation, names->str, names->len);
@@ -424,18 +437,46 @@ handle_listxattr(fuse_req_t request, fuse_ino_t inode, size_t size)
 
 /* ---- the file system as a whole ---- */
 
-/* A server's free space is not known: a large number stands for it, for tools
- * that look before they copy; none of it can be had of a read-only mount. */
+/* Where a server tells of no quota, a large number stands for its free space,
+ * for tools that look before they copy. */
 #define BLOCKS_BEYOND ((fsblkcnt_t)1 << 30)
 
 static void
-handle_statfs(fuse_req_t request, fuse_ino_t inode)
+apply_quota(const ImapQuota *quota, struct statvfs *statfs)
 {
-    FsHandlers *handlers = fuse_req_userdata(request);
+    if (quota->has_storage) {
+        statfs->f_blocks = quota->storage_limit / statfs->f_bsize;
+        statfs->f_bfree = statfs->f_bavail =
+            (quota->storage_limit -
+             MIN(quota->storage_used, quota->storage_limit)) /
+            statfs->f_bsize;
+    }
+    if (quota->has_messages) {
+        statfs->f_files = quota->messages_limit;
+        statfs->f_ffree = statfs->f_favail =
+            quota->messages_limit -
+            MIN(quota->messages_used, quota->messages_limit);
+    }
+}
+
+static void
+run_statfs(FsOperation *operation)
+{
+    FsHandlers *handlers = handlers_of(operation);
     struct statvfs statfs = {0};
+    ImapQuota quota = {0};
+    FsNeed *need = NULL;
     guint64 messages;
     guint64 octets;
 
+    if (handlers->writing != NULL && !fs_line_is_away(handlers->account->line))
+        need = fs_quota_need(fs_writing_quota(handlers->writing),
+                             mailbox_of_directory(operation->inode),
+                             operation->since, &quota);
+    if (need != NULL) {
+        fs_operation_wait(operation, need);
+        return;
+    }
     cache_index_totals(handlers->account->index, &messages, &octets);
     statfs.f_bsize = statfs.f_frsize = 4096;
     statfs.f_blocks = (octets + 4095) / 4096 + BLOCKS_BEYOND;
@@ -443,7 +484,14 @@ handle_statfs(fuse_req_t request, fuse_ino_t inode)
     statfs.f_files = messages + BLOCKS_BEYOND;
     statfs.f_ffree = statfs.f_favail = BLOCKS_BEYOND;
     statfs.f_namemax = 255;
-    fuse_reply_statfs(request, &statfs);
+    apply_quota(&quota, &statfs);
+    fs_operation_reply_statfs(operation, &statfs);
+}
+
+static void
+handle_statfs(fuse_req_t request, fuse_ino_t inode)
+{
+    fs_operation_start(request, run_statfs, inode, NULL, 0, 0, NULL);
 }
 
 /* ---- open files ---- */
@@ -451,8 +499,12 @@ handle_statfs(fuse_req_t request, fuse_ino_t inode)
 static void
 handle_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file)
 {
+    FsHandlers *handlers = fuse_req_userdata(request);
+
     if (fs_control_files_own(inode))
         fs_control_files_open(control_of(request), request, inode, file);
+    else if (fs_write_handlers_own_open(handlers->write, inode, file->flags))
+        fs_write_handlers_open(request, inode, file);
     else
         fs_file_handlers_open(request, inode, file);
 }
@@ -462,7 +514,11 @@ handle_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
             struct fuse_file_info *file)
 {
     if (fs_control_files_own(inode))
-        fs_control_files_read(request, inode, size, offset, file);
+        fs_control_files_read(control_of(request), request, inode, size, offset,
+                              file);
+    else if (fs_write_handlers_own_file(
+                 fs_handlers_write(fuse_req_userdata(request)), file))
+        fs_write_handlers_read(request, inode, size, offset, file);
     else
         fs_file_handlers_read(request, inode, size, offset, file);
 }
@@ -473,8 +529,32 @@ handle_release(fuse_req_t request, fuse_ino_t inode,
 {
     if (fs_control_files_own(inode))
         fs_control_files_release(control_of(request), request, file);
+    else if (fs_write_handlers_own_file(
+                 fs_handlers_write(fuse_req_userdata(request)), file))
+        fs_write_handlers_release(request, inode, file);
     else
         fs_file_handlers_release(request, inode, file);
+}
+
+static void
+handle_flush(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file)
+{
+    if (fs_write_handlers_own_file(
+            fs_handlers_write(fuse_req_userdata(request)), file))
+        fs_write_handlers_flush(request, inode, file);
+    else
+        fuse_reply_err(request, 0);
+}
+
+static void
+handle_fsync(fuse_req_t request, fuse_ino_t inode, int data_only,
+             struct fuse_file_info *file)
+{
+    if (fs_write_handlers_own_file(
+            fs_handlers_write(fuse_req_userdata(request)), file))
+        fs_write_handlers_fsync(request, inode, file);
+    else
+        fuse_reply_err(request, 0);
 }
 
 /* A message can always be read, as any plain file. */
@@ -492,13 +572,16 @@ handle_poll(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file,
 }
 
 FsHandlers *
-fs_handlers_new(FsAccount *account, FsNameSpace *names)
+fs_handlers_new(FsAccount *account, FsNameSpace *names, FsWriting *writing)
 {
     FsHandlers *handlers = g_new0(FsHandlers, 1);
 
     handlers->account = account;
     handlers->names = names;
     handlers->files = fs_file_handlers_new(account, names);
+    handlers->writing = writing;
+    if (writing != NULL)
+        handlers->write = fs_write_handlers_new(account, names, writing);
     handlers->kernel_cache = fs_kernel_cache_new(account, names);
     handlers->control =
         fs_control_files_new(account, names, handlers->kernel_cache);
@@ -511,6 +594,7 @@ fs_handlers_free(FsHandlers *handlers)
 {
     if (handlers == NULL)
         return;
+    fs_write_handlers_free(handlers->write);
     fs_file_handlers_free(handlers->files);
     fs_watcher_free(handlers->watcher);
     fs_control_files_free(handlers->control);
@@ -519,9 +603,27 @@ fs_handlers_free(FsHandlers *handlers)
     g_free(handlers);
 }
 
+/* A FsWritingChangedFunc. */
+static void
+on_written(guint32 mailbox, const char *name, guint64 inode, gpointer user_data)
+{
+    FsHandlers *handlers = user_data;
+
+    if (name != NULL)
+        fs_kernel_cache_entry_changed(
+            handlers->kernel_cache,
+            fs_name_space_directory_of(handlers->names, mailbox), name);
+    /* Safe on the loop: attributes alone. */
+    if (inode != 0)
+        fuse_lowlevel_notify_inval_inode(handlers->fuse, inode, -1, 0);
+}
+
 void
 fs_handlers_attach(FsHandlers *handlers, struct fuse_session *fuse)
 {
+    handlers->fuse = fuse;
+    if (handlers->writing != NULL)
+        fs_writing_set_changed_func(handlers->writing, on_written, handlers);
     fs_file_handlers_attach(handlers->files, fuse);
     fs_kernel_cache_attach(handlers->kernel_cache, fuse);
     fs_control_files_attach(handlers->control);
@@ -539,6 +641,8 @@ void
 fs_handlers_stop(FsHandlers *handlers, int error_number,
                  void (*stopped)(gpointer user_data), gpointer user_data)
 {
+    if (handlers->writing != NULL)
+        fs_writing_set_changed_func(handlers->writing, NULL, NULL);
     handlers->account->watcher = NULL;
     g_clear_pointer(&handlers->watcher, fs_watcher_free);
     fs_control_files_stop(handlers->control);
@@ -564,6 +668,25 @@ fs_handlers_files(FsHandlers *handlers)
     return handlers->files;
 }
 
+FsWriteHandlers *
+fs_handlers_write(FsHandlers *handlers)
+{
+    return handlers->write;
+}
+
+FsWriting *
+fs_handlers_writing(FsHandlers *handlers)
+{
+    return handlers->writing;
+}
+
+gboolean
+fs_handlers_is_changed(const FsHandlers *handlers, guint64 inode)
+{
+    return handlers->writing != NULL &&
+           fs_writing_has_changed(handlers->writing, inode);
+}
+
 FsKernelCache *
 fs_handlers_kernel_cache(FsHandlers *handlers)
 {
@@ -577,9 +700,12 @@ const struct fuse_lowlevel_ops fs_handlers_ops = {
     .readdir = handle_readdir,
     .readdirplus = handle_readdirplus,
     .releasedir = handle_releasedir,
+    .fsyncdir = fs_message_changes_fsyncdir,
     .open = handle_open,
     .read = handle_read,
     .release = handle_release,
+    .flush = handle_flush,
+    .fsync = handle_fsync,
     .poll = handle_poll,
     .statfs = handle_statfs,
     .getxattr = handle_getxattr,

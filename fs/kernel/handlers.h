@@ -4,6 +4,7 @@
 #include "fs/account.h"
 #include "fs/kernel/file-handlers.h"
 #include "fs/kernel/kernel-cache.h"
+#include "fs/kernel/write-handlers.h"
 #include "fs/names/name-space.h"
 
 #include <fuse_lowlevel.h>
@@ -11,8 +12,9 @@
 /* What the handlers work on: the user data of the FUSE session. */
 typedef struct FsHandlers FsHandlers;
 
-/* @account and @names must outlive the result. */
-FsHandlers *fs_handlers_new(FsAccount *account, FsNameSpace *names);
+/* All must outlive the result. @writing: NULL for a read-only mount. */
+FsHandlers *fs_handlers_new(FsAccount *account, FsNameSpace *names,
+                            FsWriting *writing);
 /* After the session's end, or where it never began. Accepts NULL. */
 void fs_handlers_free(FsHandlers *handlers);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsHandlers, fs_handlers_free)
@@ -35,6 +37,13 @@ void fs_handlers_fill_entry(FsHandlers *handlers, const FsEntry *entry,
                             struct fuse_entry_param *param);
 /* Those of open files. Borrowed. */
 FsFileHandlers *fs_handlers_files(FsHandlers *handlers);
+
+/* Those of files that are written, and what they work on; NULL: the mount is
+ * read-only. Borrowed. */
+FsWriteHandlers *fs_handlers_write(FsHandlers *handlers);
+FsWriting *fs_handlers_writing(FsHandlers *handlers);
+/* See fs_writing_has_changed. */
+gboolean fs_handlers_is_changed(const FsHandlers *handlers, guint64 inode);
 
 /* What the kernel believes. Borrowed. */
 FsKernelCache *fs_handlers_kernel_cache(FsHandlers *handlers);

@@ -16,9 +16,19 @@
 #define FS_INODE_CONTROL G_GUINT64_CONSTANT(0x100)
 #define FS_INODE_CONTROL_LAST G_GUINT64_CONSTANT(0x1ff)
 
+/* In it, the directory of what the server has refused. */
+#define FS_INODE_LOST_FOUND G_GUINT64_CONSTANT(0x200)
+/* Files that are no messages yet (fs/writing/local-files.h). */
+#define FS_INODE_LOCAL G_GUINT64_CONSTANT(0x80000000)
+#define FS_INODE_LOCAL_LAST G_GUINT64_CONSTANT(0xfffffffe)
+
 /* Added to a number: stands for what is gone, and is no longer the kernel's own
  * inode of it. No account has these bits. */
 #define FS_INODE_STAND_IN (G_GUINT64_CONSTANT(0xfff) << 52)
+
+/* Added to the number of a message or directory: its file, or directory, in the
+ * hidden tree of flags (fs/control/flag-files.h). No account has that bit. */
+#define FS_INODE_FLAGS (G_GUINT64_CONSTANT(0x800) << 52)
 
 guint64 fs_inode_make(guint account, guint32 mailbox, guint32 uid);
 guint fs_inode_account(guint64 inode);

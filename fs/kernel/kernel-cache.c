@@ -13,6 +13,7 @@
  * the queue gets through meanwhile. */
 #include "fs/kernel/kernel-cache.h"
 
+#include "fs/changes/overlay.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/notifier.h"
 #include "fs/kernel/operation.h"
@@ -251,27 +252,97 @@ forget_all(FsKernelCache *cache, guint64 inode)
     directory->all_entries = TRUE;
 }
 
-/* A FsChangeFunc. Flags are in nothing that the kernel keeps. */
+/* The number under which the kernel knows the message. */
+static guint64
+inode_of(FsKernelCache *cache, guint32 mailbox, guint32 uid)
+{
+    const FsGuest *guest =
+        fs_overlay_guest_by_uid(cache->account->overlay, mailbox, uid);
+
+    return guest != NULL ? guest->inode
+                         : fs_inode_make(cache->account->number, mailbox, uid);
+}
+
+/* What comes or goes by the hand of the user, the kernel has done itself, and
+ * told watchers. So it is with what is hidden, or is a guest that has come. */
+static gboolean
+is_known_to_kernel(FsKernelCache *cache, FsChange change, guint32 mailbox,
+                   guint32 uid)
+{
+    const FsOverlay *overlay = cache->account->overlay;
+
+    return fs_overlay_is_hidden(overlay, mailbox, uid) ||
+           (change == FS_CHANGE_NEW &&
+            fs_overlay_guest_by_uid(overlay, mailbox, uid) != NULL);
+}
+
+static void
+change_message(FsKernelCache *cache, FsChange change, guint32 mailbox,
+               const CacheMessage *message)
+{
+    GoneMessage changed = {.cache = cache};
+
+    changed.inode = inode_of(cache, mailbox, message->uid);
+    fs_name_space_names_of(
+        cache->names, mailbox, message,
+        change == FS_CHANGE_GONE ? forget_name : announce_name, &changed);
+}
+
+static void doubt_name(guint64 directory, const char *name, gpointer user_data);
+
+/* A FsChangeFunc. Flags are in nothing that the kernel keeps, unless a mark
+ * hides its message. */
 static void
 on_change(FsChange change, guint32 mailbox, const CacheMessage *message,
           gpointer user_data)
 {
     FsKernelCache *cache = user_data;
+    const FsOptions *options = cache->account->options;
     guint64 directory = fs_name_space_directory_of(cache->names, mailbox);
-    GoneMessage changed = {.cache = cache};
 
-    if (change == FS_CHANGE_FLAGS)
+    if (change == FS_CHANGE_FLAGS && options->remove != FS_REMOVE_MARK)
         return;
     forget_listing(cache, directory);
-    if (change == FS_CHANGE_ALL) {
-        forget_all(cache, directory);
-    } else {
-        changed.inode =
-            fs_inode_make(cache->account->number, mailbox, message->uid);
-        fs_name_space_names_of(
-            cache->names, mailbox, message,
-            change == FS_CHANGE_GONE ? forget_name : announce_name, &changed);
+    if (change == FS_CHANGE_FLAGS) {
+        fs_name_space_names_of(cache->names, mailbox, message, doubt_name,
+                               cache);
+        return;
     }
+    if (change == FS_CHANGE_ALL)
+        forget_all(cache, directory);
+    else if (!is_known_to_kernel(cache, change, mailbox, message->uid))
+        change_message(cache, change, mailbox, message);
+}
+
+/* A FsNameFunc: the entry is to be asked for again. */
+static void
+doubt_name(guint64 directory, const char *name, gpointer user_data)
+{
+    forget_entry(user_data, directory, name, 0);
+}
+
+/* A FsOverlayFunc. */
+static void
+on_overlay(FsOverlayChange change, guint32 mailbox, guint32 uid,
+           const char *name, gpointer user_data)
+{
+    FsKernelCache *cache = user_data;
+    guint64 directory = fs_name_space_directory_of(cache->names, mailbox);
+    CacheMessage message;
+
+    forget_listing(cache, directory);
+    if (change == FS_OVERLAY_LISTING)
+        return;
+    if (change == FS_OVERLAY_NAME)
+        forget_entry(cache, directory, name, 0);
+    else if (!cache_index_message(cache->account->index, mailbox, uid,
+                                  &message))
+        return;
+    else if (change == FS_OVERLAY_AWAY)
+        fs_name_space_names_of(cache->names, mailbox, &message, doubt_name,
+                               cache);
+    else
+        change_message(cache, FS_CHANGE_NEW, mailbox, &message);
 }
 
 /* Where another has taken the place of one, its name has neither come nor
@@ -304,6 +375,14 @@ on_mailbox_entry(guint32 parent, const char *name, guint32 before,
     announce_directory(cache, parent, name, before);
     forget_listing(cache, inode);
     forget_entry(cache, inode, name, 0);
+}
+
+void
+fs_kernel_cache_entry_changed(FsKernelCache *cache, guint64 directory,
+                              const char *name)
+{
+    forget_listing(cache, directory);
+    forget_entry(cache, directory, name, 0);
 }
 
 /* ---- what is in use ---- */
@@ -427,6 +506,8 @@ on_watched(guint64 directory, gpointer user_data)
 double
 fs_kernel_cache_validity(FsKernelCache *cache, const FsEntry *entry)
 {
+    if (entry->fleeting)
+        return 0;
     if (entry->uid != 0 && !cache->stopped &&
         fs_upkeep_is_used(cache->upkeep, entry->mailbox) &&
         is_all_known(cache, entry->mailbox)) {
@@ -501,6 +582,7 @@ fs_kernel_cache_attach(FsKernelCache *cache, struct fuse_session *fuse)
                                     cache);
     fs_mailbox_tree_add_entry_func(cache->account->tree, on_mailbox_entry,
                                    cache);
+    fs_overlay_set_func(cache->account->overlay, on_overlay, cache);
     fs_announcer_set_watched_func(cache->account->announcer, on_watched, cache);
 }
 
@@ -517,6 +599,7 @@ stop(FsKernelCache *cache)
                                        cache);
     fs_mailbox_tree_remove_entry_func(cache->account->tree, on_mailbox_entry,
                                       cache);
+    fs_overlay_set_func(cache->account->overlay, NULL, NULL);
     fs_announcer_set_watched_func(cache->account->announcer, NULL, NULL);
 }
 

@@ -52,6 +52,11 @@ gint64 fs_kernel_cache_last_use(FsKernelCache *cache);
  */
 void fs_kernel_cache_check_now(FsKernelCache *cache);
 
+/* The entry @name of @directory (an inode) is not what it was, though no
+ * program has changed it. */
+void fs_kernel_cache_entry_changed(FsKernelCache *cache, guint64 directory,
+                                   const char *name);
+
 /* Seconds that the kernel may believe the name and the attributes of @entry. */
 double fs_kernel_cache_validity(FsKernelCache *cache, const FsEntry *entry);
 

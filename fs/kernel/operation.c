@@ -66,10 +66,10 @@ run(FsOperation *operation)
     operation->run(operation);
 }
 
-void
-fs_operation_start(fuse_req_t request, FsOperationFunc func, fuse_ino_t inode,
-                   const char *name, gsize size, off_t offset,
-                   const struct fuse_file_info *file)
+static FsOperation *
+new_operation(fuse_req_t request, FsOperationFunc func, fuse_ino_t inode,
+              const char *name, gsize size, off_t offset,
+              const struct fuse_file_info *file)
 {
     FsOperation *operation = g_new0(FsOperation, 1);
 
@@ -86,6 +86,28 @@ fs_operation_start(fuse_req_t request, FsOperationFunc func, fuse_ino_t inode,
         operation->has_file = TRUE;
         operation->file = *file;
     }
+    return operation;
+}
+
+void
+fs_operation_start(fuse_req_t request, FsOperationFunc func, fuse_ino_t inode,
+                   const char *name, gsize size, off_t offset,
+                   const struct fuse_file_info *file)
+{
+    run(new_operation(request, func, inode, name, size, offset, file));
+}
+
+void
+fs_operation_start_with(fuse_req_t request, FsOperationFunc func,
+                        fuse_ino_t inode, const char *name, off_t offset,
+                        const struct fuse_file_info *file, gpointer memory,
+                        GDestroyNotify free_memory)
+{
+    FsOperation *operation =
+        new_operation(request, func, inode, name, 0, offset, file);
+
+    operation->memory = memory;
+    operation->free_memory = free_memory;
     run(operation);
 }
 
@@ -264,6 +286,31 @@ fs_operation_reply_open(FsOperation *operation,
 
     free_operation(operation);
     return result == 0;
+}
+
+gboolean
+fs_operation_reply_create(FsOperation *operation,
+                          const struct fuse_entry_param *entry,
+                          const struct fuse_file_info *file)
+{
+    int result = fuse_reply_create(operation->request, entry, file);
+
+    free_operation(operation);
+    return result == 0;
+}
+
+void
+fs_operation_reply_write(FsOperation *operation, gsize size)
+{
+    fuse_reply_write(operation->request, size);
+    free_operation(operation);
+}
+
+void
+fs_operation_reply_statfs(FsOperation *operation, const struct statvfs *statfs)
+{
+    fuse_reply_statfs(operation->request, statfs);
+    free_operation(operation);
 }
 
 void

@@ -55,6 +55,12 @@ void fs_operation_start(fuse_req_t request, FsOperationFunc run,
                         fuse_ino_t inode, const char *name, gsize size,
                         off_t offset, const struct fuse_file_info *file);
 
+/* The same with something to remember from the start: see memory above. */
+void fs_operation_start_with(fuse_req_t request, FsOperationFunc run,
+                             fuse_ino_t inode, const char *name, off_t offset,
+                             const struct fuse_file_info *file, gpointer memory,
+                             GDestroyNotify free_memory);
+
 /* The thread that has sent the request; 0 if it cannot be told. */
 pid_t fs_operation_sender(const FsOperation *operation);
 
@@ -71,8 +77,8 @@ void fs_operation_wait_any(FsOperation *operation, FsNeed *need);
 
 /* The answers. Each ends the operation and frees it; what it is given may be
  * the operation's own. -ENOENT from the kernel, because the request is gone, is
- * passed over but for open and opendir: those return FALSE then, and the caller
- * takes back what it had prepared. */
+ * passed over but for open, create and opendir: those return FALSE then, and
+ * the caller takes back what it had prepared. */
 void fs_operation_fail(FsOperation *operation, int error_number);
 void fs_operation_fail_with(FsOperation *operation, const GError *error);
 /* Success, with nothing to tell: release, flush, fsync. */
@@ -83,6 +89,13 @@ void fs_operation_reply_attr(FsOperation *operation, const struct stat *attr,
                              double timeout);
 gboolean fs_operation_reply_open(FsOperation *operation,
                                  const struct fuse_file_info *file);
+gboolean fs_operation_reply_create(FsOperation *operation,
+                                   const struct fuse_entry_param *entry,
+                                   const struct fuse_file_info *file);
+/* So many octets were written. */
+void fs_operation_reply_write(FsOperation *operation, gsize size);
+void fs_operation_reply_statfs(FsOperation *operation,
+                               const struct statvfs *statfs);
 void fs_operation_reply_buffer(FsOperation *operation, const void *data,
                                gsize size);
 /* How large an extended attribute, or the list of their names, is. */

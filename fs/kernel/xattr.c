@@ -67,11 +67,11 @@ static const struct {
     ValueFunc add;
     gboolean listed;
 } attributes[] = {
-    {"user.imap.flags", add_flags, TRUE},
+    {FS_XATTR_FLAGS, add_flags, TRUE},
     {"user.imap.uid", add_uid, FALSE},
     {"user.imap.uidvalidity", add_uidvalidity, FALSE},
     {"user.imap.emailid", add_email_id, FALSE},
-    {"user.xdg.tags", add_keywords, TRUE},
+    {FS_XATTR_TAGS, add_keywords, TRUE},
 };
 
 gboolean

@@ -14,6 +14,10 @@
 
 #include <glib.h>
 
+/* Those that can be set. */
+#define FS_XATTR_FLAGS "user.imap.flags"
+#define FS_XATTR_TAGS "user.xdg.tags"
+
 /* Whether there can be an attribute @name. */
 gboolean fs_xattr_is_ours(const char *name);
 

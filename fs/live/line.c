@@ -19,11 +19,13 @@
  * all of it is stale, and what is in use is asked for at once. */
 #include "fs/live/line.h"
 
+#include "fs/changes/changes.h"
 #include "fs/kernel/operation.h"
 #include "fs/live/line-watch.h"
 #include "fs/options/credentials-again.h"
 #include "fs/sync/lister.h"
 #include "fs/sync/synchroniser.h"
+#include "fs/writing/writing.h"
 #include "imap/backoff.h"
 
 #include <errno.h>
@@ -91,7 +93,7 @@ patience(gpointer user_data)
     gint64 last_use = fs_kernel_cache_last_use(line->kernel_cache);
 
     if (last_use == 0)
-        return 0;
+        return fs_changes_count(line->account->changes) > 0 ? G_MAXUINT : 0;
     if (g_get_monotonic_time() - last_use < RECENT_US)
         return RECENT_PATIENCE_MS;
     return G_MAXUINT;
@@ -140,6 +142,9 @@ note_online(FsLine *line)
     g_clear_handle_id(&line->refused_timer, g_source_remove);
     fs_lister_mark_old(account->lister);
     fs_synchroniser_mark_all_old(account->synchroniser);
+    fs_changes_line_is_back(account->changes);
+    if (account->writing != NULL)
+        fs_uploads_retry(fs_writing_uploads(account->writing));
     schedule_check(line);
 }
 

@@ -6,14 +6,20 @@
  *
  * No table of names is needed, however large the mailbox: looking a message up
  * means taking the UID from the name and comparing the rest. A directory lists
- * its children first, by mailbox id, then its messages by UID; a cookie is the
- * last id or UID seen, so that a listing goes on rightly while messages come
- * and go.
+ * its children first, by mailbox id, then its guests (fs/changes/overlay.h) by
+ * their numbers, then its messages by UID; a cookie is the last id, number or
+ * UID seen, so that a listing goes on rightly while messages come and go. A
+ * guest stays among the guests when it gets its UID: otherwise a listing might
+ * pass it over, or show it twice.
+ *
+ * A name that the user gave wins over one that is made; "UID.eml" opens the
+ * message all the same.
  *
  * A mailbox's name wins over a message's: a message whose name a child has is
  * listed as "message.UID.eml". */
 #include "fs/names/mailbox-layout.h"
 
+#include "fs/changes/overlay.h"
 #include "fs/kernel/inode.h"
 #include "fs/names/message-name.h"
 #include "fs/sync/lister.h"
@@ -22,8 +28,9 @@
 #include <errno.h>
 #include <string.h>
 
-/* A cookie of messages; less is one of children. */
-#define MESSAGES_COOKIE (G_GUINT64_CONSTANT(1) << 32)
+/* A cookie of guests; less is one of children. One of messages. */
+#define GUESTS_COOKIE (G_GUINT64_CONSTANT(1) << 32)
+#define MESSAGES_COOKIE (G_GUINT64_CONSTANT(2) << 32)
 #define BLOCK_SIZE 4096
 #define STAND_IN_STEM "message"
 
@@ -69,6 +76,7 @@ describe_directory(const FsAccount *account, guint32 mailbox, FsEntry *entry)
     if (mailbox != 0)
         changed = MAX(changed, fs_synchroniser_changed_at(account->synchroniser,
                                                           mailbox));
+    changed = MAX(changed, fs_overlay_changed_at(account->overlay, mailbox));
     /* Programs pass over a directory whose time is what it was: the second is
      * not enough. */
     if (changed != 0) {
@@ -103,15 +111,73 @@ describe_message(const FsAccount *account, guint32 mailbox,
     entry->attributes.st_blocks = (message->size + 511) / 512;
 }
 
+/* Whether it does not show: the user has removed it, or somebody has marked it
+ * and that is what removing does. */
+static gboolean
+is_hidden(const FsAccount *account, guint32 mailbox,
+          const CacheMessage *message)
+{
+    return fs_overlay_is_hidden(account->overlay, mailbox, message->uid) ||
+           (account->options->remove == FS_REMOVE_MARK &&
+            message->flags != NULL &&
+            strstr(message->flags, "\\Deleted") != NULL);
+}
+
+/* A message that shows under another inode number, or has not come yet. What
+ * the index has of it is newer than what it was when it was moved. FALSE: it is
+ * gone. */
+static gboolean
+describe_guest(const FsAccount *account, const FsGuest *guest, FsEntry *entry)
+{
+    gboolean landed = guest->uid != 0;
+    guint32 mailbox = landed ? guest->mailbox : guest->from_mailbox;
+    guint32 uid = landed ? guest->uid : guest->from_uid;
+    CacheMessage message;
+
+    if (uid == 0 ||
+        !cache_index_message(account->index, mailbox, uid, &message)) {
+        if (landed && fs_synchroniser_has_seen(account->synchroniser, mailbox,
+                                               guest->landed_at))
+            return FALSE;
+        message = guest->row;
+    }
+    describe_message(account, mailbox, &message, entry);
+    entry->inode = entry->attributes.st_ino = guest->inode;
+    entry->mailbox = mailbox;
+    entry->uid = uid;
+    return TRUE;
+}
+
+/* The message @message of @mailbox, under the number by which it is known. */
+static void
+describe_shown(const FsAccount *account, guint32 mailbox,
+               const CacheMessage *message, FsEntry *entry)
+{
+    const FsGuest *guest =
+        fs_overlay_guest_by_uid(account->overlay, mailbox, message->uid);
+
+    describe_message(account, mailbox, message, entry);
+    if (guest != NULL)
+        entry->inode = entry->attributes.st_ino = guest->inode;
+}
+
 /* ---- names ---- */
 
-/* Whether a child of @mailbox has the name @name. Most mailboxes have no
- * children, and are long. */
+/* Whether something else than the message @uid of @mailbox has the name @name.
+ * Most mailboxes have no children, nor names that were given, and are long. */
 static gboolean
-is_taken(const FsAccount *account, guint32 mailbox, const char *name)
+is_taken(const FsAccount *account, guint32 mailbox, guint32 uid,
+         const char *name)
 {
-    return fs_mailbox_tree_count_children(account->tree, mailbox) > 0 &&
-           fs_mailbox_tree_child(account->tree, mailbox, name) != NULL;
+    guint32 other;
+
+    if (fs_mailbox_tree_count_children(account->tree, mailbox) > 0 &&
+        fs_mailbox_tree_child(account->tree, mailbox, name) != NULL)
+        return TRUE;
+    other = cache_aliases_uid(account->aliases, mailbox, name);
+    if (other != 0 && other != uid)
+        return TRUE;
+    return fs_overlay_guest_by_name(account->overlay, mailbox, name) != NULL;
 }
 
 /* The name that @message is listed under. */
@@ -119,12 +185,18 @@ static void
 name_message(const FsAccount *account, guint32 mailbox,
              const CacheMessage *message, char *name, gsize size)
 {
-    g_autofree char *listed = fs_message_name(
-        account->options->names == FS_NAMES_SUBJECT ? message->stem : NULL,
-        date_of(account, message), message->uid);
+    const char *given =
+        cache_aliases_name(account->aliases, mailbox, message->uid);
+    g_autofree char *listed =
+        given != NULL
+            ? g_strdup(given)
+            : fs_message_name(account->options->names == FS_NAMES_SUBJECT
+                                  ? message->stem
+                                  : NULL,
+                              date_of(account, message), message->uid);
     g_autoptr(GString) stand_in = NULL;
 
-    while (is_taken(account, mailbox, listed)) {
+    while (is_taken(account, mailbox, message->uid, listed)) {
         if (stand_in == NULL)
             stand_in = g_string_new(STAND_IN_STEM);
         else
@@ -177,28 +249,60 @@ find_directory(const FsAccount *account, guint64 inode, gint64 since,
 
 /* ---- the interface ---- */
 
+/* @name: that which it must be listed under; NULL: it is meant by its UID. */
 static FsAnswer
-look_up_message(FsAccount *account, guint32 mailbox, const char *stem,
-                guint32 uid, const char *name, gint64 since, FsEntry *entry,
+look_up_message(FsAccount *account, guint32 mailbox, guint32 uid,
+                const char *name, gint64 since, FsEntry *entry,
                 FsObstacle *obstacle)
 {
+    const FsGuest *guest =
+        fs_overlay_guest_by_uid(account->overlay, mailbox, uid);
     char listed[sizeof entry->name];
     CacheMessage message;
     FsNeed *need;
 
-    need = fs_synchroniser_need_message(account->synchroniser, mailbox, uid,
-                                        since);
-    if (need != NULL)
-        return wait_for(need, obstacle);
-    if (!cache_index_message(account->index, mailbox, uid, &message))
+    if (fs_overlay_is_hidden(account->overlay, mailbox, uid))
         return FS_ANSWER_NONE;
-    if (stem != NULL) {
+    if (guest == NULL ||
+        cache_index_message(account->index, mailbox, uid, &message)) {
+        need = fs_synchroniser_need_message(account->synchroniser, mailbox, uid,
+                                            since);
+        if (need != NULL)
+            return wait_for(need, obstacle);
+        if (!cache_index_message(account->index, mailbox, uid, &message))
+            return FS_ANSWER_NONE;
+    } else if (describe_guest(account, guest, entry)) {
+        message = guest->row;
+    } else {
+        return FS_ANSWER_NONE;
+    }
+    if (is_hidden(account, mailbox, &message))
+        return FS_ANSWER_NONE;
+    describe_shown(account, mailbox, &message, entry);
+    if (name != NULL) {
         name_message(account, mailbox, &message, listed, sizeof listed);
         if (!g_str_equal(listed, name))
             return FS_ANSWER_NONE;
     }
-    describe_message(account, mailbox, &message, entry);
     return FS_ANSWER_FOUND;
+}
+
+/* What the user has put there, or given a name. FS_ANSWER_NONE: nothing. */
+static FsAnswer
+look_up_given(FsAccount *account, guint32 mailbox, const char *name,
+              gint64 since, FsEntry *entry, FsObstacle *obstacle)
+{
+    const FsGuest *guest =
+        fs_overlay_guest_by_name(account->overlay, mailbox, name);
+    guint32 uid;
+
+    if (guest != NULL)
+        return describe_guest(account, guest, entry) ? FS_ANSWER_FOUND
+                                                     : FS_ANSWER_NONE;
+    uid = cache_aliases_uid(account->aliases, mailbox, name);
+    if (uid == 0)
+        return FS_ANSWER_NONE;
+    return look_up_message(account, mailbox, uid, name, since, entry, obstacle);
 }
 
 static FsAnswer
@@ -222,9 +326,13 @@ layout_look_up(FsNameSpace *names, guint64 directory, const char *name,
         describe_directory(account, child->id, entry);
         return FS_ANSWER_FOUND;
     }
+    answer = look_up_given(account, mailbox, name, since, entry, obstacle);
+    if (answer != FS_ANSWER_NONE)
+        return answer;
     if (is_selectable(account, mailbox) &&
         fs_message_name_parse(name, &stem, &uid))
-        return look_up_message(account, mailbox, stem, uid, name, since, entry,
+        return look_up_message(account, mailbox, uid,
+                               stem != NULL ? name : NULL, since, entry,
                                obstacle);
     return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_NONE;
 }
@@ -235,11 +343,15 @@ layout_describe(FsNameSpace *names, guint64 inode, FsEntry *entry,
 {
     FsAccount *account = names->account;
     guint32 uid = inode == FS_INODE_ROOT ? 0 : fs_inode_uid(inode);
+    const FsGuest *guest = fs_overlay_guest_by_inode(account->overlay, inode);
     CacheMessage message;
     guint32 mailbox;
     FsAnswer answer;
     FsNeed *need;
 
+    if (guest != NULL)
+        return describe_guest(account, guest, entry) ? FS_ANSWER_FOUND
+                                                     : FS_ANSWER_NONE;
     if (inode == FS_INODE_ROOT) {
         describe_directory(account, 0, entry);
         return FS_ANSWER_FOUND;
@@ -257,7 +369,7 @@ layout_describe(FsNameSpace *names, guint64 inode, FsEntry *entry,
                                             FS_KNOWN);
         return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_NONE;
     }
-    describe_message(account, mailbox, &message, entry);
+    describe_shown(account, mailbox, &message, entry);
     return FS_ANSWER_FOUND;
 }
 
@@ -277,6 +389,20 @@ layout_open_directory(FsNameSpace *names, guint64 directory, gint64 since,
     return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_FOUND;
 }
 
+/* The next message after @after that shows as one of its mailbox's own. */
+static gboolean
+next_shown(const FsAccount *account, guint32 mailbox, guint32 after,
+           CacheMessage *message)
+{
+    do {
+        if (!cache_index_next(account->index, mailbox, after, message))
+            return FALSE;
+        after = message->uid;
+    } while (is_hidden(account, mailbox, message) ||
+             fs_overlay_guest_by_uid(account->overlay, mailbox, after) != NULL);
+    return TRUE;
+}
+
 static FsAnswer
 next_message(FsAccount *account, guint32 mailbox, guint32 after, FsEntry *entry,
              FsObstacle *obstacle)
@@ -290,8 +416,7 @@ next_message(FsAccount *account, guint32 mailbox, guint32 after, FsEntry *entry,
     /* Before the message: what is borrowed from the index is so until its next
      * call. */
     listed_to = fs_synchroniser_listed_to(account->synchroniser, mailbox);
-    if (after >= listed_to ||
-        !cache_index_next(account->index, mailbox, after, &message) ||
+    if (after >= listed_to || !next_shown(account, mailbox, after, &message) ||
         message.uid > listed_to) {
         /* The end; unless there is more to come, or the index has lost what
          * it had. */
@@ -302,6 +427,42 @@ next_message(FsAccount *account, guint32 mailbox, guint32 after, FsEntry *entry,
     name_message(account, mailbox, &message, entry->name, sizeof entry->name);
     entry->cookie = MESSAGES_COOKIE | message.uid;
     return FS_ANSWER_FOUND;
+}
+
+/* The name that @guest is listed under. */
+static void
+name_guest(const FsAccount *account, const FsGuest *guest, char *name,
+           gsize size)
+{
+    CacheMessage message;
+
+    if (guest->uid == 0) {
+        g_strlcpy(name, guest->name, size);
+        return;
+    }
+    if (!cache_index_message(account->index, guest->mailbox, guest->uid,
+                             &message))
+        message = guest->row;
+    name_message(account, guest->mailbox, &message, name, size);
+}
+
+static gboolean
+next_guest(FsAccount *account, guint32 mailbox, guint32 after, FsEntry *entry)
+{
+    const FsGuest *guest;
+
+    while ((guest = fs_overlay_next_guest(account->overlay, mailbox, after)) !=
+           NULL) {
+        after = guest->number;
+        if ((guest->uid != 0 &&
+             fs_overlay_is_hidden(account->overlay, mailbox, guest->uid)) ||
+            !describe_guest(account, guest, entry))
+            continue;
+        name_guest(account, guest, entry->name, sizeof entry->name);
+        entry->cookie = GUESTS_COOKIE | guest->number;
+        return TRUE;
+    }
+    return FALSE;
 }
 
 static FsAnswer
@@ -316,7 +477,7 @@ layout_next(FsNameSpace *names, guint64 directory, guint64 cookie,
 
     if (answer != FS_ANSWER_FOUND)
         return answer;
-    if (cookie < MESSAGES_COOKIE) {
+    if (cookie < GUESTS_COOKIE) {
         child = fs_mailbox_tree_next_child(account->tree, mailbox, cookie);
         if (child != NULL) {
             describe_directory(account, child->id, entry);
@@ -324,6 +485,11 @@ layout_next(FsNameSpace *names, guint64 directory, guint64 cookie,
             entry->cookie = child->id;
             return FS_ANSWER_FOUND;
         }
+        cookie = GUESTS_COOKIE;
+    }
+    if (cookie < MESSAGES_COOKIE) {
+        if (next_guest(account, mailbox, (guint32)cookie, entry))
+            return FS_ANSWER_FOUND;
         cookie = MESSAGES_COOKIE;
     }
     return next_message(account, mailbox, (guint32)cookie, entry, obstacle);

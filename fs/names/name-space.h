@@ -25,8 +25,9 @@ typedef struct {
     char name[256]; /* of a directory's entry; else empty */
     guint64 cookie; /* where the next entry of the directory is looked for */
     struct stat attributes;
-    guint32 mailbox; /* 0: none */
-    guint32 uid;     /* of a message; 0: a directory */
+    guint32 mailbox;   /* 0: none */
+    guint32 uid;       /* of a message; 0: a directory, or what is no message */
+    gboolean fleeting; /* the kernel is to ask again each time */
 } FsEntry;
 
 /* Why an answer is not FS_ANSWER_FOUND. */

@@ -126,6 +126,7 @@ set_choice(FsOptions *options, const FsMountOption *option, const char *value,
 }
 G_STATIC_ASSERT(sizeof(FsNames) == sizeof(guint));
 G_STATIC_ASSERT(sizeof(FsDate) == sizeof(guint));
+G_STATIC_ASSERT(sizeof(FsRemove) == sizeof(guint));
 G_STATIC_ASSERT(sizeof(ImapTls) == sizeof(guint));
 G_STATIC_ASSERT(IMAP_TLS_IMPLICIT == 0 && IMAP_TLS_STARTTLS == 1 &&
                 IMAP_TLS_OFF == 2);
@@ -203,6 +204,33 @@ set_cache_size(FsOptions *options, const FsMountOption *option,
                             "a number of octets is needed, such as 500M or 2G, "
                             "at least 1M");
     options->cache_size = size;
+    return TRUE;
+}
+
+/* A flag is one word, a system flag behind a backslash. */
+static gboolean
+set_new_flags(FsOptions *options, const FsMountOption *option,
+              const char *value, GError **error)
+{
+    g_auto(GStrv) words = g_strsplit_set(value, "+ ", -1);
+
+    g_clear_pointer(&options->new_flags, g_free);
+    if (strcmp(value, "none") == 0) {
+        options->new_flags = g_strdup("");
+        return TRUE;
+    }
+    for (guint i = 0; words[i] != NULL; i++) {
+        const char *at = words[i] + (words[i][0] == '\\');
+
+        for (; *at > ' ' && *at < 0x7f && strchr("(){%*\"\\]", *at) == NULL;
+             at++)
+            continue;
+        if (*words[i] == '\0' || *at != '\0' || at[-1] == '\\')
+            return refuse_value(option, value, error,
+                                "write flags with + between, such as "
+                                "\\Seen+\\Flagged, or none");
+    }
+    options->new_flags = g_strjoinv(" ", words);
     return TRUE;
 }
 
@@ -321,10 +349,27 @@ const FsMountOption fs_mount_option_table[] = {
      "none: nowhere, and no cache on disk either)",
      set_state_dir, IN_OPTIONS(state_dir)},
 
+    {"new_flags", "FLAGS|none", FS_SECTION_FILES,
+     "flags of messages that are written, with + between (default \\Seen)",
+     .set = set_new_flags},
+    {"writeback", NULL, FS_SECTION_FILES,
+     "a message that is written need only be on this disk when close returns",
+     set_flag, IN_OPTIONS(writeback)},
     {"ro", NULL, FS_SECTION_FILES,
-     "read only for the kernel, too; then inotify sees nothing come or go",
+     "nothing can be written; then inotify sees nothing come or go",
      set_flag, IN_OPTIONS(read_only)},
     {"rw", NULL, FS_SECTION_FILES, "the opposite", .set = set_read_write},
+    {"sync", NULL, FS_SECTION_FILES,
+     "every change waits until the server has it",
+     set_flag, IN_OPTIONS(sync), TO_LIBFUSE},
+    {"delete", "auto|expunge|trash|mark", FS_SECTION_FILES,
+     "what rm does to a message: expunge it, move it to the trash, or mark it "
+     "as deleted; auto (the default): expunge, but trash where the server would "
+     "archive it instead",
+     set_choice, IN_OPTIONS(remove)},
+    {"mark_seen", NULL, FS_SECTION_FILES,
+     "reading a message whole marks it as read",
+     set_flag, IN_OPTIONS(mark_seen)},
     {"uid", "USER", FS_SECTION_FILES, "owner of the files (default: you)",
      .set = set_uid},
     {"gid", "GROUP", FS_SECTION_FILES, "group of the files (default: yours)",
@@ -361,7 +406,6 @@ const FsMountOption fs_mount_option_table[] = {
     GENERIC("nodev", NULL),
     GENERIC("exec", NULL),
     GENERIC("noexec", NULL),
-    GENERIC("sync", NULL),
     GENERIC("async", NULL),
     GENERIC("dirsync", NULL),
     GENERIC("atime", NULL),

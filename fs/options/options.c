@@ -24,10 +24,12 @@
 #define DEFAULT_CONNECTIONS 3
 #define DEFAULT_POLL_SECONDS 60
 #define DEFAULT_UMASK 077
+#define DEFAULT_NEW_FLAGS "\\Seen"
 
 /* As they stand on the command line, before anything is checked. */
 typedef struct {
     gboolean foreground, debug, trace, help, version;
+    char *wait;
     char **mount_options; /* one for each -o */
     char **words;         /* URL and mountpoint */
     char **unknown;
@@ -37,6 +39,7 @@ static void
 command_line_clear(CommandLine *line)
 {
     g_strfreev(line->mount_options);
+    g_free(line->wait);
     g_strfreev(line->words);
     g_strfreev(line->unknown);
 }
@@ -79,7 +82,7 @@ copy_arguments(int argc, char **argv)
 }
 
 /* The entries' descriptions are the upper half of --help. */
-#define N_ENTRIES 8
+#define N_ENTRIES 9
 static void
 fill_entries(GOptionEntry entries[N_ENTRIES], CommandLine *line)
 {
@@ -92,6 +95,8 @@ fill_entries(GOptionEntry entries[N_ENTRIES], CommandLine *line)
          "tell what happens, and stay in the foreground", NULL},
         {"trace", 0, 0, G_OPTION_ARG_NONE, &line->trace,
          "show the IMAP protocol, without secrets; likewise", NULL},
+        {"wait", 0, 0, G_OPTION_ARG_FILENAME, &line->wait,
+         "wait until the server has what was changed there", "MOUNTPOINT"},
         {"help", 'h', 0, G_OPTION_ARG_NONE, &line->help, "show this text",
          NULL},
         {"version", 'V', 0, G_OPTION_ARG_NONE, &line->version,
@@ -193,6 +198,7 @@ options_new(const CommandLine *line)
     options->uid = getuid();
     options->gid = getgid();
     options->umask = DEFAULT_UMASK;
+    options->new_flags = g_strdup(DEFAULT_NEW_FLAGS);
     options->fuse_options = g_new0(char *, 1);
     return options;
 }
@@ -366,6 +372,14 @@ print_version(void)
     fflush(stdout);
 }
 
+static gboolean
+check_alone(const CommandLine *line, GError **error)
+{
+    if (line->words == NULL && line->mount_options == NULL)
+        return TRUE;
+    return fail(error, "--wait takes the mountpoint and nothing else");
+}
+
 FsOptionsResult
 fs_options_parse(int argc, char **argv, FsOptions **options, GError **error)
 {
@@ -385,6 +399,13 @@ fs_options_parse(int argc, char **argv, FsOptions **options, GError **error)
     }
 
     parsed = options_new(&line);
+    if (line.wait != NULL) {
+        if (!check_unknown(&line, error) || !check_alone(&line, error))
+            return FS_OPTIONS_ERROR;
+        parsed->mountpoint = g_steal_pointer(&line.wait);
+        *options = g_steal_pointer(&parsed);
+        return FS_OPTIONS_WAIT;
+    }
     if (!check_unknown(&line, error) || !check_words(line.words, error) ||
         !apply(parsed, &line, error) || !check_login(parsed, error) ||
         !check_tls(parsed->settings, error) || !check_fuse(parsed, error) ||
@@ -404,6 +425,7 @@ fs_options_free(FsOptions *options)
     imap_settings_free(options->settings);
     g_free(options->cache_dir);
     g_free(options->state_dir);
+    g_free(options->new_flags);
     g_free(options->password_file);
     g_free(options->password_command);
     g_free(options->token_command);

@@ -20,6 +20,15 @@ typedef enum {
     FS_DATE_SENT,
 } FsDate;
 
+/* What rm does to a message. */
+typedef enum {
+    FS_REMOVE_AS_SERVER, /* the next; or that behind it, where expunging would
+                            archive */
+    FS_REMOVE_EXPUNGE,
+    FS_REMOVE_TRASH,
+    FS_REMOVE_MARK,
+} FsRemove;
+
 typedef struct {
     char *url;
     char *mountpoint;       /* absolute */
@@ -48,6 +57,11 @@ typedef struct {
     gid_t gid;
     mode_t umask;       /* default 077 */
     gboolean read_only; /* ro was given */
+    gboolean writeback; /* what is on the disk need not be on the server */
+    char *new_flags;    /* of messages that are written; spaces between */
+    gboolean sync;      /* every change waits for the server */
+    FsRemove remove;
+    gboolean mark_seen; /* who reads a message whole has read it */
     gboolean allow_other;
     gboolean default_permissions;
     gboolean xattr;      /* messages have extended attributes */
@@ -62,6 +76,7 @@ typedef enum {
     FS_OPTIONS_MOUNT,
     FS_OPTIONS_HELP,    /* --help: the text was printed */
     FS_OPTIONS_VERSION, /* --version: likewise */
+    FS_OPTIONS_WAIT,    /* --wait: the mountpoint is set, and nothing else */
     FS_OPTIONS_ERROR,
 } FsOptionsResult;
 

@@ -126,15 +126,13 @@ fail_gone(gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
-void
-fs_leases_acquire(FsLeases *leases, guint32 mailbox, ImapLeaseKind kind,
-                  FsLeaseFunc func, gpointer user_data,
-                  GDestroyNotify free_data)
+static void
+acquire(FsLeases *leases, guint32 mailbox, ImapWish wish, FsLeaseFunc func,
+        gpointer user_data, GDestroyNotify free_data)
 {
     const FsMailbox *directory =
         fs_mailbox_tree_get(leases->account->tree, mailbox);
     Request *request = g_new0(Request, 1);
-    ImapWish wish = {.kind = kind};
 
     request->leases = g_rc_box_acquire(leases);
     request->mailbox = mailbox;
@@ -147,4 +145,23 @@ fs_leases_acquire(FsLeases *leases, guint32 mailbox, ImapLeaseKind kind,
     }
     wish.mailbox = directory->wire_name;
     imap_pool_acquire_wish(leases->account->pool, &wish, on_lease, request);
+}
+
+void
+fs_leases_acquire(FsLeases *leases, guint32 mailbox, ImapLeaseKind kind,
+                  FsLeaseFunc func, gpointer user_data,
+                  GDestroyNotify free_data)
+{
+    const ImapWish wish = {.kind = kind};
+
+    acquire(leases, mailbox, wish, func, user_data, free_data);
+}
+
+void
+fs_leases_acquire_writable(FsLeases *leases, guint32 mailbox, FsLeaseFunc func,
+                           gpointer user_data, GDestroyNotify free_data)
+{
+    const ImapWish wish = {.kind = IMAP_LEASE_SINGLE, .writable = TRUE};
+
+    acquire(leases, mailbox, wish, func, user_data, free_data);
 }

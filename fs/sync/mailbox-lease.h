@@ -22,6 +22,12 @@ void fs_leases_acquire(FsLeases *leases, guint32 mailbox, ImapLeaseKind kind,
                        FsLeaseFunc func, gpointer user_data,
                        GDestroyNotify free_data);
 
+/* The same for one on which the mailbox can be changed; IMAP_ERROR_READ_ONLY if
+ * it cannot. */
+void fs_leases_acquire_writable(FsLeases *leases, guint32 mailbox,
+                                FsLeaseFunc func, gpointer user_data,
+                                GDestroyNotify free_data);
+
 /* Releases @lease (may be NULL). Does nothing when @leases is NULL: their end
  * has released it. */
 void fs_leases_release(FsLeases *leases, ImapLease *lease);

@@ -57,6 +57,7 @@ note_success(FsSync *sync)
     mailbox->next_uid = MAX(mailbox->next_uid, sync->target.uidnext);
     mailbox->shown_to = 0;
     mailbox->synchronised_at = g_get_real_time();
+    mailbox->seen_at = mailbox->refresh.asked_at;
     fs_sync_forget_looked_up(mailbox);
 }
 
@@ -336,9 +337,9 @@ fs_sync_reselect(FsSync *sync)
         fs_sync_finish_incomplete(sync, "the mailbox is gone");
         return;
     }
-    imap_request_examine(imap_lease_connection(sync->lease),
-                         directory->wire_name, on_reselected,
-                         g_rc_box_acquire(sync));
+    imap_request_reselect(imap_lease_connection(sync->lease),
+                          directory->wire_name, on_reselected,
+                          g_rc_box_acquire(sync));
 }
 
 static void

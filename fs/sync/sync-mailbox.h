@@ -21,6 +21,7 @@ typedef struct {
     FsRefresh refresh;
     gint64 changed_at;      /* microseconds since the epoch */
     gint64 synchronised_at; /* the same; 0: not yet */
+    gint64 seen_at;         /* monotonic: when what is known was asked for */
     ImapRetry retry;
     gboolean seen;       /* in this mount, or tried */
     gboolean unusable;   /* the server has replaced it, and no id is left */

@@ -405,6 +405,33 @@ fs_synchroniser_changed_at(FsSynchroniser *synchroniser, guint32 id)
     return mailbox != NULL ? mailbox->changed_at : 0;
 }
 
+gboolean
+fs_synchroniser_has_seen(FsSynchroniser *synchroniser, guint32 id, gint64 when)
+{
+    const FsSyncMailbox *mailbox =
+        g_hash_table_lookup(synchroniser->mailboxes, GUINT_TO_POINTER(id));
+
+    return mailbox != NULL && mailbox->refresh.known && mailbox->seen_at > when;
+}
+
+guint64
+fs_synchroniser_next_uid(FsSynchroniser *synchroniser, guint32 id)
+{
+    CacheMailbox known = {0};
+    const FsSyncMailbox *mailbox =
+        g_hash_table_lookup(synchroniser->mailboxes, GUINT_TO_POINTER(id));
+
+    cache_index_mailbox(synchroniser->account->index, id, &known);
+    return MAX(known.uidnext, mailbox != NULL ? mailbox->next_uid : 0);
+}
+
+void
+fs_synchroniser_set_flags(FsSynchroniser *synchroniser, guint32 id, guint32 uid,
+                          const char *flags)
+{
+    fs_sync_set_flags(mailbox_of(synchroniser, id), uid, flags);
+}
+
 /* ---- what others tell ---- */
 
 void

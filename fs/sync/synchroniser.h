@@ -56,6 +56,20 @@ void fs_synchroniser_mailbox_gone(const FsMailbox *mailbox, gpointer user_data);
 gint64 fs_synchroniser_changed_at(FsSynchroniser *synchroniser,
                                   guint32 mailbox);
 
+/* Whether what is known of @mailbox has come, and was asked for after @when
+ * (microseconds, monotonic): a message that came before, and is not there, is
+ * gone. */
+gboolean fs_synchroniser_has_seen(FsSynchroniser *synchroniser, guint32 mailbox,
+                                  gint64 when);
+
+/* All UIDs that are known in @mailbox are below; 0: nothing is known. */
+guint64 fs_synchroniser_next_uid(FsSynchroniser *synchroniser, guint32 mailbox);
+
+/* The server has said that the message has these flags now: as
+ * imap_flags_to_string writes them. */
+void fs_synchroniser_set_flags(FsSynchroniser *synchroniser, guint32 mailbox,
+                               guint32 uid, const char *flags);
+
 /* While a first synchronisation runs: the messages with UIDs up to this one are
  * all there, so that a listing may show them already. G_MAXUINT32 when all
  * are known. */

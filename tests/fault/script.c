@@ -27,6 +27,8 @@ struct Script {
     gboolean hung_up;
     gboolean quiet;   /* nothing may come */
     gboolean waiting; /* on purpose */
+    gboolean sips;
+    gboolean deaf;
     guint in_source;
     guint out_source;
     guint timer;
@@ -146,6 +148,18 @@ run(Script *script)
         } else if (g_str_has_prefix(step, "C:")) {
             if (!take_line(script, step + 2))
                 return;
+        } else if (g_str_has_prefix(step, "D:")) {
+            gsize wanted = g_ascii_strtoull(step + 2, NULL, 10);
+
+            if (script->input->len < wanted)
+                return;
+            g_string_erase(script->input, 0, wanted);
+        } else if (strcmp(step, "DEAF") == 0) {
+            g_clear_handle_id(&script->in_source, g_source_remove);
+            script->deaf = TRUE;
+            return;
+        } else if (strcmp(step, "SIP") == 0) {
+            script->sips = TRUE;
         } else if (strcmp(step, "QUIET") == 0) {
             script->quiet = TRUE;
             script->timer = g_timeout_add(QUIET_MS, on_waited, script);
@@ -173,11 +187,13 @@ run(Script *script)
     }
 }
 
+static gboolean on_thirsty(gpointer user_data);
+
 static gboolean
 on_readable(int fd, GIOCondition condition, gpointer user_data)
 {
     Script *script = user_data;
-    char buffer[4096];
+    char buffer[SIP_OCTETS];
     gssize length = read(fd, buffer, sizeof buffer);
 
     if (length <= 0) {
@@ -190,7 +206,22 @@ on_readable(int fd, GIOCondition condition, gpointer user_data)
     if (script->quiet)
         go_wrong(script, "not quiet: \"%s\"", script->input->str);
     run(script);
-    return script->fd >= 0 ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+    if (script->fd < 0 || script->deaf)
+        return G_SOURCE_REMOVE;
+    if (!script->sips)
+        return G_SOURCE_CONTINUE;
+    script->in_source = g_timeout_add(SIP_MS, on_thirsty, script);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_thirsty(gpointer user_data)
+{
+    Script *script = user_data;
+
+    script->in_source =
+        g_unix_fd_add(script->fd, G_IO_IN | G_IO_HUP, on_readable, script);
+    return G_SOURCE_REMOVE;
 }
 
 Script *
@@ -272,9 +303,12 @@ listener_start(Listener *listener, const char *const *const *scripts)
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
     };
     socklen_t length = sizeof address;
+    int small = 64 * 1024;
 
     memset(listener, 0, sizeof *listener);
     listener->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* What a slow reader has not read is not to be taken by the kernel. */
+    setsockopt(listener->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     assert_int_equal(
         bind(listener->fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(listener->fd, 16), 0);

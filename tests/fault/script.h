@@ -4,11 +4,14 @@
  *   "S:text"   sends text and CRLF
  *   "R:text"   sends text as it is
  *   "C:line"   awaits this line; "?" and "*" are wild
+ *   "D:n"      awaits n octets, whatever they are
  *   "QUIET"    makes sure that nothing comes for a moment
  *   "WAIT"     lets some time pass: WAIT_MS
  *   "CHATTER"  says "* OK still here" for ever, often
  *   "DRIP"     sends an octet of an endless line, for ever, often
  *   "HANG"     does nothing more
+ *   "DEAF"     does not even read any more
+ *   "SIP"      from here on reads slowly: SIP_OCTETS, and not for SIP_MS
  *   "CLOSE"    hangs up
  * Sends that follow each other travel together. At the end it keeps the
  * connection and takes no notice of what comes. */
@@ -17,6 +20,8 @@
 #include <glib.h>
 
 #define WAIT_MS 60
+#define SIP_OCTETS (32 * 1024)
+#define SIP_MS 10
 
 typedef struct Script Script;
 

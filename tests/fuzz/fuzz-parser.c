@@ -1,5 +1,6 @@
-/* The parser must give the same whatever way its input is cut. The sets, names
- * and dates that the same octets may be are tried as well. */
+/* The parser must give the same whatever way its input is cut. The sets,
+ * copies, names and dates that the same octets may be are tried as well. */
+#include "imap/copied.h"
 #include "imap/date.h"
 #include "imap/mailbox-encoding.h"
 #include "imap/parser.h"
@@ -85,6 +86,34 @@ try_name(const char *text)
     check(strcmp(name, again) == 0, "a name changes on its way");
 }
 
+/* What COPYUID says is whole and unambiguous, or not believed. */
+static void
+try_copied(char *text)
+{
+    static char name[] = "COPYUID";
+    g_autoptr(GArray) codes =
+        g_array_new(FALSE, FALSE, sizeof(ImapResponseCode));
+    g_autoptr(ImapUidSet) asked = imap_uid_set_parse("1:20,100:120", 12);
+    g_autoptr(ImapCopied) copied = imap_copied_new();
+    ImapResponseCode code = {name, text};
+    ImapStatus status = {.codes = codes};
+
+    g_array_append_val(codes, code);
+    if (imap_copied_take(copied, &status, asked) != IMAP_COPIED_TAKEN) {
+        check(copied->pairs->len == 0, "something is told of copies");
+        return;
+    }
+    check(copied->pairs->len > 0 && copied->uidvalidity > 0,
+          "nothing is told of copies");
+    for (guint i = 0; i < copied->pairs->len; i++) {
+        ImapUidPair pair = g_array_index(copied->pairs, ImapUidPair, i);
+
+        check(pair.to > 0 && imap_uid_set_contains(asked, pair.from) &&
+                  imap_copied_find(copied, pair.from) == pair.to,
+              "a copy is not what was asked for");
+    }
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -94,6 +123,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     try_cuts(data, size);
     try_set((const char *)data, size);
     try_name(text);
+    try_copied(text);
     imap_date_parse(text, &seconds);
     return 0;
 }

@@ -174,6 +174,21 @@ dump_search(GString *out, const ImapSearch *search)
 }
 
 static inline void
+dump_quota(GString *out, const ImapQuotaRoot *quota)
+{
+    g_string_append(out, "QUOTA");
+    dump_string(out, "name", quota->name);
+    if (quota->has_storage)
+        g_string_append_printf(
+            out, " storage=%" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT,
+            quota->storage_used, quota->storage_limit);
+    if (quota->has_messages)
+        g_string_append_printf(
+            out, " messages=%" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT,
+            quota->messages_used, quota->messages_limit);
+}
+
+static inline void
 dump_response(GString *out, const ImapResponse *response)
 {
     static const char *const names[] = {
@@ -232,6 +247,14 @@ dump_response(GString *out, const ImapResponse *response)
         g_string_append_printf(out, "VANISHED earlier=%d",
                                response->vanished->earlier);
         dump_uids(out, response->vanished->uids);
+        break;
+    case IMAP_RESPONSE_QUOTA:
+        dump_quota(out, response->quota);
+        break;
+    case IMAP_RESPONSE_MYRIGHTS:
+        g_string_append(out, "MYRIGHTS");
+        dump_string(out, "mailbox", response->rights->mailbox);
+        dump_string(out, "letters", response->rights->letters);
         break;
     case IMAP_RESPONSE_OTHER:
         g_string_append(out, names[response->type]);

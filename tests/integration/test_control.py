@@ -28,6 +28,7 @@ from scene import Scene
 
 AT_ONCE = 0.2 if not tap.SANITIZED else 1.0
 HIDDEN = '.imapfs'
+CONTENT = ['.', '..', 'events', 'flags', 'lost+found', 'status', 'wait']
 
 
 class Events:
@@ -101,7 +102,7 @@ def test_directory_is_found_and_not_listed(case):
     scene = scripted(case)
     top = scene.mount.mountpoint
     case.expect(names(top) == ['.', '..', 'INBOX'], names(top))
-    case.expect(names(scene.path(HIDDEN)) == ['.', '..', 'events', 'status'],
+    case.expect(names(scene.path(HIDDEN)) == CONTENT,
                 names(scene.path(HIDDEN)))
     for name, mode, kind in (('', 0o500, 'directory'),
                              ('events', 0o400, 'regular empty file'),
@@ -144,7 +145,7 @@ def test_mailbox_of_that_name_has_another(case):
     top = scene.mount.mountpoint
     case.expect(names(top) == ['%2Eimapfs', '.', '..', 'INBOX'], names(top))
     case.expect('2.eml' in names(scene.path('%2Eimapfs')))
-    case.expect(names(scene.path(HIDDEN)) == ['.', '..', 'events', 'status'])
+    case.expect(names(scene.path(HIDDEN)) == CONTENT)
 
 
 # ---- status

@@ -17,7 +17,7 @@ import dovecot
 import mailstore
 import tap
 from command import run
-from mount import Mount
+from mount import BINARY, Mount
 
 root = None
 
@@ -121,6 +121,43 @@ def test_expunged_after_listing_is_gone_or_whole(case):
                         or 'Stale' in result.err, result)
     result = run('cat', one.mount.path('INBOX/6.eml'))
     case.expect(result.out == stored[6], 'its neighbour is wrong')
+
+
+@tap.test
+def test_what_is_written_is_stored(case):
+    """New, edited, replaced and copied; and directories."""
+    place = Place(case)
+    folder = place.mount.path('Empty')
+    data = (b'From: a@example.org\nMessage-ID: <w@example.org>\n'
+            b'Date: Mon, 1 Jan 2024 10:00:00 +0000\nSubject: x\n\nbody\n')
+
+    def bodies(*parts):
+        found = {}
+        for name in os.listdir(os.path.join(folder, *parts)):
+            with open(os.path.join(folder, *parts, name), 'rb') as file:
+                found[name] = file.read()
+        return found
+
+    with open(os.path.join(folder, 'w.eml'), 'wb') as file:
+        file.write(data)
+    wanted = data.replace(b'\n', b'\r\n')
+    case.expect(bodies() == {'w.eml': wanted}, bodies())
+    with open(os.path.join(folder, 'w.eml'), 'ab') as file:
+        file.write(b'more\n')
+    wanted += b'more\r\n'
+    case.expect(bodies() == {'w.eml': wanted}, bodies())
+    os.mkdir(os.path.join(folder, 'Neu ü'))
+    run('cp', os.path.join(folder, 'w.eml'),
+        os.path.join(folder, 'Neu ü', 'c.eml'), check=True)
+    case.expect(bodies('Neu ü') == {'c.eml': wanted}, bodies('Neu ü'))
+    os.rename(os.path.join(folder, 'Neu ü'), os.path.join(folder, 'Andere'))
+    case.expect(bodies('Andere') == {'c.eml': wanted}, bodies('Andere'))
+    os.unlink(os.path.join(folder, 'Andere', 'c.eml'))
+    os.rmdir(os.path.join(folder, 'Andere'))
+    os.unlink(os.path.join(folder, 'w.eml'))
+    run(BINARY, '--wait', place.mount.mountpoint, limit=60 * tap.PATIENCE,
+        check=True)
+    case.expect(os.listdir(folder) == [], os.listdir(folder))
 
 
 if __name__ == '__main__':

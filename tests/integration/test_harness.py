@@ -58,6 +58,67 @@ def test_session_of_a_correct_client_is_served(case):
 
 
 @tap.test
+def test_changes_of_a_correct_client_are_made(case):
+    server = started(case)
+    server.capabilities += ' MOVE CONDSTORE QUOTA ACL'
+    inbox = server.find('INBOX')
+    bodies = {m.uid: m.body for m in inbox.messages}
+    client = logged_in(server)
+    assert client.create('Work/Old')[0] == 'OK'
+    assert client.create('Work/Old')[0] == 'NO'
+    client.select()
+    assert client.uid('STORE', '1:2', '+FLAGS.SILENT', '(\\Deleted)')[0] == 'OK'
+    assert client.uid('EXPUNGE', '2')[0] == 'OK'
+    assert [m.uid for m in inbox.present] == [1, 3, 4, 5]
+    assert client.uid('SEARCH', 'DELETED') == ('OK', [b'1'])
+    assert client.uid('SEARCH', 'HEADER', 'Message-ID',
+                      '"<4.1@example.org>"') == ('OK', [b'4'])
+    assert client.uid('COPY', '3:4', 'Work/Old')[0] == 'OK'
+    assert client.uid('MOVE', '5', 'Work/Old')[0] == 'OK'
+    old = server.find('Work/Old')
+    assert [m.body for m in old.present] == [bodies[3], bodies[4], bodies[5]]
+    kind, (text,) = client.append('Work/Old', '(\\Seen new)',
+                                  '" 7-Feb-1994 21:52:25 -0800"', b'A: b\r\n\r\n')
+    assert kind == 'OK' and b'[APPENDUID %d 4]' % old.uidvalidity in text, text
+    message = old.get(4)
+    assert message.body == b'A: b\r\n\r\n'
+    assert message.flags == ('\\Seen', 'new') and message.time == 760686745
+    assert client.append('Nowhere', None, None, b'A: b\r\n\r\n')[0] == 'NO'
+    server.quota = 100
+    assert client.append('INBOX', None, None, b'A: b\r\n\r\n')[0] == 'NO'
+    assert client.rename('Work', 'Done')[0] == 'OK'
+    assert server.find('Done/Old') is old
+    assert client.getquotaroot('Done/Old')[0] == 'OK'
+    assert client.myrights('Done/Old')[0] == 'OK'
+    assert client.delete('Done/Old')[0] == 'OK'
+    assert server.find('Done/Old') is None
+    # A mailbox that was selected to be changed is expunged when it is closed.
+    client.close()
+    assert [m.uid for m in inbox.present] == [3, 4]
+    client.select(readonly=True)
+    assert client.uid('STORE', '3', '+FLAGS', '(\\Deleted)')[0] == 'NO'
+    client.logout()
+    assert not server.errors, server.errors
+
+
+@tap.test
+def test_hook_before_a_literal_may_refuse_it(case):
+    server = started(case)
+    client = logged_in(server)
+
+    def refuse(connection, line, size):
+        assert size == 8
+        connection.line(line.split()[0].decode() + ' NO [OVERQUOTA] full')
+
+    server.hooks['literal'] = refuse
+    assert client.append('INBOX', None, None, b'A: b\r\n\r\n')[0] == 'NO'
+    server.behave()
+    assert client.append('INBOX', None, None, b'A: b\r\n\r\n')[0] == 'OK'
+    assert len(server.find('INBOX').present) == 6
+    assert not server.errors, server.errors
+
+
+@tap.test
 def test_wrong_password_is_refused(case):
     server = started(case)
     client = imaplib.IMAP4('127.0.0.1', server.port, timeout=10)

@@ -87,16 +87,16 @@ def test_owner_and_mode_are_as_asked(case):
     assert scene.listing()
     file, folder = os.stat(scene.file(1)), os.stat(scene.path('INBOX'))
     case.expect((file.st_uid, file.st_gid, oct(file.st_mode)) ==
-                (12, 34, '0o100440'), file)
+                (12, 34, '0o100640'), file)
     case.expect((folder.st_uid, folder.st_gid, oct(folder.st_mode)) ==
-                (12, 34, '0o40550'), folder)
+                (12, 34, '0o40750'), folder)
     case.expect(file.st_mtime == scene.inbox.get(1).time, file)
     case.expect(file.st_blocks * 512 >= file.st_size, file)
 
 
 @tap.test
 def test_nothing_can_be_written(case):
-    scene = Scene(case)
+    scene = Scene(case, options={'ro': None})
     scene.start()
     for command in (f'echo x > {scene.file(1)}', f'rm -f {scene.file(1)}',
                     f'mkdir {scene.path("New")}', f'touch {scene.file(1)}',
@@ -133,7 +133,7 @@ def test_statfs_answers(case):
 @tap.test
 def test_read_only_whatever_mount_passes(case):
     """mount(8) begins its options with rw."""
-    scene = Scene(case, options={'rw': None, 'max_read': 65536})
+    scene = Scene(case, options={'rw': None, 'ro': None, 'max_read': 65536})
     scene.start()
     result = run('mkdir', scene.path('New'))
     case.expect('Read-only' in result.err, result)

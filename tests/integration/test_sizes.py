@@ -115,7 +115,7 @@ def test_negative_size_is_survived(case):
 
 @tap.test
 def test_attributes_are_those_of_a_read_only_file(case):
-    scene = Scene(case, names='subject', timeout=10)
+    scene = Scene(case, names='subject', timeout=10, options={'ro': None})
     scene.start()
     listed = run('ls', scene.path('INBOX'), check=True).out.decode().split()
     name = next(n for n in listed if re.search(r'\.2\.eml$', n))

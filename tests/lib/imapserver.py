@@ -7,7 +7,8 @@ of every command and counts flights, the times that the client had to wait for
 the network.
 
 With CONDSTORE and QRESYNC among its capabilities it tells what has changed
-(RFC 7162), if the mailboxes were changed by their methods.
+(RFC 7162), if the mailboxes were changed by their methods. How clients change
+them is in mailwriter.
 
 One thread a connection; the server lives in the test's process. So a test must
 never touch the mount itself while holding Python's lock: other programs do.
@@ -26,6 +27,7 @@ import threading
 import time
 
 import mailstore
+import mailwriter
 
 CAPABILITIES = ('IMAP4rev1 LITERAL+ SASL-IR ID ENABLE NAMESPACE UIDPLUS '
                 'ESEARCH LIST-EXTENDED LIST-STATUS UNSELECT AUTH=PLAIN')
@@ -45,6 +47,8 @@ class Command:
     time: float
     sent_before: int  # answers sent on the connection when it was read
     flight: int
+    literals: list  # octets; the last of an APPEND is its message
+    answered: bool = False  # by the hook "literal"
 
     def __str__(self):
         return f'{self.connection}: {self.tag} {self.name} {self.text}'
@@ -63,13 +67,14 @@ def tokenize(text):
     return words
 
 
-class Connection:
+class Connection(mailwriter.Writer):
     def __init__(self, server, raw, number):
         self.server = server
         self.socket = raw
         self.number = number
         self.buffer = b''
         self.mailbox = None
+        self.examined = False
         self.told = []  # the UIDs that the client knows to be there
         self.enabled = set()
         self.authenticated = False
@@ -180,17 +185,21 @@ class Connection:
     def _read_command(self):
         """One command with its literals."""
         line = self.read_line()
-        pieces = []
+        pieces, literals, answered = [], [], False
         while True:
             literal = re.search(rb'~?\{(\d+)(\+?)\}$', line)
             if not literal:
                 break
+            answered = self._hook('literal', line, int(literal[1]))
             if not literal[2]:
+                if answered:
+                    break
                 self.line('+ go on')
                 self._begin_flight()
             data = self._read_octets(int(literal[1]))
-            quoted = data.replace(b'\\', b'\\\\').replace(b'"', b'\\"')
-            pieces.append(line[:literal.start()] + b'"' + quoted + b'"')
+            literals.append(data)
+            pieces.append(line[:literal.start()])
+            pieces.append(self._quoted(b''.join(pieces), data))
             line = self.read_line()
         text = (b''.join(pieces) + line).decode('utf-8', 'surrogateescape')
         words = text.split(' ', 2) + ['', '']
@@ -199,7 +208,19 @@ class Connection:
             second, _, rest = rest.partition(' ')
             name = 'UID ' + second.upper()
         return Command(self.number, tag, name, tokenize(rest), rest,
-                       time.monotonic(), self.answers, self.flights)
+                       time.monotonic(), self.answers, self.flights, literals,
+                       answered)
+
+    @staticmethod
+    def _quoted(before, data):
+        """A literal as a quoted string; a message as no more than its size."""
+        words = before.split()
+        if (words[1].upper() == b'APPEND' and len(words) > 2) or (
+                b' '.join(words[1:3]).upper() == b'UID REPLACE'
+                and len(words) > 4):
+            return b'{%d}' % len(data)
+        quoted = data.replace(b'\\', b'\\\\').replace(b'"', b'\\"')
+        return b'"' + quoted + b'"'
 
     def _begin_flight(self):
         self.flights += 1
@@ -249,7 +270,7 @@ class Connection:
         return hook(self, *arguments) is not False
 
     def _answer(self, command):
-        if not (self._hook(command.name, command) or
+        if not (command.answered or self._hook(command.name, command) or
                 self._hook('*', command)):
             self.send(self.default(command))
             self._after(command)
@@ -275,7 +296,10 @@ class Connection:
         if not self.authenticated and command.name not in open_to_all:
             return self._tagged(command, 'BAD log in first')
         try:
-            return method(command)
+            with self.server.changing:
+                return method(command)
+        except mailwriter.Refused as refusal:
+            return self._tagged(command, str(refusal))
         except (ValueError, IndexError, KeyError) as error:
             return self._tagged(command, f'BAD not understood: {error!r}')
 
@@ -412,7 +436,8 @@ class Connection:
                   'UIDNEXT': mailbox.uidnext,
                   'UIDVALIDITY': mailbox.uidvalidity,
                   'UNSEEN': sum('\\Seen' not in m.flags
-                                for m in mailbox.present)}
+                                 for m in mailbox.present),
+                  'SIZE': sum(m.size for m in mailbox.present)}
         if self.has('CONDSTORE') or self.has('QRESYNC'):
             values['HIGHESTMODSEQ'] = mailbox.modseq
         text = ' '.join(f'{item.upper()} {values[item.upper()]}'
@@ -427,21 +452,31 @@ class Connection:
                 + self._tagged(command))
 
     def _do_examine(self, command):
+        return self._select(command, True)
+
+    def _do_select(self, command):
+        return self._select(command, False)
+
+    def _select(self, command, examined):
         self.mailbox = None
         mailbox = self.server.find(command.arguments[0])
         if mailbox is None or not mailbox.selectable:
             return self._tagged(command, 'NO [NONEXISTENT] no such mailbox')
         self.mailbox = mailbox
+        self.examined = examined
+        read_only = examined or mailbox.read_only
         self.told = [m.uid for m in mailbox.present]
+        permanent = '' if read_only else ' '.join(mailbox.permanent)
         text = (f'* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n'
-                f'* OK [PERMANENTFLAGS ()] none\r\n'
+                f'* OK [PERMANENTFLAGS ({permanent})] these\r\n'
                 f'* {len(mailbox.present)} EXISTS\r\n* 0 RECENT\r\n'
                 f'* OK [UIDVALIDITY {mailbox.uidvalidity}] valid\r\n'
                 f'* OK [UIDNEXT {mailbox.uidnext}] next\r\n')
         if self.has('CONDSTORE') or self.has('QRESYNC'):
             text += f'* OK [HIGHESTMODSEQ {mailbox.modseq}] highest\r\n'
+        code = 'READ-ONLY' if read_only else 'READ-WRITE'
         return (text.encode() + self._changes(command)
-                + f'{command.tag} OK [READ-ONLY] there you are\r\n'.encode())
+                + self._tagged(command, f'OK [{code}] there you are'))
 
     def _changes(self, command):
         """What a selection with QRESYNC tells of the time since."""
@@ -466,13 +501,15 @@ class Connection:
         word = 'VANISHED (EARLIER)' if earlier else 'VANISHED'
         return f'* {word} {mailstore.compact(gone)}\r\n'.encode()
 
-    _do_select = _do_examine
-
     def _do_close(self, command):
+        """Of a mailbox that was selected, what is marked goes."""
+        if not self.examined and not self.mailbox.read_only:
+            self._expunge(self.mailbox.present)
+        return self._do_unselect(command)
+
+    def _do_unselect(self, command):
         self.mailbox = None
         return self._tagged(command)
-
-    _do_unselect = _do_close
 
     def _do_uid_fetch(self, command):
         if self.mailbox is None:
@@ -522,7 +559,8 @@ class Connection:
             if word.upper() == 'UID':
                 highest = max((m.uid for m in present), default=0)
                 ranges = mailstore.parse_set(words[index + 1], highest)
-        found = [m.uid for m in present if mailstore.in_set(m.uid, ranges)]
+        found = [m.uid for m in present if mailstore.in_set(m.uid, ranges)
+                 and mailstore.matches(m, words)]
         if extended is None:
             text = ''.join(f' {uid}' for uid in found)
             return f'* SEARCH{text}\r\n'.encode() + self._tagged(command)
@@ -543,8 +581,11 @@ class Server:
 
     tls: 'off', 'implicit' or 'starttls', with a certificate (pem, key).
     hooks: stage → function(connection, command). Stages are 'connect', 'tls',
-    'greeting', a command's name, '*'. A hook that returns False leaves the
-    answer to the server. close_after: octets after which each connection is
+    'greeting', a command's name, '*', and 'literal', which is called with the
+    line and the size instead, before the "+". A hook that returns False leaves
+    the answer to the server. quota and append_limit: what messages are refused
+    beyond; that there is a limit is told by QUOTA and APPENDLIMIT=… among the
+    capabilities. close_after: octets after which each connection is
     closed. tells: whether clients are told by NOOP what has come and gone, or
     have to find out. delay: seconds to wait for further commands before answering.
     """
@@ -561,6 +602,11 @@ class Server:
         self.hooks = {}
         self.close_after = None
         self.tells = False
+        self.quota = None  # octets, of all mailboxes
+        self.append_limit = None  # octets
+        self.subscribed = set()
+        self.last_uidvalidity = 1800000000
+        self.changing = threading.RLock()
         self.delay = 0.0
         self.generation = 0
         self.closing = False
@@ -635,6 +681,11 @@ class Server:
     def url(self, host='127.0.0.1', user='alice', path='/'):
         scheme = 'imaps' if self.tls == 'implicit' else 'imap'
         return f'{scheme}://{user}@{host}:{self.port}{path}'
+
+    def used(self):
+        """Octets in all mailboxes."""
+        return sum(len(message.body) for mailbox in self.mailboxes
+                   for message in mailbox.present)
 
     def find(self, name):
         for mailbox in self.mailboxes:

@@ -58,6 +58,10 @@ class Mailbox:
     attributes: tuple = ()
     modseq: int = 10  # goes up with every change made by the methods below
     vanished: list = dataclasses.field(default_factory=list)  # (modseq, UID)
+    read_only: bool = False  # whoever selects it
+    permanent: tuple = ('\\Answered', '\\Flagged', '\\Deleted', '\\Seen',
+                        '\\Draft', '\\*')
+    rights: str = 'lrswipkxtea'
 
     # Changes as another client makes them
 
@@ -65,6 +69,13 @@ class Mailbox:
         self.modseq += 1
         message.modseq = self.modseq
         self.messages.append(message)
+
+    def store(self, body, when, flags=(), email_id=None):
+        """A new message with the next UID."""
+        message = Message(self.uidnext, body, when, tuple(flags),
+                          email_id=email_id)
+        self.add(message)
+        return message
 
     def remove(self, *uids):
         for uid in uids:
@@ -197,6 +208,30 @@ def body_octets(message, items):
                 data = data[start:start + int(item['length'])]
             octets += len(data)
     return octets
+
+
+def matches(message, words):
+    """Whether a message is what the words of a SEARCH say, UIDs left out."""
+    words = list(words)
+    flags = {f.lower() for f in message.flags}
+    while words:
+        word = words.pop(0).upper()
+        if word == 'UID':
+            words.pop(0)
+        elif word in ('DELETED', 'SEEN', 'FLAGGED', 'ANSWERED', 'DRAFT'):
+            if '\\' + word.lower() not in flags:
+                return False
+        elif word in ('UNDELETED', 'UNSEEN', 'UNFLAGGED'):
+            if '\\' + word[2:].lower() in flags:
+                return False
+        elif word == 'HEADER':
+            field, text = words.pop(0), words.pop(0)
+            head = _section(message.body, f'HEADER.FIELDS ({field})')
+            if text.lower().encode() not in head.lower():
+                return False
+        elif word != 'ALL':
+            raise ValueError(word)
+    return True
 
 
 def sets_seen(items):

@@ -266,6 +266,166 @@ literal_cancelled_is_still_sent(void **state)
     assert_log(f, "");
 }
 
+/* Ten octets, "0123456789", of which *@left are left. */
+static gssize
+read_digits(void *buffer, gsize size, gpointer left)
+{
+    gsize *n = left;
+
+    size = MIN(size, *n);
+    for (gsize i = 0; i < size; i++)
+        ((char *)buffer)[i] = (char)('0' + 10 - (int)(*n - i));
+    *n -= size;
+    return (gssize)size;
+}
+
+static void
+push_message(Waiter *waiter, guint64 max_pipelined, gsize *left)
+{
+    ImapCommand *command = imap_command_new("APPEND x");
+
+    imap_command_add_message(command, 10, max_pipelined, read_digits, left);
+    imap_command_queue_push(waiter->fixture->queue, command, &handler, waiter);
+}
+
+static void
+message_goes_as_there_is_room(void **state)
+{
+    Fixture *f = *state;
+    Waiter a = {.fixture = f, .name = "a"}, b = {.fixture = f, .name = "b"};
+    gsize left = 10;
+
+    imap_command_queue_set_literals(f->queue, IMAP_LITERALS_PLUS);
+    push_message(&a, 10, &left);
+    push(&b, "NOOP", NULL, FALSE);
+    imap_command_queue_flush(f->queue);
+    assert_wire(f, "i1 APPEND x {10+}\r\n");
+    assert_true(imap_command_queue_has_message(f->queue));
+    assert_true(imap_command_queue_send_message(f->queue, 0, NULL));
+    assert_wire(f, "");
+    assert_true(imap_command_queue_send_message(f->queue, 7, NULL));
+    assert_wire(f, "0123456");
+    imap_command_queue_flush(f->queue);
+    assert_wire(f, "");
+    assert_true(imap_command_queue_send_message(f->queue, 100, NULL));
+    assert_wire(f, "789\r\ni2 NOOP\r\n");
+    assert_false(imap_command_queue_has_message(f->queue));
+    answer(f, "i1", IMAP_CONDITION_OK);
+    answer(f, "i2", IMAP_CONDITION_OK);
+    assert_log(f, "a+ b+ ");
+}
+
+static void
+message_waits_for_its_plus(void **state)
+{
+    Fixture *f = *state;
+    Waiter a = {.fixture = f, .name = "a"};
+    gsize left = 10;
+    g_autoptr(GError) error = NULL;
+
+    imap_command_queue_set_literals(f->queue, IMAP_LITERALS_PLUS);
+    push_message(&a, 9, &left);
+    imap_command_queue_flush(f->queue);
+    assert_wire(f, "i1 APPEND x {10}\r\n");
+    assert_false(imap_command_queue_has_message(f->queue));
+    assert_true(imap_command_queue_send_message(f->queue, 100, NULL));
+    assert_wire(f, "");
+    assert_true(imap_command_queue_continue(f->queue, "", NULL));
+    assert_true(imap_command_queue_send_message(f->queue, 100, NULL));
+    assert_wire(f, "0123456789\r\n");
+    assert_false(imap_command_queue_continue(f->queue, "", &error));
+    assert_true(g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL));
+}
+
+/* Before it, a refusal is one like others; in it, nothing can follow. */
+static void
+message_refused_is_sent_no_further(void **state)
+{
+    Fixture *f = *state;
+    Waiter a = {.fixture = f, .name = "a"}, b = {.fixture = f, .name = "b"};
+    gsize left = 10;
+    g_autoptr(GError) error = NULL;
+
+    push_message(&a, 0, &left);
+    imap_command_queue_flush(f->queue);
+    answer(f, "i1", IMAP_CONDITION_NO);
+    push_message(&b, 0, &left);
+    imap_command_queue_flush(f->queue);
+    assert_true(imap_command_queue_continue(f->queue, "", NULL));
+    assert_true(imap_command_queue_send_message(f->queue, 7, NULL));
+    assert_wire(f, "i1 APPEND x {10}\r\ni2 APPEND x {10}\r\n0123456");
+    assert_false(answer_unsent(f, "i2", IMAP_CONDITION_NO, 7, &error));
+    assert_true(g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED));
+    assert_log(f, "a- b- ");
+}
+
+static void
+message_refused_while_it_leaves_is_refused(void **state)
+{
+    Fixture *f = *state;
+    Waiter a = {.fixture = f, .name = "a"};
+    gsize left = 10;
+
+    push_message(&a, 0, &left);
+    imap_command_queue_flush(f->queue);
+    assert_true(imap_command_queue_continue(f->queue, "", NULL));
+    assert_true(imap_command_queue_send_message(f->queue, 100, NULL));
+    assert_true(answer_unsent(f, "i1", IMAP_CONDITION_NO, 5, NULL));
+    assert_log(f, "a- ");
+}
+
+static void
+message_ok_before_it_has_left_is_protocol_error(void **state)
+{
+    Fixture *f = *state;
+    Waiter a = {.fixture = f, .name = "a"};
+    gsize left = 10;
+    g_autoptr(GError) error = NULL;
+
+    imap_command_queue_set_literals(f->queue, IMAP_LITERALS_PLUS);
+    push_message(&a, 10, &left);
+    imap_command_queue_flush(f->queue);
+    assert_true(imap_command_queue_send_message(f->queue, 100, NULL));
+    assert_false(answer_unsent(f, "i1", IMAP_CONDITION_OK, 5, &error));
+    assert_true(g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL));
+    assert_log(f, "a! ");
+}
+
+static void
+message_that_ends_early_is_an_error(void **state)
+{
+    Fixture *f = *state;
+    Waiter a = {.fixture = f, .name = "a"};
+    gsize left = 4;
+    g_autoptr(GError) error = NULL;
+
+    imap_command_queue_set_literals(f->queue, IMAP_LITERALS_PLUS);
+    push_message(&a, 10, &left);
+    imap_command_queue_flush(f->queue);
+    assert_false(imap_command_queue_send_message(f->queue, 100, &error));
+    assert_true(g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED));
+    imap_command_queue_fail_all(f->queue, error);
+    assert_log(f, "a! ");
+}
+
+static void
+refused_command_is_told_like_an_unsendable_one(void **state)
+{
+    Fixture *f = *state;
+    Waiter a = {.fixture = f, .name = "a"};
+    ImapCommand *command = imap_command_new("NOOP");
+
+    imap_command_refuse(
+        command,
+        g_error_new_literal(IMAP_ERROR, IMAP_ERROR_READ_ONLY, "not here"));
+    imap_command_queue_push(f->queue, command, &handler, &a);
+    imap_command_queue_flush(f->queue);
+    assert_wire(f, "");
+    assert_log(f, "");
+    imap_command_queue_fail_unsendable(f->queue);
+    assert_log(f, "a! ");
+}
+
 static void
 answer_ok_to_half_a_command_is_protocol_error(void **state)
 {
@@ -487,6 +647,13 @@ main(void)
         queue_test(literal_holds_back_what_follows),
         queue_test(literal_refused_is_never_sent),
         queue_test(literal_cancelled_is_still_sent),
+        queue_test(message_goes_as_there_is_room),
+        queue_test(message_waits_for_its_plus),
+        queue_test(message_refused_is_sent_no_further),
+        queue_test(message_refused_while_it_leaves_is_refused),
+        queue_test(message_ok_before_it_has_left_is_protocol_error),
+        queue_test(message_that_ends_early_is_an_error),
+        queue_test(refused_command_is_told_like_an_unsendable_one),
         queue_test(answer_ok_to_half_a_command_is_protocol_error),
         queue_test(answer_unknown_tag_is_protocol_error),
         queue_test(answer_before_the_command_has_left_is_protocol_error),

@@ -55,6 +55,38 @@ date_every_month_equals_glib(void **state)
 }
 
 static void
+date_written_is_read_again(void **state)
+{
+    static const struct {
+        gint64 seconds;
+        const char *text;
+    } cases[] = {
+        {0, " 1-Jan-1970 00:00:00 +0000"},
+        {-1, "31-Dec-1969 23:59:59 +0000"},
+        {760657945, " 7-Feb-1994 21:52:25 +0000"},
+        {951782400, "29-Feb-2000 00:00:00 +0000"},
+        {G_MAXINT64, "31-Dec-9999 23:59:59 +0000"},
+        {G_MININT64, " 1-Jan-0001 00:00:00 +0000"},
+    };
+    GRand *random = g_rand_new_with_seed(3);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = imap_date_format(cases[i].seconds);
+
+        assert_string_equal(text, cases[i].text);
+    }
+    for (int i = 0; i < 2000; i++) {
+        gint64 seconds = (gint64)(g_rand_double(random) * 3e11) - 60000000000;
+        g_autofree char *text = imap_date_format(seconds);
+        gint64 again;
+
+        assert_true(imap_date_parse(text, &again));
+        assert_int_equal(again, seconds);
+    }
+    g_rand_free(random);
+}
+
+static void
 date_invalid_is_refused(void **state)
 {
     static const char *const cases[] = {
@@ -91,6 +123,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(date_valid_gives_seconds),
         cmocka_unit_test(date_every_month_equals_glib),
+        cmocka_unit_test(date_written_is_read_again),
         cmocka_unit_test(date_invalid_is_refused),
     };
 

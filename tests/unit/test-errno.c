@@ -32,6 +32,7 @@ imap_error_has_its_errno(void **state)
         {IMAP_ERROR_TIMEOUT, ETIMEDOUT},
         {IMAP_ERROR_CLOSED, ENETDOWN},
         {IMAP_ERROR_ARGUMENT, EINVAL},
+        {IMAP_ERROR_UNSUPPORTED, EOPNOTSUPP},
         {IMAP_ERROR_NO, EIO},
         {IMAP_ERROR_BAD, EIO},
         {IMAP_ERROR_NONEXISTENT, ENOENT},

@@ -3,6 +3,7 @@
  * stand-ins that take notes. */
 #include "fs/kernel/kernel-cache.h"
 
+#include "fs/changes/overlay.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/notifier.h"
 #include "fs/live/announcer.h"
@@ -212,6 +213,8 @@ set_up(void **state)
     scene->options.poll_seconds = 60;
     scene->account.options = &scene->options;
     scene->account.tree = fs_mailbox_tree_new();
+    scene->account.aliases = cache_aliases_open(NULL, NULL, NULL);
+    scene->account.overlay = fs_overlay_new(scene->account.aliases);
     scene->names.class = &class;
     scene->names.account = &scene->account;
     list(scene, "INBOX");
@@ -231,6 +234,8 @@ tear_down(void **state)
     assert_null(change_func);
     assert_null(watched_func);
     fs_mailbox_tree_free(scene->account.tree);
+    fs_overlay_free(scene->account.overlay);
+    cache_aliases_close(scene->account.aliases);
     g_string_free(told, TRUE);
     g_string_free(announced, TRUE);
     g_free(scene);

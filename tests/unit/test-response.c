@@ -71,6 +71,16 @@ error_any_refusal_has_its_code(void **state)
         {"a NO [HASCHILDREN] x\r\n", IMAP_ERROR_HAS_CHILDREN, "x"},
         {"a NO [READ-ONLY] x\r\n", IMAP_ERROR_READ_ONLY, "x"},
         {"a NO [CANNOT]\r\n", IMAP_ERROR_CANNOT, "CANNOT"},
+        /* Cyrus and Courier. */
+        {"a NO Over quota\r\n", IMAP_ERROR_OVER_QUOTA, "Over quota"},
+        {"a NO Permission denied\r\n", IMAP_ERROR_NO_PERMISSION,
+         "Permission denied"},
+        {"a NO Mailbox does not exist\r\n", IMAP_ERROR_NONEXISTENT,
+         "Mailbox does not exist"},
+        {"a NO Mailbox already exists.\r\n", IMAP_ERROR_ALREADY_EXISTS,
+         "Mailbox already exists."},
+        {"a NO [LIMIT] over quota\r\n", IMAP_ERROR_LIMIT, "over quota"},
+        {"a BAD over quota\r\n", IMAP_ERROR_BAD, "over quota"},
         {"a NO\r\n", IMAP_ERROR_NO, "the server gives no reason"},
     };
 

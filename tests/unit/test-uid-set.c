@@ -120,6 +120,73 @@ add_beyond_bound_is_refused(void **state)
     assert_int_equal(imap_uid_set_n_ranges(set), IMAP_UID_SET_MAX_RANGES);
 }
 
+static ImapUidSet *
+random_set(GRand *random, guint32 space)
+{
+    ImapUidSet *set = imap_uid_set_new();
+    int n = g_rand_int_range(random, 0, 40);
+
+    for (int i = 0; i < n; i++) {
+        guint32 a = (guint32)g_rand_int_range(random, 1, (gint32)space);
+
+        imap_uid_set_add(set, a, a + (guint32)g_rand_int_range(random, 0, 9));
+    }
+    return set;
+}
+
+static void
+intersection_holds_what_is_in_both(void **state)
+{
+    enum { SPACE = 300 };
+    GRand *random = g_rand_new_with_seed(11);
+
+    for (int round = 0; round < 500; round++) {
+        g_autoptr(ImapUidSet) one = random_set(random, SPACE);
+        g_autoptr(ImapUidSet) other = random_set(random, SPACE);
+        g_autoptr(ImapUidSet) both = imap_uid_set_intersection(one, other);
+
+        for (guint32 uid = 1; uid < SPACE + 20; uid++)
+            assert_int_equal(imap_uid_set_contains(both, uid),
+                             imap_uid_set_contains(one, uid) &&
+                                 imap_uid_set_contains(other, uid));
+    }
+    g_rand_free(random);
+}
+
+static void
+take_cuts_up_the_whole_set(void **state)
+{
+    GRand *random = g_rand_new_with_seed(13);
+
+    for (int round = 0; round < 300; round++) {
+        g_autoptr(ImapUidSet) set = random_set(random, 5000);
+        g_autofree char *whole = imap_uid_set_to_string(set);
+        g_autoptr(ImapUidSet) taken = imap_uid_set_new();
+        guint max_uids = (guint)g_rand_int_range(random, 0, 30);
+        gsize max_length = (gsize)g_rand_int_range(random, 0, 60);
+        g_autofree char *again = NULL;
+
+        while (imap_uid_set_count(set) > 0) {
+            g_autoptr(ImapUidSet) part =
+                imap_uid_set_take(set, max_uids, max_length);
+            g_autofree char *text = imap_uid_set_to_string(part);
+            guint32 first, last;
+
+            assert_in_range(imap_uid_set_count(part), 1, MAX(max_uids, 1));
+            assert_true(imap_uid_set_n_ranges(part) == 1 ||
+                        strlen(text) <= max_length);
+            for (guint i = 0; i < imap_uid_set_n_ranges(part); i++) {
+                imap_uid_set_range(part, i, &first, &last);
+                assert_false(imap_uid_set_contains(set, first));
+                imap_uid_set_add(taken, first, last);
+            }
+        }
+        again = imap_uid_set_to_string(taken);
+        assert_string_equal(again, whole);
+    }
+    g_rand_free(random);
+}
+
 int
 main(void)
 {
@@ -129,6 +196,8 @@ main(void)
         cmocka_unit_test(add_any_order_equals_bitmap),
         cmocka_unit_test(range_each_is_ascending_and_apart),
         cmocka_unit_test(add_beyond_bound_is_refused),
+        cmocka_unit_test(intersection_holds_what_is_in_both),
+        cmocka_unit_test(take_cuts_up_the_whole_set),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

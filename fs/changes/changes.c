@@ -1,0 +1,734 @@
+/* Messages deleted, moved and flagged: requests, and what they show at once.
+ *
+ * What another client does meanwhile comes by way of the index: a message that
+ * is gone takes its name and its guest with it, and what was to be done with
+ * it. That is done a moment later, for others are just being told of it, and
+ * need the name. */
+#include "fs/changes/changes.h"
+
+#include "fs/changes/pending.h"
+#include "fs/kernel/inode.h"
+#include "fs/live/line.h"
+#include "fs/names/message-name.h"
+#include "fs/sync/synchroniser.h"
+#include "imap/changes.h"
+#include "imap/pool-status.h"
+#include "imap/response.h"
+
+#include <gio/gio.h>
+#include <string.h>
+
+/* How long a change waits for others to go with it; a deletion longer, for
+ * programs delete what they are about to write again. */
+#define GATHER_US (40 * 1000)
+#define GATHER_DELETED_US (250 * 1000)
+/* Of a text of flags. */
+#define FLAGS_MAX 4096
+
+/* ---- flags ---- */
+
+char *
+fs_changes_merge_flags(const char *flags, const char *add, const char *remove)
+{
+    g_auto(GStrv) present = g_strsplit(flags != NULL ? flags : "", " ", -1);
+    g_auto(GStrv) added = g_strsplit(add, " ", -1);
+    g_auto(GStrv) removed = g_strsplit(remove, " ", -1);
+    g_autoptr(GPtrArray) result = g_ptr_array_new();
+
+    for (char **flag = present; *flag != NULL; flag++) {
+        gboolean keep = **flag != '\0';
+
+        for (char **other = removed; keep && *other != NULL; other++)
+            keep = g_ascii_strcasecmp(*flag, *other) != 0;
+        for (char **other = added; keep && *other != NULL; other++)
+            keep = g_ascii_strcasecmp(*flag, *other) != 0;
+        if (keep)
+            g_ptr_array_add(result, *flag);
+    }
+    for (char **flag = added; *flag != NULL; flag++)
+        if (**flag != '\0')
+            g_ptr_array_add(result, *flag);
+    g_ptr_array_add(result, NULL);
+    return imap_flags_to_string((const char *const *)result->pdata);
+}
+
+char *
+fs_changes_flags(const FsChanges *changes, guint32 mailbox, guint32 uid,
+                 const char *flags)
+{
+    char *result = g_strdup(flags);
+    const GQueue *queue = NULL;
+
+    if (changes != NULL)
+        queue = fs_pending_queue(changes, mailbox, uid);
+    for (GList *link = queue != NULL ? queue->head : NULL; link != NULL;
+         link = link->next) {
+        const FsPending *pending = link->data;
+        g_auto(GStrv) words = NULL;
+        char *merged;
+
+        if (pending->kind != FS_PENDING_FLAGS)
+            continue;
+        words = g_strsplit(pending->text, "\n", 2);
+        merged = fs_changes_merge_flags(result, words[0], words[1]);
+        g_free(result);
+        result = merged;
+    }
+    return result;
+}
+
+/* ---- where a message is ---- */
+
+typedef struct {
+    guint32 mailbox; /* where the server has it */
+    guint32 uid;
+    guint32 shown_in;
+    FsGuest *guest;   /* NULL: it shows where it is */
+    FsPending *first; /* the move that brings it there; NULL: none */
+    CacheMessage row; /* borrowed from the index or the guest */
+} Place;
+
+/* Its move, unless the server is being told of it. */
+static gboolean
+find_move(FsChanges *changes, const FsGuest *guest, Place *place, FsNeed **need,
+          GError **error)
+{
+    FsPending *pending = g_hash_table_lookup(changes->by_inode, &guest->inode);
+
+    if (pending == NULL) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_BUSY,
+                    "it is being written to the server");
+        return FALSE;
+    }
+    if (pending->in_flight || pending->uncertain ||
+        pending->step != FS_STEP_WAITING) {
+        fs_sender_hurry(changes->sender);
+        *need = fs_need_ref(pending->done);
+        return FALSE;
+    }
+    place->first = pending;
+    place->mailbox = pending->mailbox;
+    place->uid = pending->uid;
+    return TRUE;
+}
+
+/* FALSE with @need or @error. */
+static gboolean
+locate(FsChanges *changes, guint64 inode, Place *place, FsNeed **need,
+       GError **error)
+{
+    FsAccount *account = changes->account;
+    FsGuest *guest = fs_overlay_guest_by_inode(account->overlay, inode);
+
+    *need = NULL;
+    memset(place, 0, sizeof *place);
+    place->guest = guest;
+    place->mailbox = fs_inode_mailbox(inode);
+    place->uid = fs_inode_uid(inode);
+    if (guest != NULL) {
+        place->row = guest->row;
+        place->mailbox = guest->mailbox;
+        place->uid = guest->uid;
+        if (guest->uid == 0 && !find_move(changes, guest, place, need, error))
+            return FALSE;
+    }
+    place->shown_in = guest != NULL ? guest->mailbox : place->mailbox;
+    if ((place->first == NULL &&
+         fs_overlay_is_hidden(account->overlay, place->mailbox, place->uid)) ||
+        (!cache_index_message(account->index, place->mailbox, place->uid,
+                              &place->row) &&
+         guest == NULL)) {
+        g_set_error(error, FS_ERROR, FS_ERROR_GONE, "the message is gone");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* ---- requests ---- */
+
+static void
+on_written(const GError *error, gpointer user_data)
+{
+    FsPending *pending = user_data;
+
+    if (pending->changes != NULL && pending->changes->account != NULL) {
+        pending->is_written = TRUE;
+        if (error != NULL)
+            fs_pending_refuse(pending, error);
+        else
+            fs_sender_wake(pending->changes->sender);
+    }
+    fs_need_complete(pending->written, error);
+    fs_pending_unref(pending);
+}
+
+/* Everything is set: it is noted, and sent soon. */
+static FsPending *
+accept(FsChanges *changes, FsPending *pending, gint64 gather_us)
+{
+    if (!changes->account->options->sync)
+        pending->ready_at = g_get_monotonic_time() + gather_us;
+    fs_pending_enter(changes, pending);
+    fs_pending_note(pending);
+    cache_journal_flush(changes->account->journal, FALSE, on_written,
+                        fs_pending_ref(pending));
+    return pending;
+}
+
+/* One of which the server need not know. */
+static FsPending *
+done_at_once(FsChanges *changes, guint32 mailbox, guint32 uid)
+{
+    FsPending *pending = fs_pending_new(FS_PENDING_MOVE, mailbox, uid);
+
+    fs_need_complete(pending->written, NULL);
+    fs_need_complete(pending->done, NULL);
+    fs_overlay_touch(changes->account->overlay, mailbox);
+    return pending;
+}
+
+static void
+hide(FsChanges *changes, const Place *place)
+{
+    FsOverlay *overlay = changes->account->overlay;
+
+    fs_overlay_tell(overlay, FS_OVERLAY_AWAY, place->mailbox, place->uid, NULL);
+    fs_overlay_hide(overlay, place->mailbox, place->uid);
+    fs_overlay_touch(overlay, place->shown_in);
+    if (place->shown_in != place->mailbox)
+        fs_overlay_tell(overlay, FS_OVERLAY_LISTING, place->shown_in, 0, NULL);
+}
+
+/* The move that was to bring it there is not made: it is hidden where it is,
+ * and no guest any more. */
+static void
+retract_move(FsChanges *changes, Place *place)
+{
+    if (place->first == NULL)
+        return;
+    fs_pending_retract(place->first);
+    place->first = NULL;
+    fs_overlay_show(changes->account->overlay, place->mailbox, place->uid);
+}
+
+/* ---- deleting ---- */
+
+static void
+note_gmail(const ImapConnectionStatus *status, gpointer user_data)
+{
+    *(gboolean *)user_data |=
+        imap_connection_has(status->connection, "X-GM-EXT-1");
+}
+
+static gboolean
+would_archive(FsChanges *changes)
+{
+    gboolean gmail = FALSE;
+
+    imap_pool_describe(changes->account->pool, note_gmail, &gmail);
+    changes->gmail |= gmail;
+    return changes->gmail;
+}
+
+static guint32
+find_trash(const FsMailboxTree *tree, guint32 parent)
+{
+    const FsMailbox *child;
+    guint32 after = 0;
+    guint32 found = 0;
+
+    while (found == 0 &&
+           (child = fs_mailbox_tree_next_child(tree, parent, after)) != NULL) {
+        after = child->id;
+        if (child->selectable && (child->attributes & IMAP_LIST_TRASH) != 0)
+            return child->id;
+        found = find_trash(tree, child->id);
+    }
+    return found;
+}
+
+static guint32
+trash_of(FsChanges *changes)
+{
+    FsMailboxTree *tree = changes->account->tree;
+    const FsMailbox *known = fs_mailbox_tree_get(tree, changes->trash);
+
+    if (known == NULL || !known->selectable ||
+        (known->attributes & IMAP_LIST_TRASH) == 0)
+        changes->trash = find_trash(tree, FS_MAILBOX_TREE_ROOT);
+    return changes->trash;
+}
+
+/* What is to become of it, as a change that is not asked for yet. */
+static FsPending *
+new_deletion(FsChanges *changes, const Place *place, FsDelete how,
+             GError **error)
+{
+    FsRemove remove = changes->account->options->remove;
+    FsPending *pending;
+    guint32 trash;
+
+    if (how == FS_DELETE_EXPUNGE || remove == FS_REMOVE_AS_SERVER)
+        remove = would_archive(changes) ? FS_REMOVE_TRASH : FS_REMOVE_EXPUNGE;
+    trash = remove == FS_REMOVE_TRASH ? trash_of(changes) : 0;
+    if (remove == FS_REMOVE_TRASH && trash == 0) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+                    "no folder is marked as the trash by the server");
+        return NULL;
+    }
+    if (remove == FS_REMOVE_TRASH && trash != place->mailbox) {
+        pending = fs_pending_new(FS_PENDING_MOVE, place->mailbox, place->uid);
+        pending->target = trash;
+        return pending;
+    }
+    pending = fs_pending_new(FS_PENDING_DELETE, place->mailbox, place->uid);
+    pending->text = g_strdup(remove == FS_REMOVE_MARK ? FS_PENDING_MARK
+                                                      : FS_PENDING_EXPUNGE);
+    return pending;
+}
+
+FsPending *
+fs_changes_delete(FsChanges *changes, guint64 inode, const char *name,
+                  FsDelete how, FsNeed **need, GError **error)
+{
+    FsOverlay *overlay = changes->account->overlay;
+    FsPending *pending;
+    Place place;
+
+    if (!locate(changes, inode, &place, need, error))
+        return NULL;
+    pending = new_deletion(changes, &place, how, error);
+    if (pending == NULL)
+        return NULL;
+    pending->old_name = g_strdup(name);
+    pending->shown_in = place.shown_in;
+    hide(changes, &place);
+    if (place.first != NULL) {
+        retract_move(changes, &place);
+        fs_overlay_remove_guest(overlay, place.guest);
+    }
+    return accept(changes, pending, GATHER_DELETED_US);
+}
+
+/* ---- moving ---- */
+
+/* Within its directory, only its name changes, and that is ours alone. */
+static FsPending *
+rename_here(FsChanges *changes, const Place *place, const char *name,
+            GError **error)
+{
+    FsAccount *account = changes->account;
+    g_autofree char *stem = NULL;
+    guint32 uid;
+
+    if (fs_message_name_parse(name, &stem, &uid) && stem == NULL &&
+        uid != place->uid) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                    "%s is the name of another message", name);
+        return NULL;
+    }
+    fs_overlay_tell(account->overlay, FS_OVERLAY_AWAY, place->mailbox,
+                    place->uid, NULL);
+    if (fs_pending_keeps_name(name))
+        cache_aliases_set(account->aliases, place->mailbox, place->uid, name);
+    else
+        cache_aliases_remove(account->aliases, place->mailbox, place->uid);
+    return done_at_once(changes, place->mailbox, place->uid);
+}
+
+/* A move that was not made yet goes somewhere else. */
+static FsPending *
+move_on(FsChanges *changes, Place *place, guint32 mailbox, const char *name)
+{
+    FsOverlay *overlay = changes->account->overlay;
+    FsPending *pending;
+
+    fs_overlay_touch(overlay, place->shown_in);
+    fs_overlay_tell(overlay, FS_OVERLAY_LISTING, place->shown_in, 0, NULL);
+    fs_overlay_tell(overlay, FS_OVERLAY_NAME, place->shown_in, 0,
+                    place->guest->name);
+    retract_move(changes, place);
+    if (mailbox != place->mailbox)
+        return NULL;
+    /* Home again. */
+    pending = done_at_once(changes, mailbox, place->uid);
+    if (place->guest->inode ==
+        fs_inode_make(changes->account->number, place->mailbox, place->uid)) {
+        fs_overlay_remove_guest(overlay, place->guest);
+    } else {
+        fs_overlay_move_guest(overlay, place->guest, mailbox, "");
+        fs_overlay_land_guest(overlay, place->guest, place->uid);
+    }
+    if (fs_pending_keeps_name(name))
+        cache_aliases_set(changes->account->aliases, mailbox, place->uid, name);
+    fs_overlay_tell(overlay, FS_OVERLAY_LISTING, mailbox, 0, NULL);
+    return pending;
+}
+
+/* "UID.eml" may be another's there. */
+static char *
+name_on_the_way(FsChanges *changes, guint32 mailbox, const char *name)
+{
+    g_autofree char *stem = NULL;
+    guint32 uid;
+
+    if (!fs_message_name_parse(name, &stem, &uid) || stem != NULL)
+        return g_strdup(name);
+    return g_strdup_printf("moving-%u.%s", ++changes->n_moved, name);
+}
+
+static void
+make_guest(FsChanges *changes, Place *place, guint64 inode, guint32 mailbox,
+           const char *name)
+{
+    FsOverlay *overlay = changes->account->overlay;
+    g_autofree char *shown = name_on_the_way(changes, mailbox, name);
+
+    if (place->guest == NULL)
+        place->guest = fs_overlay_add_guest(overlay, inode, mailbox, 0, shown,
+                                            &place->row);
+    else
+        fs_overlay_move_guest(overlay, place->guest, mailbox, shown);
+    place->guest->from_mailbox = place->mailbox;
+    place->guest->from_uid = place->uid;
+    fs_overlay_touch(overlay, mailbox);
+    fs_overlay_tell(overlay, FS_OVERLAY_LISTING, mailbox, 0, NULL);
+    if (!g_str_equal(shown, name))
+        fs_overlay_tell(overlay, FS_OVERLAY_NAME, mailbox, 0, name);
+}
+
+FsPending *
+fs_changes_move(FsChanges *changes, guint64 inode, guint32 mailbox,
+                const char *name, FsNeed **need, GError **error)
+{
+    FsPending *pending;
+    Place place;
+
+    if (!locate(changes, inode, &place, need, error))
+        return NULL;
+    if (place.first == NULL && mailbox == place.mailbox)
+        return rename_here(changes, &place, name, error);
+    if (place.first != NULL) {
+        pending = move_on(changes, &place, mailbox, name);
+        if (pending != NULL)
+            return pending;
+    }
+    pending = fs_pending_new(FS_PENDING_MOVE, place.mailbox, place.uid);
+    pending->target = mailbox;
+    pending->name = g_strdup(name);
+    pending->inode = inode;
+    hide(changes, &place);
+    make_guest(changes, &place, inode, mailbox, name);
+    return accept(changes, pending, GATHER_US);
+}
+
+void
+fs_changes_delete_after(FsPending *deletion, FsPending *move)
+{
+    if (deletion->changes == NULL || deletion->step != FS_STEP_WAITING ||
+        deletion->in_flight || move->changes == NULL)
+        return;
+    deletion->step = FS_STEP_HELD;
+    deletion->number = move->id;
+    fs_pending_note(deletion);
+    move->replaced = fs_pending_ref(deletion);
+}
+
+/* ---- flagging ---- */
+
+FsPending *
+fs_changes_set_flags(FsChanges *changes, guint64 inode, const char *add,
+                     const char *remove, FsNeed **need, GError **error)
+{
+    FsPending *pending;
+    Place place;
+
+    if (strlen(add) + strlen(remove) > FLAGS_MAX) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                    "too many flags");
+        return NULL;
+    }
+    if (!locate(changes, inode, &place, need, error))
+        return NULL;
+    pending = fs_pending_new(FS_PENDING_FLAGS, place.mailbox, place.uid);
+    pending->text = g_strconcat(add, "\n", remove, NULL);
+    return accept(changes, pending, GATHER_US);
+}
+
+/* ---- waiting ---- */
+
+FsNeed *
+fs_changes_need(FsChanges *changes, FsPending *pending)
+{
+    if (changes->account->options->sync)
+        return fs_changes_need_done(changes, pending);
+    return fs_need_is_complete(pending->written) &&
+                   fs_need_error(pending->written) == NULL
+               ? NULL
+               : pending->written;
+}
+
+FsNeed *
+fs_changes_need_done(FsChanges *changes, FsPending *pending)
+{
+    return fs_need_is_complete(pending->done) &&
+                   fs_need_error(pending->done) == NULL
+               ? NULL
+               : pending->done;
+}
+
+FsNeed *
+fs_changes_need_settled(FsChanges *changes, guint32 mailbox)
+{
+    if (mailbox == 0 ? changes->all.length == 0
+                     : g_hash_table_lookup(changes->per_mailbox,
+                                           GUINT_TO_POINTER(mailbox)) == NULL)
+        return NULL;
+    fs_sender_hurry(changes->sender);
+    return changes->moved;
+}
+
+void
+fs_changes_moved(FsChanges *changes)
+{
+    if (changes->account != NULL)
+        fs_need_progress(changes->moved);
+}
+
+GError *
+fs_changes_take_error(FsChanges *changes, guint32 mailbox)
+{
+    return fs_refusals_take_error(changes->refusals, mailbox);
+}
+
+char **
+fs_changes_take_refused(FsChanges *changes)
+{
+    return fs_refusals_take_all(changes->refusals);
+}
+
+guint
+fs_changes_count(const FsChanges *changes)
+{
+    return changes != NULL ? changes->all.length : 0;
+}
+
+gboolean
+fs_changes_are_stuck(const FsChanges *changes)
+{
+    return changes->all.length > 0 && fs_sender_is_away(changes->sender);
+}
+
+void
+fs_changes_line_is_back(FsChanges *changes)
+{
+    fs_sender_retry_now(changes->sender);
+}
+
+/* ---- what others do ---- */
+
+typedef struct {
+    guint32 mailbox;
+    guint32 uid;
+} Gone;
+
+static void
+forget_gone(FsChanges *changes, const Gone *gone)
+{
+    FsAccount *account = changes->account;
+    FsGuest *guest =
+        fs_overlay_guest_by_uid(account->overlay, gone->mailbox, gone->uid);
+    GQueue *queue;
+    CacheMessage message;
+
+    if (cache_index_message(account->index, gone->mailbox, gone->uid, &message))
+        return;
+    cache_aliases_remove(account->aliases, gone->mailbox, gone->uid);
+    if (guest != NULL)
+        fs_overlay_remove_guest(account->overlay, guest);
+    queue = fs_pending_queue(changes, gone->mailbox, gone->uid);
+    while (queue != NULL) {
+        FsPending *pending = g_queue_peek_head(queue);
+
+        if (pending->in_flight || pending->uncertain ||
+            pending->step == FS_STEP_COPIED)
+            break;
+        fs_pending_drop(pending);
+        queue = fs_pending_queue(changes, gone->mailbox, gone->uid);
+    }
+}
+
+static gboolean
+forget_all_gone(gpointer user_data)
+{
+    FsChanges *changes = user_data;
+    g_autoptr(GArray) gone = changes->gone;
+
+    changes->gone = g_array_new(FALSE, FALSE, sizeof(Gone));
+    changes->gone_source = 0;
+    for (guint i = 0; i < gone->len; i++)
+        forget_gone(changes, &g_array_index(gone, Gone, i));
+    fs_changes_moved(changes);
+    return G_SOURCE_REMOVE;
+}
+
+/* A FsChangeFunc. */
+static void
+on_change(FsChange change, guint32 mailbox, const CacheMessage *message,
+          gpointer user_data)
+{
+    FsChanges *changes = user_data;
+    Gone gone = {mailbox, message != NULL ? message->uid : 0};
+
+    if (change != FS_CHANGE_GONE)
+        return;
+    g_array_append_val(changes->gone, gone);
+    if (changes->gone_source == 0)
+        changes->gone_source =
+            g_idle_add_full(G_PRIORITY_HIGH, forget_all_gone, changes, NULL);
+}
+
+/* ---- making and ending ---- */
+
+/* What an earlier mount has left shows as it did then. The row of what is being
+ * moved is the index's, if that has it; until then, little is known of it. */
+static void
+show_taken_up(FsChanges *changes, FsPending *pending)
+{
+    FsAccount *account = changes->account;
+    CacheMessage row = {.uid = pending->uid, .sent_date = G_MININT64};
+    Place place = {.mailbox = pending->mailbox, .uid = pending->uid};
+
+    fs_overlay_hide(account->overlay, pending->mailbox, pending->uid);
+    if (pending->kind != FS_PENDING_MOVE || pending->name == NULL)
+        return;
+    if (cache_index_message(account->index, pending->mailbox, pending->uid,
+                            &place.row) == FALSE)
+        place.row = row;
+    pending->inode =
+        fs_inode_make(account->number, pending->mailbox, pending->uid);
+    make_guest(changes, &place, pending->inode, pending->target, pending->name);
+}
+
+static void
+take_up(const CacheJournalRecord *record, gpointer user_data)
+{
+    FsChanges *changes = user_data;
+    FsPending *pending;
+
+    if (record->kind == FS_PENDING_MARKS) {
+        g_ptr_array_add(changes->marks, GUINT_TO_POINTER(record->id));
+        return;
+    }
+    if (record->kind > FS_PENDING_FLAGS || record->mailbox == 0 ||
+        record->uid == 0 ||
+        (record->kind != FS_PENDING_MOVE && record->text == NULL))
+        return;
+    pending = fs_pending_from_record(record);
+    pending->uncertain = TRUE;
+    if (pending->kind != FS_PENDING_FLAGS)
+        show_taken_up(changes, pending);
+    fs_pending_enter(changes, pending);
+    fs_pending_unref(pending);
+}
+
+static FsPending *
+find_by_id(const FsChanges *changes, guint64 id)
+{
+    for (GList *link = changes->all.head; link != NULL; link = link->next)
+        if (((FsPending *)link->data)->id == id)
+            return link->data;
+    return NULL;
+}
+
+/* A deletion that waited for a move goes on waiting for it. */
+static void
+take_up_replaced(FsChanges *changes)
+{
+    for (GList *link = changes->all.head; link != NULL; link = link->next) {
+        FsPending *pending = link->data;
+        FsPending *move = NULL;
+
+        if (pending->step == FS_STEP_HELD)
+            move = find_by_id(changes, pending->number);
+        if (move != NULL && move->replaced == NULL)
+            move->replaced = fs_pending_ref(pending);
+    }
+}
+
+FsChanges *
+fs_changes_new(FsAccount *account)
+{
+    FsChanges *changes = g_rc_box_new0(FsChanges);
+
+    changes->account = account;
+    changes->leases = fs_leases_new(account);
+    changes->by_message = fs_pending_queues_new();
+    changes->by_inode = g_hash_table_new(g_int64_hash, g_int64_equal);
+    changes->per_mailbox = g_hash_table_new(NULL, NULL);
+    changes->reconciling = g_hash_table_new(NULL, NULL);
+    changes->moved = fs_need_new();
+    changes->refusals = fs_refusals_new();
+    changes->gone = g_array_new(FALSE, FALSE, sizeof(Gone));
+    changes->marks = g_ptr_array_new();
+    cache_journal_foreach(account->journal, take_up, changes);
+    take_up_replaced(changes);
+    changes->sender = fs_sender_new(changes);
+    fs_synchroniser_add_change_func(account->synchroniser, on_change, changes);
+    if (changes->all.length > 0)
+        g_message("%u changes of an earlier mount are still to be made",
+                  changes->all.length);
+    return changes;
+}
+
+FsChanges *
+fs_changes_ref(FsChanges *changes)
+{
+    return g_rc_box_acquire(changes);
+}
+
+void
+fs_changes_unref(gpointer changes)
+{
+    g_rc_box_release(changes);
+}
+
+/* What is pending stays in the journal. */
+static void
+abandon(FsPending *pending)
+{
+    g_autoptr(GError) error = g_error_new_literal(G_IO_ERROR, G_IO_ERROR_FAILED,
+                                                  "the mount is being ended");
+
+    pending->changes = NULL;
+    fs_need_complete(pending->written, error);
+    fs_need_complete(pending->done, error);
+    fs_pending_unref(pending);
+}
+
+void
+fs_changes_free(FsChanges *changes)
+{
+    GList *link;
+
+    if (changes == NULL)
+        return;
+    fs_synchroniser_remove_change_func(changes->account->synchroniser,
+                                       on_change, changes);
+    g_clear_handle_id(&changes->gone_source, g_source_remove);
+    fs_sender_free(changes->sender);
+    fs_leases_free(changes->leases);
+    changes->leases = NULL;
+    changes->account = NULL;
+    g_hash_table_unref(changes->by_message);
+    g_hash_table_unref(changes->by_inode);
+    while ((link = g_queue_pop_head_link(&changes->all)) != NULL)
+        abandon(link->data);
+    g_hash_table_unref(changes->per_mailbox);
+    g_hash_table_unref(changes->reconciling);
+    fs_need_unref(changes->moved);
+    fs_refusals_free(changes->refusals);
+    g_array_unref(changes->gone);
+    g_ptr_array_unref(changes->marks);
+    fs_changes_unref(changes);
+}

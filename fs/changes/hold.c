@@ -1,0 +1,82 @@
+/* Deletions that wait for what is written in the place of what was deleted:
+ * programs remove a file, and then make it anew. */
+#include "fs/changes/pending.h"
+
+#include <string.h>
+
+static gboolean
+is_deletion(const FsPending *pending)
+{
+    return pending->kind == FS_PENDING_DELETE ||
+           (pending->kind == FS_PENDING_MOVE && pending->name == NULL);
+}
+
+/* Whether the server knows nothing of it. */
+static gboolean
+can_be_held(const FsPending *pending)
+{
+    return is_deletion(pending) && pending->step == FS_STEP_WAITING &&
+           !pending->in_flight && !pending->uncertain;
+}
+
+guint64
+fs_changes_hold_deleted(FsChanges *changes, guint32 mailbox, const char *name,
+                        guint64 upload, guint32 *uid)
+{
+    for (GList *link = changes->all.tail; link != NULL; link = link->prev) {
+        FsPending *pending = link->data;
+
+        if (!can_be_held(pending) || pending->shown_in != mailbox ||
+            pending->mailbox != mailbox ||
+            g_strcmp0(pending->old_name, name) != 0)
+            continue;
+        pending->step = FS_STEP_HELD;
+        pending->number = upload;
+        fs_pending_note(pending);
+        *uid = pending->uid;
+        return pending->id;
+    }
+    return 0;
+}
+
+static void
+release(FsChanges *changes, FsPending *pending, gboolean done)
+{
+    if (!done) {
+        fs_pending_take_back(pending);
+        return;
+    }
+    pending->step = FS_STEP_WAITING;
+    pending->number = 0;
+    fs_pending_note(pending);
+    fs_sender_wake(changes->sender);
+}
+
+void
+fs_changes_release(FsChanges *changes, guint64 held, gboolean done)
+{
+    for (GList *link = changes->all.head; link != NULL; link = link->next) {
+        FsPending *pending = link->data;
+
+        if (pending->id == held && pending->step == FS_STEP_HELD) {
+            release(changes, pending, done);
+            return;
+        }
+    }
+}
+
+void
+fs_changes_release_orphans(FsChanges *changes)
+{
+    GList *next;
+
+    for (GList *link = changes->all.head; link != NULL; link = next) {
+        FsPending *pending = link->data;
+
+        next = link->next;
+        if (pending->step == FS_STEP_HELD &&
+            cache_journal_get(changes->account->journal, pending->number) ==
+                NULL)
+            release(changes, pending, FALSE);
+    }
+}

@@ -1,0 +1,113 @@
+/* What is different in the mount from what the index has: messages that are
+ * hidden because they are being deleted or moved away, and messages that show
+ * at another place, or under another inode number, than their UID says.
+ *
+ * The index stays what the server has, as far as that is known; this is what
+ * the user has done since. The layout (fs/names/mailbox-layout.c) asks here,
+ * and so all else sees it.
+ *
+ * A guest is a message with an inode number that is not made of its mailbox and
+ * UID: one that was moved keeps the number that it had, and a file that was
+ * written the one that it was made with, until it is unmounted. As long as the
+ * message has no UID in the mailbox where it is shown, because the server has
+ * not been told or has not answered, its attributes are those the guest says,
+ * and its octets are to be had where it comes from. */
+#pragma once
+
+#include "cache/aliases.h"
+#include "cache/index.h"
+#include "fs/need.h"
+
+#include <glib.h>
+
+typedef struct FsOverlay FsOverlay;
+
+typedef struct {
+    guint64 inode;
+    guint32 number;  /* by which guests of a mailbox are listed; from 1 */
+    guint32 mailbox; /* that shows it */
+    guint32 uid;     /* there; 0: it has none yet */
+    char *name;      /* owned; under which it shows while it has no UID */
+    /* Where its octets are while it has no UID: 0: not in a mailbox. */
+    guint32 from_mailbox;
+    guint32 from_uid;
+    CacheMessage row;  /* what is known of it; its strings are owned */
+    gint64 landed_at;  /* microseconds, monotonic: when it got its UID */
+    FsNeed *under_way; /* a reference: the server has been asked, and has not
+                          answered; NULL: it has not been asked, or has */
+} FsGuest;
+
+/* Told what the mount shows otherwise than a moment ago. */
+typedef enum {
+    FS_OVERLAY_LISTING, /* what @mailbox lists */
+    FS_OVERLAY_NAME,    /* and what @name is in it */
+    FS_OVERLAY_AWAY,    /* the message @uid does not show any more */
+    FS_OVERLAY_NEW,     /* the message @uid shows, and did not before */
+} FsOverlayChange;
+typedef void (*FsOverlayFunc)(FsOverlayChange change, guint32 mailbox,
+                              guint32 uid, const char *name,
+                              gpointer user_data);
+
+FsOverlay *fs_overlay_new(CacheAliases *aliases);
+void fs_overlay_free(FsOverlay *overlay); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsOverlay, fs_overlay_free)
+
+/* At most one; NULL removes it. */
+void fs_overlay_set_func(FsOverlay *overlay, FsOverlayFunc func,
+                         gpointer user_data);
+/* Tells that function. */
+void fs_overlay_tell(FsOverlay *overlay, FsOverlayChange change,
+                     guint32 mailbox, guint32 uid, const char *name);
+
+/* Names that users gave. Borrowed. */
+CacheAliases *fs_overlay_aliases(const FsOverlay *overlay);
+
+/* ---- hidden messages ---- */
+
+/* The message @uid of @mailbox does not show until as many calls of
+ * fs_overlay_show have been made. */
+void fs_overlay_hide(FsOverlay *overlay, guint32 mailbox, guint32 uid);
+void fs_overlay_show(FsOverlay *overlay, guint32 mailbox, guint32 uid);
+/* Messages of @mailbox with UIDs above @uid do not show, for they may be some
+ * of which the server has yet to say that they are ours; until the second is
+ * called with the same @uid. Guests do show. */
+void fs_overlay_hold_new(FsOverlay *overlay, guint32 mailbox, guint32 uid);
+void fs_overlay_release_new(FsOverlay *overlay, guint32 mailbox, guint32 uid);
+/* The lowest of those; G_MAXUINT32: there is none. */
+guint32 fs_overlay_held_above(const FsOverlay *overlay, guint32 mailbox);
+/* Whether it shows neither under its UID nor at all. */
+gboolean fs_overlay_is_hidden(const FsOverlay *overlay, guint32 mailbox,
+                              guint32 uid);
+
+/* ---- guests ---- */
+
+/* @row is copied. @name may be NULL if @uid is not 0. Borrowed until it is
+ * removed. A guest with the same inode number is removed before. */
+FsGuest *fs_overlay_add_guest(FsOverlay *overlay, guint64 inode,
+                              guint32 mailbox, guint32 uid, const char *name,
+                              const CacheMessage *row);
+/* It shows in @mailbox as @name from now on. */
+void fs_overlay_move_guest(FsOverlay *overlay, FsGuest *guest, guint32 mailbox,
+                           const char *name);
+/* The server has the message as @uid of the mailbox that shows it. */
+void fs_overlay_land_guest(FsOverlay *overlay, FsGuest *guest, guint32 uid);
+void fs_overlay_remove_guest(FsOverlay *overlay, FsGuest *guest);
+
+/* Each NULL if there is none. Borrowed likewise. */
+FsGuest *fs_overlay_guest_by_inode(const FsOverlay *overlay, guint64 inode);
+/* Which is the message @uid of @mailbox. */
+FsGuest *fs_overlay_guest_by_uid(const FsOverlay *overlay, guint32 mailbox,
+                                 guint32 uid);
+/* Which has no UID yet, and shows as @name. */
+FsGuest *fs_overlay_guest_by_name(const FsOverlay *overlay, guint32 mailbox,
+                                  const char *name);
+/* That with the lowest number above @after. */
+FsGuest *fs_overlay_next_guest(const FsOverlay *overlay, guint32 mailbox,
+                               guint32 after);
+
+/* ---- times ---- */
+
+/* The user has changed the directory that shows @mailbox. */
+void fs_overlay_touch(FsOverlay *overlay, guint32 mailbox);
+/* When: microseconds since the epoch; 0: not in this mount. */
+gint64 fs_overlay_changed_at(const FsOverlay *overlay, guint32 mailbox);

@@ -1,0 +1,218 @@
+/* A change that was asked for, from the request to the server's answer, and
+ * what the parts that make changes share. Theirs alone.
+ *
+ *     changes.c    takes requests, and shows them in the mount
+ *     sender.c     decides what is sent when
+ *     batch.c      one command for many messages, and its answer
+ *     copy.c       moving where the server cannot, by a copy
+ *     expunge.c    deleting where the server cannot expunge single messages
+ *     reconcile.c  finds out what has become of what was sent and not answered
+ *     refusals.c   what the server did not want */
+#pragma once
+
+#include "fs/changes/changes.h"
+#include "fs/kernel/errno.h"
+#include "fs/sync/mailbox-lease.h"
+#include "imap/uid-set.h"
+
+/* Kinds of the journal's records. */
+typedef enum {
+    FS_PENDING_DELETE = 1, /* text: "expunge" or "mark" */
+    FS_PENDING_MOVE = 2,   /* name NULL: it is deleted into the trash */
+    FS_PENDING_FLAGS = 3,  /* text: what to add, a line feed, what to remove */
+    FS_PENDING_MARKS = 4,  /* of fs/changes/expunge.c */
+} FsPendingKind;
+
+/* How far it is; in the journal. */
+typedef enum {
+    FS_STEP_WAITING, /* the server knows nothing of it */
+    FS_STEP_SENT,    /* it may have been made, or be in the making */
+    FS_STEP_COPIED,  /* of a move: the copy is there, the original, too */
+    FS_STEP_HELD,    /* waits for what is being written in its place; number:
+                        that */
+} FsStep;
+
+struct FsPending {
+    guint references;
+    FsChanges *changes; /* NULL once it is over */
+    guint64 id;         /* in the journal */
+    FsPendingKind kind;
+    FsStep step;
+    guint32 mailbox;
+    guint32 uid;
+    guint32 target;
+    guint32 target_uid; /* once copied */
+    guint64 number;     /* of a move: UIDs there that are lower are others' */
+    char *name;         /* in the target */
+    char *text;         /* by which changes go into one command */
+    char *old_name;     /* of what is deleted; NULL: not known */
+    guint32 shown_in;   /* likewise */
+    guint64 inode;      /* of the guest; 0: there is none */
+
+    gboolean in_flight;
+    gboolean uncertain; /* is found out before anything is sent */
+    gboolean answered;  /* with OK, and not told what has become of it */
+    gboolean untold;    /* although the server could */
+    gboolean is_written;
+    guint attempts;    /* that the server has not taken */
+    gint64 ready_at;   /* microseconds, monotonic: others have gathered */
+    gint64 not_before; /* the same: after an attempt that failed */
+
+    FsPending *replaced; /* a deletion that waits for this; a reference */
+    FsNeed *written;     /* in the journal */
+    FsNeed *done;
+    GList link;         /* in changes->all */
+    GList message_link; /* in the queue of its message */
+};
+
+typedef struct FsRefusals FsRefusals;
+typedef struct FsSender FsSender;
+
+struct FsChanges {
+    FsAccount *account; /* NULL after the end */
+    FsLeases *leases;
+    GQueue all;              /* of FsPending, in the order of requests */
+    GHashTable *by_message;  /* &key -> GQueue of FsPending, owned */
+    GHashTable *by_inode;    /* of a guest without UID -> FsPending */
+    GHashTable *per_mailbox; /* id -> how many are from or to it */
+    FsNeed *moved;           /* moves on when something is over */
+    FsRefusals *refusals;
+    FsSender *sender;
+    GArray *gone; /* of messages whose names are to be forgotten */
+    guint gone_source;
+    GHashTable *reconciling; /* set of mailboxes */
+    GPtrArray *marks; /* ids of records that fs_expunge_restore is to see */
+    guint n_moved;
+    guint32 trash;  /* when last looked for; 0: there was none */
+    gboolean gmail; /* the server has said that it is */
+};
+
+FsChanges *fs_changes_ref(FsChanges *changes);
+void fs_changes_unref(gpointer changes);
+
+/* ---- pending.c ---- */
+
+/* The texts of FS_PENDING_DELETE; the second is that of a change of flags. */
+#define FS_PENDING_EXPUNGE "expunge"
+#define FS_PENDING_MARK "\\Deleted\n"
+
+/* It belongs to nobody yet; the caller owns the reference. */
+FsPending *fs_pending_new(FsPendingKind kind, guint32 mailbox, guint32 uid);
+FsPending *fs_pending_from_record(const CacheJournalRecord *record);
+/* Takes its place among the others, which keep a reference. */
+void fs_pending_enter(FsChanges *changes, FsPending *pending);
+
+/* Of FsChanges.by_message; and that of one message, NULL: none is pending. */
+GHashTable *fs_pending_queues_new(void);
+GQueue *fs_pending_queue(const FsChanges *changes, guint32 mailbox,
+                         guint32 uid);
+
+/* Whether a message can go by @name when it has a UID. */
+gboolean fs_pending_keeps_name(const char *name);
+/* @flags (NULL: none known) with those of @add, and without those of @remove.
+ * Caller frees. */
+char *fs_changes_merge_flags(const char *flags, const char *add,
+                             const char *remove);
+
+/* The pending's place in the journal is as it is. */
+void fs_pending_note(FsPending *pending);
+/* The first of its message. */
+gboolean fs_pending_is_first(const FsPending *pending);
+
+/* The ends of a change. The server has it as asked for; @uid: where a message
+ * that was moved is now, 0: not known. */
+void fs_pending_finish(FsPending *pending, guint32 uid);
+/* It is not to be: the mount shows what was before. */
+void fs_pending_refuse(FsPending *pending, const GError *error);
+/* The message is gone by somebody else's hand. */
+void fs_pending_drop(FsPending *pending);
+/* The user has thought better of it: the mount shows what was before. */
+void fs_pending_take_back(FsPending *pending);
+/* Something else was asked for instead: it leaves without a trace, and the
+ * caller sees to what the mount shows. */
+void fs_pending_retract(FsPending *pending);
+/* What is over, is over: those who wait for progress are woken. */
+void fs_changes_moved(FsChanges *changes);
+/* A sentence on what it would have done. Caller frees. */
+char *fs_pending_describe(const FsPending *pending);
+
+/* The directory's path; caller frees. */
+char *fs_changes_path(const FsChanges *changes, guint32 mailbox);
+
+/* ---- sender.c ---- */
+
+FsSender *fs_sender_new(FsChanges *changes);
+void fs_sender_free(FsSender *sender);
+/* There is something to be sent once it is ready. */
+void fs_sender_wake(FsSender *sender);
+/* All that is pending is ready. */
+void fs_sender_hurry(FsSender *sender);
+/* That of what deletes from @mailbox, which the caller frees. */
+char *fs_sender_deletion_key(guint32 mailbox);
+/* Nothing with @key (borrowed until it is over) is sent meanwhile; FALSE:
+ * something just is. */
+gboolean fs_sender_claim(FsSender *sender, char *key);
+/* A batch is over; its key is free again. */
+void fs_sender_batch_over(FsSender *sender, const char *key);
+/* What could not be sent is tried again a little later. */
+void fs_sender_retry(FsSender *sender);
+/* The line is there again. */
+void fs_sender_retry_now(FsSender *sender);
+/* Whether the server is out of reach. */
+gboolean fs_sender_is_away(const FsSender *sender);
+
+/* All that is left of it is to delete the message where it is. */
+gboolean fs_pending_is_deletion(const FsPending *pending);
+
+/* ---- batch.c ---- */
+
+/* Takes over @key and @pendings, which go into one command. */
+void fs_batch_start(FsChanges *changes, char *key, GPtrArray *pendings);
+
+typedef struct FsBatch FsBatch;
+struct FsBatch {
+    FsChanges *changes; /* a reference */
+    char *key;
+    FsPendingKind kind;
+    guint32 mailbox;
+    guint32 target;
+    GPtrArray *pendings; /* of FsPending, references; all alike */
+    ImapUidSet *uids;
+    ImapLease *lease;
+    guint n_waiting; /* requests */
+    GError *error;   /* the first of theirs */
+    gboolean holds;  /* new messages of the target */
+    guint32 held;
+};
+
+/* The connection; NULL if it is all over, and the batch has been freed. */
+ImapConnection *fs_batch_connection(FsBatch *batch);
+gboolean fs_batch_is_over(FsBatch *batch);
+/* The server has said OK to a copy or move, and not told of this message. */
+void fs_batch_note_untold(FsBatch *batch, FsPending *pending);
+/* Ends it: what it did is done, or @error says why not. */
+void fs_batch_end(FsBatch *batch, const GError *error);
+/* Deletes the batch's messages where they were. */
+void fs_batch_delete(FsBatch *batch);
+
+/* ---- expunge.c ---- */
+
+/* Deletes @batch's messages, and no others, with EXPUNGE. */
+void fs_expunge_start(FsBatch *batch);
+/* An earlier process has taken away marks of others, as @record of the journal
+ * says, and not put them back. */
+void fs_expunge_restore(FsChanges *changes, const CacheJournalRecord *record);
+
+/* ---- reconcile.c ---- */
+
+/* Finds out about all that is uncertain, now or when that is possible. */
+void fs_reconcile_start(FsChanges *changes);
+
+/* ---- refusals.c ---- */
+
+FsRefusals *fs_refusals_new(void);
+void fs_refusals_free(FsRefusals *refusals);
+void fs_refusals_add(FsRefusals *refusals, guint32 mailbox, guint32 target,
+                     const GError *error, const char *text);
+GError *fs_refusals_take_error(FsRefusals *refusals, guint32 mailbox);
+char **fs_refusals_take_all(FsRefusals *refusals);

@@ -1,0 +1,475 @@
+/* Finds out what has become of changes that were sent, and not answered: the
+ * line was lost, or the process ended.
+ *
+ * Both mailboxes are read again. A message that is gone from where it was has
+ * been moved, or deleted. One that is still there may have been copied: by us,
+ * where the server cannot move, or by a server that ended in the middle of a
+ * move. So what has come to the other mailbox since is compared with it, to the
+ * last octet; one that is equal, and nobody else's, is the copy, and then the
+ * original is deleted. Otherwise the change is sent once more.
+ *
+ * A server may still be busy with a command whose connection is gone: what was
+ * sent is looked at after a while only. */
+#include "fs/changes/comparison.h"
+#include "fs/changes/pending.h"
+#include "fs/sync/lister.h"
+#include "fs/sync/synchroniser.h"
+
+#define SETTLE_MS 3000u
+#define RETRY_MS 2000u
+/* That a mailbox may take to be read. */
+#define ATTEMPTS_MAX 10u
+
+typedef struct {
+    FsChanges *changes; /* a reference */
+    guint32 mailbox;
+    gint64 since; /* microseconds, monotonic: what is older tells nothing */
+    guint attempts;
+    GHashTable *used;         /* UIDs that are somebody's copy */
+    FsPending *compared;      /* a reference; NULL: none is */
+    guint32 compared_uid;     /* with this one of the target */
+    FsComparison *comparison; /* of them */
+} Reconcile;
+
+static void run(Reconcile *reconcile);
+
+static void
+reconcile_free(Reconcile *reconcile)
+{
+    fs_comparison_free(reconcile->comparison);
+    fs_pending_unref(reconcile->compared);
+    g_hash_table_unref(reconcile->used);
+    fs_changes_unref(reconcile->changes);
+    g_free(reconcile);
+}
+
+static gboolean
+is_ours(const Reconcile *reconcile, const FsPending *pending)
+{
+    return pending->uncertain && pending->mailbox == reconcile->mailbox;
+}
+
+static void
+end(Reconcile *reconcile)
+{
+    FsChanges *changes = reconcile->changes;
+
+    g_hash_table_remove(changes->reconciling,
+                        GUINT_TO_POINTER(reconcile->mailbox));
+    reconcile_free(reconcile);
+    fs_changes_moved(changes);
+    fs_sender_wake(changes->sender);
+}
+
+/* ---- waiting ---- */
+
+static gboolean
+on_timer(gpointer user_data)
+{
+    run(user_data);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+run_later(Reconcile *reconcile, guint wait_ms)
+{
+    g_timeout_add(wait_ms, on_timer, reconcile);
+}
+
+static void
+on_need(const GError *error, gpointer user_data)
+{
+    Reconcile *reconcile = user_data;
+
+    if (error == NULL)
+        run(reconcile);
+    else
+        run_later(reconcile, RETRY_MS);
+}
+
+/* Whether @mailbox has been read since; if not, that is waited for. */
+static gboolean
+is_read(Reconcile *reconcile, guint32 mailbox)
+{
+    FsSynchroniser *synchroniser = reconcile->changes->account->synchroniser;
+    FsNeed *need;
+
+    if (fs_synchroniser_has_seen(synchroniser, mailbox, reconcile->since))
+        return TRUE;
+    /* At once, or a little later if that has failed, or been overtaken by a
+     * change. */
+    if (reconcile->attempts % 3 == 0) {
+        run_later(reconcile, RETRY_MS / 4);
+        return FALSE;
+    }
+    need = fs_synchroniser_need_messages(synchroniser, mailbox, FS_NOW);
+    if (need != NULL && !fs_need_is_complete(need))
+        fs_need_wait(need, on_need, reconcile);
+    else
+        run_later(reconcile, RETRY_MS / 4);
+    return FALSE;
+}
+
+/* ---- looking for copies ---- */
+
+static gboolean
+find_row(const Reconcile *reconcile, const FsPending *pending,
+         CacheMessage *row)
+{
+    const FsAccount *account = reconcile->changes->account;
+    const FsGuest *guest = NULL;
+
+    if (cache_index_message(account->index, pending->mailbox, pending->uid,
+                            row))
+        return TRUE;
+    if (pending->inode != 0)
+        guest = fs_overlay_guest_by_inode(account->overlay, pending->inode);
+    if (guest == NULL || guest->row.size == 0)
+        return FALSE;
+    *row = guest->row;
+    return TRUE;
+}
+
+/* The next message of the target above @after that may be the copy of @row: of
+ * its size, and nobody else's that we know. */
+static guint32
+next_candidate(const Reconcile *reconcile, const FsPending *pending,
+               const CacheMessage *row, guint32 after)
+{
+    const FsAccount *account = reconcile->changes->account;
+    guint64 size = row->size;
+    CacheMessage message;
+
+    while (cache_index_next(account->index, pending->target, after, &message)) {
+        after = message.uid;
+        if (message.size == size &&
+            fs_overlay_guest_by_uid(account->overlay, pending->target, after) ==
+                NULL &&
+            !g_hash_table_contains(reconcile->used, GUINT_TO_POINTER(after)))
+            return after;
+    }
+    return 0;
+}
+
+static guint32
+first_candidate(const Reconcile *reconcile, const FsPending *pending,
+                const CacheMessage *row)
+{
+    guint32 after = (guint32)MIN(pending->number, G_MAXUINT32);
+
+    return next_candidate(reconcile, pending, row, after > 0 ? after - 1 : 0);
+}
+
+/* By what is known of it, for its octets cannot be had any more. */
+static guint32
+find_moved(const Reconcile *reconcile, const FsPending *pending)
+{
+    const FsAccount *account = reconcile->changes->account;
+    g_autofree char *stem = NULL;
+    CacheMessage message;
+    CacheMessage row;
+    guint32 uid;
+
+    if (pending->target_uid != 0)
+        return pending->target_uid;
+    if (!find_row(reconcile, pending, &row))
+        return 0;
+    stem = g_strdup(row.stem);
+    row.stem = row.flags = row.identity = NULL;
+    for (uid = first_candidate(reconcile, pending, &row); uid != 0;
+         uid = next_candidate(reconcile, pending, &row, uid))
+        if (cache_index_message(account->index, pending->target, uid,
+                                &message) &&
+            (message.internal_date == row.internal_date || stem != NULL) &&
+            (stem == NULL || message.stem == NULL ||
+             g_str_equal(stem, message.stem)))
+            return uid;
+    return 0;
+}
+
+/* ---- what has become of it ---- */
+
+#define TIMES_MAX 4
+
+/* A server that says OK each time, and does nothing, is asked a few times. */
+static void
+make_certain(FsPending *pending, FsStep step)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (pending->attempts >= TIMES_MAX) {
+        error = g_error_new(FS_ERROR, FS_ERROR_INCOMPLETE,
+                            "the server says that it is done, and it is not");
+        pending->uncertain = FALSE;
+        fs_pending_refuse(pending, error);
+        return;
+    }
+    pending->uncertain = FALSE;
+    pending->answered = pending->untold = FALSE;
+    pending->step = step;
+}
+
+static void
+resolve_gone(Reconcile *reconcile, FsPending *pending)
+{
+    gboolean may_be_ours =
+        pending->step != FS_STEP_WAITING || pending->kind == FS_PENDING_DELETE;
+    guint32 uid = 0;
+    CacheMessage row;
+
+    if (pending->kind == FS_PENDING_MOVE && may_be_ours)
+        uid = find_moved(reconcile, pending);
+    if (uid != 0)
+        g_hash_table_add(reconcile->used, GUINT_TO_POINTER(uid));
+    pending->uncertain = FALSE;
+    if (may_be_ours && pending->kind != FS_PENDING_FLAGS &&
+        (uid != 0 || (pending->answered && !pending->untold) ||
+         pending->name == NULL || !find_row(reconcile, pending, &row)))
+        fs_pending_finish(pending, uid);
+    else
+        fs_pending_drop(pending);
+}
+
+static void
+forget_comparison(Reconcile *reconcile)
+{
+    g_clear_pointer(&reconcile->comparison, fs_comparison_free);
+    g_clear_pointer(&reconcile->compared, fs_pending_unref);
+    reconcile->compared_uid = 0;
+}
+
+static void
+begin_comparison(Reconcile *reconcile, FsPending *pending, guint32 uid)
+{
+    forget_comparison(reconcile);
+    reconcile->compared = fs_pending_ref(pending);
+    reconcile->compared_uid = uid;
+    if (uid != 0)
+        reconcile->comparison =
+            fs_comparison_new(reconcile->changes->account, pending->mailbox,
+                              pending->uid, pending->target, uid);
+}
+
+/* FALSE: it is waited for. */
+static gboolean
+find_copy(Reconcile *reconcile, FsPending *pending, guint32 *uid)
+{
+    CacheMessage row;
+    gboolean same = FALSE;
+
+    find_row(reconcile, pending, &row);
+    /* What was there before we came is no copy of ours. */
+    if (reconcile->compared != pending)
+        begin_comparison(reconcile, pending,
+                         pending->number != 0
+                             ? first_candidate(reconcile, pending, &row)
+                             : 0);
+    while (reconcile->compared_uid != 0) {
+        g_autoptr(FsNeed) need =
+            fs_comparison_run(reconcile->comparison, &same);
+
+        if (need != NULL) {
+            fs_need_wait(need, on_need, reconcile);
+            return FALSE;
+        }
+        if (same)
+            break;
+        find_row(reconcile, pending, &row);
+        begin_comparison(
+            reconcile, pending,
+            next_candidate(reconcile, pending, &row, reconcile->compared_uid));
+    }
+    *uid = reconcile->compared_uid;
+    forget_comparison(reconcile);
+    return TRUE;
+}
+
+/* FALSE: something is waited for. */
+static gboolean
+resolve(Reconcile *reconcile, FsPending *pending)
+{
+    const FsAccount *account = reconcile->changes->account;
+    CacheMessage row;
+    guint32 uid = 0;
+
+    if (!cache_index_message(account->index, pending->mailbox, pending->uid,
+                             &row)) {
+        resolve_gone(reconcile, pending);
+    } else if (pending->kind != FS_PENDING_MOVE) {
+        make_certain(pending, pending->step == FS_STEP_HELD ? FS_STEP_HELD
+                                                            : FS_STEP_WAITING);
+    } else if (pending->step != FS_STEP_SENT) {
+        make_certain(pending, pending->step);
+    } else {
+        if (!find_copy(reconcile, pending, &uid))
+            return FALSE;
+        if (uid != 0) {
+            g_hash_table_add(reconcile->used, GUINT_TO_POINTER(uid));
+            pending->target_uid = uid;
+            pending->step = FS_STEP_COPIED;
+            fs_pending_note(pending);
+            make_certain(pending, FS_STEP_COPIED);
+        } else {
+            make_certain(pending, FS_STEP_WAITING);
+        }
+    }
+    return TRUE;
+}
+
+/* ---- all of a mailbox ---- */
+
+static FsPending *
+next_uncertain(const Reconcile *reconcile)
+{
+    for (GList *link = reconcile->changes->all.head; link != NULL;
+         link = link->next)
+        if (is_ours(reconcile, link->data))
+            return link->data;
+    return NULL;
+}
+
+/* Those that the server has told to be elsewhere, and the sender knows. */
+static void
+note_used(Reconcile *reconcile)
+{
+    for (GList *link = reconcile->changes->all.head; link != NULL;
+         link = link->next) {
+        const FsPending *pending = link->data;
+
+        if (pending->target_uid != 0)
+            g_hash_table_add(reconcile->used,
+                             GUINT_TO_POINTER(pending->target_uid));
+    }
+}
+
+static void
+refuse_all(Reconcile *reconcile, const char *reason)
+{
+    g_autoptr(GError) error =
+        g_error_new_literal(FS_ERROR, FS_ERROR_GONE, reason);
+    FsPending *pending;
+
+    while ((pending = next_uncertain(reconcile)) != NULL) {
+        pending->uncertain = FALSE;
+        fs_pending_refuse(pending, error);
+    }
+}
+
+/* Whether the tree is there, and what is uncertain of it can be told. FALSE:
+ * waiting, or at an end. */
+static gboolean
+has_mailbox(Reconcile *reconcile)
+{
+    const FsAccount *account = reconcile->changes->account;
+    FsNeed *need;
+
+    if (fs_mailbox_tree_get(account->tree, reconcile->mailbox) != NULL)
+        return TRUE;
+    need = fs_lister_need(account->lister, reconcile->since);
+    if (need != NULL && !fs_need_is_complete(need)) {
+        fs_need_wait(need, on_need, reconcile);
+    } else if (need != NULL) {
+        run_later(reconcile, RETRY_MS);
+    } else {
+        refuse_all(reconcile, "the folder is gone");
+        end(reconcile);
+    }
+    return FALSE;
+}
+
+static gboolean
+has_read_all(Reconcile *reconcile)
+{
+    const FsAccount *account = reconcile->changes->account;
+
+    if (!is_read(reconcile, reconcile->mailbox))
+        return FALSE;
+    for (GList *link = reconcile->changes->all.head; link != NULL;
+         link = link->next) {
+        const FsPending *pending = link->data;
+        const FsMailbox *target;
+
+        if (!is_ours(reconcile, pending) || pending->target == 0 ||
+            pending->step != FS_STEP_SENT)
+            continue;
+        target = fs_mailbox_tree_get(account->tree, pending->target);
+        if (target != NULL && target->selectable &&
+            reconcile->attempts < ATTEMPTS_MAX &&
+            !is_read(reconcile, pending->target))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static void
+run(Reconcile *reconcile)
+{
+    FsChanges *changes = reconcile->changes;
+    FsPending *pending;
+
+    if (changes->account == NULL) {
+        reconcile_free(reconcile);
+        return;
+    }
+    if (fs_sender_is_away(changes->sender)) {
+        g_hash_table_remove(changes->reconciling,
+                            GUINT_TO_POINTER(reconcile->mailbox));
+        reconcile_free(reconcile);
+        fs_sender_retry(changes->sender);
+        return;
+    }
+    reconcile->attempts++;
+    if (!has_mailbox(reconcile) || !has_read_all(reconcile))
+        return;
+    note_used(reconcile);
+    while ((pending = next_uncertain(reconcile)) != NULL)
+        if (!resolve(reconcile, pending))
+            return;
+    end(reconcile);
+}
+
+static gboolean
+may_be_in_the_making(const FsChanges *changes, guint32 mailbox)
+{
+    for (GList *link = changes->all.head; link != NULL; link = link->next) {
+        const FsPending *pending = link->data;
+
+        if (pending->uncertain && pending->mailbox == mailbox &&
+            pending->kind == FS_PENDING_MOVE && pending->step == FS_STEP_SENT &&
+            !pending->answered)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean
+begin(gpointer user_data)
+{
+    Reconcile *reconcile = user_data;
+
+    reconcile->since = g_get_monotonic_time();
+    run(reconcile);
+    return G_SOURCE_REMOVE;
+}
+
+void
+fs_reconcile_start(FsChanges *changes)
+{
+    for (GList *link = changes->all.head; link != NULL; link = link->next) {
+        const FsPending *pending = link->data;
+        gpointer key = GUINT_TO_POINTER(pending->mailbox);
+        Reconcile *reconcile;
+
+        if (!pending->uncertain ||
+            g_hash_table_contains(changes->reconciling, key))
+            continue;
+        reconcile = g_new0(Reconcile, 1);
+        reconcile->changes = fs_changes_ref(changes);
+        reconcile->mailbox = pending->mailbox;
+        reconcile->used = g_hash_table_new(NULL, NULL);
+        g_hash_table_add(changes->reconciling, key);
+        g_timeout_add(
+            may_be_in_the_making(changes, pending->mailbox) ? SETTLE_MS : 0,
+            begin, reconcile);
+    }
+}

@@ -1,0 +1,544 @@
+/* The kernel's requests on entries that are no messages.
+ *
+ * A local file that gets the name of a message becomes one: the answer waits
+ * until the server has it, and only then is it there under that name. If the
+ * server refuses, the file stays where it was. */
+#include "fs/kernel/entry-handlers.h"
+
+#include "fs/changes/changes.h"
+#include "fs/kernel/handlers.h"
+#include "fs/kernel/inode.h"
+#include "fs/kernel/operation.h"
+#include "fs/sync/refresh.h"
+#include "fs/writing/directories.h"
+#include "fs/writing/file-name.h"
+
+#include <errno.h>
+#include <string.h>
+
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE (1u << 0)
+#endif
+
+#define NAME_MAX_OCTETS 255u
+
+static FsLocalFiles *
+files_of(FsHandlers *handlers)
+{
+    return fs_writing_files(fs_handlers_writing(handlers));
+}
+
+static guint32
+directory_of(guint64 inode)
+{
+    if (inode == FS_INODE_LOST_FOUND)
+        return FS_LOCAL_LOST;
+    return inode == FS_INODE_ROOT ? 0 : fs_inode_mailbox(inode);
+}
+
+static void
+answer_obstacle(FsOperation *operation, FsAnswer answer,
+                const FsObstacle *obstacle, int none_errno)
+{
+    if (answer == FS_ANSWER_WAIT)
+        fs_operation_wait(operation, obstacle->need);
+    else if (answer == FS_ANSWER_NONE)
+        fs_operation_fail(operation, none_errno);
+    else
+        fs_operation_fail(operation, obstacle->error_number);
+}
+
+/* ---- removing ---- */
+
+gboolean
+fs_entry_handlers_unlink(fuse_req_t request, fuse_ino_t parent,
+                         const char *name)
+{
+    FsLocalFiles *files = files_of(fuse_req_userdata(request));
+    FsLocalFile *file = fs_local_files_find(files, directory_of(parent), name);
+
+    if (file == NULL) {
+        if (parent != FS_INODE_LOST_FOUND)
+            return FALSE;
+        fuse_reply_err(request, ENOENT);
+        return TRUE;
+    }
+    if (file->upload != NULL) {
+        /* The server may have it in a moment. */
+        fuse_reply_err(request, EBUSY);
+        return TRUE;
+    }
+    fs_writing_let_go(fs_handlers_writing(fuse_req_userdata(request)), file,
+                      TRUE);
+    fs_local_files_unlist(files, file);
+    fuse_reply_err(request, 0);
+    return TRUE;
+}
+
+/* ---- local files that get another name ---- */
+
+/* What a rename or link remembers. */
+typedef struct {
+    guint64 new_parent;
+    char *new_name;
+    unsigned flags;
+    gboolean links;
+    gboolean begun;    /* it is being stored */
+    FsLocalFile *file; /* a reference; NULL: a directory */
+    FsDirectoryChange *change;
+} Move;
+
+static void
+move_free(gpointer data)
+{
+    Move *move = data;
+
+    fs_local_file_unref(move->file);
+    fs_directory_change_unref(move->change);
+    g_free(move->new_name);
+    g_free(move);
+}
+
+static void
+reply_moved(FsOperation *operation)
+{
+    const Move *move = operation->memory;
+    FsHandlers *handlers = operation->user_data;
+    struct fuse_entry_param param;
+    FsObstacle obstacle = {0};
+    FsAnswer answer;
+    FsEntry entry;
+
+    if (!move->links) {
+        fs_operation_reply_done(operation);
+        return;
+    }
+    answer = fs_name_space_describe(fs_handlers_names(handlers),
+                                    move->file->inode, &entry, &obstacle);
+    if (answer != FS_ANSWER_FOUND) {
+        answer_obstacle(operation, answer, &obstacle, EIO);
+        return;
+    }
+    fs_handlers_fill_entry(handlers, &entry, &param);
+    fs_operation_reply_entry(operation, &param);
+}
+
+/* The errno of why nothing can come to be there; 0: it can. */
+static int
+target_refusal(FsHandlers *handlers, guint64 parent, const char *name)
+{
+    const FsAccount *account = fs_handlers_account(handlers);
+    const FsMailbox *mailbox =
+        fs_mailbox_tree_get(account->tree, directory_of(parent));
+
+    if (parent == FS_INODE_LOST_FOUND)
+        return EACCES;
+    if (strlen(name) > NAME_MAX_OCTETS)
+        return ENAMETOOLONG;
+    if (fs_file_name_kind(name) == FS_FILE_REFUSED)
+        return EINVAL;
+    if (mailbox == NULL || !mailbox->selectable ||
+        !fs_rights_may_insert(fs_writing_rights(fs_handlers_writing(handlers)),
+                              mailbox->id))
+        return EACCES;
+    return 0;
+}
+
+/* What is at the new name. FALSE: the operation waits or has failed. *@uid: of
+ * a message; 0: there is none. */
+static gboolean
+look_at_target(FsOperation *operation, guint32 *uid)
+{
+    const Move *move = operation->memory;
+    FsHandlers *handlers = operation->user_data;
+    FsLocalFile *local = fs_local_files_find(
+        files_of(handlers), directory_of(move->new_parent), move->new_name);
+    FsObstacle obstacle = {0};
+    FsAnswer answer;
+    FsEntry entry;
+
+    *uid = 0;
+    if (local == move->file)
+        return TRUE;
+    if (local != NULL && local->upload != NULL) {
+        fs_operation_fail(operation, EBUSY);
+        return FALSE;
+    }
+    if (local != NULL) {
+        if ((move->flags & RENAME_NOREPLACE) == 0 && !move->links)
+            return TRUE;
+        fs_operation_fail(operation, EEXIST);
+        return FALSE;
+    }
+    answer =
+        fs_name_space_look_up(fs_handlers_names(handlers), move->new_parent,
+                              move->new_name, FS_KNOWN, &entry, &obstacle);
+    if (answer == FS_ANSWER_NONE)
+        return TRUE;
+    if (answer != FS_ANSWER_FOUND) {
+        answer_obstacle(operation, answer, &obstacle, ENOENT);
+        return FALSE;
+    }
+    *uid = entry.uid;
+    if (entry.uid != 0 && (move->flags & RENAME_NOREPLACE) == 0 && !move->links)
+        return TRUE;
+    fs_operation_fail(operation,
+                      S_ISDIR(entry.attributes.st_mode) ? EISDIR : EEXIST);
+    return FALSE;
+}
+
+/* Whether the octets are those of a message, by the new name. */
+static gboolean
+becomes_message(const Move *move)
+{
+    const FsLocalFile *file = move->file;
+
+    return file->size > 0 &&
+           fs_file_name_kind(move->new_name) != FS_FILE_SCRATCH;
+}
+
+static void
+finish_message(FsOperation *operation)
+{
+    const Move *move = operation->memory;
+    FsHandlers *handlers = operation->user_data;
+    FsLocalFile *before = fs_local_files_find(
+        files_of(handlers), directory_of(move->new_parent), move->new_name);
+
+    /* A file that was in its way. */
+    if (before != NULL && before != move->file)
+        fs_local_files_unlist(files_of(handlers), before);
+    reply_moved(operation);
+}
+
+static void
+store_moved(FsOperation *operation)
+{
+    Move *move = operation->memory;
+    FsHandlers *handlers = operation->user_data;
+    FsNeed *need = NULL;
+    int error_number = 0;
+    FsCommit result;
+
+    result = fs_writing_commit(fs_handlers_writing(handlers), move->file,
+                               directory_of(move->new_parent), move->new_name,
+                               &need, &error_number);
+    if (result == FS_COMMIT_WAIT)
+        fs_operation_wait_any(operation, need);
+    else if (result == FS_COMMIT_FAILED)
+        fs_operation_fail(operation, error_number);
+    else
+        finish_message(operation);
+}
+
+/* FALSE: the operation waits, or is over. */
+static gboolean
+prepare_move(FsOperation *operation)
+{
+    Move *move = operation->memory;
+    FsLocalFile *file = move->file;
+    FsHandlers *handlers = operation->user_data;
+    int error_number =
+        target_refusal(handlers, move->new_parent, move->new_name);
+    guint32 uid;
+
+    if (error_number != 0) {
+        fs_operation_fail(operation, error_number);
+        return FALSE;
+    }
+    if (!look_at_target(operation, &uid))
+        return FALSE;
+    if (becomes_message(move)) {
+        fs_writing_let_go(fs_handlers_writing(handlers), file, TRUE);
+        file->replaces = uid;
+        file->must_match = uid != 0;
+        fs_writing_hold(fs_handlers_writing(handlers), file,
+                        directory_of(move->new_parent), move->new_name);
+        /* One from lost+found is a new one, and what was refused once may not
+         * be so again. */
+        if (file->generation == 0)
+            file->generation = 1;
+        file->refused = 0;
+        file->linked = move->links;
+        move->begun = TRUE;
+        return TRUE;
+    }
+    if (move->links || uid != 0) {
+        fs_operation_fail(operation, move->links ? EPERM : EEXIST);
+        return FALSE;
+    }
+    fs_local_files_move(files_of(handlers), file,
+                        directory_of(move->new_parent), move->new_name);
+    fs_operation_reply_done(operation);
+    return FALSE;
+}
+
+static void
+run_move_file(FsOperation *operation)
+{
+    const Move *move = operation->memory;
+
+    if (move->begun || prepare_move(operation))
+        store_moved(operation);
+}
+
+/* ---- directories ---- */
+
+/* Waits for what was begun, or fails; @replies is called once it is done. */
+static void
+follow_change(FsOperation *operation, FsDirectoryChange *change,
+              void (*reply)(FsOperation *operation))
+{
+    FsNeed *need = fs_directory_change_need(change);
+
+    if (!fs_need_is_complete(need))
+        fs_operation_wait_any(operation, need);
+    else if (fs_need_error(need) != NULL)
+        fs_operation_fail_with(operation, fs_need_error(need));
+    else
+        reply(operation);
+}
+
+static FsAccount *
+account_of(const FsOperation *operation)
+{
+    return fs_writing_account(fs_handlers_writing(operation->user_data));
+}
+
+/* FALSE: the operation waits for what is pending in the directory. */
+static gboolean
+is_settled(FsOperation *operation, guint32 mailbox)
+{
+    FsUploads *uploads =
+        fs_writing_uploads(fs_handlers_writing(operation->user_data));
+    FsNeed *need =
+        fs_changes_need_settled(account_of(operation)->changes, mailbox);
+
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    else if (fs_uploads_pending(uploads, mailbox) > 0)
+        fs_operation_fail(operation, EBUSY);
+    else
+        return TRUE;
+    return FALSE;
+}
+
+static void
+run_rename_directory(FsOperation *operation)
+{
+    Move *move = operation->memory;
+    FsAccount *account = account_of(operation);
+    guint32 new_parent = directory_of(move->new_parent);
+    const FsMailbox *source = fs_mailbox_tree_child(
+        account->tree, directory_of(operation->inode), operation->name);
+    int error_number;
+
+    if (move->change == NULL) {
+        if (source == NULL) {
+            fs_operation_fail(operation, ENOENT);
+            return;
+        }
+        if (move->new_parent == FS_INODE_LOST_FOUND ||
+            move->flags > RENAME_NOREPLACE) {
+            fs_operation_fail(operation, EINVAL);
+            return;
+        }
+        if (!is_settled(operation, source->id))
+            return;
+        error_number = fs_directory_rename(account, source->id, new_parent,
+                                           move->new_name, &move->change);
+        if (error_number != 0) {
+            fs_operation_fail(operation, error_number);
+            return;
+        }
+    }
+    follow_change(operation, move->change, fs_operation_reply_done);
+}
+
+static void
+reply_made(FsOperation *operation)
+{
+    FsHandlers *handlers = operation->user_data;
+    struct fuse_entry_param param;
+    FsObstacle obstacle = {0};
+    FsEntry entry;
+    FsAnswer answer =
+        fs_name_space_look_up(fs_handlers_names(handlers), operation->inode,
+                              operation->name, FS_KNOWN, &entry, &obstacle);
+
+    if (answer != FS_ANSWER_FOUND) {
+        answer_obstacle(operation, answer, &obstacle, EIO);
+        return;
+    }
+    fs_handlers_fill_entry(handlers, &entry, &param);
+    fs_operation_reply_entry(operation, &param);
+}
+
+static void
+run_mkdir(FsOperation *operation)
+{
+    FsHandlers *handlers = operation->user_data;
+    FsDirectoryChange *change = operation->memory;
+    guint32 parent = directory_of(operation->inode);
+    int error_number;
+
+    if (change == NULL) {
+        if (fs_local_files_find(files_of(handlers), parent, operation->name))
+            error_number = EEXIST;
+        else
+            error_number = fs_directory_make(account_of(operation), parent,
+                                             operation->name, &change);
+        if (error_number != 0) {
+            fs_operation_fail(operation, error_number);
+            return;
+        }
+        operation->memory = change;
+        operation->free_memory = fs_directory_change_unref;
+    }
+    follow_change(operation, change, reply_made);
+}
+
+void
+fs_entry_handlers_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    if (parent == FS_INODE_LOST_FOUND)
+        fuse_reply_err(request, EACCES);
+    else
+        fs_operation_start(request, run_mkdir, parent, name, 0, 0, NULL);
+}
+
+static void
+run_rmdir(FsOperation *operation)
+{
+    FsHandlers *handlers = operation->user_data;
+    FsAccount *account = account_of(operation);
+    FsDirectoryChange *change = operation->memory;
+    const FsMailbox *mailbox = fs_mailbox_tree_child(
+        account->tree, directory_of(operation->inode), operation->name);
+    int error_number;
+
+    if (change == NULL) {
+        if (mailbox == NULL) {
+            fs_operation_fail(operation, ENOENT);
+            return;
+        }
+        if (!is_settled(operation, mailbox->id))
+            return;
+        if (fs_local_files_count(files_of(handlers), mailbox->id) > 0)
+            error_number = ENOTEMPTY;
+        else
+            error_number = fs_directory_remove(account, mailbox->id, &change);
+        if (error_number != 0) {
+            fs_operation_fail(operation, error_number);
+            return;
+        }
+        operation->memory = change;
+        operation->free_memory = fs_directory_change_unref;
+    }
+    follow_change(operation, change, fs_operation_reply_done);
+}
+
+void
+fs_entry_handlers_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    if (parent == FS_INODE_LOST_FOUND)
+        fuse_reply_err(request, ENOTDIR);
+    else
+        fs_operation_start(request, run_rmdir, parent, name, 0, 0, NULL);
+}
+
+/* ---- which of them it is ---- */
+
+static void
+start_move(fuse_req_t request, FsOperationFunc run, fuse_ino_t parent,
+           const char *name, Move *move)
+{
+    fs_operation_start_with(request, run, parent, name, 0, NULL, move,
+                            move_free);
+}
+
+static Move *
+new_move(FsLocalFile *file, guint64 new_parent, const char *new_name,
+         unsigned flags)
+{
+    Move *move = g_new0(Move, 1);
+
+    move->file = file != NULL ? fs_local_file_ref(file) : NULL;
+    move->new_parent = new_parent;
+    move->new_name = g_strdup(new_name);
+    move->flags = flags;
+    return move;
+}
+
+/* A message comes to where a file of ours is. TRUE: that cannot be. */
+static gboolean
+refuse_onto_local(fuse_req_t request, fuse_ino_t new_parent,
+                  const char *new_name, unsigned flags)
+{
+    FsLocalFiles *files = files_of(fuse_req_userdata(request));
+    FsLocalFile *target =
+        fs_local_files_find(files, directory_of(new_parent), new_name);
+
+    if (new_parent == FS_INODE_LOST_FOUND) {
+        fuse_reply_err(request, EACCES);
+        return TRUE;
+    }
+    if (target == NULL)
+        return FALSE;
+    if (flags != 0 || target->upload != NULL) {
+        fuse_reply_err(request, flags == RENAME_NOREPLACE ? EEXIST : EBUSY);
+        return TRUE;
+    }
+    fs_local_files_unlist(files, target);
+    return FALSE;
+}
+
+gboolean
+fs_entry_handlers_rename(fuse_req_t request, fuse_ino_t parent,
+                         const char *name, fuse_ino_t new_parent,
+                         const char *new_name, unsigned flags)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+    FsLocalFile *file =
+        fs_local_files_find(files_of(handlers), directory_of(parent), name);
+
+    if (file != NULL && (file->upload != NULL || flags > RENAME_NOREPLACE)) {
+        fuse_reply_err(request, file->upload != NULL ? EBUSY : EINVAL);
+        return TRUE;
+    }
+    if (file != NULL) {
+        start_move(request, run_move_file, parent, name,
+                   new_move(file, new_parent, new_name, flags));
+        return TRUE;
+    }
+    if (parent == FS_INODE_LOST_FOUND) {
+        fuse_reply_err(request, ENOENT);
+        return TRUE;
+    }
+    if (fs_mailbox_tree_child(fs_handlers_account(handlers)->tree,
+                              directory_of(parent), name) == NULL)
+        return refuse_onto_local(request, new_parent, new_name, flags);
+    start_move(request, run_rename_directory, parent, name,
+               new_move(NULL, new_parent, new_name, flags));
+    return TRUE;
+}
+
+/* A second name for what is on its way to be a message: how a Maildir is
+ * delivered to. The first one is removed next. */
+void
+fs_entry_handlers_link(fuse_req_t request, fuse_ino_t inode,
+                       fuse_ino_t new_parent, const char *new_name)
+{
+    FsLocalFile *file =
+        fs_local_files_get(files_of(fuse_req_userdata(request)), inode);
+    Move *move;
+
+    if (file == NULL || !file->listed || file->upload != NULL ||
+        file->directory == FS_LOCAL_LOST) {
+        fuse_reply_err(request, EPERM);
+        return;
+    }
+    move = new_move(file, new_parent, new_name, 0);
+    move->links = TRUE;
+    start_move(request, run_move_file, inode, NULL, move);
+}

@@ -1,0 +1,524 @@
+/* The kernel's requests that change messages.
+ *
+ * A request that is run again must not ask for its change again: the change is
+ * the operation's memory. */
+#include "fs/kernel/message-changes.h"
+
+#include "fs/changes/changes.h"
+#include "fs/changes/same-message.h"
+#include "fs/kernel/errno.h"
+#include "fs/kernel/flag-values.h"
+#include "fs/kernel/handlers.h"
+#include "fs/kernel/inode.h"
+#include "fs/kernel/operation.h"
+#include "fs/kernel/xattr.h"
+#include "fs/names/message-name.h"
+#include "fs/sync/synchroniser.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static FsHandlers *
+handlers_of(const FsOperation *operation)
+{
+    return operation->user_data;
+}
+
+static const FsAccount *
+account_of(const FsOperation *operation)
+{
+    return fs_handlers_account(handlers_of(operation));
+}
+
+static FsChanges *
+changes_of(const FsOperation *operation)
+{
+    return account_of(operation)->changes;
+}
+
+static void
+answer_obstacle(FsOperation *operation, FsAnswer answer,
+                const FsObstacle *obstacle, int none_errno)
+{
+    if (answer == FS_ANSWER_WAIT)
+        fs_operation_wait(operation, obstacle->need);
+    else if (answer == FS_ANSWER_NONE)
+        fs_operation_fail(operation, none_errno);
+    else
+        fs_operation_fail(operation, obstacle->error_number);
+}
+
+/* Whether the index has the message, as it may not yet if it was just written.
+ * FALSE: the operation waits. */
+static gboolean
+is_known(FsOperation *operation, const FsEntry *entry)
+{
+    const FsAccount *account = account_of(operation);
+    CacheMessage message;
+    FsNeed *need;
+
+    if (cache_index_message(account->index, entry->mailbox, entry->uid,
+                            &message))
+        return TRUE;
+    need = fs_synchroniser_need_message(account->synchroniser, entry->mailbox,
+                                        entry->uid, operation->since);
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    return need == NULL;
+}
+
+/* The message @name of @parent; FALSE, and the operation has been dealt with,
+ * if it is none. */
+static gboolean
+find_message(FsOperation *operation, fuse_ino_t parent, const char *name,
+             FsEntry *entry)
+{
+    FsObstacle obstacle = {0};
+    FsAnswer answer =
+        fs_name_space_look_up(fs_handlers_names(handlers_of(operation)), parent,
+                              name, operation->since, entry, &obstacle);
+
+    if (answer != FS_ANSWER_FOUND) {
+        answer_obstacle(operation, answer, &obstacle, ENOENT);
+        return FALSE;
+    }
+    if (entry->uid == 0) {
+        fs_operation_fail(operation, EISDIR);
+        return FALSE;
+    }
+    return is_known(operation, entry);
+}
+
+/* What came of asking: a change to be remembered (FALSE: there is none, and the
+ * operation has been dealt with). */
+static gboolean
+remember(FsOperation *operation, FsPending *pending, FsNeed *need,
+         const GError *error)
+{
+    g_autoptr(FsNeed) earlier = need;
+
+    if (pending != NULL) {
+        operation->memory = pending;
+        operation->free_memory = fs_pending_unref;
+    } else if (earlier != NULL) {
+        fs_operation_wait_any(operation, earlier);
+    } else {
+        fs_operation_fail_with(operation, error);
+    }
+    return pending != NULL;
+}
+
+static void
+finish(FsOperation *operation, FsPending *pending)
+{
+    FsNeed *need = fs_changes_need(changes_of(operation), pending);
+
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    else
+        fs_operation_reply_done(operation);
+}
+
+/* ---- removing ---- */
+
+static gboolean
+begin_unlink(FsOperation *operation)
+{
+    g_autoptr(GError) error = NULL;
+    FsNeed *need = NULL;
+    FsPending *pending;
+    FsEntry entry;
+
+    if (!find_message(operation, operation->inode, operation->name, &entry))
+        return FALSE;
+    pending =
+        fs_changes_delete(changes_of(operation), entry.inode, operation->name,
+                          FS_DELETE_AS_OPTION, &need, &error);
+    return remember(operation, pending, need, error);
+}
+
+static void
+run_unlink(FsOperation *operation)
+{
+    if (operation->memory == NULL && !begin_unlink(operation))
+        return;
+    finish(operation, operation->memory);
+}
+
+void
+fs_message_changes_unlink(fuse_req_t request, fuse_ino_t parent,
+                          const char *name)
+{
+    fs_operation_start(request, run_unlink, parent, name, 0, 0, NULL);
+}
+
+/* ---- renaming ---- */
+
+/* What a rename remembers. */
+typedef struct {
+    char *name;     /* owned */
+    char *new_name; /* owned */
+    fuse_ino_t new_parent;
+    unsigned flags;
+    FsSameMessage *same; /* whether what is there is the same; or NULL */
+    FsPending *replaced; /* the deletion of that; or NULL */
+    FsPending *pending;  /* NULL: not asked for yet */
+} Renaming;
+
+static void
+renaming_free(gpointer data)
+{
+    Renaming *renaming = data;
+
+    fs_same_message_free(renaming->same);
+    fs_pending_unref(renaming->replaced);
+    fs_pending_unref(renaming->pending);
+    g_free(renaming->name);
+    g_free(renaming->new_name);
+    g_free(renaming);
+}
+
+/* A name is "OLD/NEW" while it has not been taken apart. */
+static Renaming *
+begin_renaming(FsOperation *operation)
+{
+    const char *slash = strchr(operation->name, '/');
+    Renaming *renaming = g_new0(Renaming, 1);
+
+    renaming->name = g_strndup(operation->name, slash - operation->name);
+    renaming->new_name = g_strdup(slash + 1);
+    renaming->new_parent = (fuse_ino_t)operation->offset;
+    renaming->flags = (unsigned)operation->size;
+    operation->memory = renaming;
+    operation->free_memory = renaming_free;
+    return renaming;
+}
+
+/* "UID.eml" is the name of what is there, and stays so: with names=uid a
+ * message comes under its own. */
+static gboolean
+gives_way(FsOperation *operation, const char *name)
+{
+    g_autofree char *stem = NULL;
+    guint32 uid;
+
+    return account_of(operation)->options->names == FS_NAMES_UID &&
+           fs_message_name_parse(name, &stem, &uid) && stem == NULL;
+}
+
+/* The message that is there is replaced only by the same. FALSE: the operation
+ * has been dealt with. */
+static gboolean
+replace(FsOperation *operation, Renaming *renaming, const FsEntry *entry,
+        const FsEntry *there)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FsNeed) need = NULL;
+    FsNeed *earlier = NULL;
+    gboolean same = FALSE;
+
+    if (renaming->same == NULL)
+        renaming->same =
+            fs_same_message_new(account_of(operation)->bodies, entry->mailbox,
+                                entry->uid, there->mailbox, there->uid);
+    need = fs_same_message_run(renaming->same, &same);
+    if (need != NULL) {
+        fs_operation_wait(operation, need);
+        return FALSE;
+    }
+    if (!same) {
+        fs_operation_fail(operation, EEXIST);
+        return FALSE;
+    }
+    renaming->replaced =
+        fs_changes_delete(changes_of(operation), there->inode, NULL,
+                          FS_DELETE_EXPUNGE, &earlier, &error);
+    if (renaming->replaced != NULL)
+        return TRUE;
+    if (earlier != NULL)
+        fs_operation_wait_any(operation, earlier);
+    else
+        fs_operation_fail_with(operation, error);
+    fs_need_unref(earlier);
+    return FALSE;
+}
+
+/* Whether the new name is free, or has been made so. FALSE: the operation has
+ * been dealt with. */
+static gboolean
+clear_way(FsOperation *operation, Renaming *renaming, const FsEntry *entry)
+{
+    FsObstacle obstacle = {0};
+    FsEntry there;
+    FsAnswer answer = fs_name_space_look_up(
+        fs_handlers_names(handlers_of(operation)), renaming->new_parent,
+        renaming->new_name, operation->since, &there, &obstacle);
+
+    if (answer == FS_ANSWER_NONE)
+        return TRUE;
+    if (answer != FS_ANSWER_FOUND) {
+        answer_obstacle(operation, answer, &obstacle, ENOENT);
+    } else if (there.inode == entry->inode) {
+        fs_operation_reply_done(operation);
+    } else if (there.uid == 0) {
+        fs_operation_fail(operation, EISDIR);
+    } else if ((renaming->flags & RENAME_NOREPLACE) != 0) {
+        fs_operation_fail(operation, EEXIST);
+    } else if (gives_way(operation, renaming->new_name)) {
+        return TRUE;
+    } else {
+        return replace(operation, renaming, entry, &there);
+    }
+    return FALSE;
+}
+
+/* 0 if no message can be there. */
+static guint32
+mailbox_of(FsOperation *operation, fuse_ino_t directory)
+{
+    guint32 mailbox =
+        directory == FS_INODE_ROOT ? 0 : fs_inode_mailbox(directory);
+    const FsMailbox *found =
+        fs_mailbox_tree_get(account_of(operation)->tree, mailbox);
+
+    return found != NULL && found->selectable ? mailbox : 0;
+}
+
+static gboolean
+ask_rename(FsOperation *operation, Renaming *renaming)
+{
+    guint32 target = mailbox_of(operation, renaming->new_parent);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FsNeed) need = NULL;
+    FsNeed *earlier = NULL;
+    FsEntry entry;
+
+    if (!find_message(operation, operation->inode, renaming->name, &entry))
+        return FALSE;
+    if (target == 0) {
+        fs_operation_fail(operation, EACCES);
+        return FALSE;
+    }
+    if (renaming->replaced == NULL && !clear_way(operation, renaming, &entry))
+        return FALSE;
+    renaming->pending =
+        fs_changes_move(changes_of(operation), entry.inode, target,
+                        renaming->new_name, &earlier, &error);
+    need = earlier;
+    if (renaming->pending != NULL && renaming->replaced != NULL)
+        fs_changes_delete_after(renaming->replaced, renaming->pending);
+    if (renaming->pending != NULL)
+        return TRUE;
+    if (need != NULL)
+        fs_operation_wait_any(operation, need);
+    else
+        fs_operation_fail_with(operation, error);
+    return FALSE;
+}
+
+static void
+run_rename(FsOperation *operation)
+{
+    Renaming *renaming = operation->memory;
+
+    if (renaming == NULL)
+        renaming = begin_renaming(operation);
+    if (renaming->pending == NULL && !ask_rename(operation, renaming))
+        return;
+    finish(operation, renaming->pending);
+}
+
+void
+fs_message_changes_rename(fuse_req_t request, fuse_ino_t parent,
+                          const char *name, fuse_ino_t new_parent,
+                          const char *new_name, unsigned flags)
+{
+    g_autofree char *names = NULL;
+
+    /* An exchange would be of two messages, each with its place and name. */
+    if ((flags & ~(unsigned)RENAME_NOREPLACE) != 0) {
+        fuse_reply_err(request, EINVAL);
+        return;
+    }
+    if (strlen(new_name) > CACHE_ALIAS_MAX) {
+        fuse_reply_err(request, ENAMETOOLONG);
+        return;
+    }
+    names = g_strconcat(name, "/", new_name, NULL);
+    fs_operation_start(request, run_rename, parent, names, flags,
+                       (off_t)new_parent, NULL);
+}
+
+/* ---- flags ---- */
+
+static void
+reply_flags(FsOperation *operation)
+{
+    if (operation->size > 0)
+        fs_operation_reply_write(operation, operation->size);
+    else
+        fs_operation_reply_done(operation);
+}
+
+static void
+finish_flags(FsOperation *operation, FsPending *pending)
+{
+    FsNeed *need = fs_changes_need(changes_of(operation), pending);
+
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    else
+        reply_flags(operation);
+}
+
+/* A value is "NAME/VALUE" while it has not been taken apart. */
+static void
+begin_flags(FsOperation *operation)
+{
+    FsChanges *changes = changes_of(operation);
+    CacheIndex *index = account_of(operation)->index;
+    const char *value = strchr(operation->name, '/') + 1;
+    gboolean tags = g_str_has_prefix(operation->name, FS_XATTR_TAGS "/");
+    g_autofree char *present = NULL;
+    g_autofree char *remove = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *add = NULL;
+    FsObstacle obstacle = {0};
+    FsPending *pending;
+    FsNeed *need = NULL;
+    CacheMessage message;
+    FsEntry entry;
+    FsAnswer answer =
+        fs_name_space_describe(fs_handlers_names(handlers_of(operation)),
+                               operation->inode, &entry, &obstacle);
+
+    if (answer != FS_ANSWER_FOUND) {
+        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        return;
+    }
+    if (entry.uid == 0) {
+        fs_operation_fail(operation, EOPNOTSUPP);
+        return;
+    }
+    if (cache_index_message(index, entry.mailbox, entry.uid, &message))
+        present =
+            fs_changes_flags(changes, entry.mailbox, entry.uid, message.flags);
+    if (!fs_flag_values_parse(value, strlen(value),
+                              tags ? FS_FLAGS_KEYWORDS : FS_FLAGS_ALL, present,
+                              &add, &remove)) {
+        fs_operation_fail(operation, EINVAL);
+        return;
+    }
+    if (*add == '\0' && *remove == '\0') {
+        reply_flags(operation);
+        return;
+    }
+    pending = fs_changes_set_flags(changes, operation->inode, add, remove,
+                                   &need, &error);
+    if (remember(operation, pending, need, error))
+        finish_flags(operation, pending);
+}
+
+static void
+run_flags(FsOperation *operation)
+{
+    if (operation->memory == NULL)
+        begin_flags(operation);
+    else
+        finish_flags(operation, operation->memory);
+}
+
+/* @written: how much is to be said to be written; 0: nothing was. */
+static void
+start_flags(fuse_req_t request, fuse_ino_t inode, const char *name,
+            const char *value, gsize size, gsize written)
+{
+    g_autofree char *text = g_strndup(value, size);
+    g_autofree char *both = g_strconcat(name, "/", text, NULL);
+
+    if (memchr(value, '\0', size) != NULL || size > FS_FLAGS_TEXT_MAX)
+        fuse_reply_err(request, EINVAL);
+    else
+        fs_operation_start(request, run_flags, inode, both, written, 0, NULL);
+}
+
+void
+fs_message_changes_set_flags(fuse_req_t request, fuse_ino_t inode,
+                             const char *name, const char *value, gsize size)
+{
+    start_flags(request, inode, name, value, size, 0);
+}
+
+void
+fs_message_changes_write_flags(fuse_req_t request, fuse_ino_t inode,
+                               const char *data, gsize size)
+{
+    start_flags(request, inode, FS_XATTR_FLAGS, data, size, size);
+}
+
+static gboolean
+is_settable(const char *name)
+{
+    return g_str_equal(name, FS_XATTR_FLAGS) ||
+           g_str_equal(name, FS_XATTR_TAGS);
+}
+
+void
+fs_message_changes_setxattr(fuse_req_t request, fuse_ino_t inode,
+                            const char *name, const char *value, size_t size,
+                            int flags)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+
+    if (!fs_handlers_account(handlers)->options->xattr)
+        fuse_reply_err(request, ENOSYS);
+    else if (!is_settable(name))
+        fuse_reply_err(request, fs_xattr_is_ours(name) ? EPERM : EOPNOTSUPP);
+    else
+        fs_message_changes_set_flags(request, inode, name, value, size);
+}
+
+void
+fs_message_changes_removexattr(fuse_req_t request, fuse_ino_t inode,
+                               const char *name)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+
+    if (!fs_handlers_account(handlers)->options->xattr)
+        fuse_reply_err(request, ENOSYS);
+    else if (!is_settable(name))
+        fuse_reply_err(request, fs_xattr_is_ours(name) ? EPERM : ENODATA);
+    else
+        fs_message_changes_set_flags(request, inode, name, "", 0);
+}
+
+/* ---- waiting for the server ---- */
+
+static void
+run_fsyncdir(FsOperation *operation)
+{
+    guint32 mailbox = operation->inode == FS_INODE_ROOT
+                          ? 0
+                          : fs_inode_mailbox(operation->inode);
+    FsChanges *changes = changes_of(operation);
+    FsNeed *need = fs_changes_need_settled(changes, mailbox);
+    g_autoptr(GError) error = NULL;
+
+    if (need != NULL) {
+        fs_operation_wait(operation, need);
+        return;
+    }
+    error = fs_changes_take_error(changes, mailbox);
+    if (error != NULL)
+        fs_operation_fail_with(operation, error);
+    else
+        fs_operation_reply_done(operation);
+}
+
+void
+fs_message_changes_fsyncdir(fuse_req_t request, fuse_ino_t inode, int data_only,
+                            struct fuse_file_info *file)
+{
+    fs_operation_start(request, run_fsyncdir, inode, NULL, 0, 0, NULL);
+}

@@ -1,0 +1,31 @@
+/* The kernel's requests that change messages: removing and renaming them, and
+ * setting their flags. Each is asked of fs/changes/changes.h, and answered when
+ * the user may rely on it. */
+#pragma once
+
+#include <fuse_lowlevel.h>
+#include <glib.h>
+
+/* Of a session whose user data is a FsHandlers, and which can be written to. */
+void fs_message_changes_unlink(fuse_req_t request, fuse_ino_t parent,
+                               const char *name);
+void fs_message_changes_rename(fuse_req_t request, fuse_ino_t parent,
+                               const char *name, fuse_ino_t new_parent,
+                               const char *new_name, unsigned flags);
+void fs_message_changes_setxattr(fuse_req_t request, fuse_ino_t inode,
+                                 const char *name, const char *value,
+                                 size_t size, int flags);
+void fs_message_changes_removexattr(fuse_req_t request, fuse_ino_t inode,
+                                    const char *name);
+/* Sets the flags as @value says, which is that of the attribute @name. */
+#define FS_FLAGS_TEXT_MAX 4096u
+void fs_message_changes_set_flags(fuse_req_t request, fuse_ino_t inode,
+                                  const char *name, const char *value,
+                                  gsize size);
+/* The same for what is written to its file of flags. */
+void fs_message_changes_write_flags(fuse_req_t request, fuse_ino_t inode,
+                                    const char *data, gsize size);
+/* What was changed in the directory is on the server, or was refused: the first
+ * refusal since this was last asked is its error. */
+void fs_message_changes_fsyncdir(fuse_req_t request, fuse_ino_t inode,
+                                 int data_only, struct fuse_file_info *file);

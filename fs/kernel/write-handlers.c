@@ -1,0 +1,774 @@
+/* The kernel's requests on files that are written. */
+#include "fs/kernel/write-handlers.h"
+
+#include "fs/bodies/message-bodies.h"
+#include "fs/kernel/handlers.h"
+#include "fs/kernel/inode.h"
+#include "fs/kernel/operation.h"
+#include "fs/live/line.h"
+#include "fs/sync/refresh.h"
+#include "fs/sync/synchroniser.h"
+#include "fs/writing/file-name.h"
+#include "fs/writing/writer-process.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define NAME_MAX_OCTETS 255u
+
+struct FsWriteHandlers {
+    FsAccount *account;
+    FsNameSpace *names;
+    FsWriting *writing;
+    GHashTable *handles; /* of Handle, owned */
+};
+
+/* What a program has open. */
+typedef struct {
+    FsWriteHandlers *handlers;
+    FsLocalFile *file; /* a reference */
+    gboolean writes;
+    gboolean appends;
+    pid_t opener; /* a thread */
+} Handle;
+
+static FsWriteHandlers *
+handlers_of(const FsOperation *operation)
+{
+    return fs_handlers_write(operation->user_data);
+}
+
+static Handle *
+handle_of(const FsOperation *operation)
+{
+    return (Handle *)(guintptr)operation->file.fh;
+}
+
+static FsLocalFiles *
+files_of(const FsWriteHandlers *handlers)
+{
+    return fs_writing_files(handlers->writing);
+}
+
+static void
+answer_obstacle(FsOperation *operation, FsAnswer answer,
+                const FsObstacle *obstacle, int none_errno)
+{
+    if (answer == FS_ANSWER_WAIT)
+        fs_operation_wait(operation, obstacle->need);
+    else if (answer == FS_ANSWER_NONE)
+        fs_operation_fail(operation, none_errno);
+    else
+        fs_operation_fail(operation, obstacle->error_number);
+}
+
+/* ---- handles ---- */
+
+static void
+handle_free(gpointer data)
+{
+    Handle *handle = data;
+    FsLocalFile *file = handle->file;
+
+    file->n_handles--;
+    file->n_writers -= handle->writes;
+    file->n_appenders -= handle->appends;
+    fs_local_files_released(files_of(handle->handlers), file);
+    fs_local_file_unref(file);
+    g_free(handle);
+}
+
+static Handle *
+handle_new(const FsOperation *operation, FsLocalFile *file)
+{
+    FsWriteHandlers *handlers = handlers_of(operation);
+    Handle *handle = g_new0(Handle, 1);
+    int flags = operation->file.flags;
+
+    handle->handlers = handlers;
+    handle->file = fs_local_file_ref(file);
+    handle->writes = (flags & O_ACCMODE) != O_RDONLY;
+    handle->appends = handle->writes && (flags & O_APPEND) != 0;
+    handle->opener = fs_operation_sender(operation);
+    file->n_handles++;
+    file->n_writers += handle->writes;
+    file->n_appenders += handle->appends;
+    file->listed_at = g_get_monotonic_time();
+    g_hash_table_add(handlers->handles, handle);
+    return handle;
+}
+
+static void
+fill_file(struct fuse_file_info *file, Handle *handle)
+{
+    file->fh = (guintptr)handle;
+    file->keep_cache = 0;
+    file->noflush = !handle->writes;
+}
+
+gboolean
+fs_write_handlers_own_file(FsWriteHandlers *handlers,
+                           const struct fuse_file_info *file)
+{
+    return handlers != NULL && file != NULL &&
+           g_hash_table_contains(handlers->handles,
+                                 (gpointer)(guintptr)file->fh);
+}
+
+gboolean
+fs_write_handlers_own_open(FsWriteHandlers *handlers, guint64 inode, int flags)
+{
+    const FsLocalFile *file;
+
+    if (handlers == NULL)
+        return FALSE;
+    if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0)
+        return TRUE;
+    file = fs_local_files_get(files_of(handlers), inode);
+    return file != NULL && fs_local_file_is_ahead(file);
+}
+
+/* TRUE while it is not known what may be done in @mailbox. */
+static gboolean
+waits_for_rights(FsOperation *operation, guint32 mailbox)
+{
+    FsWriteHandlers *handlers = handlers_of(operation);
+    FsNeed *need = NULL;
+
+    if (!fs_line_is_away(handlers->account->line))
+        need = fs_rights_need(fs_writing_rights(handlers->writing), mailbox);
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    return need != NULL;
+}
+
+/* ---- making ---- */
+
+/* The errno of why no file @name can be made in @parent; 0: it can. */
+static int
+refusal(const FsWriteHandlers *handlers, const FsEntry *parent,
+        const char *name)
+{
+    const FsMailbox *mailbox =
+        fs_mailbox_tree_get(handlers->account->tree, parent->mailbox);
+
+    if (parent->inode == FS_INODE_LOST_FOUND)
+        return EACCES;
+    if (strlen(name) > NAME_MAX_OCTETS)
+        return ENAMETOOLONG;
+    if (fs_file_name_kind(name) == FS_FILE_REFUSED)
+        return EINVAL;
+    if (mailbox == NULL || !mailbox->selectable ||
+        !fs_rights_may_insert(fs_writing_rights(handlers->writing),
+                              parent->mailbox))
+        return EACCES;
+    return 0;
+}
+
+/* NULL: the operation waits or has failed. */
+static FsLocalFile *
+make_file(FsOperation *operation, FsEntry *entry)
+{
+    FsWriteHandlers *handlers = handlers_of(operation);
+    FsObstacle obstacle = {0};
+    FsLocalFile *file;
+    FsAnswer answer;
+    int error_number;
+
+    answer = fs_name_space_describe(handlers->names, operation->inode, entry,
+                                    &obstacle);
+    if (answer != FS_ANSWER_FOUND) {
+        answer_obstacle(operation, answer, &obstacle, ENOENT);
+        return NULL;
+    }
+    if (waits_for_rights(operation, entry->mailbox))
+        return NULL;
+    error_number = refusal(handlers, entry, operation->name);
+    if (error_number != 0) {
+        fs_operation_fail(operation, error_number);
+        return NULL;
+    }
+    answer = fs_name_space_look_up(handlers->names, operation->inode,
+                                   operation->name, FS_KNOWN, entry, &obstacle);
+    if (answer == FS_ANSWER_FOUND) {
+        fs_operation_fail(operation, EEXIST);
+        return NULL;
+    }
+    file = fs_local_files_make(files_of(handlers),
+                               fs_inode_mailbox(operation->inode),
+                               operation->name);
+    fs_writing_hold(handlers->writing, file, fs_inode_mailbox(operation->inode),
+                    operation->name);
+    if (fs_name_space_describe(handlers->names, file->inode, entry,
+                               &obstacle) != FS_ANSWER_FOUND) {
+        fs_operation_fail(operation, EIO);
+        return NULL;
+    }
+    return file;
+}
+
+static void
+run_create(FsOperation *operation)
+{
+    FsWriteHandlers *handlers = handlers_of(operation);
+    struct fuse_entry_param param;
+    FsLocalFile *file;
+    Handle *handle;
+    FsEntry entry;
+
+    file = make_file(operation, &entry);
+    if (file == NULL)
+        return;
+    handle = handle_new(operation, file);
+    fill_file(&operation->file, handle);
+    fs_handlers_fill_entry(operation->user_data, &entry, &param);
+    if (!fs_operation_reply_create(operation, &param, &operation->file))
+        g_hash_table_remove(handlers->handles, handle);
+}
+
+void
+fs_write_handlers_create(fuse_req_t request, fuse_ino_t parent,
+                         const char *name, struct fuse_file_info *file)
+{
+    fs_operation_start(request, run_create, parent, name, 0, 0, file);
+}
+
+static void
+run_mknod(FsOperation *operation)
+{
+    struct fuse_entry_param param;
+    FsEntry entry;
+
+    if (make_file(operation, &entry) == NULL)
+        return;
+    fs_handlers_fill_entry(operation->user_data, &entry, &param);
+    fs_operation_reply_entry(operation, &param);
+}
+
+void
+fs_write_handlers_mknod(fuse_req_t request, fuse_ino_t parent, const char *name,
+                        mode_t mode)
+{
+    if (!S_ISREG(mode))
+        fuse_reply_err(request, EPERM);
+    else
+        fs_operation_start(request, run_mknod, parent, name, 0, 0, NULL);
+}
+
+/* ---- opening ---- */
+
+/* A FsNameFunc: the first is the one that is listed. */
+static void
+take_name(guint64 directory, const char *name, gpointer user_data)
+{
+    char **taken = user_data;
+
+    if (*taken == NULL)
+        *taken = g_strdup(name);
+}
+
+/* Whether the index has the message, as it may not yet if it was just stored.
+ * FALSE: the operation waits or has failed. */
+static gboolean
+is_known(FsOperation *operation, const FsEntry *entry, CacheMessage *message)
+{
+    FsAccount *account = handlers_of(operation)->account;
+    FsNeed *need;
+
+    if (cache_index_message(account->index, entry->mailbox, entry->uid,
+                            message))
+        return TRUE;
+    need = fs_synchroniser_need_message(account->synchroniser, entry->mailbox,
+                                        entry->uid, operation->since);
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    else
+        fs_operation_fail(operation, ENOENT);
+    return FALSE;
+}
+
+/* The file that holds a new state of the message @entry; NULL: the operation
+ * waits or has failed. */
+static FsLocalFile *
+edit_message(FsOperation *operation, const FsEntry *entry)
+{
+    FsWriteHandlers *handlers = handlers_of(operation);
+    FsAccount *account = handlers->account;
+    guint64 size = (guint64)entry->attributes.st_size;
+    g_autofree char *name = NULL;
+    g_autoptr(FsNeed) need = NULL;
+    CacheMessage message;
+
+    if (!is_known(operation, entry, &message))
+        return NULL;
+    if ((operation->file.flags & O_TRUNC) == 0)
+        need =
+            fs_message_bodies_open(account->bodies, entry->mailbox, entry->uid,
+                                   fs_operation_sender(operation), &size);
+    if (need != NULL) {
+        fs_operation_wait(operation, need);
+        return NULL;
+    }
+    if (!is_known(operation, entry, &message))
+        return NULL;
+    fs_name_space_names_of(handlers->names, entry->mailbox, &message, take_name,
+                           &name);
+    return fs_local_files_edit(files_of(handlers), operation->inode,
+                               entry->mailbox, entry->uid, size,
+                               name != NULL ? name : "message.eml");
+}
+
+/* Likewise, whatever is open. */
+static FsLocalFile *
+find_file(FsOperation *operation)
+{
+    FsWriteHandlers *handlers = handlers_of(operation);
+    FsLocalFile *file =
+        fs_local_files_get(files_of(handlers), operation->inode);
+    FsObstacle obstacle = {0};
+    FsAnswer answer;
+    FsEntry entry;
+
+    if (file != NULL)
+        return file;
+    answer = fs_name_space_describe(handlers->names, operation->inode, &entry,
+                                    &obstacle);
+    if (answer != FS_ANSWER_FOUND) {
+        answer_obstacle(operation, answer, &obstacle, ENOENT);
+        return NULL;
+    }
+    if (S_ISDIR(entry.attributes.st_mode))
+        fs_operation_fail(operation, EISDIR);
+    else if (entry.uid == 0)
+        fs_operation_fail(operation, EBUSY); /* it is just being moved here */
+    else if (waits_for_rights(operation, entry.mailbox))
+        return NULL;
+    else if (!fs_rights_may_replace(fs_writing_rights(handlers->writing),
+                                    entry.mailbox))
+        fs_operation_fail(operation, EACCES);
+    else
+        return edit_message(operation, &entry);
+    return NULL;
+}
+
+/* The file is to begin anew. Only the same message may be written over. */
+static void
+empty_file(FsLocalFile *file)
+{
+    file->filled = TRUE;
+    if (file->replaces != 0 && file->n_handles == 0)
+        file->must_match = TRUE;
+    fs_local_file_truncate(file, 0, NULL, NULL);
+}
+
+static void
+run_open(FsOperation *operation)
+{
+    FsWriteHandlers *handlers = handlers_of(operation);
+    FsLocalFile *file = find_file(operation);
+    Handle *handle;
+
+    if (file == NULL)
+        return;
+    if ((operation->file.flags & O_TRUNC) != 0)
+        empty_file(file);
+    handle = handle_new(operation, file);
+    fill_file(&operation->file, handle);
+    if (!fs_operation_reply_open(operation, &operation->file))
+        g_hash_table_remove(handlers->handles, handle);
+}
+
+void
+fs_write_handlers_open(fuse_req_t request, fuse_ino_t inode,
+                       struct fuse_file_info *file)
+{
+    fs_operation_start(request, run_open, inode, NULL, 0, 0, file);
+}
+
+/* ---- reading and writing ---- */
+
+/* TRUE while the operation waits for the file's octets. */
+static gboolean
+waits_for_octets(FsOperation *operation, FsLocalFile *file)
+{
+    FsNeed *need = fs_writing_fill(handlers_of(operation)->writing, file);
+
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    return need != NULL;
+}
+
+static void
+run_read(FsOperation *operation)
+{
+    FsLocalFile *file = handle_of(operation)->file;
+    g_autofree char *buffer = NULL;
+    g_autoptr(GError) error = NULL;
+    gssize got;
+
+    if (waits_for_octets(operation, file))
+        return;
+    buffer = g_malloc(MAX(operation->size, 1));
+    got = cache_spool_file_read(file->spool, (guint64)operation->offset, buffer,
+                                operation->size, &error);
+    if (got < 0)
+        fs_operation_fail_with(operation, error);
+    else
+        fs_operation_reply_buffer(operation, buffer, (gsize)got);
+}
+
+void
+fs_write_handlers_read(fuse_req_t request, fuse_ino_t inode, size_t size,
+                       off_t offset, struct fuse_file_info *file)
+{
+    fs_operation_start(request, run_read, inode, NULL, size, offset, file);
+}
+
+/* What a write, or a change of size, remembers. */
+typedef struct {
+    GBytes *data;
+    struct stat attributes;
+    int which;
+    FsNeed *need; /* of the disk; NULL: it was not asked yet */
+} Change;
+
+static void
+change_free(gpointer data)
+{
+    Change *change = data;
+
+    g_clear_pointer(&change->data, g_bytes_unref);
+    fs_need_unref(change->need);
+    g_free(change);
+}
+
+/* A CacheSpoolDoneFunc; takes the reference. */
+static void
+on_changed(const GError *error, gpointer user_data)
+{
+    g_autoptr(FsNeed) need = user_data;
+
+    fs_need_complete(need, error);
+}
+
+static FsNeed *
+ask_disk(Change *change)
+{
+    change->need = fs_need_new();
+    return fs_need_ref(change->need);
+}
+
+static void
+run_write(FsOperation *operation)
+{
+    Change *change = operation->memory;
+    FsLocalFile *file = handle_of(operation)->file;
+    gsize size = g_bytes_get_size(change->data);
+
+    operation->patient = TRUE;
+    if (change->need == NULL) {
+        if (waits_for_octets(operation, file))
+            return;
+        fs_local_file_write(file, (guint64)operation->offset, change->data,
+                            on_changed, ask_disk(change));
+    }
+    if (!fs_need_is_complete(change->need))
+        fs_operation_wait(operation, change->need);
+    else if (fs_need_error(change->need) != NULL)
+        fs_operation_fail_with(operation, fs_need_error(change->need));
+    else
+        fs_operation_reply_write(operation, size);
+}
+
+/* Begins an operation with @change (taken over) as its memory. */
+static void
+start_change(fuse_req_t request, FsOperationFunc run, fuse_ino_t inode,
+             off_t offset, const struct fuse_file_info *file, Change *change)
+{
+    fs_operation_start_with(request, run, inode, NULL, offset, file, change,
+                            change_free);
+}
+
+void
+fs_write_handlers_write(fuse_req_t request, fuse_ino_t inode, const char *data,
+                        size_t size, off_t offset, struct fuse_file_info *file)
+{
+    FsWriteHandlers *handlers = fs_handlers_write(fuse_req_userdata(request));
+    Change *change;
+
+    if (!fs_write_handlers_own_file(handlers, file) || offset < 0) {
+        fuse_reply_err(request, EBADF);
+        return;
+    }
+    change = g_new0(Change, 1);
+    change->data = g_bytes_new(data, size);
+    start_change(request, run_write, inode, offset, file, change);
+}
+
+/* ---- attributes ---- */
+
+static void
+reply_attributes(FsOperation *operation)
+{
+    FsWriteHandlers *handlers = handlers_of(operation);
+    FsObstacle obstacle = {0};
+    FsEntry entry;
+    FsAnswer answer = fs_name_space_describe(handlers->names, operation->inode,
+                                             &entry, &obstacle);
+
+    if (answer != FS_ANSWER_FOUND) {
+        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        return;
+    }
+    fs_operation_reply_attr(
+        operation, &entry.attributes,
+        fs_kernel_cache_validity(fs_handlers_kernel_cache(operation->user_data),
+                                 &entry));
+}
+
+static void
+set_times(FsLocalFile *file, const Change *change)
+{
+    const struct timespec *time = &change->attributes.st_mtim;
+
+    if (change->which & FUSE_SET_ATTR_MTIME_NOW) {
+        file->modified_at = g_get_real_time();
+        file->dated = FALSE;
+    } else if (change->which & FUSE_SET_ATTR_MTIME) {
+        fs_local_file_set_time(file, (gint64)time->tv_sec * G_USEC_PER_SEC +
+                                         time->tv_nsec / 1000);
+    }
+}
+
+/* TRUE when the operation waits, or has failed. */
+static gboolean
+set_size(FsOperation *operation, FsLocalFile *file)
+{
+    Change *change = operation->memory;
+    guint64 size = (guint64)change->attributes.st_size;
+
+    if (change->need == NULL) {
+        if (size == file->size)
+            return FALSE;
+        if (size == 0)
+            file->filled = TRUE;
+        else if (waits_for_octets(operation, file))
+            return TRUE;
+        fs_local_file_truncate(file, size, on_changed, ask_disk(change));
+    }
+    if (!fs_need_is_complete(change->need)) {
+        fs_operation_wait(operation, change->need);
+        return TRUE;
+    }
+    if (fs_need_error(change->need) == NULL)
+        return FALSE;
+    fs_operation_fail_with(operation, fs_need_error(change->need));
+    return TRUE;
+}
+
+/* Owner, permissions and the time of what is stored stay what they are:
+ * programs that set them would be of no use otherwise. */
+static void
+run_setattr(FsOperation *operation)
+{
+    FsWriteHandlers *handlers = handlers_of(operation);
+    Change *change = operation->memory;
+    FsLocalFile *file =
+        fs_local_files_get(files_of(handlers), operation->inode);
+
+    if (file == NULL && (change->which & FUSE_SET_ATTR_SIZE) != 0) {
+        fs_operation_fail(operation, EOPNOTSUPP);
+        return;
+    }
+    if (file != NULL && (change->which & FUSE_SET_ATTR_SIZE) != 0 &&
+        set_size(operation, file))
+        return;
+    if (file != NULL)
+        set_times(file, change);
+    reply_attributes(operation);
+}
+
+void
+fs_write_handlers_setattr(fuse_req_t request, fuse_ino_t inode,
+                          const struct stat *attributes, int which,
+                          struct fuse_file_info *file)
+{
+    Change *change = g_new0(Change, 1);
+
+    change->attributes = *attributes;
+    change->which = which;
+    start_change(request, run_setattr, inode, 0, file, change);
+}
+
+/* ---- closing ---- */
+
+static void
+commit(FsOperation *operation, FsLocalFile *file)
+{
+    FsNeed *need = NULL;
+    int error_number = 0;
+    FsCommit result;
+
+    if (!file->listed && !file->in_place) {
+        /* It was removed while it was open. */
+        fs_operation_reply_done(operation);
+        return;
+    }
+    result =
+        fs_writing_commit(handlers_of(operation)->writing, file,
+                          file->directory, file->name, &need, &error_number);
+    if (result == FS_COMMIT_WAIT)
+        fs_operation_wait_any(operation, need);
+    else
+        fs_operation_fail(operation,
+                          result == FS_COMMIT_FAILED ? error_number : 0);
+}
+
+/* What a program leaves that was killed is a part of what it was to be. */
+static void
+lose_part(FsWriteHandlers *handlers, FsLocalFile *file)
+{
+    FsFileKind kind = fs_file_name_kind(file->name);
+
+    if (file->generation == 0 || file->generation == file->stored ||
+        kind == FS_FILE_SCRATCH || file->upload != NULL ||
+        file->directory == FS_LOCAL_LOST)
+        return;
+    g_message("%s was not written to its end; what there is of it is in "
+              "lost+found",
+              file->name);
+    fs_writing_let_go(handlers->writing, file, FALSE);
+    fs_local_files_lose(files_of(handlers), file);
+}
+
+static void
+run_flush(FsOperation *operation)
+{
+    const Handle *handle = handle_of(operation);
+    pid_t sender = fs_operation_sender(operation);
+
+    if (operation->runs == 1) {
+        if (!handle->writes || !fs_writer_is_same(sender, handle->opener)) {
+            fs_operation_reply_done(operation);
+            return;
+        }
+        if (fs_writer_is_dying(sender)) {
+            lose_part(handlers_of(operation), handle->file);
+            fs_operation_reply_done(operation);
+            return;
+        }
+    }
+    commit(operation, handle->file);
+}
+
+void
+fs_write_handlers_flush(fuse_req_t request, fuse_ino_t inode,
+                        struct fuse_file_info *file)
+{
+    fs_operation_start(request, run_flush, inode, NULL, 0, 0, file);
+}
+
+static void
+run_fsync(FsOperation *operation)
+{
+    commit(operation, handle_of(operation)->file);
+}
+
+void
+fs_write_handlers_fsync(fuse_req_t request, fuse_ino_t inode,
+                        struct fuse_file_info *file)
+{
+    fs_operation_start(request, run_fsync, inode, NULL, 0, 0, file);
+}
+
+void
+fs_write_handlers_release(fuse_req_t request, fuse_ino_t inode,
+                          struct fuse_file_info *file)
+{
+    FsWriteHandlers *handlers = fs_handlers_write(fuse_req_userdata(request));
+    Handle *handle = (Handle *)(guintptr)file->fh;
+    FsLocalFile *local = handle->file;
+    FsNeed *need = NULL;
+    int error_number;
+
+    if (handle->writes && local->n_writers == 1 &&
+        (local->listed || local->in_place))
+        fs_writing_commit(handlers->writing, local, local->directory,
+                          local->name, &need, &error_number);
+    /* Nothing came of it: what was deleted before is so. */
+    if (handle->writes && local->n_writers == 1)
+        fs_writing_let_go(handlers->writing, local, TRUE);
+    g_hash_table_remove(handlers->handles, handle);
+    fuse_reply_err(request, 0);
+}
+
+/* ---- copying within the server ---- */
+
+static void
+run_copy(FsOperation *operation)
+{
+    FsWriteHandlers *handlers = handlers_of(operation);
+    FsLocalFile *file = handle_of(operation)->file;
+    FsObstacle obstacle = {0};
+    FsEntry entry;
+    FsAnswer answer = fs_name_space_describe(handlers->names, operation->inode,
+                                             &entry, &obstacle);
+
+    if (answer != FS_ANSWER_FOUND) {
+        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        return;
+    }
+    if (entry.uid == 0 || entry.attributes.st_size == 0 ||
+        operation->size < (gsize)entry.attributes.st_size || file->size != 0 ||
+        file->replaces != 0 || !file->filled) {
+        fs_operation_fail(operation, EOPNOTSUPP);
+        return;
+    }
+    file->base_mailbox = entry.mailbox;
+    file->base_uid = entry.uid;
+    file->filled = FALSE;
+    file->size = (guint64)entry.attributes.st_size;
+    file->generation++;
+    fs_operation_reply_write(operation, file->size);
+}
+
+void
+fs_write_handlers_copy_file_range(fuse_req_t request, fuse_ino_t inode,
+                                  off_t offset, fuse_ino_t to_inode,
+                                  off_t to_offset,
+                                  struct fuse_file_info *to_file, size_t length)
+{
+    FsWriteHandlers *handlers = fs_handlers_write(fuse_req_userdata(request));
+
+    /* All of it, or the kernel copies by reading and writing. */
+    if (offset != 0 || to_offset != 0 ||
+        !fs_write_handlers_own_file(handlers, to_file))
+        fuse_reply_err(request, EOPNOTSUPP);
+    else
+        fs_operation_start(request, run_copy, inode, NULL, length, 0, to_file);
+}
+
+/* ---- making and ending ---- */
+
+FsWriteHandlers *
+fs_write_handlers_new(FsAccount *account, FsNameSpace *names,
+                      FsWriting *writing)
+{
+    FsWriteHandlers *handlers = g_new0(FsWriteHandlers, 1);
+
+    handlers->account = account;
+    handlers->names = names;
+    handlers->writing = writing;
+    handlers->handles = g_hash_table_new_full(NULL, NULL, handle_free, NULL);
+    return handlers;
+}
+
+void
+fs_write_handlers_free(FsWriteHandlers *handlers)
+{
+    if (handlers == NULL)
+        return;
+    /* The kernel does not release what is open when the mount ends. */
+    g_hash_table_unref(handlers->handles);
+    g_free(handlers);
+}

@@ -1,0 +1,564 @@
+/* Making, removing and renaming mailboxes.
+ *
+ * A change is a chain of requests, each sent when the one before is answered.
+ * At its end the list of mailboxes is asked for, and what it says counts. */
+#include "fs/writing/directories.h"
+
+#include "cache/state.h"
+#include "fs/names/mailbox-name.h"
+#include "fs/sync/lister.h"
+#include "fs/sync/synchroniser.h"
+#include "fs/writing/file-name.h"
+#include "imap/error.h"
+#include "imap/mailbox-encoding.h"
+#include "imap/mailbox-requests.h"
+#include "imap/requests.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ID_PREFIX "m:"
+
+/* Of FsDirectoryChange, borrowed: those that are not over. */
+static GQueue under_way = G_QUEUE_INIT;
+
+typedef enum {
+    CHANGE_MAKE,
+    CHANGE_REMOVE,
+    CHANGE_RENAME,
+} Kind;
+
+struct FsDirectoryChange {
+    guint references;
+    Kind kind;
+    FsAccount *account;
+    FsNeed *need;
+    char *from;        /* wire name; NULL: of CHANGE_MAKE */
+    guint32 parent;    /* id, of what it is to be in */
+    char *parent_wire; /* NULL: the top */
+    char *name;        /* there; NULL: of CHANGE_REMOVE */
+    char *to;          /* wire name; NULL: not known yet */
+    char delimiter;
+    gboolean abandoned; /* answers are passed over */
+    ImapLease *lease;
+    guint n_lists; /* that were asked for */
+    FsNeed *list;  /* waited for; a reference */
+    GError *error; /* of the line, while the list is asked for */
+};
+
+void
+fs_directory_change_unref(gpointer data)
+{
+    FsDirectoryChange *change = data;
+
+    if (change == NULL || --change->references > 0)
+        return;
+    imap_lease_release(change->lease);
+    fs_need_unref(change->need);
+    fs_need_unref(change->list);
+    g_clear_error(&change->error);
+    g_free(change->from);
+    g_free(change->parent_wire);
+    g_free(change->name);
+    g_free(change->to);
+    g_free(change);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsDirectoryChange, fs_directory_change_unref)
+
+FsNeed *
+fs_directory_change_need(const FsDirectoryChange *change)
+{
+    return change->need;
+}
+
+static FsDirectoryChange *
+await(FsDirectoryChange *change)
+{
+    change->references++;
+    return change;
+}
+
+static ImapConnection *
+connection_of(const FsDirectoryChange *change)
+{
+    return imap_lease_connection(change->lease);
+}
+
+static void
+end(FsDirectoryChange *change, const GError *error)
+{
+    g_queue_remove(&under_way, change);
+    g_clear_pointer(&change->lease, imap_lease_release);
+    fs_need_complete(change->need, error);
+}
+
+static void
+end_with(FsDirectoryChange *change, ImapError code, const char *text)
+{
+    g_autoptr(GError) error = g_error_new_literal(IMAP_ERROR, code, text);
+
+    end(change, error);
+}
+
+/* ---- names ---- */
+
+static int
+hex_pair(const char *text)
+{
+    if (!g_ascii_isxdigit(text[0]) || !g_ascii_isxdigit(text[1]))
+        return -1;
+    return g_ascii_xdigit_value(text[0]) * 16 + g_ascii_xdigit_value(text[1]);
+}
+
+/* The part of a mailbox's name that is shown as @name. Caller frees. */
+static char *
+unescape(const char *name)
+{
+    GString *result = g_string_new(NULL);
+
+    for (; *name != '\0'; name++) {
+        int octet = *name == '%' ? hex_pair(name + 1) : -1;
+
+        if (octet > 0) {
+            g_string_append_c(result, (char)octet);
+            name += 2;
+        } else {
+            g_string_append_c(result, *name);
+        }
+    }
+    return g_string_free(result, FALSE);
+}
+
+/* Whether a mailbox @decoded would be shown as @name, and as deep as @parent
+ * (decoded, NULL: the top) and one. */
+static gboolean
+is_shown_as(const char *decoded, const char *parent, char delimiter,
+            const char *name)
+{
+    g_auto(GStrv) parts = fs_mailbox_name_split(decoded, delimiter);
+    g_auto(GStrv) above =
+        parent != NULL ? fs_mailbox_name_split(parent, delimiter) : NULL;
+    guint depth = above != NULL ? g_strv_length(above) : 0;
+
+    return parts != NULL && g_strv_length(parts) == depth + 1 &&
+           strcmp(parts[depth], name) == 0;
+}
+
+/* FALSE: no mailbox can have that name. */
+static gboolean
+make_wire_name(FsDirectoryChange *change)
+{
+    gboolean utf8 = imap_connection_is_utf8(connection_of(change));
+    g_autofree char *part = unescape(change->name);
+    g_autofree char *encoded = NULL;
+    g_autofree char *decoded = NULL;
+    g_autofree char *parent = NULL;
+    char delimiter[2] = {change->delimiter, '\0'};
+
+    if (!g_utf8_validate(part, -1, NULL) || strpbrk(part, "\r\n") != NULL)
+        return FALSE;
+    encoded = imap_mailbox_encode(part, utf8);
+    if (change->parent_wire == NULL) {
+        change->to = g_steal_pointer(&encoded);
+    } else {
+        parent = imap_mailbox_decode(change->parent_wire, utf8);
+        change->to = g_strconcat(change->parent_wire, delimiter, encoded, NULL);
+    }
+    decoded = imap_mailbox_decode(change->to, utf8);
+    return is_shown_as(decoded, parent, change->delimiter, change->name);
+}
+
+/* ---- the end: what the list says ---- */
+
+static void ask_for_list(FsDirectoryChange *change);
+
+static void
+verify(FsDirectoryChange *change)
+{
+    FsMailboxTree *tree = change->account->tree;
+    const FsMailbox *old =
+        change->from != NULL ? fs_mailbox_tree_by_wire_name(tree, change->from)
+                             : NULL;
+    const FsMailbox *new =
+        change->name != NULL
+            ? fs_mailbox_tree_child(tree, change->parent, change->name)
+            : NULL;
+    gboolean done = change->kind == CHANGE_REMOVE
+                        ? old == NULL || !old->selectable
+                        : new != NULL;
+
+    if (change->kind == CHANGE_RENAME && old != NULL && old->selectable)
+        done = FALSE;
+    if (done)
+        end(change, NULL);
+    else if (change->n_lists < 2)
+        ask_for_list(change); /* the first may have been under way before */
+    else if (change->error != NULL)
+        end(change, change->error);
+    else
+        end_with(change, IMAP_ERROR_NO,
+                 "the server says OK to what it has not done");
+}
+
+static void
+on_list(const GError *error, gpointer user_data)
+{
+    g_autoptr(FsDirectoryChange) change = user_data;
+
+    if (change->abandoned)
+        return;
+    if (error != NULL)
+        end(change, error);
+    else
+        verify(change);
+}
+
+static void
+ask_for_list(FsDirectoryChange *change)
+{
+    FsLister *lister = change->account->lister;
+    FsNeed *need;
+
+    g_clear_pointer(&change->lease, imap_lease_release);
+    g_clear_pointer(&change->list, fs_need_unref);
+    change->n_lists++;
+    fs_lister_mark_old(lister);
+    need = fs_lister_need(lister, FS_NOW);
+    if (need == NULL) {
+        change->n_lists = 2;
+        verify(change);
+        return;
+    }
+    change->list = fs_need_ref(need);
+    fs_need_wait(need, on_list, await(change));
+}
+
+/* TRUE: it is over, or only the list can tell. */
+static gboolean
+has_failed(FsDirectoryChange *change, const GError *error)
+{
+    if (error == NULL)
+        return FALSE;
+    if (error->domain == IMAP_ERROR && (error->code == IMAP_ERROR_CLOSED ||
+                                        error->code == IMAP_ERROR_TIMEOUT)) {
+        change->error = g_error_copy(error);
+        ask_for_list(change);
+    } else {
+        end(change, error);
+    }
+    return TRUE;
+}
+
+/* ---- making ---- */
+
+/* Nobody but other mail programs goes by subscriptions. */
+static void
+on_subscribed(const GError *error, gpointer user_data)
+{
+    g_autoptr(FsDirectoryChange) change = user_data;
+
+    if (change->abandoned)
+        return;
+    ask_for_list(change);
+}
+
+static void
+on_made(const GError *error, gpointer user_data)
+{
+    g_autoptr(FsDirectoryChange) change = user_data;
+
+    if (change->abandoned)
+        return;
+    if (!has_failed(change, error))
+        imap_request_subscribe(connection_of(change), change->to, on_subscribed,
+                               await(change));
+}
+
+/* ---- removing ---- */
+
+static void
+on_removed(const GError *error, gpointer user_data)
+{
+    g_autoptr(FsDirectoryChange) change = user_data;
+
+    if (change->abandoned)
+        return;
+    if (!has_failed(change, error))
+        imap_request_unsubscribe(connection_of(change), change->from,
+                                 on_subscribed, await(change));
+}
+
+static void
+on_lease_to_remove(ImapLease *lease, const GError *error, gpointer user_data)
+{
+    g_autoptr(FsDirectoryChange) change = user_data;
+
+    if (change->abandoned) {
+        imap_lease_release(lease);
+        return;
+    }
+    change->lease = lease;
+    if (lease == NULL)
+        end(change, error);
+    else
+        imap_request_delete(connection_of(change), change->from, on_removed,
+                            await(change));
+}
+
+/* Deleting a mailbox deletes what is in it. */
+static void
+on_counted(const ImapUidSet *found, const GError *error, gpointer user_data)
+{
+    g_autoptr(FsDirectoryChange) change = user_data;
+
+    if (change->abandoned)
+        return;
+    if (error != NULL) {
+        end(change, error);
+        return;
+    }
+    if (imap_uid_set_n_ranges(found) > 0) {
+        end_with(change, IMAP_ERROR_HAS_CHILDREN, "it holds messages");
+        return;
+    }
+    g_clear_pointer(&change->lease, imap_lease_release);
+    imap_pool_acquire(change->account->pool, NULL, on_lease_to_remove,
+                      await(change));
+}
+
+static void
+on_lease_to_count(ImapLease *lease, const GError *error, gpointer user_data)
+{
+    g_autoptr(FsDirectoryChange) change = user_data;
+
+    if (change->abandoned) {
+        imap_lease_release(lease);
+        return;
+    }
+    change->lease = lease;
+    if (lease == NULL)
+        end(change, error);
+    else
+        imap_request_search(connection_of(change), NULL, on_counted,
+                            await(change));
+}
+
+/* ---- renaming ---- */
+
+/* It and its children keep their numbers, and so does what is known of them. */
+static void
+move_ids(FsDirectoryChange *change, guint32 mailbox)
+{
+    const FsMailboxTree *tree = change->account->tree;
+    const FsMailbox *moved = fs_mailbox_tree_get(tree, mailbox);
+    gsize length = strlen(change->from);
+    const FsMailbox *child;
+    guint32 after = 0;
+
+    if (moved == NULL)
+        return;
+    if (moved->wire_name != NULL &&
+        strncmp(moved->wire_name, change->from, length) == 0) {
+        g_autofree char *before =
+            g_strconcat(ID_PREFIX, moved->wire_name, NULL);
+        g_autofree char *now =
+            g_strconcat(ID_PREFIX, change->to, moved->wire_name + length, NULL);
+
+        cache_state_id_moved(change->account->state, now, before);
+    }
+    for (; (child = fs_mailbox_tree_next_child(tree, mailbox, after)) != NULL;
+         after = child->id)
+        move_ids(change, child->id);
+}
+
+static void
+on_unsubscribed(const GError *error, gpointer user_data)
+{
+    g_autoptr(FsDirectoryChange) change = user_data;
+
+    if (change->abandoned)
+        return;
+    imap_request_subscribe(connection_of(change), change->to, on_subscribed,
+                           await(change));
+}
+
+static void
+on_listed(const ImapListedMailbox *listed, const GError *error,
+          gpointer user_data)
+{
+    g_autoptr(FsDirectoryChange) change = user_data;
+    const FsMailbox *old =
+        fs_mailbox_tree_by_wire_name(change->account->tree, change->from);
+
+    if (change->abandoned || has_failed(change, error))
+        return;
+    if (listed == NULL) {
+        end_with(change, IMAP_ERROR_NO,
+                 "the server says OK to what it has not done");
+        return;
+    }
+    if (old != NULL)
+        move_ids(change, old->id);
+    imap_request_unsubscribe(connection_of(change), change->from,
+                             on_unsubscribed, await(change));
+}
+
+static void
+on_renamed(const GError *error, gpointer user_data)
+{
+    g_autoptr(FsDirectoryChange) change = user_data;
+
+    if (change->abandoned)
+        return;
+    if (!has_failed(change, error))
+        imap_request_list_one(connection_of(change), change->to, on_listed,
+                              await(change));
+}
+
+/* ---- the beginning ---- */
+
+static void
+on_lease(ImapLease *lease, const GError *error, gpointer user_data)
+{
+    g_autoptr(FsDirectoryChange) change = user_data;
+
+    if (change->abandoned) {
+        imap_lease_release(lease);
+        return;
+    }
+    change->lease = lease;
+    if (lease == NULL)
+        end(change, error);
+    else if (!make_wire_name(change))
+        end_with(change, IMAP_ERROR_CANNOT, "no mailbox can have that name");
+    else if (change->kind == CHANGE_MAKE)
+        imap_request_create(connection_of(change), change->to, on_made,
+                            await(change));
+    else
+        imap_request_rename(connection_of(change), change->from, change->to,
+                            on_renamed, await(change));
+}
+
+static FsDirectoryChange *
+new_change(FsAccount *account, Kind kind)
+{
+    FsDirectoryChange *change = g_new0(FsDirectoryChange, 1);
+
+    change->references = 1;
+    change->kind = kind;
+    change->account = account;
+    change->need = fs_need_new();
+    g_queue_push_tail(&under_way, change);
+    return change;
+}
+
+void
+fs_directory_changes_abandon(void)
+{
+    FsDirectoryChange *change;
+
+    while ((change = g_queue_peek_head(&under_way)) != NULL) {
+        change->abandoned = TRUE;
+        end_with(change, IMAP_ERROR_CLOSED, "the mount is over");
+    }
+}
+
+/* The errno of why there can be no mailbox @name in @parent; 0: there can. */
+static int
+refusal(const FsAccount *account, guint32 parent, const char *name)
+{
+    const FsMailbox *above = fs_mailbox_tree_get(account->tree, parent);
+
+    if (!fs_file_name_is_mailbox(name))
+        return EPERM;
+    if (strlen(name) > FS_MAILBOX_NAME_MAX)
+        return ENAMETOOLONG;
+    if (above == NULL)
+        return ENOENT;
+    if (fs_mailbox_tree_child(account->tree, parent, name) != NULL)
+        return EEXIST;
+    if (parent != FS_MAILBOX_TREE_ROOT &&
+        (above->wire_name == NULL || above->delimiter == 0))
+        return EPERM;
+    return 0;
+}
+
+static void
+set_place(FsDirectoryChange *change, guint32 parent, const char *name)
+{
+    const FsMailboxTree *tree = change->account->tree;
+    const FsMailbox *above = fs_mailbox_tree_get(tree, parent);
+    const FsMailbox *inbox = fs_mailbox_tree_by_wire_name(tree, "INBOX");
+
+    change->parent = parent;
+    change->name = g_strdup(name);
+    if (parent != FS_MAILBOX_TREE_ROOT)
+        change->parent_wire = g_strdup(above->wire_name);
+    else
+        above = inbox;
+    change->delimiter = above != NULL ? above->delimiter : 0;
+}
+
+int
+fs_directory_make(FsAccount *account, guint32 parent, const char *name,
+                  FsDirectoryChange **change)
+{
+    int error_number = refusal(account, parent, name);
+
+    if (error_number != 0)
+        return error_number;
+    *change = new_change(account, CHANGE_MAKE);
+    set_place(*change, parent, name);
+    imap_pool_acquire(account->pool, NULL, on_lease, await(*change));
+    return 0;
+}
+
+static gboolean
+is_inbox(const FsMailbox *mailbox)
+{
+    return mailbox->wire_name != NULL &&
+           g_ascii_strcasecmp(mailbox->wire_name, "INBOX") == 0;
+}
+
+int
+fs_directory_remove(FsAccount *account, guint32 mailbox,
+                    FsDirectoryChange **change)
+{
+    const FsMailbox *removed = fs_mailbox_tree_get(account->tree, mailbox);
+
+    if (removed == NULL)
+        return ENOENT;
+    if (is_inbox(removed) || removed->wire_name == NULL)
+        return EPERM;
+    if (fs_mailbox_tree_count_children(account->tree, mailbox) > 0)
+        return ENOTEMPTY;
+    *change = new_change(account, CHANGE_REMOVE);
+    (*change)->from = g_strdup(removed->wire_name);
+    if (removed->selectable)
+        imap_pool_acquire(account->pool, removed->wire_name, on_lease_to_count,
+                          await(*change));
+    else
+        imap_pool_acquire(account->pool, NULL, on_lease_to_remove,
+                          await(*change));
+    return 0;
+}
+
+int
+fs_directory_rename(FsAccount *account, guint32 mailbox, guint32 parent,
+                    const char *name, FsDirectoryChange **change)
+{
+    const FsMailbox *renamed = fs_mailbox_tree_get(account->tree, mailbox);
+    int error_number = refusal(account, parent, name);
+
+    if (renamed == NULL)
+        return ENOENT;
+    if (is_inbox(renamed) || renamed->wire_name == NULL)
+        return EPERM;
+    if (error_number != 0)
+        return error_number;
+    *change = new_change(account, CHANGE_RENAME);
+    (*change)->from = g_strdup(renamed->wire_name);
+    set_place(*change, parent, name);
+    imap_pool_acquire(account->pool, NULL, on_lease, await(*change));
+    return 0;
+}

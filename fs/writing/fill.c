@@ -1,0 +1,129 @@
+/* Filling a local file: pieces are read from the cache, or through it from the
+ * server, and written to the spool one after another. Nobody else changes the
+ * file meanwhile, for whoever wants to waits for this. */
+#include "fs/writing/fill.h"
+
+#include "fs/bodies/message-bodies.h"
+
+#define PIECE (256u * 1024)
+
+typedef struct {
+    FsAccount *account;
+    FsLocalFile *file; /* a reference */
+    FsReader *reader;  /* NULL: not opened yet */
+    FsNeed *need;      /* waited for; a reference */
+    guint64 offset;
+} Filling;
+
+static void go_on(Filling *filling);
+
+static void
+end(Filling *filling, const GError *error)
+{
+    FsLocalFile *file = filling->file;
+    g_autoptr(FsNeed) need = g_steal_pointer(&file->filling);
+
+    file->filled = error == NULL;
+    fs_need_complete(need, error);
+    fs_reader_free(filling->reader);
+    fs_local_file_unref(file);
+    g_free(filling);
+}
+
+static void
+on_need(const GError *error, gpointer user_data)
+{
+    Filling *filling = user_data;
+
+    g_clear_pointer(&filling->need, fs_need_unref);
+    if (error != NULL)
+        end(filling, error);
+    else
+        go_on(filling);
+}
+
+/* Takes over @need. */
+static void
+wait_for(Filling *filling, FsNeed *need)
+{
+    filling->need = need;
+    fs_need_wait(need, on_need, filling);
+}
+
+static void
+on_written(const GError *error, gpointer user_data)
+{
+    Filling *filling = user_data;
+
+    if (error != NULL) {
+        end(filling, error);
+        return;
+    }
+    fs_need_progress(filling->file->filling);
+    go_on(filling);
+}
+
+static gboolean
+open_message(Filling *filling)
+{
+    const FsLocalFile *file = filling->file;
+    FsMessageBodies *bodies = filling->account->bodies;
+    guint64 size;
+    FsNeed *need = fs_message_bodies_open(bodies, file->base_mailbox,
+                                          file->base_uid, 0, &size);
+
+    if (need != NULL) {
+        wait_for(filling, need);
+        return FALSE;
+    }
+    filling->reader =
+        fs_reader_new(bodies, file->base_mailbox, file->base_uid, size);
+    return TRUE;
+}
+
+static void
+go_on(Filling *filling)
+{
+    FsLocalFile *file = filling->file;
+    g_autoptr(GBytes) piece = NULL;
+    g_autofree guint8 *buffer = NULL;
+    FsNeed *need = NULL;
+    gssize got;
+
+    if (filling->reader == NULL && !open_message(filling))
+        return;
+    buffer = g_malloc(PIECE);
+    got =
+        fs_reader_read(filling->reader, filling->offset, buffer, PIECE, &need);
+    if (got < 0) {
+        wait_for(filling, need);
+    } else if (got == 0) {
+        file->size = filling->offset;
+        fs_written_ranges_add(file->written, 0, file->size);
+        end(filling, NULL);
+    } else {
+        piece = g_bytes_new(buffer, (gsize)got);
+        cache_spool_file_write(file->spool, filling->offset, piece, on_written,
+                               filling);
+        filling->offset += (guint64)got;
+    }
+}
+
+static gboolean
+on_start(gpointer user_data)
+{
+    go_on(user_data);
+    return G_SOURCE_REMOVE;
+}
+
+FsNeed *
+fs_fill_begin(FsAccount *account, FsLocalFile *file)
+{
+    Filling *filling = g_new0(Filling, 1);
+
+    filling->account = account;
+    filling->file = fs_local_file_ref(file);
+    file->filling = fs_need_new();
+    g_idle_add_full(G_PRIORITY_DEFAULT, on_start, filling, NULL);
+    return file->filling;
+}

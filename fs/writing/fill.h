@@ -1,0 +1,10 @@
+/* Brings the octets of a message into the local file that is to be a new state
+ * of it. */
+#pragma once
+
+#include "fs/account.h"
+#include "fs/writing/local-file.h"
+
+/* @file holds the octets once the result, its need (borrowed), is met; fails as
+ * reading does. It has not been begun yet. */
+FsNeed *fs_fill_begin(FsAccount *account, FsLocalFile *file);

@@ -1,0 +1,310 @@
+/* All local files.
+ *
+ * There are few of them, so what is in a directory is found by looking at
+ * all. */
+#include "fs/writing/local-files.h"
+
+#include "fs/kernel/inode.h"
+#include "fs/writing/spool-note.h"
+
+#include <string.h>
+
+struct FsLocalFiles {
+    CacheSpool *spool;
+    GHashTable *by_inode; /* &FsLocalFile.inode -> FsLocalFile, a reference */
+    GSequence *in_order;  /* of FsLocalFile, borrowed, by inode: the listed */
+    guint64 next_inode;
+    FsLocalGoneFunc gone;
+    gpointer gone_data;
+};
+
+static gint
+compare_inodes(gconstpointer a, gconstpointer b, gpointer unused)
+{
+    const FsLocalFile *one = a;
+    const FsLocalFile *other = b;
+
+    return (one->inode > other->inode) - (one->inode < other->inode);
+}
+
+FsLocalFiles *
+fs_local_files_new(CacheSpool *spool)
+{
+    FsLocalFiles *files = g_new0(FsLocalFiles, 1);
+
+    files->spool = spool;
+    files->by_inode = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
+                                            fs_local_file_unref);
+    files->in_order = g_sequence_new(NULL);
+    files->next_inode = FS_INODE_LOCAL;
+    return files;
+}
+
+void
+fs_local_files_free(FsLocalFiles *files)
+{
+    if (files == NULL)
+        return;
+    g_sequence_free(files->in_order);
+    g_hash_table_unref(files->by_inode);
+    g_free(files);
+}
+
+gboolean
+fs_local_files_own(guint64 inode)
+{
+    return inode >= FS_INODE_LOCAL && inode <= FS_INODE_LOCAL_LAST;
+}
+
+void
+fs_local_files_set_gone_func(FsLocalFiles *files, FsLocalGoneFunc func,
+                             gpointer user_data)
+{
+    files->gone = func;
+    files->gone_data = user_data;
+}
+
+/* ---- finding ---- */
+
+FsLocalFile *
+fs_local_files_get(FsLocalFiles *files, guint64 inode)
+{
+    return g_hash_table_lookup(files->by_inode, &inode);
+}
+
+FsLocalFile *
+fs_local_files_next(FsLocalFiles *files, guint32 directory, guint64 after)
+{
+    FsLocalFile key = {.inode = after};
+    GSequenceIter *iter =
+        g_sequence_search(files->in_order, &key, compare_inodes, NULL);
+
+    for (; !g_sequence_iter_is_end(iter); iter = g_sequence_iter_next(iter)) {
+        FsLocalFile *file = g_sequence_get(iter);
+
+        if (file->inode > after && file->directory == directory)
+            return file;
+    }
+    return NULL;
+}
+
+FsLocalFile *
+fs_local_files_find(FsLocalFiles *files, guint32 directory, const char *name)
+{
+    FsLocalFile *file = NULL;
+    guint64 after = 0;
+
+    while ((file = fs_local_files_next(files, directory, after)) != NULL &&
+           !g_str_equal(file->name, name))
+        after = file->inode;
+    return file;
+}
+
+guint
+fs_local_files_count(FsLocalFiles *files, guint32 directory)
+{
+    const FsLocalFile *file;
+    guint64 after = 0;
+    guint count = 0;
+
+    for (; (file = fs_local_files_next(files, directory, after)) != NULL;
+         after = file->inode)
+        count++;
+    return count;
+}
+
+void
+fs_local_files_foreach(FsLocalFiles *files,
+                       void (*func)(FsLocalFile *file, gpointer user_data),
+                       gpointer user_data)
+{
+    GSequenceIter *iter = g_sequence_get_begin_iter(files->in_order);
+
+    while (!g_sequence_iter_is_end(iter)) {
+        FsLocalFile *file = g_sequence_get(iter);
+
+        iter = g_sequence_iter_next(iter);
+        func(file, user_data);
+    }
+}
+
+/* ---- listing ---- */
+
+static void
+enlist(FsLocalFiles *files, FsLocalFile *file)
+{
+    if (file->listed)
+        return;
+    file->listed = TRUE;
+    g_sequence_insert_sorted(files->in_order, file, compare_inodes, NULL);
+}
+
+/* What is on the disk says what it is; an empty file is not worth one. */
+static void
+note(FsLocalFile *file)
+{
+    FsSpoolNote said = {.kind = FS_SPOOL_LOCAL, .name = file->name};
+    g_autofree char *text = NULL;
+
+    if (file->size == 0 || !file->listed || file->noted)
+        return;
+    file->noted = TRUE;
+    if (file->directory == FS_LOCAL_LOST)
+        said.kind = FS_SPOOL_LOST;
+    text = fs_spool_note_to_text(&said);
+    cache_spool_file_set_note(file->spool, text, said.kind == FS_SPOOL_LOST,
+                              NULL, NULL);
+}
+
+void
+fs_local_files_unlist(FsLocalFiles *files, FsLocalFile *file)
+{
+    GSequenceIter *iter;
+
+    if (!file->listed)
+        return;
+    file->listed = FALSE;
+    iter = g_sequence_lookup(files->in_order, file, compare_inodes, NULL);
+    if (iter != NULL)
+        g_sequence_remove(iter);
+    fs_local_files_released(files, file);
+}
+
+void
+fs_local_files_released(FsLocalFiles *files, FsLocalFile *file)
+{
+    note(file);
+    if (file->n_handles == 0 && !file->listed && file->upload == NULL &&
+        fs_local_files_get(files, file->inode) == file)
+        g_hash_table_remove(files->by_inode, &file->inode);
+}
+
+void
+fs_local_files_move(FsLocalFiles *files, FsLocalFile *file, guint32 directory,
+                    const char *name)
+{
+    FsLocalFile *before = fs_local_files_find(files, directory, name);
+    char *old_name = file->name;
+
+    file->name = g_strdup(name);
+    file->directory = directory;
+    file->noted = FALSE;
+    file->listed_at = g_get_monotonic_time();
+    if (before != NULL && before != file)
+        fs_local_files_unlist(files, before);
+    enlist(files, file);
+    note(file);
+    g_free(old_name);
+}
+
+/* ---- making ---- */
+
+static FsLocalFile *
+add(FsLocalFiles *files, guint64 inode, CacheSpoolFile *spool)
+{
+    FsLocalFile *file = fs_local_file_new(inode, spool);
+
+    g_hash_table_insert(files->by_inode, &file->inode, file);
+    return file;
+}
+
+static guint64
+new_inode(FsLocalFiles *files)
+{
+    do {
+        if (files->next_inode > FS_INODE_LOCAL_LAST)
+            files->next_inode = FS_INODE_LOCAL;
+        files->next_inode++;
+    } while (fs_local_files_get(files, files->next_inode - 1) != NULL);
+    return files->next_inode - 1;
+}
+
+FsLocalFile *
+fs_local_files_make(FsLocalFiles *files, guint32 directory, const char *name)
+{
+    FsLocalFile *file =
+        add(files, new_inode(files), cache_spool_file_new(files->spool));
+
+    fs_local_files_move(files, file, directory, name);
+    return file;
+}
+
+FsLocalFile *
+fs_local_files_edit(FsLocalFiles *files, guint64 inode, guint32 mailbox,
+                    guint32 uid, guint64 size, const char *name)
+{
+    FsLocalFile *file = add(files, inode, cache_spool_file_new(files->spool));
+
+    file->directory = mailbox;
+    file->name = g_strdup(name);
+    file->replaces = file->base_uid = uid;
+    file->base_mailbox = mailbox;
+    file->in_place = TRUE;
+    file->filled = FALSE;
+    file->size = size;
+    return file;
+}
+
+/* ---- what is lost ---- */
+
+static char *
+free_name(FsLocalFiles *files, const char *name)
+{
+    g_autofree char *wanted = g_strdup(name);
+
+    for (guint i = 1; fs_local_files_find(files, FS_LOCAL_LOST, wanted) != NULL;
+         i++) {
+        g_free(wanted);
+        wanted = g_strdup_printf("%.200s.%u", name, i);
+    }
+    return g_steal_pointer(&wanted);
+}
+
+FsLocalFile *
+fs_local_files_found(FsLocalFiles *files, CacheSpoolFile *spool,
+                     const char *name)
+{
+    FsLocalFile *file = add(files, new_inode(files), spool);
+    g_autofree char *wanted = free_name(files, name);
+
+    fs_local_files_move(files, file, FS_LOCAL_LOST, wanted);
+    return file;
+}
+
+/* The octets of an edit leave it: its inode is the message's again. */
+static void
+detach(FsLocalFiles *files, FsLocalFile *file)
+{
+    FsLocalFile *lost =
+        add(files, new_inode(files), g_steal_pointer(&file->spool));
+    g_autofree char *wanted = free_name(files, file->name);
+
+    lost->size = file->size;
+    lost->generation = file->generation;
+    lost->modified_at = file->modified_at;
+    fs_local_files_move(files, lost, FS_LOCAL_LOST, wanted);
+    file->spool = cache_spool_file_new(files->spool);
+    file->detached = TRUE;
+    file->size = 0;
+    if (fs_local_files_get(files, file->inode) == file)
+        g_hash_table_remove(files->by_inode, &file->inode);
+}
+
+void
+fs_local_files_lose(FsLocalFiles *files, FsLocalFile *file)
+{
+    g_autofree char *wanted = NULL;
+    g_autofree char *name = g_strdup(file->name);
+    guint32 directory = file->directory;
+
+    if (directory == FS_LOCAL_LOST)
+        return;
+    if (!file->listed) {
+        detach(files, file);
+        return;
+    }
+    wanted = free_name(files, name);
+    fs_local_files_move(files, file, FS_LOCAL_LOST, wanted);
+    if (files->gone != NULL)
+        files->gone(directory, name, files->gone_data);
+}

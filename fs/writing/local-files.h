@@ -1,0 +1,61 @@
+/* All local files, by inode, and by directory and name. */
+#pragma once
+
+#include "fs/writing/local-file.h"
+
+typedef struct FsLocalFiles FsLocalFiles;
+
+/* @spool outlives the result. */
+FsLocalFiles *fs_local_files_new(CacheSpool *spool);
+/* What is listed stays on the disk. Accepts NULL. */
+void fs_local_files_free(FsLocalFiles *files);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsLocalFiles, fs_local_files_free)
+
+/* Whether @inode is from the range of those that are not messages. */
+gboolean fs_local_files_own(guint64 inode);
+
+/* An empty one in @directory, listed. Borrowed, as all are. */
+FsLocalFile *fs_local_files_make(FsLocalFiles *files, guint32 directory,
+                                 const char *name);
+/* A new state of the message @uid of @mailbox, whose inode is @inode. It has
+ * the octets that the message has. */
+FsLocalFile *fs_local_files_edit(FsLocalFiles *files, guint64 inode,
+                                 guint32 mailbox, guint32 uid, guint64 size,
+                                 const char *name);
+/* What an earlier mount has left (taken over): listed with what was lost. */
+FsLocalFile *fs_local_files_found(FsLocalFiles *files, CacheSpoolFile *spool,
+                                  const char *name);
+
+/* NULL: there is none. */
+FsLocalFile *fs_local_files_get(FsLocalFiles *files, guint64 inode);
+FsLocalFile *fs_local_files_find(FsLocalFiles *files, guint32 directory,
+                                 const char *name);
+/* The listed one of @directory with the lowest inode above @after. */
+FsLocalFile *fs_local_files_next(FsLocalFiles *files, guint32 directory,
+                                 guint64 after);
+guint fs_local_files_count(FsLocalFiles *files, guint32 directory);
+
+/* It is listed there from now on, in place of what was there. */
+void fs_local_files_move(FsLocalFiles *files, FsLocalFile *file,
+                         guint32 directory, const char *name);
+/* It is listed nowhere any more; it lives on for those who have it open. */
+void fs_local_files_unlist(FsLocalFiles *files, FsLocalFile *file);
+/* If nobody has it open any more, and it is neither listed nor being stored,
+ * its inode does not mean it any more. */
+void fs_local_files_released(FsLocalFiles *files, FsLocalFile *file);
+/* It goes to those that are lost, under a name that none of them has. One that
+ * was an edit gets an inode of its own, and with it the octets; the edit is no
+ * more. */
+void fs_local_files_lose(FsLocalFiles *files, FsLocalFile *file);
+
+/* Told of each entry that goes from @directory without a program having asked
+ * for it. */
+typedef void (*FsLocalGoneFunc)(guint32 directory, const char *name,
+                                gpointer user_data);
+void fs_local_files_set_gone_func(FsLocalFiles *files, FsLocalGoneFunc func,
+                                  gpointer user_data);
+
+/* Calls @func with each that is listed; it may move and unlist it. */
+void fs_local_files_foreach(FsLocalFiles *files,
+                            void (*func)(FsLocalFile *file, gpointer user_data),
+                            gpointer user_data);

@@ -1,0 +1,172 @@
+/* What may be done where. One answer is kept for each mailbox that is used; a
+ * server that has no ACL is asked once. */
+#include "fs/writing/rights.h"
+
+#include "imap/error.h"
+#include "imap/mailbox-requests.h"
+
+#define KEEP_US (5 * G_TIME_SPAN_MINUTE)
+#define ALL G_MAXUINT
+
+/* Reference counted: the pool may call back after the end. */
+struct FsRights {
+    FsAccount *account;    /* NULL after the end */
+    GHashTable *mailboxes; /* id -> Mailbox, owned */
+    GQueue requests;       /* of Request, borrowed */
+    gboolean unsupported;
+};
+
+typedef struct {
+    guint rights; /* IMAP_RIGHT_…, or ALL */
+    gint64 at;    /* microseconds, monotonic: when that was told; 0: never */
+    FsNeed *need; /* of the answer; NULL: it is not being asked for */
+} Mailbox;
+
+typedef struct {
+    FsRights *rights; /* a reference */
+    guint32 mailbox;
+    ImapLease *lease;
+} Request;
+
+static void
+mailbox_free(gpointer data)
+{
+    Mailbox *mailbox = data;
+
+    fs_need_unref(mailbox->need);
+    g_free(mailbox);
+}
+
+FsRights *
+fs_rights_new(FsAccount *account)
+{
+    FsRights *rights = g_rc_box_new0(FsRights);
+
+    rights->account = account;
+    rights->mailboxes = g_hash_table_new_full(NULL, NULL, NULL, mailbox_free);
+    return rights;
+}
+
+static void
+rights_clear(gpointer data)
+{
+    g_hash_table_unref(((FsRights *)data)->mailboxes);
+}
+
+void
+fs_rights_free(FsRights *rights)
+{
+    if (rights == NULL)
+        return;
+    rights->account = NULL;
+    for (GList *link = rights->requests.head; link != NULL; link = link->next)
+        g_clear_pointer(&((Request *)link->data)->lease, imap_lease_release);
+    g_rc_box_release_full(rights, rights_clear);
+}
+
+static void
+end(Request *request, guint found, const GError *error)
+{
+    FsRights *rights = request->rights;
+    Mailbox *mailbox = g_hash_table_lookup(rights->mailboxes,
+                                           GUINT_TO_POINTER(request->mailbox));
+    g_autoptr(FsNeed) need = NULL;
+
+    g_queue_remove(&rights->requests, request);
+    imap_lease_release(request->lease);
+    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_UNSUPPORTED))
+        rights->unsupported = TRUE;
+    if (mailbox != NULL) {
+        need = g_steal_pointer(&mailbox->need);
+        mailbox->rights = error == NULL ? found : ALL;
+        mailbox->at = g_get_monotonic_time();
+    }
+    if (need != NULL)
+        fs_need_complete(need, NULL);
+    g_rc_box_release_full(rights, rights_clear);
+    g_free(request);
+}
+
+static void
+on_rights(guint found, const GError *error, gpointer user_data)
+{
+    end(user_data, found, error);
+}
+
+static void
+on_lease(ImapLease *lease, const GError *error, gpointer user_data)
+{
+    Request *request = user_data;
+    const FsAccount *account = request->rights->account;
+    const FsMailbox *mailbox =
+        account != NULL ? fs_mailbox_tree_get(account->tree, request->mailbox)
+                        : NULL;
+
+    if (account == NULL)
+        g_clear_pointer(&lease, imap_lease_release);
+    request->lease = lease;
+    if (lease == NULL || mailbox == NULL || mailbox->wire_name == NULL)
+        end(request, ALL, error);
+    else
+        imap_request_rights(imap_lease_connection(lease), mailbox->wire_name,
+                            on_rights, request);
+}
+
+static Mailbox *
+mailbox_of(FsRights *rights, guint32 id)
+{
+    Mailbox *mailbox =
+        g_hash_table_lookup(rights->mailboxes, GUINT_TO_POINTER(id));
+
+    if (mailbox == NULL) {
+        mailbox = g_new0(Mailbox, 1);
+        mailbox->rights = ALL;
+        g_hash_table_insert(rights->mailboxes, GUINT_TO_POINTER(id), mailbox);
+    }
+    return mailbox;
+}
+
+FsNeed *
+fs_rights_need(FsRights *rights, guint32 id)
+{
+    Mailbox *mailbox;
+    Request *request;
+
+    if (rights->unsupported || rights->account == NULL || id == 0)
+        return NULL;
+    mailbox = mailbox_of(rights, id);
+    if (mailbox->at != 0 && g_get_monotonic_time() - mailbox->at < KEEP_US)
+        return NULL;
+    if (mailbox->need == NULL) {
+        request = g_new0(Request, 1);
+        request->rights = g_rc_box_acquire(rights);
+        request->mailbox = id;
+        g_queue_push_tail(&rights->requests, request);
+        mailbox->need = fs_need_new();
+        imap_pool_acquire(rights->account->pool, NULL, on_lease, request);
+    }
+    /* What was so a while ago is good enough meanwhile. */
+    return mailbox->at == 0 ? mailbox->need : NULL;
+}
+
+static gboolean
+has(FsRights *rights, guint32 id, guint wanted)
+{
+    const Mailbox *mailbox =
+        g_hash_table_lookup(rights->mailboxes, GUINT_TO_POINTER(id));
+
+    return mailbox == NULL || (mailbox->rights & wanted) == wanted;
+}
+
+gboolean
+fs_rights_may_insert(FsRights *rights, guint32 mailbox)
+{
+    return has(rights, mailbox, IMAP_RIGHT_INSERT);
+}
+
+gboolean
+fs_rights_may_replace(FsRights *rights, guint32 mailbox)
+{
+    return has(rights, mailbox,
+               IMAP_RIGHT_INSERT | IMAP_RIGHT_DELETE | IMAP_RIGHT_EXPUNGE);
+}

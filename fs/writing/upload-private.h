@@ -1,0 +1,124 @@
+/* What the parts of uploading share: one record for each upload. Theirs alone.
+ *
+ *     made      the message is in a file of its own        uploads.c
+ *     recorded  what is to be done is on the disk          uploads.c
+ *     compared  with the message whose place it takes      upload-compare.c
+ *     sent      by APPEND or COPY                          upload-send.c
+ *     found     if nobody knows whether it was stored      upload-search.c
+ *     settled   names and what it replaces                 upload-settle.c */
+#pragma once
+
+#include "fs/changes/changes.h"
+#include "fs/changes/overlay.h"
+#include "fs/writing/message-text.h"
+#include "fs/writing/stored-text.h"
+#include "fs/writing/uploads.h"
+#include "imap/error.h"
+#include "imap/pool.h"
+
+struct FsUploads {
+    FsAccount *account;
+    CacheSpool *spool;
+    GQueue all; /* of FsUpload, references: those that are not finished */
+    guint n_sending;
+    guint64 octets_sending;
+    guint pump_source;
+    guint retry_timer;
+    guint retry_seconds;
+    GPtrArray *refused;  /* of char *, owned: see fs_uploads_take_refused */
+    GHashTable *claimed; /* mailbox << 32 | UID: messages that uploads are */
+    FsUploadLostFunc lost;
+    gpointer lost_data;
+};
+
+typedef enum {
+    FS_UPLOAD_STEP_MAKE,
+    FS_UPLOAD_STEP_RECORD,
+    FS_UPLOAD_STEP_COMPARE,
+    FS_UPLOAD_STEP_SEND,   /* waits for its turn */
+    FS_UPLOAD_STEP_SENT,   /* it is being sent */
+    FS_UPLOAD_STEP_SEARCH, /* it may be stored, or is and has to be found */
+    FS_UPLOAD_STEP_SETTLE,
+} FsUploadStep;
+
+struct FsUpload {
+    guint references;
+    FsUploads *uploads; /* NULL after their end */
+    FsUploadStep step;
+    gboolean busy; /* an answer is awaited that the step goes on by */
+
+    CacheSpoolFile *source; /* a reference; NULL: a copy, or resumed */
+    CacheSpoolFile *file;   /* the message, and the note; owned */
+    guint64 source_number;
+    guint32 copy_mailbox;
+    guint32 copy_uid;
+    guint32 mailbox;
+    char *name;
+    char *flags;
+    gint64 date;
+    guint64 inode;
+    guint32 replaces;
+    gboolean must_match;
+    guint64 held;
+    guint64 record; /* of the journal; 0: none */
+
+    FsUpload *after;      /* a reference; NULL: none */
+    GPtrArray *followers; /* of FsUpload, references: those that wait for it */
+
+    FsMessageText text;
+    char *message_id;
+    char *identity;
+    guint64 uidvalidity; /* of the mailbox; 0: not known */
+    guint32 from_uid;    /* it has no lower UID */
+
+    FsUploadState state;
+    FsNeed *need;
+    GError *error;
+    guint32 uid;
+    gboolean is_safe;
+    gboolean is_certain; /* that it is stored; it has to be found */
+    gboolean is_same;    /* as what it was to replace: nothing was sent */
+    FsUploadChangedFunc changed;
+    gpointer changed_data;
+    GDestroyNotify free_changed_data;
+
+    ImapLease *lease; /* NULL: none */
+    gboolean selects; /* the mailbox has to be selected to be changed */
+    FsStoredReading *reading;
+    guint64 offset;     /* octets that were sent */
+    FsNeed *waited_for; /* a reference; NULL: none */
+    GArray *candidates; /* of guint32: UIDs that may be it */
+    guint n_compared;   /* of those */
+};
+
+/* ---- uploads.c ---- */
+
+/* Goes on with what is next; unless it is busy, or over. */
+void fs_upload_go_on(FsUpload *upload);
+/* Its end, or that it cannot go on for now. @error is borrowed. */
+void fs_upload_refuse(FsUpload *upload, const GError *error);
+void fs_upload_postpone(FsUpload *upload, const GError *error);
+void fs_upload_stored(FsUpload *upload, guint32 uid);
+/* @error, the line's or another's: postpones, or refuses. */
+void fs_upload_fail(FsUpload *upload, const GError *error);
+/* The next one may be sent. */
+void fs_uploads_pump(FsUploads *uploads);
+/* Whether the answer @user_data awaited is of use: takes back the reference
+ * that was given along otherwise. */
+gboolean fs_upload_take_answer(FsUpload *upload);
+/* For an answer: a reference, to be taken back by the above. */
+FsUpload *fs_upload_await(FsUpload *upload);
+void fs_upload_release_lease(FsUpload *upload);
+/* The wire name of @mailbox; NULL: there is no such mailbox any more. */
+const char *fs_upload_wire_name(const FsUpload *upload, guint32 mailbox);
+
+/* ---- the steps ---- */
+
+void fs_upload_compare(FsUpload *upload);
+void fs_upload_send(FsUpload *upload);
+void fs_upload_search(FsUpload *upload);
+/* The message is there: its name, its inode, and what it replaces. */
+void fs_upload_settle(FsUpload *upload);
+void fs_upload_settled(FsUpload *upload);
+/* The deletion that was held for it is made (@done), or is not. */
+void fs_upload_let_go(FsUpload *upload, gboolean done);

@@ -1,0 +1,222 @@
+/* Finding out whether the server has a message, and which it is: when the line
+ * was cut before the answer, or the answer did not tell.
+ *
+ * What may be it is no older than the upload, and has its Message-ID, if there
+ * is one. It is it if its octets are the same, or at least its Message-ID: some
+ * servers change what they store. A message that another upload has become is
+ * not looked at. */
+#include "fs/writing/upload-private.h"
+
+#include "fs/kernel/errno.h"
+#include "fs/sync/synchroniser.h"
+#include "imap/requests.h"
+
+#include <string.h>
+
+/* Newer messages than these are not looked at. */
+#define MAX_CANDIDATES 1000u
+
+static void compare_next(FsUpload *upload);
+
+/* A server says OK also to the copying of nothing. */
+static void
+refuse_gone(FsUpload *upload)
+{
+    g_autoptr(GError) error =
+        g_error_new(FS_ERROR, FS_ERROR_GONE, "what was to be copied is gone");
+
+    fs_upload_refuse(upload, error);
+}
+
+/* ---- comparing ---- */
+
+static gboolean
+is_it(const FsUpload *upload, const FsStoredText *stored)
+{
+    if (stored->digest != NULL &&
+        strcmp(stored->digest, upload->text.digest) == 0)
+        return TRUE;
+    return upload->message_id != NULL &&
+           g_strcmp0(stored->message_id, upload->message_id) == 0;
+}
+
+static void
+on_candidate(const FsStoredText *stored, const GError *error,
+             gpointer user_data)
+{
+    g_autoptr(FsUpload) upload = user_data;
+    guint32 uid;
+
+    upload->reading = NULL;
+    if (!fs_upload_take_answer(upload))
+        return;
+    uid = g_array_index(upload->candidates, guint32, upload->n_compared);
+    upload->n_compared++;
+    if (stored != NULL && is_it(upload, stored))
+        fs_upload_stored(upload, uid);
+    else if (error != NULL && !g_error_matches(error, FS_ERROR, FS_ERROR_GONE))
+        fs_upload_fail(upload, error);
+    else
+        compare_next(upload);
+}
+
+static void
+compare_next(FsUpload *upload)
+{
+    guint32 uid;
+
+    if (upload->n_compared < upload->candidates->len) {
+        uid = g_array_index(upload->candidates, guint32, upload->n_compared);
+        fs_upload_await(upload);
+        upload->reading =
+            fs_stored_text_read(upload->uploads->account, upload->mailbox, uid,
+                                &upload->text.size, 1, on_candidate, upload);
+        return;
+    }
+    if (upload->is_certain && upload->copy_uid != 0) {
+        refuse_gone(upload);
+        return;
+    }
+    if (upload->is_certain) {
+        fs_upload_stored(upload, 0);
+        return;
+    }
+    upload->step = FS_UPLOAD_STEP_COMPARE;
+    fs_upload_go_on(upload);
+}
+
+/* ---- searching ---- */
+
+/* The newest first. */
+static void
+take_candidates(FsUpload *upload, const ImapUidSet *found)
+{
+    GHashTable *claimed = upload->uploads->claimed;
+
+    g_clear_pointer(&upload->candidates, g_array_unref);
+    upload->candidates = g_array_new(FALSE, FALSE, sizeof(guint32));
+    upload->n_compared = 0;
+    for (guint i = imap_uid_set_n_ranges(found); i > 0; i--) {
+        guint32 first, last;
+
+        imap_uid_set_range(found, i - 1, &first, &last);
+        for (guint64 uid = last; uid >= MAX(first, upload->from_uid) &&
+                                 upload->candidates->len < MAX_CANDIDATES;
+             uid--) {
+            guint64 claim = (guint64)upload->mailbox << 32 | uid;
+            guint32 candidate = (guint32)uid;
+
+            if (!g_hash_table_contains(claimed, &claim))
+                g_array_append_val(upload->candidates, candidate);
+        }
+    }
+}
+
+static void
+on_found(const ImapUidSet *found, const GError *error, gpointer user_data)
+{
+    g_autoptr(FsUpload) upload = user_data;
+
+    fs_upload_release_lease(upload);
+    if (!fs_upload_take_answer(upload))
+        return;
+    if (error != NULL) {
+        fs_upload_fail(upload, error);
+        return;
+    }
+    take_candidates(upload, found);
+    /* What came meanwhile may not be known yet. */
+    fs_synchroniser_mark_stale(upload->uploads->account->synchroniser,
+                               upload->mailbox);
+    compare_next(upload);
+}
+
+static void
+on_lease(ImapLease *lease, const GError *error, gpointer user_data)
+{
+    g_autoptr(FsUpload) upload = user_data;
+    const ImapMailbox *selected;
+    ImapSought sought = {.from_uid = upload->from_uid};
+
+    upload->lease = lease;
+    if (!fs_upload_take_answer(upload)) {
+        fs_upload_release_lease(upload);
+        return;
+    }
+    if (lease == NULL) {
+        fs_upload_fail(upload, error);
+        return;
+    }
+    selected = imap_connection_mailbox(imap_lease_connection(lease));
+    if (upload->uidvalidity != 0 && selected->uidvalidity != 0 &&
+        selected->uidvalidity != upload->uidvalidity) {
+        /* Another mailbox: it has none of what the old one had. */
+        upload->uidvalidity = selected->uidvalidity;
+        sought.from_uid = upload->from_uid = 1;
+    }
+    if (upload->message_id != NULL) {
+        sought.field = "Message-ID";
+        sought.text = upload->message_id;
+    }
+    imap_request_find(imap_lease_connection(lease), &sought, on_found,
+                      fs_upload_await(upload));
+}
+
+/* Of a copy, nothing is known but where it comes from. */
+static void
+on_source(const FsStoredText *stored, const GError *error, gpointer user_data)
+{
+    g_autoptr(FsUpload) upload = user_data;
+
+    upload->reading = NULL;
+    if (!fs_upload_take_answer(upload))
+        return;
+    if (error != NULL) {
+        fs_upload_fail(upload, error);
+        return;
+    }
+    upload->text.size = stored->size;
+    upload->message_id = g_strdup(stored->message_id);
+    upload->identity = g_strdup(stored->identity);
+    if (stored->digest != NULL)
+        g_strlcpy(upload->text.digest, stored->digest,
+                  sizeof upload->text.digest);
+    fs_upload_search(upload);
+}
+
+/* TRUE while the message that is copied is looked at. */
+static gboolean
+look_at_source(FsUpload *upload)
+{
+    FsAccount *account = upload->uploads->account;
+    CacheMessage message;
+
+    if (upload->copy_uid == 0 || upload->identity != NULL)
+        return FALSE;
+    if (!cache_index_message(account->index, upload->copy_mailbox,
+                             upload->copy_uid, &message))
+        message.size = 0;
+    fs_upload_await(upload);
+    upload->reading =
+        fs_stored_text_read(account, upload->copy_mailbox, upload->copy_uid,
+                            &message.size, 1, on_source, upload);
+    return TRUE;
+}
+
+void
+fs_upload_search(FsUpload *upload)
+{
+    ImapWish wish = {.kind = IMAP_LEASE_SINGLE};
+    g_autoptr(GError) error = NULL;
+
+    if (look_at_source(upload))
+        return;
+    wish.mailbox = fs_upload_wire_name(upload, upload->mailbox);
+    if (wish.mailbox == NULL) {
+        error = g_error_new(FS_ERROR, FS_ERROR_GONE, "the mailbox is gone");
+        fs_upload_refuse(upload, error);
+        return;
+    }
+    imap_pool_acquire_wish(upload->uploads->account->pool, &wish, on_lease,
+                           fs_upload_await(upload));
+}

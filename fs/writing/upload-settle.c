@@ -1,0 +1,156 @@
+/* What follows when a message is stored, or will not be.
+ *
+ * The message has the name that the user gave it, and in this mount the inode
+ * number of the file that it was. What it takes the place of is deleted; the
+ * record of the upload goes only when that is in the journal, for until then
+ * nobody else would know that it is to be done. */
+#include "fs/writing/upload-private.h"
+
+#include "fs/kernel/inode.h"
+#include "fs/names/message-name.h"
+#include "fs/sync/synchroniser.h"
+
+#include <string.h>
+
+/* ---- the new message ---- */
+
+/* "UID.eml" is the name of that message, and of no other. */
+static gboolean
+is_name_of_its_own(const FsAccount *account, const char *name)
+{
+    g_autofree char *stem = NULL;
+    guint32 uid;
+
+    return strlen(name) <= CACHE_ALIAS_MAX &&
+           (!fs_message_name_parse(name, &stem, &uid) || stem != NULL);
+}
+
+/* Until the server has told of it. */
+static void
+show(const FsUpload *upload)
+{
+    FsAccount *account = upload->uploads->account;
+    CacheMessage row = {
+        .uid = upload->uid,
+        .size = upload->text.size,
+        .internal_date = upload->date,
+        .sent_date = G_MININT64,
+        .flags = upload->flags,
+    };
+    CacheMessage source;
+
+    if (upload->copy_uid != 0 &&
+        cache_index_message(account->index, upload->copy_mailbox,
+                            upload->copy_uid, &source)) {
+        row = source;
+        row.uid = upload->uid;
+    }
+    fs_overlay_add_guest(account->overlay, upload->inode, upload->mailbox,
+                         upload->uid, NULL, &row);
+}
+
+static void
+name_message(const FsUpload *upload)
+{
+    FsAccount *account = upload->uploads->account;
+
+    if (upload->uid == 0 || upload->is_same)
+        return;
+    if (upload->name != NULL && is_name_of_its_own(account, upload->name))
+        cache_aliases_set(account->aliases, upload->mailbox, upload->uid,
+                          upload->name);
+    if (upload->inode != 0)
+        show(upload);
+    fs_overlay_touch(account->overlay, upload->mailbox);
+    fs_overlay_tell(account->overlay, FS_OVERLAY_LISTING, upload->mailbox, 0,
+                    NULL);
+}
+
+/* ---- the old one ---- */
+
+static guint64
+inode_of(const FsAccount *account, guint32 mailbox, guint32 uid)
+{
+    const FsGuest *guest =
+        fs_overlay_guest_by_uid(account->overlay, mailbox, uid);
+
+    return guest != NULL ? guest->inode
+                         : fs_inode_make(account->number, mailbox, uid);
+}
+
+static void
+on_journal(const GError *error, gpointer user_data)
+{
+    g_autoptr(FsUpload) upload = user_data;
+
+    if (fs_upload_take_answer(upload))
+        fs_upload_settled(upload);
+}
+
+void
+fs_upload_let_go(FsUpload *upload, gboolean done)
+{
+    FsAccount *account = upload->uploads->account;
+
+    if (upload->held != 0)
+        fs_changes_release(account->changes, upload->held, done);
+    if (upload->record != 0)
+        cache_journal_remove(account->journal, upload->record);
+    upload->held = upload->record = 0;
+}
+
+/* All that is to be done is said. */
+static void
+end(FsUpload *upload)
+{
+    FsAccount *account = upload->uploads->account;
+
+    fs_upload_let_go(upload, !upload->is_same);
+    name_message(upload);
+    fs_synchroniser_mark_stale(account->synchroniser, upload->mailbox);
+    cache_journal_flush(account->journal, FALSE, on_journal,
+                        fs_upload_await(upload));
+}
+
+static void
+on_earlier(const GError *error, gpointer user_data)
+{
+    g_autoptr(FsUpload) upload = user_data;
+
+    if (fs_upload_take_answer(upload))
+        fs_upload_settle(upload);
+}
+
+/* FALSE: the server is just being told of another change of that message. */
+static gboolean
+delete_old(FsUpload *upload)
+{
+    FsAccount *account = upload->uploads->account;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FsPending) pending = NULL;
+    FsNeed *need = NULL;
+
+    pending = fs_changes_delete(
+        account->changes, inode_of(account, upload->mailbox, upload->replaces),
+        upload->name, FS_DELETE_EXPUNGE, &need, &error);
+    g_clear_pointer(&upload->waited_for, fs_need_unref);
+    upload->waited_for = need;
+    if (need != NULL) {
+        fs_need_wait(need, on_earlier, fs_upload_await(upload));
+        return FALSE;
+    }
+    if (pending == NULL)
+        g_message("The older message %u that %s replaces stays: %s",
+                  upload->replaces, upload->name, error->message);
+    return TRUE;
+}
+
+void
+fs_upload_settle(FsUpload *upload)
+{
+    gboolean replaces = upload->replaces != 0 && upload->held == 0 &&
+                        !upload->is_same && upload->replaces != upload->uid;
+
+    if (!replaces || delete_old(upload))
+        end(upload);
+}

@@ -1,0 +1,595 @@
+/* The rules by which files become messages.
+ *
+ * A file that is refused goes to those that are lost, so that nothing is in a
+ * mailbox that the server does not have. One that is pending stays where it
+ * is: it will be stored as soon as there is a line. */
+#include "fs/writing/writing.h"
+
+#include "fs/changes/changes.h"
+#include "fs/kernel/errno.h"
+#include "fs/sync/lister.h"
+#include "fs/writing/directories.h"
+#include "fs/writing/file-name.h"
+#include "fs/writing/fill.h"
+#include "fs/writing/spool-note.h"
+
+#include <errno.h>
+
+/* A temporary file that nobody has touched for so long is lost. */
+#define SCRATCH_US G_TIME_SPAN_DAY
+#define SCRATCH_CHECK_SECONDS (60u * 60)
+#define NAMELESS "unnamed"
+
+struct FsWriting {
+    FsAccount *account;
+    CacheSpool *spool;
+    FsLocalFiles *files;
+    FsUploads *uploads;
+    FsRights *rights;
+    FsQuota *quota;
+    GHashTable *changed_inodes; /* of guint64 */
+    GPtrArray *left;            /* of Left; NULL: nothing is left to resume */
+    FsNeed *list_need;          /* waited for; a reference */
+    FsNeedWaiter *list_waiter;
+    guint list_timer;
+    guint scratch_timer;
+    FsWritingChangedFunc changed;
+    gpointer changed_data;
+};
+
+FsAccount *
+fs_writing_account(FsWriting *writing)
+{
+    return writing->account;
+}
+
+FsLocalFiles *
+fs_writing_files(FsWriting *writing)
+{
+    return writing->files;
+}
+
+FsUploads *
+fs_writing_uploads(FsWriting *writing)
+{
+    return writing->uploads;
+}
+
+FsRights *
+fs_writing_rights(FsWriting *writing)
+{
+    return writing->rights;
+}
+
+FsQuota *
+fs_writing_quota(FsWriting *writing)
+{
+    return writing->quota;
+}
+
+void
+fs_writing_set_changed_func(FsWriting *writing, FsWritingChangedFunc func,
+                            gpointer user_data)
+{
+    writing->changed = func;
+    writing->changed_data = user_data;
+}
+
+static void
+tell(FsWriting *writing, guint32 mailbox, const char *name, guint64 inode)
+{
+    if (writing->changed != NULL)
+        writing->changed(mailbox, name, inode, writing->changed_data);
+}
+
+gboolean
+fs_writing_has_changed(const FsWriting *writing, guint64 inode)
+{
+    return fs_local_files_own(inode) ||
+           g_hash_table_contains(writing->changed_inodes, &inode);
+}
+
+static void
+note_changed(FsWriting *writing, guint64 inode)
+{
+    g_hash_table_add(writing->changed_inodes, g_memdup2(&inode, sizeof inode));
+}
+
+/* ---- what becomes of a file ---- */
+
+typedef struct {
+    FsWriting *writing;
+    FsLocalFile *file; /* a reference */
+} Watch;
+
+static void
+watch_free(gpointer data)
+{
+    Watch *watch = data;
+
+    fs_local_file_unref(watch->file);
+    g_free(watch);
+}
+
+/* From now on its inode means the message. */
+static void
+take_stored(FsWriting *writing, FsLocalFile *file, const FsUpload *upload)
+{
+    file->stored = file->uploading;
+    file->replaces = fs_upload_uid(upload);
+    file->in_place = TRUE;
+    file->must_match = FALSE;
+    note_changed(writing, file->inode);
+    tell(writing, file->directory, file->listed ? file->name : NULL,
+         file->inode);
+    if (!file->linked)
+        fs_local_files_unlist(writing->files, file);
+}
+
+static void
+take_refused(FsWriting *writing, FsLocalFile *file, const FsUpload *upload)
+{
+    file->refused = file->uploading;
+    if (!file->in_place)
+        file->replaces = 0;
+    g_clear_error(&file->refusal);
+    file->refusal = g_error_copy(fs_upload_error(upload));
+    /* What was renamed to be a message is what it was before. */
+    if (fs_file_name_kind(file->name) == FS_FILE_SCRATCH)
+        return;
+    note_changed(writing, file->inode);
+    tell(writing, file->directory, NULL, file->inode);
+    fs_local_files_lose(writing->files, file);
+}
+
+static void
+on_upload(FsUpload *upload, gpointer user_data)
+{
+    Watch *watch = user_data;
+    FsUploadState state = fs_upload_state(upload);
+    FsUpload *ours = NULL;
+    g_autoptr(FsLocalFile) file = fs_local_file_ref(watch->file);
+
+    if (state != FS_UPLOAD_STORED && state != FS_UPLOAD_REFUSED)
+        return;
+    if (file->upload == upload) {
+        ours = g_steal_pointer(&file->upload);
+        if (state == FS_UPLOAD_STORED)
+            take_stored(watch->writing, file, upload);
+        else
+            take_refused(watch->writing, file, upload);
+        fs_local_files_released(watch->writing->files, file);
+    }
+    fs_upload_set_changed_func(upload, NULL, NULL, NULL);
+    fs_upload_unref(ours);
+}
+
+/* ---- deletions that wait ---- */
+
+/* Of the journal: beside those of fs/changes/pending.h. */
+#define RECORD_KIND 100u
+
+void
+fs_writing_hold(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
+                const char *name)
+{
+    FsAccount *account = writing->account;
+    CacheJournalRecord record = {
+        .kind = RECORD_KIND, .mailbox = mailbox, .name = name};
+    guint32 uid;
+
+    if (file->held != 0 || file->replaces != 0)
+        return;
+    file->record = cache_journal_add(account->journal, &record);
+    file->held = fs_changes_hold_deleted(account->changes, mailbox, name,
+                                         file->record, &uid);
+    if (file->held != 0) {
+        file->replaces = uid;
+    } else {
+        cache_journal_remove(account->journal, file->record);
+        file->record = 0;
+    }
+}
+
+void
+fs_writing_let_go(FsWriting *writing, FsLocalFile *file, gboolean done)
+{
+    FsAccount *account = writing->account;
+
+    if (file->held == 0)
+        return;
+    fs_changes_release(account->changes, file->held, done);
+    cache_journal_remove(account->journal, file->record);
+    file->held = file->record = 0;
+    file->replaces = 0;
+}
+
+typedef struct {
+    const GHashTable *used; /* set of guint64 */
+    GArray *unused;         /* of guint64 */
+} Records;
+
+/* A CacheJournalFunc. */
+static void
+look_at_record(const CacheJournalRecord *record, gpointer user_data)
+{
+    Records *records = user_data;
+
+    if (record->kind == RECORD_KIND &&
+        !g_hash_table_contains((GHashTable *)records->used, &record->id))
+        g_array_append_val(records->unused, record->id);
+}
+
+/* Of files that were not finished when an earlier mount ended: what was deleted
+ * for them shows again. */
+static void
+forget_records(FsWriting *writing, const GHashTable *used)
+{
+    FsAccount *account = writing->account;
+    Records records = {used, g_array_new(FALSE, FALSE, sizeof(guint64))};
+
+    cache_journal_foreach(account->journal, look_at_record, &records);
+    for (guint i = 0; i < records.unused->len; i++)
+        cache_journal_remove(account->journal,
+                             g_array_index(records.unused, guint64, i));
+    g_array_unref(records.unused);
+    fs_changes_release_orphans(account->changes);
+}
+
+/* ---- committing ---- */
+
+static char *
+flags_for(const FsWriting *writing, const FsLocalFile *file, guint32 mailbox,
+          const char *name)
+{
+    CacheMessage message;
+
+    if (fs_file_name_kind(name) == FS_FILE_MAILDIR)
+        return fs_file_name_flags(name);
+    if (file->replaces != 0 &&
+        cache_index_message(writing->account->index, mailbox, file->replaces,
+                            &message) &&
+        message.flags != NULL)
+        return g_strdup(message.flags);
+    return g_strdup(writing->account->options->new_flags);
+}
+
+static void
+begin_upload(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
+             const char *name)
+{
+    g_autofree char *flags = flags_for(writing, file, mailbox, name);
+    FsUpload *before = file->upload;
+    Watch *watch = g_new0(Watch, 1);
+    FsUploadRequest request = {
+        .source = file->spool,
+        .mailbox = mailbox,
+        .name = name,
+        .flags = flags,
+        .date = file->dated ? file->modified_at / G_USEC_PER_SEC : G_MININT64,
+        .inode = file->inode,
+        .replaces = file->replaces,
+        .must_match = file->must_match,
+        .held = file->held,
+        .record = file->record,
+        .after = before,
+    };
+
+    if (!file->filled) {
+        request.source = NULL;
+        request.copy_mailbox = file->base_mailbox;
+        request.copy_uid = file->base_uid;
+    }
+    file->held = file->record = 0;
+    file->upload = fs_uploads_begin(writing->uploads, &request);
+    file->uploading = file->generation;
+    fs_upload_unref(before);
+    watch->writing = writing;
+    watch->file = fs_local_file_ref(file);
+    fs_upload_set_changed_func(file->upload, on_upload, watch, watch_free);
+}
+
+static FsCommit
+fail(const GError *error, int *error_number)
+{
+    *error_number = fs_errno_from_error(error);
+    return FS_COMMIT_FAILED;
+}
+
+static FsCommit
+outcome(const FsWriting *writing, const FsLocalFile *file, FsNeed **need,
+        int *error_number)
+{
+    const FsUpload *upload = file->upload;
+
+    if (writing->account->options->writeback && fs_upload_is_safe(upload))
+        return FS_COMMIT_DONE;
+    if (fs_upload_state(upload) == FS_UPLOAD_PENDING)
+        return fail(fs_upload_error(upload), error_number);
+    *need = fs_upload_need(upload);
+    return FS_COMMIT_WAIT;
+}
+
+/* Whether there is a message to be made of it. */
+static gboolean
+is_message(const FsLocalFile *file, const char *name)
+{
+    FsFileKind kind = fs_file_name_kind(name);
+
+    return file->size > 0 &&
+           (kind == FS_FILE_MAIL || kind == FS_FILE_MAILDIR) &&
+           (!file->filled ||
+            fs_written_ranges_is_whole(file->written, file->size));
+}
+
+FsCommit
+fs_writing_commit(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
+                  const char *name, FsNeed **need, int *error_number)
+{
+    if (file->error != NULL)
+        return fail(file->error, error_number);
+    if (file->detached && file->refusal != NULL)
+        return fail(file->refusal, error_number);
+    if (file->detached ||
+        (file->generation != 0 && file->generation == file->stored))
+        return FS_COMMIT_DONE;
+    if (file->generation != 0 && file->generation == file->refused)
+        return fail(file->refusal, error_number);
+    if (mailbox == FS_LOCAL_LOST && file->refusal != NULL &&
+        file->n_writers > 0)
+        return fail(file->refusal, error_number);
+    if (mailbox == FS_LOCAL_LOST || file->generation == 0 ||
+        !is_message(file, name))
+        return FS_COMMIT_DONE;
+    if (file->upload == NULL || file->uploading != file->generation)
+        begin_upload(writing, file, mailbox, name);
+    return outcome(writing, file, need, error_number);
+}
+
+FsNeed *
+fs_writing_fill(FsWriting *writing, FsLocalFile *file)
+{
+    if (file->filled)
+        return NULL;
+    if (file->filling != NULL)
+        return file->filling;
+    return fs_fill_begin(writing->account, file);
+}
+
+/* ---- what earlier mounts have left ---- */
+
+typedef struct {
+    CacheSpoolFile *file;
+    char *note;
+} Left;
+
+static void
+left_free(gpointer data)
+{
+    Left *left = data;
+
+    cache_spool_file_free(left->file);
+    g_free(left->note);
+    g_free(left);
+}
+
+/* A FsUploadLostFunc. */
+static void
+on_lost(CacheSpoolFile *file, const char *name, gpointer user_data)
+{
+    FsWriting *writing = user_data;
+
+    fs_local_files_found(writing->files, file, name != NULL ? name : NAMELESS);
+}
+
+static void
+take_up(FsWriting *writing, Left *left)
+{
+    g_auto(FsSpoolNote) note;
+
+    fs_spool_note_from_text(left->note, &note);
+    if (note.kind == FS_SPOOL_UPLOAD) {
+        g_ptr_array_add(writing->left, left);
+        return;
+    }
+    if (cache_spool_file_size(left->file) == 0)
+        cache_spool_file_remove(g_steal_pointer(&left->file));
+    else
+        on_lost(g_steal_pointer(&left->file), note.name, writing);
+    left_free(left);
+}
+
+typedef struct {
+    GPtrArray *found;    /* of Left */
+    GHashTable *sources; /* of guint64: numbers of files that uploads are made
+                            of, and which are there for nothing any more */
+    GHashTable *records; /* the same: of the journal, that uploads have */
+} Found;
+
+static void
+on_left(CacheSpoolFile *file, const char *text, gpointer user_data)
+{
+    Found *found = user_data;
+    g_auto(FsSpoolNote) note;
+    Left *left = g_new0(Left, 1);
+
+    left->file = file;
+    left->note = g_strdup(text);
+    g_ptr_array_add(found->found, left);
+    fs_spool_note_from_text(text, &note);
+    if (note.record != 0)
+        g_hash_table_add(found->records,
+                         g_memdup2(&note.record, sizeof note.record));
+    if (note.source != 0)
+        g_hash_table_add(found->sources,
+                         g_memdup2(&note.source, sizeof note.source));
+}
+
+static void
+find_left(FsWriting *writing)
+{
+    Found found = {
+        .found = g_ptr_array_new(),
+        .sources =
+            g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL),
+        .records =
+            g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL),
+    };
+
+    cache_spool_foreach_left(writing->spool, on_left, &found);
+    for (guint i = 0; i < found.found->len; i++) {
+        Left *left = g_ptr_array_index(found.found, i);
+        guint64 number = cache_spool_file_number(left->file);
+
+        if (g_hash_table_contains(found.sources, &number)) {
+            cache_spool_file_remove(g_steal_pointer(&left->file));
+            left_free(left);
+        } else {
+            take_up(writing, left);
+        }
+    }
+    g_ptr_array_unref(found.found);
+    forget_records(writing, found.records);
+    g_hash_table_unref(found.sources);
+    g_hash_table_unref(found.records);
+}
+
+static void
+on_list(const GError *error, gpointer user_data)
+{
+    FsWriting *writing = user_data;
+
+    g_clear_pointer(&writing->list_need, fs_need_unref);
+    writing->list_waiter = NULL;
+    fs_writing_resume(writing);
+}
+
+static gboolean
+on_list_timer(gpointer user_data)
+{
+    FsWriting *writing = user_data;
+
+    writing->list_timer = 0;
+    fs_writing_resume(writing);
+    return G_SOURCE_REMOVE;
+}
+
+/* Where what is left belongs is known by the list of mailboxes alone. */
+void
+fs_writing_resume(FsWriting *writing)
+{
+    FsNeed *need;
+
+    if (writing == NULL || writing->left->len == 0 ||
+        writing->list_waiter != NULL || writing->list_timer != 0)
+        return;
+    need = fs_lister_need(writing->account->lister, FS_KNOWN);
+    if (need != NULL && fs_need_is_complete(need)) {
+        writing->list_timer = g_timeout_add_seconds(2, on_list_timer, writing);
+        return;
+    }
+    if (need != NULL) {
+        writing->list_need = fs_need_ref(need);
+        writing->list_waiter = fs_need_wait(need, on_list, writing);
+        return;
+    }
+    for (guint i = 0; i < writing->left->len; i++) {
+        Left *left = g_ptr_array_index(writing->left, i);
+
+        fs_uploads_resume(writing->uploads, g_steal_pointer(&left->file),
+                          left->note);
+    }
+    g_ptr_array_set_size(writing->left, 0);
+}
+
+/* ---- files that were forgotten ---- */
+
+static void
+lose_if_old(FsLocalFile *file, gpointer user_data)
+{
+    FsWriting *writing = user_data;
+
+    if (file->directory == FS_LOCAL_LOST || file->upload != NULL ||
+        file->n_handles > 0 ||
+        g_get_monotonic_time() - file->listed_at < SCRATCH_US)
+        return;
+    g_message("%s was not touched for a day; it is in lost+found now",
+              file->name);
+    fs_local_files_lose(writing->files, file);
+}
+
+static gboolean
+on_scratch_timer(gpointer user_data)
+{
+    FsWriting *writing = user_data;
+
+    fs_local_files_foreach(writing->files, lose_if_old, writing);
+    return G_SOURCE_CONTINUE;
+}
+
+/* A FsLocalGoneFunc. */
+static void
+on_gone(guint32 directory, const char *name, gpointer user_data)
+{
+    tell(user_data, directory, name, 0);
+}
+
+/* ---- making and ending ---- */
+
+FsWriting *
+fs_writing_new(FsAccount *account, GError **error)
+{
+    FsWriting *writing;
+    const CacheDirectory *directory = account->directories.state_directory;
+    CacheSpool *spool = cache_spool_open(
+        directory != NULL ? cache_directory_path(directory) : NULL,
+        account->store_thread, error);
+
+    if (spool == NULL)
+        return NULL;
+    writing = g_new0(FsWriting, 1);
+    writing->account = account;
+    writing->spool = spool;
+    writing->files = fs_local_files_new(spool);
+    writing->uploads = fs_uploads_new(account, spool);
+    writing->rights = fs_rights_new(account);
+    writing->quota = fs_quota_new(account);
+    writing->changed_inodes =
+        g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    writing->left = g_ptr_array_new_with_free_func(left_free);
+    fs_local_files_set_gone_func(writing->files, on_gone, writing);
+    fs_uploads_set_lost_func(writing->uploads, on_lost, writing);
+    writing->scratch_timer =
+        g_timeout_add_seconds(SCRATCH_CHECK_SECONDS, on_scratch_timer, writing);
+    find_left(writing);
+    return writing;
+}
+
+void
+fs_writing_stop(FsWriting *writing)
+{
+    if (writing == NULL)
+        return;
+    if (writing->list_waiter != NULL)
+        fs_need_cancel(g_steal_pointer(&writing->list_waiter));
+    g_clear_pointer(&writing->list_need, fs_need_unref);
+    g_clear_handle_id(&writing->list_timer, g_source_remove);
+    g_clear_handle_id(&writing->scratch_timer, g_source_remove);
+    g_clear_pointer(&writing->uploads, fs_uploads_free);
+    fs_directory_changes_abandon();
+}
+
+void
+fs_writing_free(FsWriting *writing)
+{
+    if (writing == NULL)
+        return;
+    fs_writing_stop(writing);
+    g_ptr_array_unref(writing->left);
+    fs_rights_free(writing->rights);
+    fs_quota_free(writing->quota);
+    fs_local_files_free(writing->files);
+    g_hash_table_unref(writing->changed_inodes);
+    cache_spool_close(writing->spool);
+    g_free(writing);
+}

@@ -1,0 +1,67 @@
+/* All that turns what programs write into messages, for one account: the spool,
+ * the files that are here, and the uploads; and the rules by which a file
+ * becomes a message. */
+#pragma once
+
+#include "fs/account.h"
+#include "fs/names/name-space.h"
+#include "fs/writing/local-files.h"
+#include "fs/writing/quota.h"
+#include "fs/writing/rights.h"
+#include "fs/writing/uploads.h"
+
+typedef struct FsWriting FsWriting;
+
+/* Fails with CACHE_ERROR when nothing can be kept on the disk. */
+FsWriting *fs_writing_new(FsAccount *account, GError **error);
+/* The mount is over: nothing is sent any more. Accepts NULL. */
+void fs_writing_stop(FsWriting *writing);
+/* Before the parts of the account that uploads use. Accepts NULL. */
+void fs_writing_free(FsWriting *writing);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsWriting, fs_writing_free)
+
+/* Goes on with what earlier mounts have left: uploads go on, once the list of
+ * mailboxes is known; the rest is listed with what was lost. Accepts NULL. */
+void fs_writing_resume(FsWriting *writing);
+
+FsAccount *fs_writing_account(FsWriting *writing);
+FsLocalFiles *fs_writing_files(FsWriting *writing);
+FsUploads *fs_writing_uploads(FsWriting *writing);
+FsRights *fs_writing_rights(FsWriting *writing);
+FsQuota *fs_writing_quota(FsWriting *writing);
+
+typedef enum {
+    FS_COMMIT_DONE, /* nothing is to be stored, or it is stored */
+    FS_COMMIT_WAIT, /* for *@need (borrowed) */
+    FS_COMMIT_FAILED,
+} FsCommit;
+
+/* Has @file, as it is now, stored as the message @name of @mailbox, if that is
+ * the name of one and the file is complete. It is begun once, however often
+ * this is asked. *@error_number: why it failed. */
+FsCommit fs_writing_commit(FsWriting *writing, FsLocalFile *file,
+                           guint32 mailbox, const char *name, FsNeed **need,
+                           int *error_number);
+
+/* If a message of that name has just been deleted, @file is written in its
+ * place: the server is not told of that before it has this one. */
+void fs_writing_hold(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
+                     const char *name);
+/* @file will not be stored, or not now: the deletion is made (@done), or taken
+ * back. */
+void fs_writing_let_go(FsWriting *writing, FsLocalFile *file, gboolean done);
+
+/* NULL when @file has all its octets; else what to wait for (borrowed). */
+FsNeed *fs_writing_fill(FsWriting *writing, FsLocalFile *file);
+
+/* Whether the octets behind @inode have changed since they were first shown:
+ * the kernel is not to keep its copy. */
+gboolean fs_writing_has_changed(const FsWriting *writing, guint64 inode);
+
+/* Told that the entry @name of the directory of @mailbox (FS_LOCAL_LOST) is not
+ * what it was, though no program has changed it; and that what is behind @inode
+ * (0: none) is other octets. */
+typedef void (*FsWritingChangedFunc)(guint32 mailbox, const char *name,
+                                     guint64 inode, gpointer user_data);
+void fs_writing_set_changed_func(FsWriting *writing, FsWritingChangedFunc func,
+                                 gpointer user_data);

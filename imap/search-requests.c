@@ -1,0 +1,147 @@
+/* UID SEARCH. What is found is compared with what was sought, as far as it can
+ * be: some servers take a UID that is too high for the last message's. */
+#include "imap/requests.h"
+
+#include "imap/error.h"
+#include "imap/requests-private.h"
+
+/* One is the rule; some servers send their answer in parts. */
+#define MAX_SEARCH_RESPONSES 1000
+
+typedef struct {
+    ImapConnection *connection; /* borrowed: it outlives its commands */
+    ImapUidSet *found;
+    ImapUidSet *bounds; /* what may be among it */
+    guint n_responses;
+    ImapSearchFunc done;
+    gpointer user_data;
+} SearchRequest;
+
+static void
+refuse_search_flood(SearchRequest *request)
+{
+    g_autoptr(GError) error =
+        g_error_new_literal(IMAP_ERROR, IMAP_ERROR_PROTOCOL,
+                            "the server finds more messages than can be kept");
+
+    imap_connection_close(request->connection, error);
+}
+
+static gboolean
+on_search_untagged(const ImapResponse *response, gpointer user_data)
+{
+    SearchRequest *request = user_data;
+    const ImapUidSet *uids;
+    gboolean fits;
+    guint32 first;
+    guint32 last;
+
+    if (response->type != IMAP_RESPONSE_SEARCH)
+        return FALSE;
+    uids = response->search->uids;
+    fits = ++request->n_responses <= MAX_SEARCH_RESPONSES;
+    for (guint i = 0; fits && i < imap_uid_set_n_ranges(uids); i++) {
+        imap_uid_set_range(uids, i, &first, &last);
+        fits = imap_uid_set_add(request->found, first, last);
+    }
+    if (!fits)
+        refuse_search_flood(request);
+    return TRUE;
+}
+
+static void
+on_search_done(const ImapStatus *status, const GError *error,
+               gpointer user_data)
+{
+    SearchRequest *request = user_data;
+
+    g_autoptr(ImapUidSet) found =
+        imap_uid_set_intersection(request->found, request->bounds);
+
+    request->done(error == NULL ? found : NULL, error, request->user_data);
+    imap_uid_set_free(request->found);
+    imap_uid_set_free(request->bounds);
+    g_free(request);
+}
+
+static const ImapCommandHandler search_handler = {
+    .untagged = on_search_untagged,
+    .done = on_search_done,
+};
+
+static void
+on_noop_done(const ImapStatus *status, const GError *error, gpointer user_data)
+{
+}
+
+static const ImapCommandHandler noop_handler = {.done = on_noop_done};
+
+void
+imap_request_noop(ImapConnection *connection)
+{
+    imap_connection_send(connection, imap_command_new("NOOP"), &noop_handler,
+                         NULL);
+}
+
+/* RFC 9051 section 6.4.4. */
+static void
+add_criteria(ImapCommand *command, const ImapSought *sought)
+{
+    g_autofree char *uids =
+        sought->uids != NULL ? imap_uid_set_to_string(sought->uids) : NULL;
+
+    if (uids == NULL && sought->from_uid <= 1 && !sought->is_deleted &&
+        sought->field == NULL)
+        imap_command_add_text(command, " ALL");
+    if (uids != NULL)
+        imap_command_add_format(command, " UID %s", uids);
+    if (sought->from_uid > 1)
+        imap_command_add_format(command, " UID %u:*", sought->from_uid);
+    if (sought->is_deleted)
+        imap_command_add_text(command, " DELETED");
+    if (sought->field != NULL) {
+        imap_command_add_text(command, " HEADER ");
+        imap_command_add_string(command, sought->field);
+        imap_command_add_text(command, " ");
+        imap_command_add_string(command, sought->text);
+    }
+}
+
+/* What may be found. */
+static ImapUidSet *
+bounds_of(const ImapSought *sought)
+{
+    g_autoptr(ImapUidSet) all = imap_uid_set_new();
+
+    imap_uid_set_add(all, MAX(sought->from_uid, 1), G_MAXUINT32);
+    return sought->uids != NULL ? imap_uid_set_intersection(all, sought->uids)
+                                : g_steal_pointer(&all);
+}
+
+void
+imap_request_find(ImapConnection *connection, const ImapSought *sought,
+                  ImapSearchFunc done, gpointer user_data)
+{
+    SearchRequest *request = g_new0(SearchRequest, 1);
+    ImapCommand *command = imap_command_new("UID SEARCH");
+
+    request->connection = connection;
+    request->found = imap_uid_set_new();
+    request->bounds = bounds_of(sought);
+    request->done = done;
+    request->user_data = user_data;
+    if (imap_connection_has(connection, "ESEARCH"))
+        imap_command_add_text(command, " RETURN (ALL)");
+    add_criteria(command, sought);
+    imap_request_noop(connection);
+    imap_connection_send(connection, command, &search_handler, request);
+}
+
+void
+imap_request_search(ImapConnection *connection, const ImapUidSet *uids,
+                    ImapSearchFunc done, gpointer user_data)
+{
+    ImapSought sought = {.uids = uids};
+
+    imap_request_find(connection, &sought, done, user_data);
+}

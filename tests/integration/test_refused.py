@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""Changes that a server refuses, does by halves, or answers by hanging up: the
+program is told with the right error (sync), or the mount shows again what was
+before, and says why. No message is lost, and none is doubled."""
+
+import errno
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
+
+import tap
+from command import run, wait_until
+from imapserver import CAPABILITIES
+from mailstore import simple_mailbox
+from mount import BINARY
+from scene import Scene
+
+ABLE = CAPABILITIES + ' MOVE'
+# A response code, and the errno of a change that gets it (DESIGN: errors).
+CODES = (
+    ('NONEXISTENT', errno.ENOENT), ('TRYCREATE', errno.ENOENT),
+    ('ALREADYEXISTS', errno.EEXIST), ('NOPERM', errno.EACCES),
+    ('OVERQUOTA', errno.EDQUOT), ('TOOBIG', errno.EFBIG),
+    ('INUSE', errno.EBUSY), ('LIMIT', errno.EBUSY),
+    ('UNAVAILABLE', errno.EBUSY), ('READ-ONLY', errno.EROFS),
+    ('CANNOT', errno.EINVAL), (None, errno.EIO),
+)
+
+
+class Desk(Scene):
+    def __init__(self, case, capability=ABLE, **options):
+        super().__init__(
+            case, [simple_mailbox('INBOX', 6), simple_mailbox('Other', 3)],
+            capabilities=capability, timeout=5 * tap.PATIENCE,
+            options={'xattr': None, 'poll': 2, **options})
+        self.start()
+        self.run = lambda *words: run(*words, limit=60 * tap.PATIENCE)
+
+    def refuse(self, command, code):
+        text = f'NO [{code}] no' if code else 'NO just no'
+        self.server.hooks[command] = lambda one, asked: one.line(
+            f'{asked.tag} {text}')
+
+    def names(self, folder='INBOX'):
+        # Not by Python's own calls: the server lives in this process.
+        return set(self.run('ls', '-f', self.path(folder)).out.decode().split()
+                   ) - {'.', '..'}
+
+    def uids(self, folder='INBOX'):
+        return sorted(m.uid for m in self.server.find(folder).present)
+
+    def fails(self, number, *words):
+        result = self.run(*words)
+        wanted = os.strerror(number)
+        if words[0] == 'mv' and number == errno.EINVAL:
+            wanted = 'subdirectory of itself'  # what mv makes of it
+        self.case.expect(not result.ok and wanted in result.err,
+                         f'wanted: {wanted};', result)
+
+    def settled(self, *words):
+        """--wait tells of what was refused; and again it tells nothing."""
+        result = self.run(BINARY, '--wait', self.mount.mountpoint)
+        self.case.expect(not result.ok, 'nothing was refused', result)
+        for word in words:
+            self.case.expect(word in result.err, word, 'is not in', result)
+        again = self.run(BINARY, '--wait', self.mount.mountpoint)
+        self.case.expect(again.clean, again)
+
+
+def mv(desk, uid=2, name='two.eml'):
+    return ('mv', desk.file(uid), desk.path('Other', name))
+
+
+def flag(desk, uid=2):
+    return ('setfattr', '-n', 'user.imap.flags', '-v', '+\\Flagged',
+            desk.file(uid))
+
+
+def refuse_each(case, codes):
+    desk = Desk(case, sync=None)
+    desk.names('Other')
+    for code, number in codes:
+        for command, words in (('UID MOVE', mv(desk)),
+                               ('UID STORE', ('rm', desk.file(2))),
+                               ('UID EXPUNGE', ('rm', desk.file(2))),
+                               ('UID STORE', flag(desk))):
+            desk.refuse(command, code)
+            desk.fails(number, *words)
+            desk.server.behave()
+            case.expect(desk.uids() == [1, 2, 3, 4, 5, 6] and
+                        desk.uids('Other') == [1, 2, 3], code, command)
+            case.expect('2.eml' in desk.names() and
+                        'two.eml' not in desk.names('Other'),
+                        f'{code}, {command}: the view is wrong')
+    case.expect('\\Deleted' not in desk.server.find('INBOX').get(2).flags,
+                'a mark of ours is left')
+
+
+for half, codes in enumerate((CODES[:6], CODES[6:])):
+    tap.test(limit=240, name=f'refusal_is_the_right_error_{half + 1}')(
+        lambda case, codes=codes: refuse_each(case, codes))
+
+
+@tap.test(limit=120)
+def test_refused_in_the_background_is_undone_and_told(case):
+    desk = Desk(case)
+    desk.names('Other')
+    desk.refuse('UID MOVE', 'OVERQUOTA')
+    desk.refuse('UID STORE', 'NOPERM')
+    for words in (mv(desk), ('rm', desk.file(3)), flag(desk, 4)):
+        result = desk.run(*words)
+        case.expect(result.clean, result)
+    desk.settled('not moved', 'not deleted', 'flags')
+    case.expect(desk.names() == {f'{uid}.eml' for uid in range(1, 7)},
+                desk.names())
+    case.expect(desk.names('Other') == {'1.eml', '2.eml', '3.eml'},
+                desk.names('Other'))
+    shown = desk.run('getfattr', '--only-values', '-n', 'user.imap.flags',
+                     desk.file(4))
+    case.expect(b'Flagged' not in shown.out, shown, shown.out)
+    case.expect('not moved' in desk.mount.messages(), 'the log has nothing')
+    desk.server.behave()
+    case.expect(desk.run(*mv(desk)).clean, 'it cannot be moved afterwards')
+    result = desk.run(BINARY, '--wait', desk.mount.mountpoint)
+    case.expect(result.clean, result)
+    case.expect(desk.uids('Other') == [1, 2, 3, 4], desk.uids('Other'))
+
+
+@tap.test(limit=120)
+def test_fsync_of_a_folder_tells_of_a_refusal_once(case):
+    desk = Desk(case)
+    desk.names('Other')
+    desk.refuse('UID MOVE', 'OVERQUOTA')
+    case.expect(desk.run(*mv(desk)).clean, 'mv failed')
+    desk.fails(errno.EDQUOT, 'sync', desk.path('Other'))
+    result = desk.run('sync', desk.path('Other'))
+    case.expect(result.clean, result)
+
+
+@tap.test(limit=120)
+def test_refused_replacement_leaves_both(case):
+    desk = Desk(case)
+    desk.names('Other')
+    case.expect(desk.run(*mv(desk, 3, 'x.eml')).clean, 'mv failed')
+    case.expect(desk.run(BINARY, '--wait', desk.mount.mountpoint).clean,
+                'it was not moved')
+    body = desk.server.find('Other').get(4).body
+    desk.server.find('INBOX').store(body, 1795339800)
+    case.expect(wait_until(lambda: '7.eml' in desk.names(), 70 * tap.PATIENCE),
+                desk.names())
+    desk.refuse('UID MOVE', 'OVERQUOTA')
+    replace = ('mv', '-f', desk.file(7), desk.path('Other/x.eml'))
+    case.expect(desk.run(*replace).clean, 'mv onto the same failed')
+    case.expect('7.eml' not in desk.names(), 'it shows twice')
+    desk.settled('not moved')
+    case.expect(7 in desk.uids() and 4 in desk.uids('Other'),
+                desk.uids(), desk.uids('Other'))
+    case.expect('7.eml' in desk.names(), desk.names())
+    case.expect(desk.run('cat', desk.path('Other/4.eml')).out == body,
+                'the old one does not show')
+    desk.server.behave()
+    case.expect(desk.run('mv', desk.file(7), desk.path('Other/y.eml')).clean,
+                'mv failed')
+    case.expect(desk.run(BINARY, '--wait', desk.mount.mountpoint).clean,
+                'it was not moved')
+    case.expect(desk.uids('Other') == [1, 2, 3, 4, 5], desk.uids('Other'))
+
+
+def cut_after(desk, command, does_it):
+    """The connection ends instead of an answer; the server has done it, or
+    not. Once."""
+
+    def hook(one, asked):
+        del desk.server.hooks[command]
+        if does_it:
+            one.default(asked)
+        one.close()
+
+    desk.server.hooks[command] = hook
+
+
+def cut_each(case, capability, commands):
+    for does_it in (True, False):
+        desk = Desk(case, capability)
+        desk.names('Other')
+        there = 3
+        for uid, command in enumerate(commands, 1):
+            cut_after(desk, command, does_it)
+            name = f'moved-{uid}.eml'
+            case.expect(desk.run(*mv(desk, uid, name)).clean, command)
+            result = desk.run(BINARY, '--wait', desk.mount.mountpoint)
+            wait_until(lambda: desk.run(
+                BINARY, '--wait', desk.mount.mountpoint).ok, 30 * tap.PATIENCE)
+            there += 1
+            case.expect(uid not in desk.uids(), f'{command}: it is here still')
+            case.expect(len(desk.uids('Other')) == there,
+                        f'{command}, done: {does_it}: there are '
+                        f'{len(desk.uids("Other"))} and not {there}', result)
+            case.expect(name in desk.names('Other'), command, name,
+                        desk.names('Other'))
+        desk.mount.unmount(limit=30)
+
+
+@tap.test(limit=240)
+def test_line_cut_in_a_move_moves_once(case):
+    cut_each(case, ABLE, ('UID MOVE',))
+
+
+@tap.test(limit=300)
+def test_line_cut_in_a_copy_or_what_follows_moves_once(case):
+    cut_each(case, CAPABILITIES, ('UID COPY', 'UID STORE', 'UID EXPUNGE'))
+
+
+@tap.test(limit=300)
+def test_line_cut_without_uidplus_moves_once(case):
+    cut_each(case, CAPABILITIES.replace(' UIDPLUS', ''),
+             ('UID COPY', 'UID STORE', 'EXPUNGE'))
+
+
+@tap.test(limit=120)
+def test_marks_of_others_come_back_after_a_line_that_was_cut(case):
+    desk = Desk(case, CAPABILITIES.replace(' UIDPLUS', ''))
+    for uid in (4, 5):
+        desk.server.find('INBOX').get(uid).flags += ('\\Deleted',)
+    cut_after(desk, 'EXPUNGE', False)
+    case.expect(desk.run('rm', desk.file(1)).clean, 'rm failed')
+    case.expect(wait_until(lambda: desk.uids() == [2, 3, 4, 5, 6],
+                           30 * tap.PATIENCE), desk.uids())
+    case.expect(wait_until(
+        lambda: [m.uid for m in desk.server.find('INBOX').present
+                 if '\\Deleted' in m.flags] == [4, 5], 30 * tap.PATIENCE),
+        'marks of others are gone',
+        [(m.uid, m.flags) for m in desk.server.find('INBOX').present])
+
+
+@tap.test(limit=120)
+def test_server_that_does_nothing_and_says_ok_is_found_out(case):
+    desk = Desk(case)
+    desk.names('Other')
+    desk.server.hooks['UID MOVE'] = lambda one, asked: one.line(
+        f'{asked.tag} OK done')
+    case.expect(desk.run(*mv(desk)).clean, 'mv failed')
+    desk.settled('not moved')
+    case.expect(desk.uids() == [1, 2, 3, 4, 5, 6], desk.uids())
+    case.expect('2.eml' in desk.names(), desk.names())
+
+
+if __name__ == '__main__':
+    tap.main()

@@ -66,3 +66,6 @@ guint64 fs_reader_size(const FsReader *reader);
  * FS_ERROR_GONE. */
 gssize fs_reader_read(FsReader *reader, guint64 offset, void *buffer,
                       gsize length, FsNeed **need);
+
+/* Whether every octet was read, from the beginning on. */
+gboolean fs_reader_has_read_all(const FsReader *reader);

@@ -38,6 +38,7 @@ struct FsReader {
     guint32 number;
     GBytes *head;   /* NULL: not at hand */
     guint64 next;   /* where the last read ended */
+    guint64 whole;  /* octets from the beginning that were read */
     guint64 ahead;  /* octets; 0: not reading on */
     guint64 wanted; /* asked for up to here */
     GList link;     /* in bodies->readers */
@@ -244,6 +245,20 @@ read_head(FsReader *reader, guint64 offset, guint8 *buffer, guint64 end)
     return TRUE;
 }
 
+gboolean
+fs_reader_has_read_all(const FsReader *reader)
+{
+    return reader->whole >= reader->size;
+}
+
+static gssize
+note_read(FsReader *reader, guint64 offset, guint64 end)
+{
+    if (offset <= reader->whole)
+        reader->whole = MAX(reader->whole, end);
+    return (gssize)(end - offset);
+}
+
 gssize
 fs_reader_read(FsReader *reader, guint64 offset, void *buffer, gsize length,
                FsNeed **need)
@@ -256,7 +271,7 @@ fs_reader_read(FsReader *reader, guint64 offset, void *buffer, gsize length,
     if (is_large(reader))
         look_ahead(reader, offset, end);
     if (read_head(reader, offset, buffer, end))
-        return (gssize)(end - offset);
+        return note_read(reader, offset, end);
     for (guint64 at = offset; at < end;) {
         guint32 number = (guint32)(at / CACHE_BLOCK_SIZE);
         gsize skip = at % CACHE_BLOCK_SIZE;
@@ -272,5 +287,5 @@ fs_reader_read(FsReader *reader, guint64 offset, void *buffer, gsize length,
         to += taken;
         at += taken;
     }
-    return (gssize)(end - offset);
+    return note_read(reader, offset, end);
 }

@@ -24,6 +24,7 @@ fs_pending_unref(gpointer data)
 
     if (pending == NULL || --pending->references > 0)
         return;
+    fs_pending_unref(pending->replaced);
     fs_need_unref(pending->written);
     fs_need_unref(pending->done);
     g_free(pending->name);
@@ -164,6 +165,11 @@ leave(FsPending *pending)
 static void
 complete(FsPending *pending, const GError *error)
 {
+    FsPending *replaced = pending->replaced;
+
+    if (replaced != NULL && replaced->changes != NULL &&
+        replaced->step == FS_STEP_HELD)
+        fs_changes_release(replaced->changes, replaced->id, error == NULL);
     fs_need_complete(pending->written, error);
     fs_need_complete(pending->done, error);
     fs_pending_unref(pending);

@@ -58,7 +58,8 @@ struct FsPending {
     gint64 ready_at;   /* microseconds, monotonic: others have gathered */
     gint64 not_before; /* the same: after an attempt that failed */
 
-    FsNeed *written; /* in the journal */
+    FsPending *replaced; /* a deletion that waits for this; a reference */
+    FsNeed *written;     /* in the journal */
     FsNeed *done;
     GList link;         /* in changes->all */
     GList message_link; /* in the queue of its message */

@@ -9,6 +9,7 @@
 #include "fs/control/event-feed.h"
 #include "fs/control/event-file.h"
 #include "fs/control/events.h"
+#include "fs/control/flag-files.h"
 #include "fs/control/recent-errors.h"
 #include "fs/control/status.h"
 #include "fs/control/wait-file.h"
@@ -44,6 +45,7 @@ typedef struct {
 /* In the order of a listing. */
 static const Entry entries[] = {
     {"events", INODE_EVENTS, S_IFREG | 0400},
+    {"flags", FS_INODE_FLAGS | FS_INODE_ROOT, S_IFDIR | 0500},
     {"status", INODE_STATUS, S_IFREG | 0400},
     {"wait", INODE_WAIT, S_IFREG | 0400},
     {"lost+found", FS_INODE_LOST_FOUND, S_IFDIR | 0700},
@@ -58,6 +60,7 @@ struct FsControlFiles {
     FsEvents *events;
     FsEventFeed *feed;
     FsInboxUse *inbox_use;
+    FsFlagFiles *flags;
     FsMountWatch *watch;    /* NULL until attached */
     GHashTable *open_files; /* of OpenFile, owned */
     gboolean stopped;
@@ -78,10 +81,16 @@ file_of(const struct fuse_file_info *file)
 
 /* ---- names and attributes ---- */
 
+static gboolean
+is_plain(guint64 inode)
+{
+    return inode >= FS_INODE_CONTROL && inode <= FS_INODE_CONTROL_LAST;
+}
+
 gboolean
 fs_control_files_own(guint64 inode)
 {
-    return inode >= FS_INODE_CONTROL && inode <= FS_INODE_CONTROL_LAST;
+    return fs_flag_files_own(inode) || is_plain(inode);
 }
 
 gboolean
@@ -153,6 +162,10 @@ fs_control_files_lookup(FsControlFiles *control, fuse_req_t request,
     const Entry *entry = find_name(control, directory, name);
     struct fuse_entry_param param;
 
+    if (fs_flag_files_own(directory)) {
+        fs_flag_files_lookup(control->flags, request, directory, name);
+        return;
+    }
     if (entry == NULL) {
         fuse_reply_err(request, ENOENT);
         return;
@@ -168,6 +181,10 @@ fs_control_files_getattr(FsControlFiles *control, fuse_req_t request,
     const Entry *entry = find_inode(inode);
     struct stat stat;
 
+    if (fs_flag_files_own(inode)) {
+        fs_flag_files_getattr(control->flags, request, inode);
+        return;
+    }
     if (entry == NULL) {
         fuse_reply_err(request, ESTALE);
         return;
@@ -179,10 +196,12 @@ fs_control_files_getattr(FsControlFiles *control, fuse_req_t request,
 /* ---- the directory ---- */
 
 void
-fs_control_files_opendir(fuse_req_t request, fuse_ino_t inode,
-                         struct fuse_file_info *file)
+fs_control_files_opendir(FsControlFiles *control, fuse_req_t request,
+                         fuse_ino_t inode, struct fuse_file_info *file)
 {
-    if (inode != INODE_DIRECTORY)
+    if (fs_flag_files_own(inode))
+        fs_flag_files_opendir(control->flags, request, inode, file);
+    else if (inode != INODE_DIRECTORY)
         fuse_reply_err(request, ENOTDIR);
     else
         fuse_reply_open(request, file);
@@ -206,7 +225,8 @@ entry_at(const FsControlFiles *control, off_t offset, const char **name)
 
 void
 fs_control_files_readdir(FsControlFiles *control, fuse_req_t request,
-                         gsize size, off_t offset, gboolean plus)
+                         fuse_ino_t inode, gsize size, off_t offset,
+                         gboolean plus)
 {
     gsize room = MIN(size, READ_MAX);
     g_autofree char *buffer = g_malloc(room);
@@ -214,6 +234,11 @@ fs_control_files_readdir(FsControlFiles *control, fuse_req_t request,
     const char *name;
     gsize used = 0;
 
+    if (fs_flag_files_own(inode)) {
+        fs_flag_files_readdir(control->flags, request, inode, size, offset,
+                              plus);
+        return;
+    }
     for (; (entry = entry_at(control, offset, &name)) != NULL; offset++) {
         struct fuse_entry_param param;
         gsize needed;
@@ -278,6 +303,10 @@ fs_control_files_open(FsControlFiles *control, fuse_req_t request,
     struct fuse_file_info opened = *file;
     OpenFile *open_file;
 
+    if (fs_flag_files_own(inode)) {
+        fs_flag_files_open(control->flags, request, inode, file);
+        return;
+    }
     if (inode != INODE_EVENTS && inode != INODE_STATUS && inode != INODE_WAIT) {
         fuse_reply_err(request, EISDIR);
         return;
@@ -306,19 +335,25 @@ void
 fs_control_files_release(FsControlFiles *control, fuse_req_t request,
                          struct fuse_file_info *file)
 {
-    g_hash_table_remove(control->open_files, file_of(file));
+    if (file->fh != 0)
+        g_hash_table_remove(control->open_files, file_of(file));
     fuse_reply_err(request, 0);
 }
 
 /* ---- reading ---- */
 
 void
-fs_control_files_read(fuse_req_t request, fuse_ino_t inode, gsize size,
-                      off_t offset, struct fuse_file_info *file)
+fs_control_files_read(FsControlFiles *control, fuse_req_t request,
+                      fuse_ino_t inode, gsize size, off_t offset,
+                      struct fuse_file_info *file)
 {
     const OpenFile *open_file = file_of(file);
     gsize length;
 
+    if (fs_flag_files_own(inode)) {
+        fs_flag_files_read(control->flags, request, inode, size, offset, file);
+        return;
+    }
     if (open_file->events != NULL) {
         fs_event_file_read(open_file->events, request, inode, size, file);
         return;
@@ -342,7 +377,7 @@ fs_control_files_poll(fuse_req_t request, fuse_ino_t inode,
 {
     OpenFile *open_file = file_of(file);
 
-    if (open_file->events != NULL) {
+    if (open_file != NULL && open_file->events != NULL) {
         fuse_reply_poll(request, fs_event_file_poll(open_file->events, handle));
         return;
     }
@@ -375,6 +410,7 @@ fs_control_files_new(FsAccount *account, FsNameSpace *names,
     control->feed = fs_event_feed_new(account, names, control->events);
     control->inbox_use =
         fs_inbox_use_new(account, kernel_cache, control->events);
+    control->flags = fs_flag_files_new(account, names);
     control->open_files = g_hash_table_new_full(NULL, NULL, free_file, NULL);
     return control;
 }
@@ -422,6 +458,7 @@ fs_control_files_free(FsControlFiles *control)
     fs_mount_watch_free(control->watch);
     fs_inbox_use_free(control->inbox_use);
     fs_event_feed_free(control->feed);
+    fs_flag_files_free(control->flags);
     fs_recent_errors_free(control->errors);
     /* The kernel does not release what is open when the mount ends. */
     g_hash_table_unref(control->open_files);

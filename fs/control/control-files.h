@@ -43,14 +43,16 @@ void fs_control_files_lookup(FsControlFiles *control, fuse_req_t request,
                              fuse_ino_t directory, const char *name);
 void fs_control_files_getattr(FsControlFiles *control, fuse_req_t request,
                               fuse_ino_t inode);
-void fs_control_files_opendir(fuse_req_t request, fuse_ino_t inode,
-                              struct fuse_file_info *file);
+void fs_control_files_opendir(FsControlFiles *control, fuse_req_t request,
+                              fuse_ino_t inode, struct fuse_file_info *file);
 void fs_control_files_readdir(FsControlFiles *control, fuse_req_t request,
-                              gsize size, off_t offset, gboolean plus);
+                              fuse_ino_t inode, gsize size, off_t offset,
+                              gboolean plus);
 void fs_control_files_open(FsControlFiles *control, fuse_req_t request,
                            fuse_ino_t inode, struct fuse_file_info *file);
-void fs_control_files_read(fuse_req_t request, fuse_ino_t inode, gsize size,
-                           off_t offset, struct fuse_file_info *file);
+void fs_control_files_read(FsControlFiles *control, fuse_req_t request,
+                           fuse_ino_t inode, gsize size, off_t offset,
+                           struct fuse_file_info *file);
 void fs_control_files_release(FsControlFiles *control, fuse_req_t request,
                               struct fuse_file_info *file);
 /* @handle: NULL unless the kernel wants to be told; taken over. */

@@ -7,6 +7,7 @@
 #include "fs/kernel/file-handlers.h"
 
 #include "fs/bodies/message-bodies.h"
+#include "fs/changes/changes.h"
 #include "fs/changes/overlay.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
@@ -14,6 +15,7 @@
 #include "fs/sync/synchroniser.h"
 
 #include <errno.h>
+#include <string.h>
 
 struct FsFileHandlers {
     FsAccount *account;
@@ -171,6 +173,38 @@ fs_file_handlers_open(fuse_req_t request, fuse_ino_t inode,
         fs_operation_start(request, run_open, inode, NULL, 0, 0, file);
 }
 
+/* Who has read a message whole has seen it. */
+static void
+mark_seen(FsOperation *operation, const FsReader *reader)
+{
+    const FsAccount *account = handlers_of(operation)->account;
+    g_autoptr(FsPending) pending = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FsNeed) earlier = NULL;
+    g_autofree char *flags = NULL;
+    FsObstacle obstacle = {0};
+    FsNeed *need = NULL;
+    CacheMessage message;
+    FsEntry entry;
+
+    if (!account->options->mark_seen || account->options->read_only ||
+        !fs_reader_has_read_all(reader) ||
+        fs_name_space_describe(handlers_of(operation)->names, operation->inode,
+                               &entry, &obstacle) != FS_ANSWER_FOUND ||
+        !cache_index_message(account->index, entry.mailbox, entry.uid,
+                             &message))
+        return;
+    flags = fs_changes_flags(account->changes, entry.mailbox, entry.uid,
+                             message.flags);
+    if (flags != NULL && strstr(flags, "\\Seen") != NULL)
+        return;
+    pending = fs_changes_set_flags(account->changes, operation->inode, "\\Seen",
+                                   "", &need, &error);
+    earlier = need;
+    if (error != NULL)
+        g_message("A message cannot be marked as read: %s", error->message);
+}
+
 static void
 run_read(FsOperation *operation)
 {
@@ -184,10 +218,12 @@ run_read(FsOperation *operation)
     if (offset < size)
         buffer = g_malloc(MIN(operation->size, size - offset));
     length = fs_reader_read(reader, offset, buffer, operation->size, &need);
-    if (length < 0)
+    if (length < 0) {
         fs_operation_wait(operation, need);
-    else
-        fs_operation_reply_buffer(operation, buffer, length);
+        return;
+    }
+    mark_seen(operation, reader);
+    fs_operation_reply_buffer(operation, buffer, length);
 }
 
 void

@@ -175,7 +175,7 @@ handle_opendir(fuse_req_t request, fuse_ino_t inode,
                struct fuse_file_info *file)
 {
     if (fs_control_files_own(inode))
-        fs_control_files_opendir(request, inode, file);
+        fs_control_files_opendir(control_of(request), request, inode, file);
     else
         fs_operation_start(request, run_opendir, inode, NULL, 0, 0, file);
 }
@@ -309,8 +309,8 @@ handle_readdir(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
                struct fuse_file_info *file)
 {
     if (fs_control_files_own(inode))
-        fs_control_files_readdir(control_of(request), request, size, offset,
-                                 FALSE);
+        fs_control_files_readdir(control_of(request), request, inode, size,
+                                 offset, FALSE);
     else
         fs_operation_start(request, run_readdir, inode, NULL,
                            MIN(size, MAX_PORTION), offset, file);
@@ -321,8 +321,8 @@ handle_readdirplus(fuse_req_t request, fuse_ino_t inode, size_t size,
                    off_t offset, struct fuse_file_info *file)
 {
     if (fs_control_files_own(inode))
-        fs_control_files_readdir(control_of(request), request, size, offset,
-                                 TRUE);
+        fs_control_files_readdir(control_of(request), request, inode, size,
+                                 offset, TRUE);
     else
         fs_operation_start(request, run_readdirplus, inode, NULL,
                            MIN(size, MAX_PORTION), offset, file);
@@ -514,7 +514,8 @@ handle_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
             struct fuse_file_info *file)
 {
     if (fs_control_files_own(inode))
-        fs_control_files_read(request, inode, size, offset, file);
+        fs_control_files_read(control_of(request), request, inode, size, offset,
+                              file);
     else if (fs_write_handlers_own_file(
                  fs_handlers_write(fuse_req_userdata(request)), file))
         fs_write_handlers_read(request, inode, size, offset, file);

@@ -26,6 +26,10 @@
  * inode of it. No account has these bits. */
 #define FS_INODE_STAND_IN (G_GUINT64_CONSTANT(0xfff) << 52)
 
+/* Added to the number of a message or directory: its file, or directory, in the
+ * hidden tree of flags (fs/control/flag-files.h). No account has that bit. */
+#define FS_INODE_FLAGS (G_GUINT64_CONSTANT(0x800) << 52)
+
 guint64 fs_inode_make(guint account, guint32 mailbox, guint32 uid);
 guint fs_inode_account(guint64 inode);
 guint32 fs_inode_mailbox(guint64 inode);

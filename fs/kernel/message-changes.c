@@ -306,6 +306,8 @@ ask_rename(FsOperation *operation, Renaming *renaming)
         fs_changes_move(changes_of(operation), entry.inode, target,
                         renaming->new_name, &earlier, &error);
     need = earlier;
+    if (renaming->pending != NULL && renaming->replaced != NULL)
+        fs_changes_delete_after(renaming->replaced, renaming->pending);
     if (renaming->pending != NULL)
         return TRUE;
     if (need != NULL)
@@ -350,6 +352,26 @@ fs_message_changes_rename(fuse_req_t request, fuse_ino_t parent,
 
 /* ---- flags ---- */
 
+static void
+reply_flags(FsOperation *operation)
+{
+    if (operation->size > 0)
+        fs_operation_reply_write(operation, operation->size);
+    else
+        fs_operation_reply_done(operation);
+}
+
+static void
+finish_flags(FsOperation *operation, FsPending *pending)
+{
+    FsNeed *need = fs_changes_need(changes_of(operation), pending);
+
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    else
+        reply_flags(operation);
+}
+
 /* A value is "NAME/VALUE" while it has not been taken apart. */
 static void
 begin_flags(FsOperation *operation)
@@ -389,13 +411,13 @@ begin_flags(FsOperation *operation)
         return;
     }
     if (*add == '\0' && *remove == '\0') {
-        fs_operation_reply_done(operation);
+        reply_flags(operation);
         return;
     }
     pending = fs_changes_set_flags(changes, operation->inode, add, remove,
                                    &need, &error);
     if (remember(operation, pending, need, error))
-        finish(operation, pending);
+        finish_flags(operation, pending);
 }
 
 static void
@@ -404,12 +426,13 @@ run_flags(FsOperation *operation)
     if (operation->memory == NULL)
         begin_flags(operation);
     else
-        finish(operation, operation->memory);
+        finish_flags(operation, operation->memory);
 }
 
-void
-fs_message_changes_set_flags(fuse_req_t request, fuse_ino_t inode,
-                             const char *name, const char *value, gsize size)
+/* @written: how much is to be said to be written; 0: nothing was. */
+static void
+start_flags(fuse_req_t request, fuse_ino_t inode, const char *name,
+            const char *value, gsize size, gsize written)
 {
     g_autofree char *text = g_strndup(value, size);
     g_autofree char *both = g_strconcat(name, "/", text, NULL);
@@ -417,7 +440,21 @@ fs_message_changes_set_flags(fuse_req_t request, fuse_ino_t inode,
     if (memchr(value, '\0', size) != NULL || size > FS_FLAGS_TEXT_MAX)
         fuse_reply_err(request, EINVAL);
     else
-        fs_operation_start(request, run_flags, inode, both, 0, 0, NULL);
+        fs_operation_start(request, run_flags, inode, both, written, 0, NULL);
+}
+
+void
+fs_message_changes_set_flags(fuse_req_t request, fuse_ino_t inode,
+                             const char *name, const char *value, gsize size)
+{
+    start_flags(request, inode, name, value, size, 0);
+}
+
+void
+fs_message_changes_write_flags(fuse_req_t request, fuse_ino_t inode,
+                               const char *data, gsize size)
+{
+    start_flags(request, inode, FS_XATTR_FLAGS, data, size, size);
 }
 
 static gboolean

@@ -22,6 +22,9 @@ void fs_message_changes_removexattr(fuse_req_t request, fuse_ino_t inode,
 void fs_message_changes_set_flags(fuse_req_t request, fuse_ino_t inode,
                                   const char *name, const char *value,
                                   gsize size);
+/* The same for what is written to its file of flags. */
+void fs_message_changes_write_flags(fuse_req_t request, fuse_ino_t inode,
+                                    const char *data, gsize size);
 /* What was changed in the directory is on the server, or was refused: the first
  * refusal since this was last asked is its error. */
 void fs_message_changes_fsyncdir(fuse_req_t request, fuse_ino_t inode,

@@ -1,0 +1,162 @@
+/* What is hidden, and what shows at another place than the index has it. */
+#include "fs/changes/overlay.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define HERE 1
+#define THERE 2
+#define INODE G_GUINT64_CONSTANT(0x100000007)
+
+typedef struct {
+    CacheAliases *aliases;
+    FsOverlay *overlay;
+} Scene;
+
+static int
+set_up(void **state)
+{
+    Scene *scene = g_new0(Scene, 1);
+
+    scene->aliases = cache_aliases_open(NULL, NULL, NULL);
+    scene->overlay = fs_overlay_new(scene->aliases);
+    *state = scene;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    Scene *scene = *state;
+
+    fs_overlay_free(scene->overlay);
+    cache_aliases_close(scene->aliases);
+    g_free(scene);
+    return 0;
+}
+
+static FsGuest *
+add_guest(Scene *scene, guint64 inode, const char *name)
+{
+    const CacheMessage row = {
+        .uid = 7, .size = 100, .stem = "stem", .flags = "\\Seen"};
+
+    return fs_overlay_add_guest(scene->overlay, inode, THERE, 0, name, &row);
+}
+
+static void
+hidden_as_often_as_it_was_hidden(void **state)
+{
+    FsOverlay *overlay = ((Scene *)*state)->overlay;
+
+    assert_false(fs_overlay_is_hidden(overlay, HERE, 7));
+    fs_overlay_hide(overlay, HERE, 7);
+    fs_overlay_hide(overlay, HERE, 7);
+    fs_overlay_show(overlay, HERE, 7);
+    assert_true(fs_overlay_is_hidden(overlay, HERE, 7));
+    assert_false(fs_overlay_is_hidden(overlay, THERE, 7));
+    fs_overlay_show(overlay, HERE, 7);
+    assert_false(fs_overlay_is_hidden(overlay, HERE, 7));
+}
+
+static void
+new_messages_are_held_by_the_lowest_of_those_who_hold(void **state)
+{
+    Scene *scene = *state;
+    FsOverlay *overlay = scene->overlay;
+    FsGuest *guest = add_guest(scene, INODE, "a.eml");
+
+    fs_overlay_hold_new(overlay, THERE, 20);
+    fs_overlay_hold_new(overlay, THERE, 10);
+    assert_true(fs_overlay_is_hidden(overlay, THERE, 11));
+    assert_false(fs_overlay_is_hidden(overlay, THERE, 10));
+    fs_overlay_land_guest(overlay, guest, 15);
+    assert_false(fs_overlay_is_hidden(overlay, THERE, 15));
+    fs_overlay_release_new(overlay, THERE, 10);
+    assert_int_equal(fs_overlay_held_above(overlay, THERE), 20);
+    assert_false(fs_overlay_is_hidden(overlay, THERE, 11));
+    assert_true(fs_overlay_is_hidden(overlay, THERE, 21));
+    fs_overlay_release_new(overlay, THERE, 20);
+    assert_false(fs_overlay_is_hidden(overlay, THERE, 21));
+}
+
+static void
+guest_is_found_by_name_until_it_has_a_uid(void **state)
+{
+    Scene *scene = *state;
+    FsOverlay *overlay = scene->overlay;
+    FsGuest *guest = add_guest(scene, INODE, "a.eml");
+
+    assert_ptr_equal(fs_overlay_guest_by_name(overlay, THERE, "a.eml"), guest);
+    assert_null(fs_overlay_guest_by_name(overlay, HERE, "a.eml"));
+    assert_ptr_equal(fs_overlay_guest_by_inode(overlay, INODE), guest);
+    assert_string_equal(guest->row.stem, "stem");
+    fs_overlay_land_guest(overlay, guest, 30);
+    assert_null(fs_overlay_guest_by_name(overlay, THERE, "a.eml"));
+    assert_ptr_equal(fs_overlay_guest_by_uid(overlay, THERE, 30), guest);
+    assert_int_equal(guest->row.uid, 30);
+    fs_overlay_move_guest(overlay, guest, HERE, "b.eml");
+    assert_null(fs_overlay_guest_by_uid(overlay, THERE, 30));
+    assert_ptr_equal(fs_overlay_guest_by_name(overlay, HERE, "b.eml"), guest);
+    fs_overlay_remove_guest(overlay, guest);
+    assert_null(fs_overlay_guest_by_inode(overlay, INODE));
+}
+
+static void
+listing_of_guests_goes_on_rightly_while_they_come_and_land(void **state)
+{
+    Scene *scene = *state;
+    FsOverlay *overlay = scene->overlay;
+    FsGuest *first = add_guest(scene, INODE, "a.eml");
+    FsGuest *second = add_guest(scene, INODE + 1, "b.eml");
+    guint32 at;
+
+    assert_ptr_equal(fs_overlay_next_guest(overlay, THERE, 0), first);
+    at = first->number;
+    fs_overlay_land_guest(overlay, first, 40);
+    fs_overlay_land_guest(overlay, second, 41);
+    assert_ptr_equal(fs_overlay_next_guest(overlay, THERE, at), second);
+    add_guest(scene, INODE + 2, "c.eml");
+    at = second->number;
+    assert_string_equal(fs_overlay_next_guest(overlay, THERE, at)->name,
+                        "c.eml");
+    assert_null(fs_overlay_next_guest(overlay, HERE, 0));
+}
+
+static void
+guest_of_the_same_number_or_uid_takes_the_place(void **state)
+{
+    Scene *scene = *state;
+    FsOverlay *overlay = scene->overlay;
+    FsGuest *other;
+
+    add_guest(scene, INODE, "a.eml");
+    add_guest(scene, INODE, "b.eml");
+    assert_null(fs_overlay_guest_by_name(overlay, THERE, "a.eml"));
+    fs_overlay_land_guest(overlay, fs_overlay_guest_by_inode(overlay, INODE),
+                          50);
+    other = add_guest(scene, INODE + 1, "c.eml");
+    fs_overlay_land_guest(overlay, other, 50);
+    assert_ptr_equal(fs_overlay_guest_by_uid(overlay, THERE, 50), other);
+    assert_null(fs_overlay_guest_by_inode(overlay, INODE));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(hidden_as_often_as_it_was_hidden),
+        TEST(new_messages_are_held_by_the_lowest_of_those_who_hold),
+        TEST(guest_is_found_by_name_until_it_has_a_uid),
+        TEST(listing_of_guests_goes_on_rightly_while_they_come_and_land),
+        TEST(guest_of_the_same_number_or_uid_takes_the_place),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -632,6 +632,30 @@ take_up(const CacheJournalRecord *record, gpointer user_data)
     fs_pending_unref(pending);
 }
 
+static FsPending *
+find_by_id(const FsChanges *changes, guint64 id)
+{
+    for (GList *link = changes->all.head; link != NULL; link = link->next)
+        if (((FsPending *)link->data)->id == id)
+            return link->data;
+    return NULL;
+}
+
+/* A deletion that waited for a move goes on waiting for it. */
+static void
+take_up_replaced(FsChanges *changes)
+{
+    for (GList *link = changes->all.head; link != NULL; link = link->next) {
+        FsPending *pending = link->data;
+        FsPending *move = NULL;
+
+        if (pending->step == FS_STEP_HELD)
+            move = find_by_id(changes, pending->number);
+        if (move != NULL && move->replaced == NULL)
+            move->replaced = fs_pending_ref(pending);
+    }
+}
+
 FsChanges *
 fs_changes_new(FsAccount *account)
 {
@@ -648,6 +672,7 @@ fs_changes_new(FsAccount *account)
     changes->gone = g_array_new(FALSE, FALSE, sizeof(Gone));
     changes->marks = g_ptr_array_new();
     cache_journal_foreach(account->journal, take_up, changes);
+    take_up_replaced(changes);
     changes->sender = fs_sender_new(changes);
     fs_synchroniser_add_change_func(account->synchroniser, on_change, changes);
     if (changes->all.length > 0)

@@ -34,7 +34,7 @@ class Desk(Scene):
         super().__init__(
             case, [simple_mailbox('INBOX', 6), simple_mailbox('Other', 3)],
             capabilities=capability, timeout=5 * tap.PATIENCE,
-            options={'xattr': None, **options})
+            options={'xattr': None, 'poll': 2, **options})
         self.start()
         self.run = lambda *words: run(*words, limit=60 * tap.PATIENCE)
 
@@ -137,6 +137,35 @@ def test_fsync_of_a_folder_tells_of_a_refusal_once(case):
     desk.fails(errno.EDQUOT, 'sync', desk.path('Other'))
     result = desk.run('sync', desk.path('Other'))
     case.expect(result.clean, result)
+
+
+@tap.test(limit=120)
+def test_refused_replacement_leaves_both(case):
+    desk = Desk(case)
+    desk.names('Other')
+    case.expect(desk.run(*mv(desk, 3, 'x.eml')).clean, 'mv failed')
+    case.expect(desk.run(BINARY, '--wait', desk.mount.mountpoint).clean,
+                'it was not moved')
+    body = desk.server.find('Other').get(4).body
+    desk.server.find('INBOX').store(body, 1795339800)
+    case.expect(wait_until(lambda: '7.eml' in desk.names(), 70 * tap.PATIENCE),
+                desk.names())
+    desk.refuse('UID MOVE', 'OVERQUOTA')
+    replace = ('mv', '-f', desk.file(7), desk.path('Other/x.eml'))
+    case.expect(desk.run(*replace).clean, 'mv onto the same failed')
+    case.expect('7.eml' not in desk.names(), 'it shows twice')
+    desk.settled('not moved')
+    case.expect(7 in desk.uids() and 4 in desk.uids('Other'),
+                desk.uids(), desk.uids('Other'))
+    case.expect('7.eml' in desk.names(), desk.names())
+    case.expect(desk.run('cat', desk.path('Other/4.eml')).out == body,
+                'the old one does not show')
+    desk.server.behave()
+    case.expect(desk.run('mv', desk.file(7), desk.path('Other/y.eml')).clean,
+                'mv failed')
+    case.expect(desk.run(BINARY, '--wait', desk.mount.mountpoint).clean,
+                'it was not moved')
+    case.expect(desk.uids('Other') == [1, 2, 3, 4, 5], desk.uids('Other'))
 
 
 def cut_after(desk, command, does_it):

@@ -1,58 +1,33 @@
-/* The kernel's requests on files that are written. */
-#include "fs/kernel/write-handlers.h"
+/* The kernel's requests on files that are written, once they are open. */
+#include "fs/kernel/write-private.h"
 
-#include "fs/bodies/message-bodies.h"
 #include "fs/kernel/handlers.h"
-#include "fs/kernel/inode.h"
-#include "fs/kernel/operation.h"
-#include "fs/live/line.h"
-#include "fs/sync/refresh.h"
-#include "fs/sync/synchroniser.h"
 #include "fs/writing/file-name.h"
 #include "fs/writing/writer-process.h"
 
 #include <errno.h>
-#include <string.h>
 
-#define NAME_MAX_OCTETS 255u
-
-struct FsWriteHandlers {
-    FsAccount *account;
-    FsNameSpace *names;
-    FsWriting *writing;
-    GHashTable *handles; /* of Handle, owned */
-};
-
-/* What a program has open. */
-typedef struct {
-    FsWriteHandlers *handlers;
-    FsLocalFile *file; /* a reference */
-    gboolean writes;
-    gboolean appends;
-    pid_t opener; /* a thread */
-} Handle;
-
-static FsWriteHandlers *
-handlers_of(const FsOperation *operation)
+FsWriteHandlers *
+fs_write_handlers_of(const FsOperation *operation)
 {
     return fs_handlers_write(operation->user_data);
 }
 
-static Handle *
-handle_of(const FsOperation *operation)
+FsWriteHandle *
+fs_write_handle_of(const FsOperation *operation)
 {
-    return (Handle *)(guintptr)operation->file.fh;
+    return (FsWriteHandle *)(guintptr)operation->file.fh;
 }
 
-static FsLocalFiles *
-files_of(const FsWriteHandlers *handlers)
+FsLocalFiles *
+fs_write_files_of(const FsWriteHandlers *handlers)
 {
     return fs_writing_files(handlers->writing);
 }
 
-static void
-answer_obstacle(FsOperation *operation, FsAnswer answer,
-                const FsObstacle *obstacle, int none_errno)
+void
+fs_write_answer_obstacle(FsOperation *operation, FsAnswer answer,
+                         const FsObstacle *obstacle, int none_errno)
 {
     if (answer == FS_ANSWER_WAIT)
         fs_operation_wait(operation, obstacle->need);
@@ -67,22 +42,22 @@ answer_obstacle(FsOperation *operation, FsAnswer answer,
 static void
 handle_free(gpointer data)
 {
-    Handle *handle = data;
+    FsWriteHandle *handle = data;
     FsLocalFile *file = handle->file;
 
     file->n_handles--;
     file->n_writers -= handle->writes;
     file->n_appenders -= handle->appends;
-    fs_local_files_released(files_of(handle->handlers), file);
+    fs_local_files_released(fs_write_files_of(handle->handlers), file);
     fs_local_file_unref(file);
     g_free(handle);
 }
 
-static Handle *
-handle_new(const FsOperation *operation, FsLocalFile *file)
+FsWriteHandle *
+fs_write_handle_new(const FsOperation *operation, FsLocalFile *file)
 {
-    FsWriteHandlers *handlers = handlers_of(operation);
-    Handle *handle = g_new0(Handle, 1);
+    FsWriteHandlers *handlers = fs_write_handlers_of(operation);
+    FsWriteHandle *handle = g_new0(FsWriteHandle, 1);
     int flags = operation->file.flags;
 
     handle->handlers = handlers;
@@ -98,8 +73,8 @@ handle_new(const FsOperation *operation, FsLocalFile *file)
     return handle;
 }
 
-static void
-fill_file(struct fuse_file_info *file, Handle *handle)
+void
+fs_write_handle_fill(struct fuse_file_info *file, FsWriteHandle *handle)
 {
     file->fh = (guintptr)handle;
     file->keep_cache = 0;
@@ -124,265 +99,8 @@ fs_write_handlers_own_open(FsWriteHandlers *handlers, guint64 inode, int flags)
         return FALSE;
     if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0)
         return TRUE;
-    file = fs_local_files_get(files_of(handlers), inode);
+    file = fs_local_files_get(fs_write_files_of(handlers), inode);
     return file != NULL && fs_local_file_is_ahead(file);
-}
-
-/* TRUE while it is not known what may be done in @mailbox. */
-static gboolean
-waits_for_rights(FsOperation *operation, guint32 mailbox)
-{
-    FsWriteHandlers *handlers = handlers_of(operation);
-    FsNeed *need = NULL;
-
-    if (!fs_line_is_away(handlers->account->line))
-        need = fs_rights_need(fs_writing_rights(handlers->writing), mailbox);
-    if (need != NULL)
-        fs_operation_wait(operation, need);
-    return need != NULL;
-}
-
-/* ---- making ---- */
-
-/* The errno of why no file @name can be made in @parent; 0: it can. */
-static int
-refusal(const FsWriteHandlers *handlers, const FsEntry *parent,
-        const char *name)
-{
-    const FsMailbox *mailbox =
-        fs_mailbox_tree_get(handlers->account->tree, parent->mailbox);
-
-    if (parent->inode == FS_INODE_LOST_FOUND)
-        return EACCES;
-    if (strlen(name) > NAME_MAX_OCTETS)
-        return ENAMETOOLONG;
-    if (fs_file_name_kind(name) == FS_FILE_REFUSED)
-        return EINVAL;
-    if (mailbox == NULL || !mailbox->selectable ||
-        !fs_rights_may_insert(fs_writing_rights(handlers->writing),
-                              parent->mailbox))
-        return EACCES;
-    return 0;
-}
-
-/* NULL: the operation waits or has failed. */
-static FsLocalFile *
-make_file(FsOperation *operation, FsEntry *entry)
-{
-    FsWriteHandlers *handlers = handlers_of(operation);
-    FsObstacle obstacle = {0};
-    FsLocalFile *file;
-    FsAnswer answer;
-    int error_number;
-
-    answer = fs_name_space_describe(handlers->names, operation->inode, entry,
-                                    &obstacle);
-    if (answer != FS_ANSWER_FOUND) {
-        answer_obstacle(operation, answer, &obstacle, ENOENT);
-        return NULL;
-    }
-    if (waits_for_rights(operation, entry->mailbox))
-        return NULL;
-    error_number = refusal(handlers, entry, operation->name);
-    if (error_number != 0) {
-        fs_operation_fail(operation, error_number);
-        return NULL;
-    }
-    answer = fs_name_space_look_up(handlers->names, operation->inode,
-                                   operation->name, FS_KNOWN, entry, &obstacle);
-    if (answer == FS_ANSWER_FOUND) {
-        fs_operation_fail(operation, EEXIST);
-        return NULL;
-    }
-    file = fs_local_files_make(files_of(handlers),
-                               fs_inode_mailbox(operation->inode),
-                               operation->name);
-    fs_writing_hold(handlers->writing, file, fs_inode_mailbox(operation->inode),
-                    operation->name);
-    if (fs_name_space_describe(handlers->names, file->inode, entry,
-                               &obstacle) != FS_ANSWER_FOUND) {
-        fs_operation_fail(operation, EIO);
-        return NULL;
-    }
-    return file;
-}
-
-static void
-run_create(FsOperation *operation)
-{
-    FsWriteHandlers *handlers = handlers_of(operation);
-    struct fuse_entry_param param;
-    FsLocalFile *file;
-    Handle *handle;
-    FsEntry entry;
-
-    file = make_file(operation, &entry);
-    if (file == NULL)
-        return;
-    handle = handle_new(operation, file);
-    fill_file(&operation->file, handle);
-    fs_handlers_fill_entry(operation->user_data, &entry, &param);
-    if (!fs_operation_reply_create(operation, &param, &operation->file))
-        g_hash_table_remove(handlers->handles, handle);
-}
-
-void
-fs_write_handlers_create(fuse_req_t request, fuse_ino_t parent,
-                         const char *name, struct fuse_file_info *file)
-{
-    fs_operation_start(request, run_create, parent, name, 0, 0, file);
-}
-
-static void
-run_mknod(FsOperation *operation)
-{
-    struct fuse_entry_param param;
-    FsEntry entry;
-
-    if (make_file(operation, &entry) == NULL)
-        return;
-    fs_handlers_fill_entry(operation->user_data, &entry, &param);
-    fs_operation_reply_entry(operation, &param);
-}
-
-void
-fs_write_handlers_mknod(fuse_req_t request, fuse_ino_t parent, const char *name,
-                        mode_t mode)
-{
-    if (!S_ISREG(mode))
-        fuse_reply_err(request, EPERM);
-    else
-        fs_operation_start(request, run_mknod, parent, name, 0, 0, NULL);
-}
-
-/* ---- opening ---- */
-
-/* A FsNameFunc: the first is the one that is listed. */
-static void
-take_name(guint64 directory, const char *name, gpointer user_data)
-{
-    char **taken = user_data;
-
-    if (*taken == NULL)
-        *taken = g_strdup(name);
-}
-
-/* Whether the index has the message, as it may not yet if it was just stored.
- * FALSE: the operation waits or has failed. */
-static gboolean
-is_known(FsOperation *operation, const FsEntry *entry, CacheMessage *message)
-{
-    FsAccount *account = handlers_of(operation)->account;
-    FsNeed *need;
-
-    if (cache_index_message(account->index, entry->mailbox, entry->uid,
-                            message))
-        return TRUE;
-    need = fs_synchroniser_need_message(account->synchroniser, entry->mailbox,
-                                        entry->uid, operation->since);
-    if (need != NULL)
-        fs_operation_wait(operation, need);
-    else
-        fs_operation_fail(operation, ENOENT);
-    return FALSE;
-}
-
-/* The file that holds a new state of the message @entry; NULL: the operation
- * waits or has failed. */
-static FsLocalFile *
-edit_message(FsOperation *operation, const FsEntry *entry)
-{
-    FsWriteHandlers *handlers = handlers_of(operation);
-    FsAccount *account = handlers->account;
-    guint64 size = (guint64)entry->attributes.st_size;
-    g_autofree char *name = NULL;
-    g_autoptr(FsNeed) need = NULL;
-    CacheMessage message;
-
-    if (!is_known(operation, entry, &message))
-        return NULL;
-    if ((operation->file.flags & O_TRUNC) == 0)
-        need =
-            fs_message_bodies_open(account->bodies, entry->mailbox, entry->uid,
-                                   fs_operation_sender(operation), &size);
-    if (need != NULL) {
-        fs_operation_wait(operation, need);
-        return NULL;
-    }
-    if (!is_known(operation, entry, &message))
-        return NULL;
-    fs_name_space_names_of(handlers->names, entry->mailbox, &message, take_name,
-                           &name);
-    return fs_local_files_edit(files_of(handlers), operation->inode,
-                               entry->mailbox, entry->uid, size,
-                               name != NULL ? name : "message.eml");
-}
-
-/* Likewise, whatever is open. */
-static FsLocalFile *
-find_file(FsOperation *operation)
-{
-    FsWriteHandlers *handlers = handlers_of(operation);
-    FsLocalFile *file =
-        fs_local_files_get(files_of(handlers), operation->inode);
-    FsObstacle obstacle = {0};
-    FsAnswer answer;
-    FsEntry entry;
-
-    if (file != NULL)
-        return file;
-    answer = fs_name_space_describe(handlers->names, operation->inode, &entry,
-                                    &obstacle);
-    if (answer != FS_ANSWER_FOUND) {
-        answer_obstacle(operation, answer, &obstacle, ENOENT);
-        return NULL;
-    }
-    if (S_ISDIR(entry.attributes.st_mode))
-        fs_operation_fail(operation, EISDIR);
-    else if (entry.uid == 0)
-        fs_operation_fail(operation, EBUSY); /* it is just being moved here */
-    else if (waits_for_rights(operation, entry.mailbox))
-        return NULL;
-    else if (!fs_rights_may_replace(fs_writing_rights(handlers->writing),
-                                    entry.mailbox))
-        fs_operation_fail(operation, EACCES);
-    else
-        return edit_message(operation, &entry);
-    return NULL;
-}
-
-/* The file is to begin anew. Only the same message may be written over. */
-static void
-empty_file(FsLocalFile *file)
-{
-    file->filled = TRUE;
-    if (file->replaces != 0 && file->n_handles == 0)
-        file->must_match = TRUE;
-    fs_local_file_truncate(file, 0, NULL, NULL);
-}
-
-static void
-run_open(FsOperation *operation)
-{
-    FsWriteHandlers *handlers = handlers_of(operation);
-    FsLocalFile *file = find_file(operation);
-    Handle *handle;
-
-    if (file == NULL)
-        return;
-    if ((operation->file.flags & O_TRUNC) != 0)
-        empty_file(file);
-    handle = handle_new(operation, file);
-    fill_file(&operation->file, handle);
-    if (!fs_operation_reply_open(operation, &operation->file))
-        g_hash_table_remove(handlers->handles, handle);
-}
-
-void
-fs_write_handlers_open(fuse_req_t request, fuse_ino_t inode,
-                       struct fuse_file_info *file)
-{
-    fs_operation_start(request, run_open, inode, NULL, 0, 0, file);
 }
 
 /* ---- reading and writing ---- */
@@ -391,7 +109,8 @@ fs_write_handlers_open(fuse_req_t request, fuse_ino_t inode,
 static gboolean
 waits_for_octets(FsOperation *operation, FsLocalFile *file)
 {
-    FsNeed *need = fs_writing_fill(handlers_of(operation)->writing, file);
+    FsNeed *need =
+        fs_writing_fill(fs_write_handlers_of(operation)->writing, file);
 
     if (need != NULL)
         fs_operation_wait(operation, need);
@@ -401,7 +120,7 @@ waits_for_octets(FsOperation *operation, FsLocalFile *file)
 static void
 run_read(FsOperation *operation)
 {
-    FsLocalFile *file = handle_of(operation)->file;
+    FsLocalFile *file = fs_write_handle_of(operation)->file;
     g_autofree char *buffer = NULL;
     g_autoptr(GError) error = NULL;
     gssize got;
@@ -462,7 +181,7 @@ static void
 run_write(FsOperation *operation)
 {
     Change *change = operation->memory;
-    FsLocalFile *file = handle_of(operation)->file;
+    FsLocalFile *file = fs_write_handle_of(operation)->file;
     gsize size = g_bytes_get_size(change->data);
 
     operation->patient = TRUE;
@@ -510,14 +229,14 @@ fs_write_handlers_write(fuse_req_t request, fuse_ino_t inode, const char *data,
 static void
 reply_attributes(FsOperation *operation)
 {
-    FsWriteHandlers *handlers = handlers_of(operation);
+    FsWriteHandlers *handlers = fs_write_handlers_of(operation);
     FsObstacle obstacle = {0};
     FsEntry entry;
     FsAnswer answer = fs_name_space_describe(handlers->names, operation->inode,
                                              &entry, &obstacle);
 
     if (answer != FS_ANSWER_FOUND) {
-        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        fs_write_answer_obstacle(operation, answer, &obstacle, ESTALE);
         return;
     }
     fs_operation_reply_attr(
@@ -571,10 +290,10 @@ set_size(FsOperation *operation, FsLocalFile *file)
 static void
 run_setattr(FsOperation *operation)
 {
-    FsWriteHandlers *handlers = handlers_of(operation);
+    FsWriteHandlers *handlers = fs_write_handlers_of(operation);
     Change *change = operation->memory;
     FsLocalFile *file =
-        fs_local_files_get(files_of(handlers), operation->inode);
+        fs_local_files_get(fs_write_files_of(handlers), operation->inode);
 
     if (file == NULL && (change->which & FUSE_SET_ATTR_SIZE) != 0) {
         fs_operation_fail(operation, EOPNOTSUPP);
@@ -615,7 +334,7 @@ commit(FsOperation *operation, FsLocalFile *file)
         return;
     }
     result =
-        fs_writing_commit(handlers_of(operation)->writing, file,
+        fs_writing_commit(fs_write_handlers_of(operation)->writing, file,
                           file->directory, file->name, &need, &error_number);
     if (result == FS_COMMIT_WAIT)
         fs_operation_wait_any(operation, need);
@@ -638,13 +357,13 @@ lose_part(FsWriteHandlers *handlers, FsLocalFile *file)
               "lost+found",
               file->name);
     fs_writing_let_go(handlers->writing, file, FALSE);
-    fs_local_files_lose(files_of(handlers), file);
+    fs_local_files_lose(fs_write_files_of(handlers), file);
 }
 
 static void
 run_flush(FsOperation *operation)
 {
-    const Handle *handle = handle_of(operation);
+    const FsWriteHandle *handle = fs_write_handle_of(operation);
     pid_t sender = fs_operation_sender(operation);
 
     if (operation->runs == 1) {
@@ -653,7 +372,7 @@ run_flush(FsOperation *operation)
             return;
         }
         if (fs_writer_is_dying(sender)) {
-            lose_part(handlers_of(operation), handle->file);
+            lose_part(fs_write_handlers_of(operation), handle->file);
             fs_operation_reply_done(operation);
             return;
         }
@@ -671,7 +390,7 @@ fs_write_handlers_flush(fuse_req_t request, fuse_ino_t inode,
 static void
 run_fsync(FsOperation *operation)
 {
-    commit(operation, handle_of(operation)->file);
+    commit(operation, fs_write_handle_of(operation)->file);
 }
 
 void
@@ -686,7 +405,7 @@ fs_write_handlers_release(fuse_req_t request, fuse_ino_t inode,
                           struct fuse_file_info *file)
 {
     FsWriteHandlers *handlers = fs_handlers_write(fuse_req_userdata(request));
-    Handle *handle = (Handle *)(guintptr)file->fh;
+    FsWriteHandle *handle = (FsWriteHandle *)(guintptr)file->fh;
     FsLocalFile *local = handle->file;
     FsNeed *need = NULL;
     int error_number;
@@ -707,15 +426,15 @@ fs_write_handlers_release(fuse_req_t request, fuse_ino_t inode,
 static void
 run_copy(FsOperation *operation)
 {
-    FsWriteHandlers *handlers = handlers_of(operation);
-    FsLocalFile *file = handle_of(operation)->file;
+    FsWriteHandlers *handlers = fs_write_handlers_of(operation);
+    FsLocalFile *file = fs_write_handle_of(operation)->file;
     FsObstacle obstacle = {0};
     FsEntry entry;
     FsAnswer answer = fs_name_space_describe(handlers->names, operation->inode,
                                              &entry, &obstacle);
 
     if (answer != FS_ANSWER_FOUND) {
-        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        fs_write_answer_obstacle(operation, answer, &obstacle, ESTALE);
         return;
     }
     if (entry.uid == 0 || entry.attributes.st_size == 0 ||

@@ -18,6 +18,9 @@
 #include <string.h>
 
 #define ID_PREFIX "m:"
+/* What a connection has selected while another mailbox is renamed or deleted:
+ * some servers refuse that to who has it open. */
+#define ELSEWHERE "INBOX"
 
 /* Of FsDirectoryChange, borrowed: those that are not over. */
 static GQueue under_way = G_QUEUE_INIT;
@@ -172,6 +175,20 @@ make_wire_name(FsDirectoryChange *change)
 
 static void ask_for_list(FsDirectoryChange *change);
 
+/* Some servers give what is renamed another UIDVALIDITY. */
+static void
+doubt(FsDirectoryChange *change, guint32 mailbox)
+{
+    const FsMailboxTree *tree = change->account->tree;
+    const FsMailbox *child;
+    guint32 after = 0;
+
+    fs_synchroniser_mark_stale(change->account->synchroniser, mailbox);
+    for (; (child = fs_mailbox_tree_next_child(tree, mailbox, after)) != NULL;
+         after = child->id)
+        doubt(change, child->id);
+}
+
 static void
 verify(FsDirectoryChange *change)
 {
@@ -189,6 +206,8 @@ verify(FsDirectoryChange *change)
 
     if (change->kind == CHANGE_RENAME && old != NULL && old->selectable)
         done = FALSE;
+    if (done && change->kind == CHANGE_RENAME)
+        doubt(change, new->id);
     if (done)
         end(change, NULL);
     else if (change->n_lists < 2)
@@ -322,7 +341,7 @@ on_counted(const ImapUidSet *found, const GError *error, gpointer user_data)
         return;
     }
     g_clear_pointer(&change->lease, imap_lease_release);
-    imap_pool_acquire(change->account->pool, NULL, on_lease_to_remove,
+    imap_pool_acquire(change->account->pool, ELSEWHERE, on_lease_to_remove,
                       await(change));
 }
 
@@ -538,7 +557,7 @@ fs_directory_remove(FsAccount *account, guint32 mailbox,
         imap_pool_acquire(account->pool, removed->wire_name, on_lease_to_count,
                           await(*change));
     else
-        imap_pool_acquire(account->pool, NULL, on_lease_to_remove,
+        imap_pool_acquire(account->pool, ELSEWHERE, on_lease_to_remove,
                           await(*change));
     return 0;
 }
@@ -559,6 +578,6 @@ fs_directory_rename(FsAccount *account, guint32 mailbox, guint32 parent,
     *change = new_change(account, CHANGE_RENAME);
     (*change)->from = g_strdup(renamed->wire_name);
     set_place(*change, parent, name);
-    imap_pool_acquire(account->pool, NULL, on_lease, await(*change));
+    imap_pool_acquire(account->pool, ELSEWHERE, on_lease, await(*change));
     return 0;
 }

@@ -496,7 +496,7 @@ server_that_stops_reading_times_out(void **state)
         "DEAF",           NULL};
     Upload upload = {0};
 
-    f->settings->timeout_ms = TIMEOUT_MS;
+    f->settings->timeout_ms = 5 * TIMEOUT_MS;
     open_ready(f, steps);
     append(f, &upload, 9000000, "INBOX");
     wait_done(f);

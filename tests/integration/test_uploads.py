@@ -38,12 +38,16 @@ def put(case, place, data=None, name='x.eml', folder='Other'):
     """Writes a file as programs do; the errno of close, 0 for success."""
     fd = os.open(place.path(folder, name),
                  os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    os.write(fd, data or message())
+    failed = 0
+    try:
+        os.write(fd, data or message())
+    except OSError as error:
+        failed = error.errno
     try:
         os.close(fd)
     except OSError as error:
-        return error.errno
-    return 0
+        failed = failed or error.errno
+    return failed
 
 
 def bodies(place, folder='Other'):
@@ -128,6 +132,32 @@ def test_too_large_is_known_before_it_is_sent(case):
     case.expect(put(case, place, message(body='x' * 2000)) == errno.EFBIG,
                 'it is not EFBIG')
     case.expect(not place.server.saw('APPEND*'), 'it was sent')
+
+
+@tap.test
+def test_full_disk_is_enospc_and_loses_nothing(case):
+    if os.geteuid() != 0:
+        raise tap.Skip('only root can mount a small disk')
+    small = case.path('small')
+    os.mkdir(small)
+    run('mount', '-t', 'tmpfs', '-o', 'size=12m,mode=700', 'tmpfs', small,
+        check=True)
+    case.defer(run, 'umount', '-l', small)
+    place = scene(case, options={'state_dir': small})
+    big = message(body='x' * 30 * 1024 * 1024)
+    try:
+        with open(place.path('Other/big.eml'), 'wb', buffering=0) as file:
+            while big:
+                big = big[file.write(big):]
+        case.expect(False, 'it had room')
+    except OSError as error:
+        case.expect(error.errno == errno.ENOSPC, error)
+    os.unlink(place.path('Other/big.eml')
+              if 'big.eml' in os.listdir(place.path('Other'))
+              else place.path('.imapfs/lost+found/big.eml'))
+    case.expect(wait_until(lambda: put(case, place) == 0, PATIENT),
+                'there is no room again')
+    comes(case, place, message())
 
 
 # ---- what may be done, and how much room there is ----

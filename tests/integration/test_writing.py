@@ -76,6 +76,29 @@ def test_many_with_one_command(case):
 
 
 @tap.test
+def test_four_writers_and_another_client(case):
+    place = Place(case, mailboxes=['Busy'])
+    bodies = [message(i) for i in range(100)]
+    for i, body in enumerate(bodies):
+        place.write_source(f'{i % 4}/w{i}.eml', body)
+    writers = [subprocess.Popen(['cp', '-r', f'{place.source}/{i}/.',
+                                 place.path('Busy')]) for i in range(4)]
+    for writer in writers:
+        case.defer(writer.wait)
+        case.defer(writer.kill)
+    others = [message(1000 + i) for i in range(20)]
+    for body in others:
+        place.append(body, 'Busy')
+    for writer in writers:
+        case.expect(writer.wait(60 * tap.PATIENCE) == 0, 'cp fails')
+    place.expect_stored(bodies + others, 'Busy')
+    case.expect(wait_until(lambda: len(place.names('Busy')) == 120,
+                           20 * tap.PATIENCE), len(place.names('Busy')))
+    case.expect({f'w{i}.eml' for i in range(100)} <= place.names('Busy'),
+                place.names('Busy'))
+
+
+@tap.test
 def test_echo_into_new(case):
     place = Place(case)
     place.shell('printf "Subject: x\\n\\nbody\\n" > INBOX/new.eml')

@@ -1,0 +1,35 @@
+/* What the parts of the write handlers share. Theirs alone. */
+#pragma once
+
+#include "fs/kernel/operation.h"
+#include "fs/kernel/write-handlers.h"
+
+struct FsWriteHandlers {
+    FsAccount *account;
+    FsNameSpace *names;
+    FsWriting *writing;
+    GHashTable *handles; /* of FsWriteHandle, owned */
+};
+
+/* What a program has open. */
+typedef struct {
+    FsWriteHandlers *handlers;
+    FsLocalFile *file; /* a reference */
+    gboolean writes;
+    gboolean appends;
+    pid_t opener; /* a thread */
+} FsWriteHandle;
+
+FsWriteHandlers *fs_write_handlers_of(const FsOperation *operation);
+FsWriteHandle *fs_write_handle_of(const FsOperation *operation);
+FsLocalFiles *fs_write_files_of(const FsWriteHandlers *handlers);
+/* Waits, or fails, as @answer says; FS_ANSWER_NONE is @none_errno. */
+void fs_write_answer_obstacle(FsOperation *operation, FsAnswer answer,
+                              const FsObstacle *obstacle, int none_errno);
+
+/* The program that has sent @operation opens @file. It is among
+ * handlers->handles, and freed when it is taken out. */
+FsWriteHandle *fs_write_handle_new(const FsOperation *operation,
+                                   FsLocalFile *file);
+/* What the kernel is told of it. */
+void fs_write_handle_fill(struct fuse_file_info *file, FsWriteHandle *handle);

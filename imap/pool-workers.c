@@ -106,7 +106,9 @@ on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
     ImapPool *pool = user_data;
 
     imap_pool_wake(pool);
-    imap_pool_note_selected(pool, mailbox, error != NULL);
+    /* A line that was cut tells nothing of the mailbox. */
+    if (error == NULL || imap_connection_is_open(worker->connection))
+        imap_pool_note_selected(pool, mailbox, error != NULL);
     if (error == NULL) {
         if (worker->rows != IMAP_ROWS_NONE)
             imap_pool_grant_rows(pool, worker);

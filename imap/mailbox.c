@@ -78,8 +78,9 @@ imap_mailbox_apply(ImapMailbox *mailbox, const ImapResponse *response)
     if (response->type == IMAP_RESPONSE_SEARCH) {
         mailbox->exists_searched = mailbox->exists;
     } else if (response->type == IMAP_RESPONSE_EXISTS) {
+        /* Some servers say it again and again. */
+        mailbox->changes += mailbox->exists != response->number;
         mailbox->exists = response->number;
-        mailbox->changes++;
     } else if (response->type == IMAP_RESPONSE_EXPUNGE) {
         mailbox->exists -= mailbox->exists > 0;
         mailbox->changes++;

@@ -14,6 +14,9 @@
 #define LEFT_US (1 * G_TIME_SPAN_SECOND)
 /* No connection is opened for this so soon after another one. */
 #define OPEN_REST_US (5 * G_TIME_SPAN_SECOND)
+/* A mailbox that could not be selected is not tried for this again so soon. */
+#define UNSELECTABLE_US (5 * G_TIME_SPAN_MINUTE)
+#define UNSELECTABLE_MAX 1000
 
 static ImapWorker *
 worker_at(const ImapPool *pool, guint index)
@@ -63,6 +66,47 @@ imap_pool_tell_beside(ImapPool *pool, const char *mailbox)
 {
     if (is_wanted(pool, mailbox))
         pool->beside->told(mailbox, pool->beside_data);
+}
+
+/* It will not be heard again, so it is told even if nobody wants to hear of
+ * that mailbox now. */
+void
+imap_pool_tell_heard(ImapPool *pool, const char *mailbox)
+{
+    if (pool->beside != NULL)
+        pool->beside->told(mailbox, pool->beside_data);
+    else if (pool->change_func != NULL)
+        pool->change_func(mailbox, pool->change_data);
+}
+
+/* ---- mailboxes that cannot be selected ---- */
+
+void
+imap_pool_note_selected(ImapPool *pool, const char *mailbox, gboolean refused)
+{
+    gint64 *until;
+
+    if (!refused) {
+        g_hash_table_remove(pool->unselectable, mailbox);
+        return;
+    }
+    if (g_hash_table_size(pool->unselectable) >= UNSELECTABLE_MAX)
+        g_hash_table_remove_all(pool->unselectable);
+    until = g_new(gint64, 1);
+    *until = g_get_monotonic_time() + UNSELECTABLE_US;
+    g_hash_table_insert(pool->unselectable, g_strdup(mailbox), until);
+}
+
+static gboolean
+is_unselectable(ImapPoolRound *round, const char *mailbox)
+{
+    const gint64 *until =
+        g_hash_table_lookup(round->pool->unselectable, mailbox);
+
+    if (until == NULL || *until <= round->now)
+        return FALSE;
+    round->wake_at = MIN(round->wake_at, *until);
+    return TRUE;
 }
 
 gboolean
@@ -148,10 +192,7 @@ have_selected(ImapPoolRound *round, const char *mailbox)
 {
     ImapWorker *left = find_left(round);
 
-    /* It may be this mailbox that cannot be selected. */
-    if (round->now < round->pool->spare_at)
-        round->wake_at = MIN(round->wake_at, round->pool->spare_at);
-    else if (left != NULL)
+    if (left != NULL)
         imap_worker_switch(left, mailbox, FALSE, NULL, IMAP_ROWS_NONE);
     else
         open_for(round);
@@ -173,7 +214,7 @@ imap_pool_listen_beside(ImapPoolRound *round)
             begin(round, worker);
     }
     for (guint rank = 0; (mailbox = wanted_at(pool, rank)) != NULL; rank++)
-        if (!is_selected(pool, mailbox)) {
+        if (!is_selected(pool, mailbox) && !is_unselectable(round, mailbox)) {
             have_selected(round, mailbox);
             return;
         }

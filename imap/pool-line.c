@@ -221,7 +221,15 @@ imap_pool_error(const ImapPool *pool)
 gint64
 imap_pool_opened_at(const ImapPool *pool)
 {
-    return pool->opened_at;
+    gint64 last = 0;
+
+    for (guint i = 0; i < pool->workers->len; i++) {
+        const ImapWorker *worker = g_ptr_array_index(pool->workers, i);
+
+        if (imap_connection_is_open(worker->connection))
+            last = MAX(last, imap_connection_ready_at(worker->connection));
+    }
+    return last;
 }
 
 gint64

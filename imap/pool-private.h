@@ -71,6 +71,7 @@ struct ImapPool {
     const ImapBesideHandler *beside; /* NULL: nobody wants to hear */
     gpointer beside_data;
     gint64 beside_at; /* microseconds, monotonic: no connection before */
+    GHashTable *unselectable; /* wire name -> gint64, until when: both owned */
     ImapChangeFunc change_func;
     gpointer change_data;
     ImapPoolObserver observer;
@@ -194,6 +195,11 @@ gboolean imap_pool_is_spare(const ImapPool *pool, const ImapWorker *worker);
 void imap_pool_listen_beside(ImapPoolRound *round);
 /* @mailbox has changed: told if that is wanted. */
 void imap_pool_tell_beside(ImapPool *pool, const char *mailbox);
+/* An idle connection has heard of @mailbox. */
+void imap_pool_tell_heard(ImapPool *pool, const char *mailbox);
+/* @mailbox was selected, or could not be. */
+void imap_pool_note_selected(ImapPool *pool, const char *mailbox,
+                             gboolean refused);
 /* Whether @worker does, or will as soon as nobody uses it. */
 gboolean imap_pool_is_heard(const ImapPool *pool, const ImapWorker *worker);
 

@@ -130,6 +130,13 @@ imap_pool_probe(ImapPool *pool, guint deadline_ms)
             g_timeout_add(milliseconds_until(when), on_probe, pool);
 }
 
+static const char *
+selected_by(const ImapWorker *worker)
+{
+    return worker->listens ? imap_connection_mailbox(worker->connection)->name
+                           : worker->mailbox;
+}
+
 void
 imap_pool_forget_selected(ImapPool *pool, const char *mailbox)
 {
@@ -139,7 +146,7 @@ imap_pool_forget_selected(ImapPool *pool, const char *mailbox)
     for (guint i = 0; i < pool->workers->len; i++) {
         ImapWorker *worker = g_ptr_array_index(pool->workers, i);
 
-        if (worker->listens || g_strcmp0(worker->mailbox, mailbox) != 0)
+        if (g_strcmp0(selected_by(worker), mailbox) != 0)
             continue;
         if (imap_worker_is_unused(worker))
             g_clear_pointer(&worker->mailbox, g_free);

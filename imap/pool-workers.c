@@ -97,6 +97,19 @@ fail_read_only(ImapPool *pool, const char *mailbox)
     imap_pool_fail_changes(pool, mailbox, error);
 }
 
+/* Whether it may have been to be somebody's spare. */
+static gboolean
+is_fetched_from(const ImapPool *pool, const char *mailbox)
+{
+    for (guint i = 0; i < pool->workers->len; i++) {
+        const ImapWorker *worker = g_ptr_array_index(pool->workers, i);
+
+        if (worker->n_bulk > 0 && g_strcmp0(worker->mailbox, mailbox) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static void
 on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
                    gpointer user_data)
@@ -104,6 +117,9 @@ on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
     ImapPool *pool = user_data;
 
     imap_pool_wake(pool);
+    /* A line that was cut tells nothing of the mailbox. */
+    if (error == NULL || imap_connection_is_open(worker->connection))
+        imap_pool_note_selected(pool, mailbox, error != NULL);
     if (error == NULL) {
         if (worker->writable && !imap_worker_is_writable(worker))
             fail_read_only(pool, mailbox);
@@ -111,7 +127,8 @@ on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
             imap_pool_grant_rows(pool, worker);
         return;
     }
-    pool->spare_at = g_get_monotonic_time() + SPARE_DELAY_US;
+    if (is_fetched_from(pool, mailbox))
+        pool->spare_at = g_get_monotonic_time() + SPARE_DELAY_US;
     if (imap_connection_is_open(worker->connection) ||
         g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT) ||
         g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL)) {
@@ -184,7 +201,7 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
 static void
 on_worker_told(ImapWorker *worker, const char *mailbox, gpointer user_data)
 {
-    imap_pool_tell_beside(user_data, mailbox);
+    imap_pool_tell_heard(user_data, mailbox);
 }
 
 static void

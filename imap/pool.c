@@ -344,6 +344,8 @@ imap_pool_new(const ImapSettings *settings, guint max_connections)
     pool->line_rate = imap_line_rate_new();
     g_queue_init(&pool->waiting);
     pool->max_serving = G_MAXUINT;
+    pool->unselectable =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     return pool;
 }
 
@@ -361,6 +363,7 @@ imap_pool_free(ImapPool *pool)
     g_clear_handle_id(&pool->wake_source, g_source_remove);
     g_clear_handle_id(&pool->reconnect_timer, g_source_remove);
     imap_pool_stop_probing(pool);
+    g_hash_table_unref(pool->unselectable);
     g_clear_error(&pool->last_error);
     imap_line_rate_unref(pool->line_rate);
     g_free(pool);

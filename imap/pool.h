@@ -141,11 +141,10 @@ typedef struct {
 } ImapListenerHandler;
 
 /* Opens one as soon as there may be one, and a server is known that offers
- * anything to listen to (NOTIFY, IDLE); not before @wait_ms have passed or,
- * with
- * @hurries, another connection could be opened, which shows that the server is
- * there. Nobody listens yet. The functions of @handler run from the main loop,
- * never inside this call. */
+ * anything to listen to (NOTIFY, IDLE); not before @wait_ms have passed, or,
+ * with @hurries, another connection could be opened, which shows that the
+ * server is there. Nobody listens yet. The functions of @handler run from the
+ * main loop, never inside this call. */
 void imap_pool_listen(ImapPool *pool, guint wait_ms, gboolean hurries,
                       const ImapListenerHandler *handler, gpointer user_data);
 /* @handler is not called any more, and its connection is logged out. Does

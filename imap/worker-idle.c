@@ -38,8 +38,11 @@ on_begun(gpointer user_data)
     g_debug("connection %u hears of %s while it is not used",
             imap_connection_number(worker->connection), idle->mailbox);
     /* Nobody has looked since the mailbox was selected. */
-    if (worker->fresh && worker->handler != NULL)
+    if (worker->fresh && worker->told_of != worker->switched_at &&
+        worker->handler != NULL) {
+        worker->told_of = worker->switched_at;
         worker->handler->told(worker, idle->mailbox, worker->user_data);
+    }
 }
 
 static void
@@ -78,6 +81,18 @@ static const ImapIdleHandler handler = {
     .done = on_done,
 };
 
+/* What came before it listens, and nobody has looked at. */
+static void
+tell_missed(ImapWorker *worker)
+{
+    guint changes = imap_worker_changes(worker);
+
+    if (changes == worker->changes_seen || worker->handler == NULL)
+        return;
+    worker->changes_seen = changes;
+    worker->handler->told(worker, worker->idle->mailbox, worker->user_data);
+}
+
 gboolean
 imap_worker_can_idle(const ImapWorker *worker)
 {
@@ -92,6 +107,7 @@ imap_worker_idle(ImapWorker *worker)
     worker->idle->worker = worker;
     worker->idle->mailbox = g_strdup(worker->mailbox);
     imap_connection_set_unasked_func(worker->connection, on_unasked, worker);
+    tell_missed(worker);
     imap_idle_start(worker->connection, &handler, worker->idle);
 }
 

@@ -53,6 +53,7 @@ struct ImapWorker {
     gboolean reserved;  /* takes no new leases */
     gboolean served;    /* a lease was given, or who waited has been told */
     gboolean fresh;     /* no lease was given since the mailbox was selected */
+    gint64 told_of;     /* a switched_at: that it was made has been told */
     gint64 switched_at; /* microseconds, monotonic: when that was asked for */
     gboolean borrowed;  /* was a spare, and was switched for who had no other */
     gboolean leaving;   /* is being logged out */

@@ -214,6 +214,16 @@ on_rank(gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
+/* It may have gone, or fallen out of use, since it was ranked. */
+static gboolean
+is_used(const FsWatcher *watcher, const char *name)
+{
+    const FsMailbox *mailbox = mailbox_named(watcher, name);
+
+    return mailbox != NULL && mailbox->selectable &&
+           fs_kernel_cache_is_used(watcher->kernel_cache, mailbox->id);
+}
+
 /* As long as the watcher is told of one mailbox by IDLE, which so is known to
  * work, the others that are in use are worth the same. */
 static const char *
@@ -227,7 +237,8 @@ beside_at(guint place, gpointer user_data)
     for (guint i = 0; i < watcher->beside->len; i++) {
         const char *name = g_ptr_array_index(watcher->beside, i);
 
-        if (!g_str_equal(name, watched) && place-- == 0)
+        if (!g_str_equal(name, watched) && is_used(watcher, name) &&
+            place-- == 0)
             return name;
     }
     return NULL;

@@ -79,6 +79,9 @@ on_explained(const GError *error, gpointer user_data)
 static void
 refuse_replaced(Request *request, ImapLease *lease)
 {
+    FsAccount *account = request->leases->account;
+    const FsMailbox *mailbox =
+        fs_mailbox_tree_get(account->tree, request->mailbox);
     g_autoptr(GError) others =
         g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED, "the mailbox was replaced");
     g_autoptr(GError) error =
@@ -87,6 +90,8 @@ refuse_replaced(Request *request, ImapLease *lease)
 
     imap_connection_close(imap_lease_connection(lease), others);
     imap_lease_release(lease);
+    if (mailbox != NULL && mailbox->wire_name != NULL)
+        imap_pool_forget_selected(account->pool, mailbox->wire_name);
     fs_synchroniser_mark_stale(request->leases->account->synchroniser,
                                request->mailbox);
     answer(request, NULL, error);

@@ -145,6 +145,8 @@ void
 fs_sync_replaced(FsSyncMailbox *mailbox, ImapConnection *connection)
 {
     FsAccount *account = mailbox->synchroniser->account;
+    const FsMailbox *directory =
+        fs_mailbox_tree_get(account->tree, mailbox->id);
     g_autoptr(FsSyncMailbox) held G_GNUC_UNUSED = fs_sync_mailbox_ref(mailbox);
     g_autoptr(GError) error = NULL;
     g_autoptr(GError) others =
@@ -152,6 +154,8 @@ fs_sync_replaced(FsSyncMailbox *mailbox, ImapConnection *connection)
 
     /* What others have asked for on this line was meant for the old one. */
     imap_connection_close(connection, others);
+    if (directory != NULL && directory->wire_name != NULL)
+        imap_pool_forget_selected(account->pool, directory->wire_name);
     mailbox->refresh.known = FALSE;
     fs_sync_stop_flags_pass(mailbox);
     if (fs_mailbox_tree_get(account->tree, mailbox->id) == NULL) {
@@ -263,6 +267,15 @@ take_step(FsSync *sync, const FsSyncSituation *situation)
     }
 }
 
+/* It was made before something that is known; or the mailbox is another one,
+ * which a new selection will tell. */
+static gboolean
+is_behind(const CacheMailbox *known, const ImapMailbox *selected)
+{
+    return known->uidnext != 0 && selected->uidnext != 0 &&
+           selected->uidnext < known->uidnext;
+}
+
 /* Begins with what the selection says; @fresh: it has just been made. */
 static void
 begin(FsSync *sync, gboolean fresh)
@@ -278,6 +291,11 @@ begin(FsSync *sync, gboolean fresh)
     if (fs_sync_known(mailbox, &sync->known) &&
         fs_synchroniser_is_another(&sync->known, situation.selected, fresh)) {
         fs_sync_replaced(mailbox, connection);
+        return;
+    }
+    if (!fresh && is_behind(&sync->known, situation.selected)) {
+        sync->begins_anew = TRUE;
+        fs_sync_reselect(sync);
         return;
     }
     mailbox->uidvalidity = situation.selected->uidvalidity;
@@ -317,6 +335,11 @@ on_reselected(const GError *error, gpointer user_data)
 
     if (sync->mailbox == NULL)
         return;
+    if (error == NULL && sync->begins_anew) {
+        sync->begins_anew = FALSE;
+        begin(sync, TRUE);
+        return;
+    }
     if (error == NULL) {
         begin_selected(sync, TRUE);
         return;

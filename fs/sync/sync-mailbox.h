@@ -67,6 +67,7 @@ struct FsSync {
     gboolean flags_in; /* those of the rows that were known are the target's */
     guint rounds;
     guint changes_noted;  /* of the connection's mailbox, when asking began */
+    gboolean begins_anew; /* when the mailbox has been selected again */
     gboolean repeated;    /* because of them */
     guint pending;        /* requests of the step under way */
     GError *error;        /* the first of that step's */

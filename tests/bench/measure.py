@@ -185,7 +185,7 @@ def single(round_, first):
     """One message, once its folder was listed: read, and read again."""
     ground = round_.ground
     with Account(ground) as account:
-        names = iter(_listed(account.start().path(SIDE))[::APART])
+        names = iter(_apart(account.start().path(SIDE)))
         ground.timed(['cat', next(names)], stdout=subprocess.DEVNULL)
         # A second connection may be logging in still.
         _await_silence(ground)
@@ -208,13 +208,20 @@ def _listed(folder):
             if name.endswith('.eml')]
 
 
+def _apart(folder):
+    """Messages that lie so far apart, and are not the first, that nobody takes
+    them for the beginning of a scan."""
+    by_uid = sorted(_listed(folder), key=lambda path: int(path.split('.')[-2]))
+    return by_uid[APART // 2::APART]
+
+
 def busy(round_, first):
     """Single accesses, alone and beside a long scan of another folder and of
     the same one."""
     ground = round_.ground
     with Account(ground) as account:
         mount = account.start()
-        side = _listed(mount.path(SIDE))[::APART]
+        side = _apart(mount.path(SIDE))
         same = list(reversed(_listed(mount.path(MANY))))[1:40 * APART:APART]
         _cat(ground, side.pop())
         folders = iter(range(SIDE_FOLDERS))

@@ -76,10 +76,12 @@ class Rows:
         if not self.has(f'{name} again', rtt):
             self.row(rtt, f'{name} cold', self.get(f'{name} cold', rtt), 's',
                      self.get('W bodies', rtt), 'W', 1.5)
-        rivals = [self.get(what, rtt) for what in list(MBSYNC)[:2]]
-        if None not in rivals:
-            self.row(rtt, f'{name} cold', self.get(f'{name} cold', rtt), 's',
-                     min(rivals), 'mbsync as installed', 0.2)
+        # It compresses, unless it is told not to.
+        installed, uncompressed = list(MBSYNC)[:2]
+        for rival, limit in ((installed, 0.2), (uncompressed, None)):
+            if self.has(rival, rtt):
+                self.row(rtt, f'{name} cold', self.get(f'{name} cold', rtt),
+                         's', self.get(rival, rtt), rival, limit)
         self.octets(rtt, f'{name} cold, received', f'{name} cold octets',
                     whole, "the wire's")
         for key in ('again', 'remount'):

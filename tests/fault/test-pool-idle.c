@@ -185,10 +185,55 @@ connection_that_hears_is_kept(void **state)
     end(&f, &owner);
 }
 
+/* It goes on listening, and what it hears will not be heard again. */
+static void
+what_is_heard_is_told_though_not_wanted_now(void **state)
+{
+    Fixture f;
+    Owner owner = {.wanted = {"A"}};
+    static const char *const steps[] = {
+        IDLE_LOGIN, EXAMINE(2, "A"), "C:i3 IDLE",    "S:+ idling", "WAIT",
+        "WAIT",     "WAIT",          "S:* 2 EXISTS", "QUIET",      NULL};
+    const char *const *const scripts[] = {steps, NULL};
+
+    begin(&f, &owner, scripts, 1);
+    use(&f, "A");
+    run_for(300 + WAIT_MS * 2);
+    assert_false(owner.done);
+    owner.wanted[0] = NULL;
+    imap_pool_wanted_changed(f.pool);
+    wait_for(&owner.done);
+    assert_string_equal(owner.told->str, "A");
+    end(&f, &owner);
+}
+
+/* And it is not tried again and again. */
+static void
+mailbox_that_cannot_be_selected_leaves_its_place(void **state)
+{
+    Fixture f;
+    Owner owner = {.wanted = {"B", "C"}};
+    static const char *const first[] = {IDLE_LOGIN,       EXAMINE(2, "A"),
+                                        "C:i3 EXAMINE B", "S:i3 NO not you",
+                                        LONG_QUIET,       NULL};
+    static const char *const second[] = {
+        IDLE_LOGIN, EXAMINE(2, "C"), "C:i3 IDLE", "S:+ idling", "QUIET", NULL};
+    const char *const *const scripts[] = {first, second, NULL};
+
+    begin(&f, &owner, scripts, 3);
+    use(&f, "A");
+    wait_for(&owner.done);
+    assert_string_equal(owner.told->str, "C");
+    run_for(600);
+    end(&f, &owner);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_heard_is_told_though_not_wanted_now),
+        cmocka_unit_test(mailbox_that_cannot_be_selected_leaves_its_place),
         cmocka_unit_test(unused_connection_hears_until_it_is_used),
         cmocka_unit_test(unwanted_mailbox_is_not_listened_to),
         cmocka_unit_test(refused_idle_is_not_repeated),

@@ -9,6 +9,8 @@
 #include "fs/options/credentials.h"
 #include "fs/options/options.h"
 #include "fs/run.h"
+#include "fs/service/service-manager.h"
+#include "fs/service/terminal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +57,8 @@ main(int argc, char **argv)
         return fail(error);
     }
 
+    fs_service_manager_find();
+    fs_terminal_note();
     if (!options->debug)
         fs_background_protect_secrets();
     if (!options->foreground)

@@ -1,8 +1,7 @@
 /* Connections that are made anew, because the settings have changed. */
 #include "pool-fixture.h"
 
-#define LOGOUT(n)                                                              \
-    "C:i" #n " LOGOUT", "S:* BYE bye", "S:i" #n " OK", "CLOSE"
+#define LOGOUT(n) "C:i" #n " LOGOUT", "S:* BYE bye", "S:i" #n " OK", "CLOSE"
 
 static void
 unused_connection_is_logged_out_and_another_made(void **state)

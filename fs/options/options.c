@@ -21,11 +21,6 @@
 
 #define USAGE "usage: imapfs [options] URL MOUNTPOINT"
 
-#define DEFAULT_CONNECTIONS 3
-#define DEFAULT_POLL_SECONDS 60
-#define DEFAULT_UMASK 077
-#define DEFAULT_NEW_FLAGS "\\Seen"
-
 /* As they stand on the command line, before anything is checked. */
 typedef struct {
     gboolean foreground, debug, trace, help, version;
@@ -139,9 +134,9 @@ refuse_unknown(const char *word, GError **error)
     if (g_str_has_prefix(word, "--")) {
         shown = g_strndup(word, strcspn(word, "="));
         name = g_strdelimit(g_strdup(shown + 2), "-", '_');
-        if (!fs_mount_options_check_refused(name, error))
+        if (!fs_choices_check_refused(FS_ORIGIN_COMMAND_LINE, name, error))
             return FALSE;
-        nearest = fs_mount_options_nearest(name);
+        nearest = fs_mount_options_nearest(name, FALSE);
     } else {
         const char *first = word + (*word == '-');
 
@@ -193,13 +188,10 @@ options_new(const CommandLine *line)
     options->foreground = line->foreground;
     options->debug = line->debug;
     options->trace = line->trace;
-    options->connections = DEFAULT_CONNECTIONS;
-    options->poll_seconds = DEFAULT_POLL_SECONDS;
     options->uid = getuid();
     options->gid = getgid();
-    options->umask = DEFAULT_UMASK;
-    options->new_flags = g_strdup(DEFAULT_NEW_FLAGS);
     options->fuse_options = g_new0(char *, 1);
+    fs_mount_options_set_initial(options);
     return options;
 }
 
@@ -207,6 +199,7 @@ options_new(const CommandLine *line)
 static gboolean
 apply(FsOptions *options, const CommandLine *line, GError **error)
 {
+    g_autoptr(FsChoices) choices = fs_choices_new();
     g_autoptr(GError) cause = NULL;
 
     options->url = g_strdup(line->words[0]);
@@ -214,9 +207,11 @@ apply(FsOptions *options, const CommandLine *line, GError **error)
         return fail(error, "%s", cause->message);
 
     for (char **text = line->mount_options; text != NULL && *text; text++) {
-        if (!fs_mount_options_apply(options, *text, error))
+        if (!fs_mount_options_read(choices, *text, error))
             return FALSE;
     }
+    if (!fs_choices_apply(choices, options, error))
+        return FALSE;
 
     if (options->debug)
         fs_mount_options_pass_on(options, "debug", NULL);

@@ -265,7 +265,7 @@ static const struct {
     {URL "|@|-o|user=geheim", "'user='", "username="},
     {URL "|@|-o|blkdev", "'blkdev'", "block device"},
     {URL "|@|-o|remount", "'remount'", "unmount"},
-    {URL "|@|-o|ro=1", "'ro'", "no value"},
+    {URL "|@|-o|ro=maybe", "'ro'", "no value"},
     {URL "|@|-o|timeout", "'timeout'", "timeout=SECONDS"},
     {URL "|@|-o|timeout=", "'timeout'", "timeout=SECONDS"},
     {URL "|@|-o|timeout=0", "timeout=0", "1 to 3600"},
@@ -365,15 +365,16 @@ mountpoint_not_accessible_says_so(void **state)
 static void
 nearest_name_is_near_or_none(void **state)
 {
-    assert_string_equal(fs_mount_options_nearest("timout"), "timeout");
-    assert_string_equal(fs_mount_options_nearest("user_name"), "username");
-    assert_string_equal(fs_mount_options_nearest("pasword_file"),
+    assert_string_equal(fs_mount_options_nearest("timout", FALSE), "timeout");
+    assert_string_equal(fs_mount_options_nearest("user_name", FALSE),
+                        "username");
+    assert_string_equal(fs_mount_options_nearest("pasword_file", FALSE),
                         "password_file");
-    assert_null(fs_mount_options_nearest(""));
-    assert_null(fs_mount_options_nearest("b"));
-    assert_null(fs_mount_options_nearest("entry_timeout"));
+    assert_null(fs_mount_options_nearest("", FALSE));
+    assert_null(fs_mount_options_nearest("b", FALSE));
+    assert_null(fs_mount_options_nearest("entry_timeout", FALSE));
     assert_null(fs_mount_options_nearest(
-        "a_name_that_is_much_longer_than_any_option_there_is"));
+        "a_name_that_is_much_longer_than_any_option_there_is", FALSE));
 }
 
 static void

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """As a service: what the service manager is told, signals, and the journal."""
 
-import ctypes
 import os
 import pty
 import re
@@ -17,6 +16,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 import mount as mounting
 import tap
 from command import run, wait_until
+from namespace import enter_own_namespace
 from notify import Manager, abstract_name, monotonic_us
 from scene import Scene
 
@@ -300,10 +300,7 @@ class Journal:
     FOLDER = '/run/systemd/journal'
 
     def __init__(self, case):
-        if os.geteuid() != 0:
-            raise tap.Skip('only root can have a mount namespace of its own')
-        unshare()
-        run('mount', '--make-rprivate', '/', check=True)
+        enter_own_namespace(case)
         os.makedirs(self.FOLDER, exist_ok=True)
         run('mount', '-t', 'tmpfs', 'none', self.FOLDER, check=True)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -328,11 +325,6 @@ class Journal:
                     if '=' in line))
         except TimeoutError:
             return self.entries
-
-
-def unshare():
-    if ctypes.CDLL(None, use_errno=True).unshare(0x20000) != 0:
-        raise tap.Skip('no mount namespace of our own')
 
 
 for background in (False, True):

@@ -32,6 +32,12 @@ const char *const fs_option_section_titles[FS_N_SECTIONS] = {
     {option, shown, FS_SECTION_IGNORED, what, "ignored", .place = FS_PLACE_NONE}
 
 const FsMountOption fs_mount_option_table[] = {
+    {"url", "URL", FS_SECTION_ACCOUNT, FS_VALUE_TEXT,
+     "the server, as on the command line: imaps://USER@HOST/, PROVIDER:USER or "
+     "USER@DOMAIN",
+     .example = "imaps://alice@imap.example.org/",
+     IN_OPTIONS(url), .only_in_file = TRUE},
+
     {"names", "subject|uid", FS_SECTION_MAIL, FS_VALUE_CHOICE,
      "message files are named by date, sender and subject, or by UID",
      .initial = "subject", IN_OPTIONS(names)},

@@ -1,4 +1,5 @@
-/* The command line: what the user asked for, checked.
+/* What the user asked for, checked: on the command line, and in the
+ * configuration file where that names an account of it.
  *
  * Long options by GLib's parser, "-o a=b,c" as mount(8) gives them. Everything
  * is validated here, so that a mistake is one sentence on the terminal and
@@ -29,8 +30,15 @@ typedef enum {
     FS_REMOVE_MARK,
 } FsRemove;
 
+typedef struct FsPreset FsPreset;
+
 typedef struct {
-    char *url;
+    char *url;              /* or what else stands for the server */
+    char *account;          /* its name in the configuration file; NULL: none */
+    const FsPreset *preset; /* of its provider; NULL: none is known */
+    char *discover;         /* the domain that knows the server; NULL: settings
+                               has it */
+    gboolean tls_is_chosen; /* it was said apart from the URL */
     char *mountpoint;       /* absolute */
     ImapSettings *settings; /* no secrets yet */
 
@@ -76,6 +84,7 @@ typedef enum {
     FS_OPTIONS_MOUNT,
     FS_OPTIONS_HELP,    /* --help: the text was printed */
     FS_OPTIONS_VERSION, /* --version: likewise */
+    FS_OPTIONS_CONFIG,  /* --print-config: likewise */
     FS_OPTIONS_WAIT,    /* --wait: the mountpoint is set, and nothing else */
     FS_OPTIONS_ERROR,
 } FsOptionsResult;

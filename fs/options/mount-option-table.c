@@ -60,6 +60,16 @@ const FsMountOption fs_mount_option_table[] = {
     {"token_command", "COMMAND", FS_SECTION_LOGIN, FS_VALUE_COMMAND,
      "likewise, an OAuth2 access token", .example = "oama access me@example.org",
      IN_OPTIONS(token_command), .rivals = FS_RIVALS_SECRET},
+    {"netrc", "FILE", FS_SECTION_LOGIN, FS_VALUE_FILE,
+     "the password is that of the server's host and the user in FILE, such as "
+     "~/.netrc",
+     .example = "~/.netrc", IN_OPTIONS(netrc), .rivals = FS_RIVALS_SECRET},
+    {"credential", "NAME", FS_SECTION_LOGIN, FS_VALUE_TEXT,
+     "the password is a credential of the service (LoadCredential= of systemd)",
+     .otherwise = "the one of the account's name, or imapfs.password, if it is "
+                  "there",
+     .example = "work",
+     IN_OPTIONS(credential), .rivals = FS_RIVALS_SECRET},
     {"auth",
      "scram-sha-256|scram-sha-1|plain|login|external|xoauth2|oauthbearer",
      FS_SECTION_LOGIN, FS_VALUE_CHOICE, "log in this way only",

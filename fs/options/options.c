@@ -284,20 +284,39 @@ is_token_mechanism(const char *mechanism)
 }
 
 static gboolean
+check_one_source(const FsOptions *options, GError **error)
+{
+    const struct {
+        const char *name, *value;
+    } sources[] = {
+        {"token_command", options->token_command},
+        {"password_command", options->password_command},
+        {"password_file", options->password_file},
+        {"netrc", options->netrc},
+        {"credential", options->credential},
+    };
+    const char *first = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(sources); i++) {
+        if (sources[i].value == NULL)
+            continue;
+        if (first != NULL)
+            return fail(error, "%s and %s are both given; choose one", first,
+                        sources[i].name);
+        first = sources[i].name;
+    }
+    return TRUE;
+}
+
+static gboolean
 check_login(const FsOptions *options, GError **error)
 {
     const char *mechanism = options->settings->mechanism;
     g_autofree char *lower =
         mechanism != NULL ? g_ascii_strdown(mechanism, -1) : NULL;
 
-    if (options->password_file != NULL && options->password_command != NULL)
-        return fail(error, "password_file and password_command are both given; "
-                           "choose one");
-    if (options->token_command != NULL &&
-        (options->password_file != NULL || options->password_command != NULL))
-        return fail(error, "token_command and %s are both given; choose one",
-                    options->password_file != NULL ? "password_file"
-                                                   : "password_command");
+    if (!check_one_source(options, error))
+        return FALSE;
     if (options->token_command == NULL && is_token_mechanism(mechanism))
         return fail(error,
                     "auth=%s needs an access token; give "
@@ -563,6 +582,8 @@ fs_options_free(FsOptions *options)
     g_free(options->password_file);
     g_free(options->password_command);
     g_free(options->token_command);
+    g_free(options->netrc);
+    g_free(options->credential);
     g_strfreev(options->fuse_options);
     g_free(options);
 }

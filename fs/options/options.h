@@ -60,6 +60,8 @@ typedef struct {
     char *password_file;    /* absolute */
     char *password_command; /* for /bin/sh -c */
     char *token_command;
+    char *netrc;      /* absolute */
+    char *credential; /* its name in $CREDENTIALS_DIRECTORY */
 
     uid_t uid; /* of every file; default: the caller */
     gid_t gid;

@@ -163,6 +163,9 @@ const FsMountOption fs_mount_option_table[] = {
     {"umask", "OCTAL", FS_SECTION_FILES, FS_VALUE_NUMBER,
      "permissions that are taken away",
      .initial = "077", .example = "027", SPECIAL(umask), IN_OPTIONS(umask)},
+    {"nonempty", NULL, FS_SECTION_FILES, FS_VALUE_FLAG,
+     "mount also where there are files, which are hidden meanwhile",
+     IN_OPTIONS(nonempty)},
     {"allow_other", NULL, FS_SECTION_FILES, FS_VALUE_FLAG,
      "let other users in, as far as umask lets them (needs user_allow_other "
      "in /etc/fuse.conf)",

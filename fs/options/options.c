@@ -336,7 +336,7 @@ check_readable(const char *name, const char *path, GError **error)
 {
     if (path == NULL || access(path, R_OK) == 0)
         return TRUE;
-    return fail(error, "%s: cannot read '%s': %s", name, path,
+    return fail(error, "%s: cannot read '%s': %s; check the path", name, path,
                 g_strerror(errno));
 }
 
@@ -373,6 +373,41 @@ check_fuse(const FsOptions *options, GError **error)
     return TRUE;
 }
 
+static gboolean
+holds_anything(const char *path)
+{
+    g_autoptr(GDir) directory = g_dir_open(path, 0, NULL);
+
+    return directory != NULL && g_dir_read_name(directory) != NULL;
+}
+
+/* Whether something is mounted there: then it is left alone, for it may be an
+ * automount, which waits for us. */
+static gboolean
+is_mountpoint(const char *path, const struct stat *attributes)
+{
+    g_autofree char *parent = g_path_get_dirname(path);
+    struct stat above;
+
+    return fs_guarded_stat(parent, &above) != 0 ||
+           above.st_dev != attributes->st_dev;
+}
+
+static gboolean
+check_empty(const FsOptions *options, const struct stat *attributes,
+            GError **error)
+{
+    g_autofree char *printable = fs_option_printable(options->mountpoint);
+
+    if (options->nonempty || is_mountpoint(options->mountpoint, attributes) ||
+        !holds_anything(options->mountpoint))
+        return TRUE;
+    return fail(error,
+                "mountpoint '%s' is not empty, and what is in it would be "
+                "hidden; take an empty directory, or add -o nonempty",
+                printable);
+}
+
 /* Resolved as far as that goes, so that it can be found in mountinfo. ENOTCONN
  * is what a mount whose daemon died answers, if it does. */
 static gboolean
@@ -390,10 +425,15 @@ take_mountpoint(FsOptions *options, const char *path, GError **error)
                         "mkdir",
                         printable);
         if (reason != ENOTCONN && reason != ETIMEDOUT)
-            return fail(error, "mountpoint '%s': %s", printable,
-                        g_strerror(reason));
+            return fail(error,
+                        "mountpoint '%s' cannot be looked at: %s; take a "
+                        "directory of your own",
+                        printable, g_strerror(reason));
     } else if (!S_ISDIR(attributes.st_mode)) {
-        return fail(error, "mountpoint '%s' is not a directory", printable);
+        return fail(error,
+                    "mountpoint '%s' is not a directory; take an empty "
+                    "directory",
+                    printable);
     }
 
     resolved = realpath(path, NULL);
@@ -407,7 +447,7 @@ take_mountpoint(FsOptions *options, const char *path, GError **error)
                                   ? g_strdup(path)
                                   : g_build_filename(here, path, NULL);
     }
-    return TRUE;
+    return reason != 0 || check_empty(options, &attributes, error);
 }
 
 static void

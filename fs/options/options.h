@@ -72,6 +72,7 @@ typedef struct {
     gboolean sync;      /* every change waits for the server */
     FsRemove remove;
     gboolean mark_seen; /* who reads a message whole has read it */
+    gboolean nonempty;  /* the mountpoint may hold something */
     gboolean allow_other;
     gboolean default_permissions;
     gboolean xattr;      /* messages have extended attributes */

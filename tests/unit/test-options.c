@@ -213,7 +213,7 @@ relative_paths_become_absolute(void **state)
     g_autofree char *cache = g_build_filename(g_get_home_dir(), "c", NULL);
     g_autofree char *here_resolved = realpath(".", NULL);
     g_autoptr(FsOptions) options =
-        parse_good(URL "|.|-o|password_file=a/secret,cache_dir=~/c,"
+        parse_good(URL "|.|-o|nonempty,password_file=a/secret,cache_dir=~/c,"
                        "state_dir=/s");
     g_autoptr(FsOptions) none =
         parse_option("cache_dir=/x,cache_dir=none,state_dir=~user");

@@ -7,6 +7,7 @@
 #include "fs/live/announcer.h"
 #include "fs/mount/background.h"
 #include "fs/options/credentials.h"
+#include "fs/options/discovery.h"
 #include "fs/options/options.h"
 #include "fs/run.h"
 #include "fs/service/service-manager.h"
@@ -50,6 +51,7 @@ main(int argc, char **argv)
         break;
     case FS_OPTIONS_HELP:
     case FS_OPTIONS_VERSION:
+    case FS_OPTIONS_CONFIG:
         return EXIT_SUCCESS;
     case FS_OPTIONS_WAIT:
         return fs_wait_client_run(options->mountpoint);
@@ -64,7 +66,8 @@ main(int argc, char **argv)
     if (!options->foreground)
         fs_background_start();
     start_helpers(options, &helpers);
-    if (!fs_credentials_obtain(options, &error)) {
+    if (!fs_discovery_run(options, &error) ||
+        !fs_credentials_obtain(options, &error)) {
         end_helpers(&helpers);
         return fail(error);
     }

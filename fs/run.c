@@ -14,6 +14,7 @@
 #include "fs/mount/background.h"
 #include "fs/mount/mount-identity.h"
 #include "fs/names/mailbox-layout.h"
+#include "fs/remedies.h"
 #include "fs/service/mount-report.h"
 #include "fs/service/reload.h"
 #include "fs/service/service-manager.h"
@@ -231,6 +232,7 @@ log_in(Mount *mount, GError **error)
         go_offline(mount);
     if (mount->error == NULL)
         return TRUE;
+    fs_remedies_add(&mount->error, options);
     g_propagate_error(error, g_steal_pointer(&mount->error));
     return FALSE;
 }

@@ -32,6 +32,12 @@ const char *const fs_option_section_titles[FS_N_SECTIONS] = {
     {option, shown, FS_SECTION_IGNORED, what, "ignored", .place = FS_PLACE_NONE}
 
 const FsMountOption fs_mount_option_table[] = {
+    {"url", "URL", FS_SECTION_ACCOUNT, FS_VALUE_TEXT,
+     "the server, as on the command line: imaps://USER@HOST/, PROVIDER:USER or "
+     "USER@DOMAIN",
+     .example = "imaps://alice@imap.example.org/",
+     IN_OPTIONS(url), .only_in_file = TRUE},
+
     {"names", "subject|uid", FS_SECTION_MAIL, FS_VALUE_CHOICE,
      "message files are named by date, sender and subject, or by UID",
      .initial = "subject", IN_OPTIONS(names)},
@@ -54,6 +60,16 @@ const FsMountOption fs_mount_option_table[] = {
     {"token_command", "COMMAND", FS_SECTION_LOGIN, FS_VALUE_COMMAND,
      "likewise, an OAuth2 access token", .example = "oama access me@example.org",
      IN_OPTIONS(token_command), .rivals = FS_RIVALS_SECRET},
+    {"netrc", "FILE", FS_SECTION_LOGIN, FS_VALUE_FILE,
+     "the password is that of the server's host and the user in FILE, such as "
+     "~/.netrc",
+     .example = "~/.netrc", IN_OPTIONS(netrc), .rivals = FS_RIVALS_SECRET},
+    {"credential", "NAME", FS_SECTION_LOGIN, FS_VALUE_TEXT,
+     "the password is a credential of the service (LoadCredential= of systemd)",
+     .otherwise = "the one of the account's name, or imapfs.password, if it is "
+                  "there",
+     .example = "work",
+     IN_OPTIONS(credential), .rivals = FS_RIVALS_SECRET},
     {"auth",
      "scram-sha-256|scram-sha-1|plain|login|external|xoauth2|oauthbearer",
      FS_SECTION_LOGIN, FS_VALUE_CHOICE, "log in this way only",
@@ -147,6 +163,9 @@ const FsMountOption fs_mount_option_table[] = {
     {"umask", "OCTAL", FS_SECTION_FILES, FS_VALUE_NUMBER,
      "permissions that are taken away",
      .initial = "077", .example = "027", SPECIAL(umask), IN_OPTIONS(umask)},
+    {"nonempty", NULL, FS_SECTION_FILES, FS_VALUE_FLAG,
+     "mount also where there are files, which are hidden meanwhile",
+     IN_OPTIONS(nonempty)},
     {"allow_other", NULL, FS_SECTION_FILES, FS_VALUE_FLAG,
      "let other users in, as far as umask lets them (needs user_allow_other "
      "in /etc/fuse.conf)",

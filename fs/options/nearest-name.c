@@ -1,33 +1,37 @@
-/* The distance of names: how many letters must be put in, left out or replaced.
- */
+/* The distance of names: how many letters must be put in, left out, replaced,
+ * or exchanged with the next. */
 #include "fs/options/nearest-name.h"
 
 #include <string.h>
 
 #define NAME_BYTES 40
 
-/* Levenshtein's distance, in one row. */
+/* Levenshtein's distance with Damerau's exchange, in three rows. */
 static guint
 edit_distance(const char *a, const char *b)
 {
-    guint row[NAME_BYTES + 1];
+    guint rows[3][NAME_BYTES + 1];
     gsize length = strlen(b);
+    gsize i;
 
     g_return_val_if_fail(length <= NAME_BYTES, G_MAXUINT);
 
     for (guint j = 0; j <= length; j++)
-        row[j] = j;
-    for (; *a != '\0'; a++) {
-        guint diagonal = row[0]++;
+        rows[0][j] = j;
+    for (i = 1; a[i - 1] != '\0'; i++) {
+        guint *row = rows[i % 3];
+        const guint *above = rows[(i + 2) % 3];
+        const guint *second = rows[(i + 1) % 3]; /* of the row above that */
 
+        row[0] = (guint)i;
         for (guint j = 1; j <= length; j++) {
-            guint substituted = diagonal + (*a != b[j - 1]);
-
-            diagonal = row[j];
-            row[j] = MIN(MIN(row[j], row[j - 1]) + 1, substituted);
+            row[j] = MIN(MIN(row[j - 1], above[j]) + 1,
+                         above[j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                row[j] = MIN(row[j], second[j - 2] + 1);
         }
     }
-    return row[length];
+    return rows[(i - 1) % 3][length];
 }
 
 const char *

@@ -8,8 +8,10 @@
 
 #include "fs/kernel/errno.h"
 #include "fs/mount/guarded-stat.h"
+#include "fs/options/account-source.h"
 #include "fs/options/mount-options.h"
 #include "fs/options/option-values.h"
+#include "fs/options/print-config.h"
 
 #include <errno.h>
 #include <fuse_lowlevel.h>
@@ -19,14 +21,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define USAGE "usage: imapfs [options] URL MOUNTPOINT"
+#define USAGE "usage: imapfs [options] URL|NAME MOUNTPOINT"
 
 /* As they stand on the command line, before anything is checked. */
 typedef struct {
-    gboolean foreground, debug, trace, help, version;
+    gboolean foreground, debug, trace, help, version, print_config;
     char *wait;
+    char *config;         /* NULL: the usual file */
     char **mount_options; /* one for each -o */
-    char **words;         /* URL and mountpoint */
+    char **words;         /* what stands for the account, and mountpoint */
     char **unknown;
 } CommandLine;
 
@@ -35,6 +38,7 @@ command_line_clear(CommandLine *line)
 {
     g_strfreev(line->mount_options);
     g_free(line->wait);
+    g_free(line->config);
     g_strfreev(line->words);
     g_strfreev(line->unknown);
 }
@@ -77,7 +81,7 @@ copy_arguments(int argc, char **argv)
 }
 
 /* The entries' descriptions are the upper half of --help. */
-#define N_ENTRIES 9
+#define N_ENTRIES 11
 static void
 fill_entries(GOptionEntry entries[N_ENTRIES], CommandLine *line)
 {
@@ -92,6 +96,10 @@ fill_entries(GOptionEntry entries[N_ENTRIES], CommandLine *line)
          "show the IMAP protocol, without secrets; likewise", NULL},
         {"wait", 0, 0, G_OPTION_ARG_FILENAME, &line->wait,
          "wait until the server has what was changed there", "MOUNTPOINT"},
+        {"config", 0, 0, G_OPTION_ARG_FILENAME, &line->config,
+         "the configuration file", "FILE"},
+        {"print-config", 0, 0, G_OPTION_ARG_NONE, &line->print_config,
+         "show what is in force, of NAME or of all accounts", NULL},
         {"help", 'h', 0, G_OPTION_ARG_NONE, &line->help, "show this text",
          NULL},
         {"version", 'V', 0, G_OPTION_ARG_NONE, &line->version,
@@ -180,15 +188,61 @@ check_words(char **words, GError **error)
 
     if (count == 0)
         return fail(error, USAGE " (see 'imapfs --help')");
-    if (count == 1)
-        return fail(error, strstr(words[0], "://") != NULL
-                               ? "the MOUNTPOINT is missing; " USAGE
-                               : "the URL is missing; " USAGE);
+    if (count == 1 && strstr(words[0], "://") != NULL)
+        return fail(error, "the MOUNTPOINT is missing; " USAGE);
     if (count > 2)
         return fail(error, "too many arguments; " USAGE);
-    if (strstr(words[1], "://") != NULL && strstr(words[0], "://") == NULL)
+    if (count == 2 && strstr(words[1], "://") != NULL &&
+        strstr(words[0], "://") == NULL)
         return fail(error, "the URL comes first, then the mountpoint; " USAGE);
     return TRUE;
+}
+
+static gboolean
+refuse_bare(const FsConfFile *file, const char *word, GError **error)
+{
+    g_autofree char *usual = fs_conf_file_default_path();
+    g_autofree char *names = NULL;
+
+    if (file == NULL)
+        return fail(error,
+                    "the URL is missing, and there is no file %s that names "
+                    "an account; " USAGE,
+                    usual);
+    if (fs_conf_file_has(file, word))
+        return fail(error, "the MOUNTPOINT is missing; " USAGE);
+    if (fs_conf_file_accounts(file)[0] == NULL)
+        return fail(error,
+                    "the URL is missing, and %s names no account; add a group "
+                    "[NAME] with a url",
+                    fs_conf_file_path(file));
+    names = g_strjoinv(", ", (char **)fs_conf_file_accounts(file));
+    return fail(error,
+                "the NAME is missing, for %s has several accounts (%s); write "
+                "imapfs NAME MOUNTPOINT",
+                fs_conf_file_path(file), names);
+}
+
+/* Of "imapfs MOUNTPOINT": the only account there is. NULL: @error says why it
+ * is not clear. Caller frees. */
+static char *
+only_account(const CommandLine *line, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(FsConfFile) file = fs_account_source_file(line->config, &cause);
+    const char *const *accounts;
+
+    if (cause != NULL) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return NULL;
+    }
+    accounts = file != NULL ? fs_conf_file_accounts(file) : NULL;
+    if (accounts == NULL || accounts[0] == NULL || accounts[1] != NULL ||
+        strcmp(accounts[0], line->words[0]) == 0) {
+        refuse_bare(file, line->words[0], error);
+        return NULL;
+    }
+    return g_strdup(accounts[0]);
 }
 
 static FsOptions *
@@ -209,21 +263,23 @@ options_new(const CommandLine *line)
 
 /* The URL first, for tls= and username= overrule it, whatever the order. */
 static gboolean
-apply(FsOptions *options, const CommandLine *line, GError **error)
+apply(FsOptions *options, const CommandLine *line, const char *source,
+      FsChoices *choices, GError **error)
 {
-    g_autoptr(FsChoices) choices = fs_choices_new();
-    g_autoptr(GError) cause = NULL;
+    FsOrigin origin;
 
-    options->url = g_strdup(line->words[0]);
-    if (!imap_settings_parse_url(options->settings, options->url, &cause))
-        return fail(error, "%s", cause->message);
-
+    options->url = g_strdup(source);
+    if (!fs_account_source_choose(source, line->config, choices, options,
+                                  error))
+        return FALSE;
     for (char **text = line->mount_options; text != NULL && *text; text++) {
         if (!fs_mount_options_read(choices, *text, error))
             return FALSE;
     }
     if (!fs_choices_apply(choices, options, error))
         return FALSE;
+    options->tls_is_chosen =
+        fs_choices_origin(choices, fs_mount_option_find("tls"), &origin);
 
     if (options->debug)
         fs_mount_options_pass_on(options, "debug", NULL);
@@ -240,20 +296,39 @@ is_token_mechanism(const char *mechanism)
 }
 
 static gboolean
+check_one_source(const FsOptions *options, GError **error)
+{
+    const struct {
+        const char *name, *value;
+    } sources[] = {
+        {"token_command", options->token_command},
+        {"password_command", options->password_command},
+        {"password_file", options->password_file},
+        {"netrc", options->netrc},
+        {"credential", options->credential},
+    };
+    const char *first = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(sources); i++) {
+        if (sources[i].value == NULL)
+            continue;
+        if (first != NULL)
+            return fail(error, "%s and %s are both given; choose one", first,
+                        sources[i].name);
+        first = sources[i].name;
+    }
+    return TRUE;
+}
+
+static gboolean
 check_login(const FsOptions *options, GError **error)
 {
     const char *mechanism = options->settings->mechanism;
     g_autofree char *lower =
         mechanism != NULL ? g_ascii_strdown(mechanism, -1) : NULL;
 
-    if (options->password_file != NULL && options->password_command != NULL)
-        return fail(error, "password_file and password_command are both given; "
-                           "choose one");
-    if (options->token_command != NULL &&
-        (options->password_file != NULL || options->password_command != NULL))
-        return fail(error, "token_command and %s are both given; choose one",
-                    options->password_file != NULL ? "password_file"
-                                                   : "password_command");
+    if (!check_one_source(options, error))
+        return FALSE;
     if (options->token_command == NULL && is_token_mechanism(mechanism))
         return fail(error,
                     "auth=%s needs an access token; give "
@@ -273,13 +348,19 @@ check_readable(const char *name, const char *path, GError **error)
 {
     if (path == NULL || access(path, R_OK) == 0)
         return TRUE;
-    return fail(error, "%s: cannot read '%s': %s", name, path,
+    return fail(error, "%s: cannot read '%s': %s; check the path", name, path,
                 g_strerror(errno));
 }
 
 static gboolean
-check_tls(const ImapSettings *settings, GError **error)
+check_tls(const FsOptions *options, GError **error)
 {
+    const ImapSettings *settings = options->settings;
+
+    if (options->discover != NULL && settings->tls == IMAP_TLS_OFF)
+        return fail(error,
+                    "tls=off is only for a server that you name yourself; "
+                    "write imap://USER@HOST/ instead of the address");
     if (settings->client_key != NULL && settings->client_cert == NULL)
         return fail(error, "client_key is of no use without its certificate; "
                            "add client_cert=FILE");
@@ -304,6 +385,41 @@ check_fuse(const FsOptions *options, GError **error)
     return TRUE;
 }
 
+static gboolean
+holds_anything(const char *path)
+{
+    g_autoptr(GDir) directory = g_dir_open(path, 0, NULL);
+
+    return directory != NULL && g_dir_read_name(directory) != NULL;
+}
+
+/* Whether something is mounted there: then it is left alone, for it may be an
+ * automount, which waits for us. */
+static gboolean
+is_mountpoint(const char *path, const struct stat *attributes)
+{
+    g_autofree char *parent = g_path_get_dirname(path);
+    struct stat above;
+
+    return fs_guarded_stat(parent, &above) != 0 ||
+           above.st_dev != attributes->st_dev;
+}
+
+static gboolean
+check_empty(const FsOptions *options, const struct stat *attributes,
+            GError **error)
+{
+    g_autofree char *printable = fs_option_printable(options->mountpoint);
+
+    if (options->nonempty || is_mountpoint(options->mountpoint, attributes) ||
+        !holds_anything(options->mountpoint))
+        return TRUE;
+    return fail(error,
+                "mountpoint '%s' is not empty, and what is in it would be "
+                "hidden; take an empty directory, or add -o nonempty",
+                printable);
+}
+
 /* Resolved as far as that goes, so that it can be found in mountinfo. ENOTCONN
  * is what a mount whose daemon died answers, if it does. */
 static gboolean
@@ -321,10 +437,15 @@ take_mountpoint(FsOptions *options, const char *path, GError **error)
                         "mkdir",
                         printable);
         if (reason != ENOTCONN && reason != ETIMEDOUT)
-            return fail(error, "mountpoint '%s': %s", printable,
-                        g_strerror(reason));
+            return fail(error,
+                        "mountpoint '%s' cannot be looked at: %s; take a "
+                        "directory of your own",
+                        printable, g_strerror(reason));
     } else if (!S_ISDIR(attributes.st_mode)) {
-        return fail(error, "mountpoint '%s' is not a directory", printable);
+        return fail(error,
+                    "mountpoint '%s' is not a directory; take an empty "
+                    "directory",
+                    printable);
     }
 
     resolved = realpath(path, NULL);
@@ -338,7 +459,7 @@ take_mountpoint(FsOptions *options, const char *path, GError **error)
                                   ? g_strdup(path)
                                   : g_build_filename(here, path, NULL);
     }
-    return TRUE;
+    return reason != 0 || check_empty(options, &attributes, error);
 }
 
 static void
@@ -347,10 +468,14 @@ print_help(void)
     g_autofree GOptionEntry *entries = fs_options_command_line();
     g_autofree char *mount_options = fs_mount_options_help();
 
-    fputs("Usage: imapfs [options] URL MOUNTPOINT\n\n"
+    fputs("Usage: imapfs [options] URL MOUNTPOINT\n"
+          "       imapfs [options] NAME MOUNTPOINT\n\n"
           "Mounts the mail of an IMAP account as a directory: folders are\n"
           "directories, messages are files. The URL is imaps://USER@HOST/, or\n"
-          "imap:// with STARTTLS; an @ in USER is written %40. To unmount:\n"
+          "imap:// with STARTTLS; an @ in USER is written %40. gmail:USER and\n"
+          "the like, and USER@DOMAIN, will often do. A NAME is that of an\n"
+          "account in the configuration file, ~/.config/imapfs/imapfs.conf,\n"
+          "and can be left out if there is but one. To unmount:\n"
           "fusermount3 -u MOUNTPOINT\n\n",
           stdout);
     for (const GOptionEntry *entry = entries; entry->description; entry++) {
@@ -385,11 +510,80 @@ check_alone(const CommandLine *line, GError **error)
     return fail(error, "--wait takes the mountpoint and nothing else");
 }
 
+static gboolean
+check_together(const FsOptions *options, GError **error)
+{
+    return check_login(options, error) && check_tls(options, error) &&
+           check_fuse(options, error);
+}
+
+/* Of the account that @source stands for. */
+static gboolean
+print_account(const CommandLine *line, const char *source, const char *file,
+              GError **error)
+{
+    g_autoptr(FsOptions) options = options_new(line);
+    g_autoptr(FsChoices) choices = fs_choices_new();
+    g_autofree char *text = NULL;
+
+    if (!apply(options, line, source, choices, error) ||
+        !check_together(options, error))
+        return FALSE;
+    text = fs_print_config(options, choices, file);
+    printf("%s\n", text);
+    return TRUE;
+}
+
+static gboolean
+print_config(const CommandLine *line, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(FsConfFile) file = fs_account_source_file(line->config, &cause);
+    const char *path = file != NULL ? fs_conf_file_path(file) : NULL;
+    g_autofree char *usual = fs_conf_file_default_path();
+
+    if (cause != NULL) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FALSE;
+    }
+    if (line->words != NULL)
+        return print_account(line, line->words[0], path, error);
+    if (file == NULL)
+        return fail(error,
+                    "there is no file %s; make it, or name another one with "
+                    "--config FILE",
+                    usual);
+    for (const char *const *account = fs_conf_file_accounts(file);
+         *account != NULL; account++)
+        if (!print_account(line, *account, path, error))
+            return FALSE;
+    return TRUE;
+}
+
+static FsOptionsResult
+parse_mount(const CommandLine *line, FsOptions *parsed, GError **error)
+{
+    g_autoptr(FsChoices) choices = fs_choices_new();
+    g_autofree char *source = NULL;
+    guint last;
+
+    if (!check_words(line->words, error))
+        return FS_OPTIONS_ERROR;
+    last = g_strv_length(line->words) - 1;
+    source = last > 0 ? g_strdup(line->words[0]) : only_account(line, error);
+    if (source == NULL || !apply(parsed, line, source, choices, error) ||
+        !check_together(parsed, error) ||
+        !take_mountpoint(parsed, line->words[last], error))
+        return FS_OPTIONS_ERROR;
+    return FS_OPTIONS_MOUNT;
+}
+
 FsOptionsResult
 fs_options_parse(int argc, char **argv, FsOptions **options, GError **error)
 {
     g_auto(CommandLine) line = {0};
     g_autoptr(FsOptions) parsed = NULL;
+    FsOptionsResult result;
 
     *options = NULL;
     if (!read_command_line(argc, argv, &line, error))
@@ -402,22 +596,24 @@ fs_options_parse(int argc, char **argv, FsOptions **options, GError **error)
         print_version();
         return FS_OPTIONS_VERSION;
     }
+    if (!check_unknown(&line, error))
+        return FS_OPTIONS_ERROR;
+    if (line.print_config)
+        return print_config(&line, error) ? FS_OPTIONS_CONFIG
+                                          : FS_OPTIONS_ERROR;
 
     parsed = options_new(&line);
     if (line.wait != NULL) {
-        if (!check_unknown(&line, error) || !check_alone(&line, error))
+        if (!check_alone(&line, error))
             return FS_OPTIONS_ERROR;
         parsed->mountpoint = g_steal_pointer(&line.wait);
         *options = g_steal_pointer(&parsed);
         return FS_OPTIONS_WAIT;
     }
-    if (!check_unknown(&line, error) || !check_words(line.words, error) ||
-        !apply(parsed, &line, error) || !check_login(parsed, error) ||
-        !check_tls(parsed->settings, error) || !check_fuse(parsed, error) ||
-        !take_mountpoint(parsed, line.words[1], error))
-        return FS_OPTIONS_ERROR;
-    *options = g_steal_pointer(&parsed);
-    return FS_OPTIONS_MOUNT;
+    result = parse_mount(&line, parsed, error);
+    if (result != FS_OPTIONS_ERROR)
+        *options = g_steal_pointer(&parsed);
+    return result;
 }
 
 void
@@ -426,6 +622,8 @@ fs_options_free(FsOptions *options)
     if (options == NULL)
         return;
     g_free(options->url);
+    g_free(options->account);
+    g_free(options->discover);
     g_free(options->mountpoint);
     imap_settings_free(options->settings);
     g_free(options->cache_dir);
@@ -434,6 +632,8 @@ fs_options_free(FsOptions *options)
     g_free(options->password_file);
     g_free(options->password_command);
     g_free(options->token_command);
+    g_free(options->netrc);
+    g_free(options->credential);
     g_strfreev(options->fuse_options);
     g_free(options);
 }

@@ -1,4 +1,5 @@
-/* The command line: what the user asked for, checked.
+/* What the user asked for, checked: on the command line, and in the
+ * configuration file where that names an account of it.
  *
  * Long options by GLib's parser, "-o a=b,c" as mount(8) gives them. Everything
  * is validated here, so that a mistake is one sentence on the terminal and
@@ -29,8 +30,15 @@ typedef enum {
     FS_REMOVE_MARK,
 } FsRemove;
 
+typedef struct FsPreset FsPreset;
+
 typedef struct {
-    char *url;
+    char *url;              /* or what else stands for the server */
+    char *account;          /* its name in the configuration file; NULL: none */
+    const FsPreset *preset; /* of its provider; NULL: none is known */
+    char *discover;         /* the domain that knows the server; NULL: settings
+                               has it */
+    gboolean tls_is_chosen; /* it was said apart from the URL */
     char *mountpoint;       /* absolute */
     ImapSettings *settings; /* no secrets yet */
 
@@ -52,6 +60,8 @@ typedef struct {
     char *password_file;    /* absolute */
     char *password_command; /* for /bin/sh -c */
     char *token_command;
+    char *netrc;      /* absolute */
+    char *credential; /* its name in $CREDENTIALS_DIRECTORY */
 
     uid_t uid; /* of every file; default: the caller */
     gid_t gid;
@@ -62,6 +72,7 @@ typedef struct {
     gboolean sync;      /* every change waits for the server */
     FsRemove remove;
     gboolean mark_seen; /* who reads a message whole has read it */
+    gboolean nonempty;  /* the mountpoint may hold something */
     gboolean allow_other;
     gboolean default_permissions;
     gboolean xattr;      /* messages have extended attributes */
@@ -76,6 +87,7 @@ typedef enum {
     FS_OPTIONS_MOUNT,
     FS_OPTIONS_HELP,    /* --help: the text was printed */
     FS_OPTIONS_VERSION, /* --version: likewise */
+    FS_OPTIONS_CONFIG,  /* --print-config: likewise */
     FS_OPTIONS_WAIT,    /* --wait: the mountpoint is set, and nothing else */
     FS_OPTIONS_ERROR,
 } FsOptionsResult;

@@ -213,7 +213,7 @@ relative_paths_become_absolute(void **state)
     g_autofree char *cache = g_build_filename(g_get_home_dir(), "c", NULL);
     g_autofree char *here_resolved = realpath(".", NULL);
     g_autoptr(FsOptions) options =
-        parse_good(URL "|.|-o|password_file=a/secret,cache_dir=~/c,"
+        parse_good(URL "|.|-o|nonempty,password_file=a/secret,cache_dir=~/c,"
                        "state_dir=/s");
     g_autoptr(FsOptions) none =
         parse_option("cache_dir=/x,cache_dir=none,state_dir=~user");
@@ -241,7 +241,7 @@ static const struct {
     const char *culprit; /* both stand in the message */
     const char *remedy;
 } mistakes[] = {
-    {"-f", "usage:", "URL MOUNTPOINT"},
+    {"-f", "usage:", "URL|NAME MOUNTPOINT"},
     {URL, "MOUNTPOINT is missing", "usage:"},
     {"/tmp", "URL is missing", "usage:"},
     {URL "|@|more", "too many", "usage:"},
@@ -499,6 +499,8 @@ make_mountpoint(void **state)
 {
     g_autofree char *directory = g_dir_make_tmp("imapfs-options-XXXXXX", NULL);
 
+    /* No configuration file of whoever runs this. */
+    g_setenv("XDG_CONFIG_HOME", "/nonexistent", TRUE);
     mountpoint = realpath(directory, NULL);
     return mountpoint != NULL ? 0 : -1;
 }

@@ -7,6 +7,8 @@
 #include <syslog.h>
 
 static gboolean show_debug;
+static gboolean show_info;
+static gboolean hide_messages;
 static gboolean use_syslog;
 static FsLogObserver observer; /* atomic */
 
@@ -31,6 +33,15 @@ text_of(const GLogField *fields, gsize n_fields)
     return "";
 }
 
+static gboolean
+is_left_out(GLogLevelFlags level)
+{
+    if (show_debug)
+        return FALSE;
+    return (level & G_LOG_LEVEL_DEBUG) != 0 ||
+           ((level & G_LOG_LEVEL_INFO) != 0 && !show_info);
+}
+
 static GLogWriterOutput
 write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields,
           gpointer user_data)
@@ -38,13 +49,15 @@ write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields,
     FsLogObserver told = g_atomic_pointer_get(&observer);
     g_autofree char *text = NULL;
 
-    if (!show_debug && (level & (G_LOG_LEVEL_DEBUG | G_LOG_LEVEL_INFO)))
+    if (is_left_out(level))
         return G_LOG_WRITER_HANDLED;
     text = g_utf8_make_valid(text_of(fields, n_fields), -1);
     for (char *c = text; *c != '\0'; c++)
         if (g_ascii_iscntrl(*c))
             *c = ' ';
-    if (use_syslog)
+    if (hide_messages && (level & G_LOG_LEVEL_MESSAGE) != 0)
+        ; /* but those who observe are told */
+    else if (use_syslog)
         syslog(priority_of(level), "%s", text);
     else
         fprintf(stderr, "imapfs: %s\n", text);
@@ -58,6 +71,13 @@ fs_log_start(gboolean debug)
 {
     show_debug = debug;
     g_log_set_writer_func(write_log, NULL, NULL);
+}
+
+void
+fs_log_set_verbosity(gboolean verbose, gboolean quiet)
+{
+    show_info = verbose;
+    hide_messages = quiet;
 }
 
 void

@@ -8,6 +8,10 @@
  * once. */
 void fs_log_start(gboolean debug);
 
+/* @verbose: what is only of interest (connections that come and go), too.
+ * @quiet: nothing of what is said; observers are told all the same. */
+void fs_log_set_verbosity(gboolean verbose, gboolean quiet);
+
 /* From now on it goes to syslog, which is the journal where there is one. */
 void fs_log_use_syslog(void);
 

@@ -457,11 +457,25 @@ imap_connection_start_compression(ImapConnection *connection, GError **error)
     return TRUE;
 }
 
+static void
+tell_of_login(const ImapConnection *connection)
+{
+    const ImapPeer *peer = imap_connection_peer(connection);
+    const ImapSession *session = &connection->session;
+
+    g_info("connection %u to %s (%s): %s, %s", connection->number,
+           connection->settings->host,
+           peer->address != NULL ? peer->address : "no address",
+           peer->protocol != NULL ? peer->protocol : "not encrypted",
+           session->mechanism != NULL ? session->mechanism : "no login");
+}
+
 void
 imap_connection_set_ready(ImapConnection *connection)
 {
     connection->state = STATE_READY;
     connection->ready_at = g_get_monotonic_time();
+    tell_of_login(connection);
     imap_compression_begin(&connection->compression, connection);
     connection_settle(connection);
 }

@@ -29,7 +29,11 @@
 /* As they stand on the command line, before anything is checked. */
 typedef struct {
     gboolean foreground, debug, trace, help, version;
+    gboolean verbose, quiet, watch;
     char *wait;
+    char *check;
+    char *fetch;
+    char *status;
     char **mount_options; /* one for each -o */
     char **words;         /* URL and mountpoint */
     char **unknown;
@@ -40,6 +44,9 @@ command_line_clear(CommandLine *line)
 {
     g_strfreev(line->mount_options);
     g_free(line->wait);
+    g_free(line->check);
+    g_free(line->fetch);
+    g_free(line->status);
     g_strfreev(line->words);
     g_strfreev(line->unknown);
 }
@@ -82,7 +89,7 @@ copy_arguments(int argc, char **argv)
 }
 
 /* The entries' descriptions are the upper half of --help. */
-#define N_ENTRIES 9
+#define N_ENTRIES 15
 static void
 fill_entries(GOptionEntry entries[N_ENTRIES], CommandLine *line)
 {
@@ -97,6 +104,18 @@ fill_entries(GOptionEntry entries[N_ENTRIES], CommandLine *line)
          "show the IMAP protocol, without secrets; likewise", NULL},
         {"wait", 0, 0, G_OPTION_ARG_FILENAME, &line->wait,
          "wait until the server has what was changed there", "MOUNTPOINT"},
+        {"check", 0, 0, G_OPTION_ARG_FILENAME, &line->check,
+         "try out whether a mount would work, and report", "ACCOUNT"},
+        {"fetch", 0, 0, G_OPTION_ARG_FILENAME, &line->fetch,
+         "fill the cache, for when there is no line", "MOUNTPOINT|ACCOUNT"},
+        {"status", 0, 0, G_OPTION_ARG_FILENAME, &line->status,
+         "tell how a mount is", "MOUNTPOINT"},
+        {"watch", 0, 0, G_OPTION_ARG_NONE, &line->watch,
+         "with --status: go on, until Ctrl-C", NULL},
+        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &line->verbose,
+         "tell of connections, too", NULL},
+        {"quiet", 'q', 0, G_OPTION_ARG_NONE, &line->quiet,
+         "tell nothing but why it ends", NULL},
         {"help", 'h', 0, G_OPTION_ARG_NONE, &line->help, "show this text",
          NULL},
         {"version", 'V', 0, G_OPTION_ARG_NONE, &line->version,
@@ -193,6 +212,8 @@ options_new(const CommandLine *line)
     options->foreground = line->foreground;
     options->debug = line->debug;
     options->trace = line->trace;
+    options->verbose = line->verbose;
+    options->quiet = line->quiet;
     options->connections = DEFAULT_CONNECTIONS;
     options->poll_seconds = DEFAULT_POLL_SECONDS;
     options->uid = getuid();
@@ -205,11 +226,12 @@ options_new(const CommandLine *line)
 
 /* The URL first, for tls= and username= overrule it, whatever the order. */
 static gboolean
-apply(FsOptions *options, const CommandLine *line, GError **error)
+apply(FsOptions *options, const CommandLine *line, const char *source,
+      GError **error)
 {
     g_autoptr(GError) cause = NULL;
 
-    options->url = g_strdup(line->words[0]);
+    options->url = g_strdup(source);
     if (!imap_settings_parse_url(options->settings, options->url, &cause))
         return fail(error, "%s", cause->message);
 
@@ -342,7 +364,9 @@ print_help(void)
     g_autofree char *mount_options = fs_mount_options_help();
 
     fill_entries(entries, &nowhere);
-    fputs("Usage: imapfs [options] URL MOUNTPOINT\n\n"
+    fputs("Usage: imapfs [options] URL MOUNTPOINT\n"
+          "       imapfs --check ACCOUNT | --fetch MOUNTPOINT [FOLDER...] |\n"
+          "              --status MOUNTPOINT [--watch] | --wait MOUNTPOINT\n\n"
           "Mounts the mail of an IMAP account as a directory: folders are\n"
           "directories, messages are files. The URL is imaps://USER@HOST/, or\n"
           "imap:// with STARTTLS; an @ in USER is written %40. To unmount:\n"
@@ -373,11 +397,106 @@ print_version(void)
 }
 
 static gboolean
-check_alone(const CommandLine *line, GError **error)
+check_alone(const CommandLine *line, const char *command, GError **error)
 {
     if (line->words == NULL && line->mount_options == NULL)
         return TRUE;
-    return fail(error, "--wait takes the mountpoint and nothing else");
+    return fail(error, "--%s takes the mountpoint and nothing else", command);
+}
+
+/* ---- what is no mount ---- */
+
+/* What @options become by the account that @source stands for. */
+static gboolean
+take_account(FsOptions *options, const CommandLine *line, const char *source,
+             GError **error)
+{
+    return apply(options, line, source, error) && check_login(options, error) &&
+           check_tls(options->settings, error) && check_fuse(options, error);
+}
+
+static gboolean
+is_account(const char *word)
+{
+    return strstr(word, "://") != NULL;
+}
+
+static gboolean
+parse_check(FsOptions *options, const CommandLine *line, GError **error)
+{
+    if (line->words != NULL)
+        return fail(error, "--check takes an account and options, and no "
+                           "mountpoint");
+    return take_account(options, line, line->check, error);
+}
+
+static gboolean
+parse_fetch(FsOptions *options, CommandLine *line, GError **error)
+{
+    options->folders =
+        line->words != NULL ? g_steal_pointer(&line->words) : g_new0(char *, 1);
+    if (is_account(line->fetch))
+        return take_account(options, line, line->fetch, error);
+    if (line->mount_options != NULL)
+        return fail(error, "-o is of no use to --fetch MOUNTPOINT: what is "
+                           "mounted there has its options already");
+    options->mountpoint = g_strdup(line->fetch);
+    return TRUE;
+}
+
+static gboolean
+parse_status(FsOptions *options, CommandLine *line, GError **error)
+{
+    options->mountpoint = g_steal_pointer(&line->status);
+    options->watch = line->watch;
+    return check_alone(line, "status", error);
+}
+
+static gboolean
+parse_wait(FsOptions *options, CommandLine *line, GError **error)
+{
+    options->mountpoint = g_steal_pointer(&line->wait);
+    return check_alone(line, "wait", error);
+}
+
+static gboolean
+check_commands(const CommandLine *line, GError **error)
+{
+    guint n_commands = (line->wait != NULL) + (line->check != NULL) +
+                       (line->fetch != NULL) + (line->status != NULL);
+
+    if (n_commands > 1)
+        return fail(error, "--check, --fetch, --status and --wait are each a "
+                           "command of its own; choose one");
+    if (line->watch && line->status == NULL)
+        return fail(error, "--watch is of no use without --status MOUNTPOINT");
+    if (line->quiet && (line->verbose || line->debug))
+        return fail(error, "-q and -%c are both given; choose one",
+                    line->debug ? 'd' : 'v');
+    return TRUE;
+}
+
+/* FS_OPTIONS_MOUNT: it is none of these. */
+static FsOptionsResult
+parse_command(FsOptions *options, CommandLine *line, GError **error)
+{
+    FsOptionsResult command = FS_OPTIONS_MOUNT;
+    gboolean is_good = check_commands(line, error);
+
+    if (is_good && line->wait != NULL) {
+        command = FS_OPTIONS_WAIT;
+        is_good = parse_wait(options, line, error);
+    } else if (is_good && line->status != NULL) {
+        command = FS_OPTIONS_STATUS;
+        is_good = parse_status(options, line, error);
+    } else if (is_good && line->check != NULL) {
+        command = FS_OPTIONS_CHECK;
+        is_good = parse_check(options, line, error);
+    } else if (is_good && line->fetch != NULL) {
+        command = FS_OPTIONS_FETCH;
+        is_good = parse_fetch(options, line, error);
+    }
+    return is_good ? command : FS_OPTIONS_ERROR;
 }
 
 FsOptionsResult
@@ -385,6 +504,7 @@ fs_options_parse(int argc, char **argv, FsOptions **options, GError **error)
 {
     g_auto(CommandLine) line = {0};
     g_autoptr(FsOptions) parsed = NULL;
+    FsOptionsResult command;
 
     *options = NULL;
     if (!read_command_line(argc, argv, &line, error))
@@ -399,16 +519,16 @@ fs_options_parse(int argc, char **argv, FsOptions **options, GError **error)
     }
 
     parsed = options_new(&line);
-    if (line.wait != NULL) {
-        if (!check_unknown(&line, error) || !check_alone(&line, error))
-            return FS_OPTIONS_ERROR;
-        parsed->mountpoint = g_steal_pointer(&line.wait);
-        *options = g_steal_pointer(&parsed);
-        return FS_OPTIONS_WAIT;
+    if (!check_unknown(&line, error))
+        return FS_OPTIONS_ERROR;
+    command = parse_command(parsed, &line, error);
+    if (command != FS_OPTIONS_MOUNT) {
+        if (command != FS_OPTIONS_ERROR)
+            *options = g_steal_pointer(&parsed);
+        return command;
     }
-    if (!check_unknown(&line, error) || !check_words(line.words, error) ||
-        !apply(parsed, &line, error) || !check_login(parsed, error) ||
-        !check_tls(parsed->settings, error) || !check_fuse(parsed, error) ||
+    if (!check_words(line.words, error) ||
+        !take_account(parsed, &line, line.words[0], error) ||
         !take_mountpoint(parsed, line.words[1], error))
         return FS_OPTIONS_ERROR;
     *options = g_steal_pointer(&parsed);
@@ -430,5 +550,6 @@ fs_options_free(FsOptions *options)
     g_free(options->password_command);
     g_free(options->token_command);
     g_strfreev(options->fuse_options);
+    g_strfreev(options->folders);
     g_free(options);
 }

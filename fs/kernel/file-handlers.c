@@ -235,7 +235,8 @@ fs_file_handlers_open(fuse_req_t request, fuse_ino_t inode,
         fs_operation_start(request, run_open, inode, NULL, 0, 0, file);
 }
 
-/* Who has read a message whole has seen it. */
+/* Who has read a message whole has seen it; but not who wants to leave no trace
+ * (O_NOATIME), as backup programs do. */
 static void
 mark_seen(FsOperation *operation, const FsReader *reader)
 {
@@ -250,6 +251,7 @@ mark_seen(FsOperation *operation, const FsReader *reader)
     FsEntry entry;
 
     if (!account->options->mark_seen || account->options->read_only ||
+        (operation->file.flags & O_NOATIME) != 0 ||
         !fs_reader_has_read_all(reader) ||
         fs_name_space_describe(handlers_of(operation)->names, operation->inode,
                                &entry, &obstacle) != FS_ANSWER_FOUND ||

@@ -84,7 +84,7 @@ def test_quickstart_works_for_ordinary_user(case):
                    '--clear-groups "$@"', 'root', *command]
     result = run(*command, limit=100)
     case.expect(result.ok, result)
-    for said in ('messages: 40', 'mode: 500', 'Stopped the server'):
+    for said in ('messages: 40', 'mode: 700', 'Stopped the server'):
         case.expect(said in result.out.decode(), said, result)
 
 

@@ -3,7 +3,6 @@
 and a daemon that is killed leaves no dead mount behind."""
 
 import contextlib
-import ctypes
 import os
 import re
 import signal
@@ -17,6 +16,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import mailstore
 import mount as mounting
+import own_mounts
 import tap
 from command import run, wait_until
 from scene import Scene
@@ -352,10 +352,10 @@ def enter_own_namespace(case):
     usual system has them."""
     if os.geteuid() != 0:
         raise tap.Skip('only root can be another user, too')
-    if ctypes.CDLL(None, use_errno=True).unshare(0x00020000) != 0:
-        raise tap.Skip('no mount namespace of its own: '
-                       + os.strerror(ctypes.get_errno()))
-    run('mount', '--make-rprivate', '/', check=True)
+    try:
+        own_mounts.enter()
+    except OSError as reason:
+        raise tap.Skip(f'no mount namespace of its own: {reason}') from None
     device = case.path('fuse')
     os.mknod(device, 0o020666, os.stat('/dev/fuse').st_rdev)
     os.chmod(device, 0o666)

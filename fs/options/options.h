@@ -48,6 +48,7 @@ typedef struct {
 
     FsNames names;
     FsDate date;
+    gboolean all_mail; /* show mailboxes that are views of others, too */
     guint connections;
     guint poll_seconds;
     gboolean offline_ok;   /* mount also without the server */
@@ -56,6 +57,8 @@ typedef struct {
     char *state_dir;       /* absolute; NULL: the default */
     gboolean no_state_dir; /* state_dir=none */
     guint64 cache_size;    /* octets; 0: the default */
+    guint64 max_download;  /* octets a day; 0: no limit */
+    guint64 max_upload;    /* the same */
 
     char *password_file;    /* absolute */
     char *password_command; /* for /bin/sh -c */

@@ -10,6 +10,8 @@
 #include "fs/options/discovery.h"
 #include "fs/options/options.h"
 #include "fs/run.h"
+#include "fs/service/service-manager.h"
+#include "fs/service/terminal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +59,8 @@ main(int argc, char **argv)
         return fail(error);
     }
 
+    fs_service_manager_find();
+    fs_terminal_note();
     if (!options->debug)
         fs_background_protect_secrets();
     if (!options->foreground)

@@ -112,6 +112,18 @@ fill_entries(GOptionEntry entries[N_ENTRIES], CommandLine *line)
     memcpy(entries, filled, sizeof filled);
 }
 
+GOptionEntry *
+fs_options_command_line(void)
+{
+    static CommandLine nowhere;
+    GOptionEntry *entries = g_new0(GOptionEntry, N_ENTRIES);
+
+    fill_entries(entries, &nowhere);
+    for (guint i = 0; i < N_ENTRIES; i++)
+        entries[i].arg_data = NULL;
+    return entries;
+}
+
 static gboolean
 read_command_line(int argc, char **argv, CommandLine *line, GError **error)
 {
@@ -453,11 +465,9 @@ take_mountpoint(FsOptions *options, const char *path, GError **error)
 static void
 print_help(void)
 {
-    GOptionEntry entries[N_ENTRIES];
-    CommandLine nowhere = {0};
+    g_autofree GOptionEntry *entries = fs_options_command_line();
     g_autofree char *mount_options = fs_mount_options_help();
 
-    fill_entries(entries, &nowhere);
     fputs("Usage: imapfs [options] URL MOUNTPOINT\n"
           "       imapfs [options] NAME MOUNTPOINT\n\n"
           "Mounts the mail of an IMAP account as a directory: folders are\n"

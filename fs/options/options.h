@@ -99,5 +99,9 @@ typedef enum {
  * what is wrong, why, what to write instead. */
 FsOptionsResult fs_options_parse(int argc, char **argv, FsOptions **options,
                                  GError **error);
+/* The words of the command line, to be described: the last has no description,
+ * and nothing is stored anywhere. Caller frees the array alone. */
+GOptionEntry *fs_options_command_line(void);
+
 void fs_options_free(FsOptions *options); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsOptions, fs_options_free)

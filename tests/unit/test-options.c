@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include "fs/kernel/errno.h"
-#include "fs/options/mount-option-table.h"
 #include "fs/options/mount-options.h"
 #include "fs/options/option-values.h"
 #include "fs/options/options.h"
@@ -466,25 +465,6 @@ help_names_every_option_within_the_line(void **state)
 }
 
 static void
-manual_names_every_option(void **state)
-{
-    const char *source = g_getenv("IMAPFS_SOURCE");
-    g_autofree char *path = NULL;
-    g_autofree char *manual = NULL;
-
-    if (source == NULL) {
-        print_message("IMAPFS_SOURCE is not set\n");
-        skip();
-    }
-    path = g_build_filename(source, "fs", "imapfs.1", NULL);
-    assert_true(g_file_get_contents(path, &manual, NULL, NULL));
-    for (guint i = 0; fs_mount_option_table[i].name != NULL; i++) {
-        if (strstr(manual, fs_mount_option_table[i].name) == NULL)
-            fail_msg("no word on %s", fs_mount_option_table[i].name);
-    }
-}
-
-static void
 version_names_us_and_libfuse(void **state)
 {
     g_autofree char *version =
@@ -531,7 +511,6 @@ main(void)
         cmocka_unit_test(nearest_name_is_near_or_none),
         cmocka_unit_test(fingerprint_forms_become_one),
         cmocka_unit_test(help_names_every_option_within_the_line),
-        cmocka_unit_test(manual_names_every_option),
         cmocka_unit_test(version_names_us_and_libfuse),
     };
 

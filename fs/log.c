@@ -13,6 +13,8 @@
 #define ANSWER "IMAPFS_ANSWER"
 
 static gboolean show_debug;
+static gboolean show_info;
+static gboolean hide_messages;
 static gboolean use_system;
 static gboolean use_journal; /* stderr leads there */
 static char *account;        /* NULL: not known yet; set once, before threads */
@@ -68,6 +70,15 @@ write_text(GLogLevelFlags level, const char *text)
         fprintf(stderr, "imapfs: %s\n", text);
 }
 
+static gboolean
+is_left_out(GLogLevelFlags level)
+{
+    if (show_debug)
+        return FALSE;
+    return (level & G_LOG_LEVEL_DEBUG) != 0 ||
+           ((level & G_LOG_LEVEL_INFO) != 0 && !show_info);
+}
+
 static GLogWriterOutput
 write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields,
           gpointer user_data)
@@ -75,13 +86,17 @@ write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields,
     FsLogObserver told = g_atomic_pointer_get(&observer);
     const char *message = field(fields, n_fields, "MESSAGE");
     g_autofree char *text = NULL;
+    gboolean is_answer;
 
-    if (!show_debug && (level & (G_LOG_LEVEL_DEBUG | G_LOG_LEVEL_INFO)))
+    if (is_left_out(level))
         return G_LOG_WRITER_HANDLED;
     text = fs_text_tame(message != NULL ? message : "", TEXT_MAX);
-    write_text(level, text);
-    if (told != NULL && !(level & (G_LOG_LEVEL_DEBUG | G_LOG_LEVEL_INFO)) &&
-        field(fields, n_fields, ANSWER) == NULL)
+    is_answer = field(fields, n_fields, ANSWER) != NULL;
+    /* Those who observe are told all the same. */
+    if (!hide_messages || is_answer || (level & G_LOG_LEVEL_MESSAGE) == 0)
+        write_text(level, text);
+    if (told != NULL && !is_answer &&
+        !(level & (G_LOG_LEVEL_DEBUG | G_LOG_LEVEL_INFO)))
         told(text);
     return G_LOG_WRITER_HANDLED;
 }
@@ -92,6 +107,13 @@ fs_log_start(gboolean debug)
     show_debug = debug;
     use_journal = g_log_writer_is_journald(STDERR_FILENO);
     g_log_set_writer_func(write_log, NULL, NULL);
+}
+
+void
+fs_log_set_verbosity(gboolean verbose, gboolean quiet)
+{
+    show_info = verbose;
+    hide_messages = quiet;
 }
 
 void

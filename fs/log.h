@@ -10,6 +10,10 @@
  * stderr leads to the journal, there with its fields. Call once. */
 void fs_log_start(gboolean debug);
 
+/* @verbose: what is only of interest (connections that come and go), too.
+ * @quiet: nothing of what is said; observers are told all the same. */
+void fs_log_set_verbosity(gboolean verbose, gboolean quiet);
+
 /* From now on it goes to the journal, or to syslog where there is none. */
 void fs_log_use_system(void);
 

@@ -3,6 +3,9 @@
  * The fork for the background comes before everything that could have a thread
  * or a secret; all that may fail afterwards still fails on the terminal. So do
  * those for the helpers, behind it: they are the daemon's children. */
+#include "fs/commands/check.h"
+#include "fs/commands/fetch.h"
+#include "fs/commands/show-status.h"
 #include "fs/control/wait-client.h"
 #include "fs/live/announcer.h"
 #include "fs/mount/background.h"
@@ -39,25 +42,11 @@ end_helpers(FsHelpers *helpers)
     fs_helper_process_free(helpers->announcing);
 }
 
-int
-main(int argc, char **argv)
+static int
+serve(FsOptions *options)
 {
     FsHelpers helpers = {NULL, NULL};
-    g_autoptr(FsOptions) options = NULL;
     g_autoptr(GError) error = NULL;
-
-    switch (fs_options_parse(argc, argv, &options, &error)) {
-    case FS_OPTIONS_MOUNT:
-        break;
-    case FS_OPTIONS_HELP:
-    case FS_OPTIONS_VERSION:
-    case FS_OPTIONS_CONFIG:
-        return EXIT_SUCCESS;
-    case FS_OPTIONS_WAIT:
-        return fs_wait_client_run(options->mountpoint);
-    case FS_OPTIONS_ERROR:
-        return fail(error);
-    }
 
     fs_service_manager_find();
     fs_terminal_note();
@@ -72,4 +61,32 @@ main(int argc, char **argv)
         return fail(error);
     }
     return fs_run(options, &helpers);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_autoptr(FsOptions) options = NULL;
+    g_autoptr(GError) error = NULL;
+
+    switch (fs_options_parse(argc, argv, &options, &error)) {
+    case FS_OPTIONS_MOUNT:
+        break;
+    case FS_OPTIONS_HELP:
+    case FS_OPTIONS_VERSION:
+    case FS_OPTIONS_CONFIG:
+        return EXIT_SUCCESS;
+    case FS_OPTIONS_WAIT:
+        return fs_wait_client_run(options->mountpoint);
+    case FS_OPTIONS_CHECK:
+        return fs_check_run(options);
+    case FS_OPTIONS_STATUS:
+        return fs_show_status_run(options->mountpoint, options->watch);
+    case FS_OPTIONS_FETCH:
+        return fs_fetch_run(options, serve);
+    case FS_OPTIONS_ERROR:
+        return fail(error);
+    }
+
+    return serve(options);
 }

@@ -430,6 +430,7 @@ fs_run(const FsOptions *options, FsHelpers *helpers)
     g_autoptr(GError) error = NULL;
 
     fs_log_start(options->debug);
+    fs_log_set_verbosity(options->verbose, options->quiet);
     name_mount(options);
     imap_trace_enable(options->trace);
     mount.loop = g_main_loop_new(NULL, FALSE);

@@ -128,6 +128,20 @@ imap_connection_settings(const ImapConnection *connection)
     return connection->settings;
 }
 
+const ImapPeer *
+imap_connection_peer(const ImapConnection *connection)
+{
+    return connection->transport != NULL
+               ? imap_transport_peer(connection->transport)
+               : &connection->peer;
+}
+
+gboolean
+imap_connection_was_greeted(const ImapConnection *connection)
+{
+    return connection->greeted;
+}
+
 ImapSession *
 imap_connection_session(ImapConnection *connection)
 {

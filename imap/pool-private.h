@@ -40,6 +40,7 @@ struct ImapPool {
     GError *last_error; /* of opening; NULL: none lately */
     gint64 retry_at;    /* microseconds, monotonic */
     ImapPoolState state;
+    gint64 state_since;    /* microseconds since the epoch */
     gboolean lost;         /* all connections, since it was last online */
     gboolean held;         /* other credentials are on their way */
     gint64 opened_at;      /* microseconds, monotonic: the last connection */

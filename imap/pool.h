@@ -179,6 +179,8 @@ typedef enum {
 } ImapPoolState;
 
 ImapPoolState imap_pool_state(const ImapPool *pool);
+/* Microseconds since the epoch: since when it is so; 0: from the beginning. */
+gint64 imap_pool_state_since(const ImapPool *pool);
 /* Why there is no connection; NULL while there is one, or none was tried.
  * Borrowed. */
 const GError *imap_pool_error(const ImapPool *pool);

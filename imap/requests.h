@@ -63,6 +63,9 @@ void imap_request_reselect(ImapConnection *connection, const char *mailbox,
  * chance to stop, and one that does not know yet what another connection has
  * brought to the mailbox, to see it. What is sent behind it finds that. */
 void imap_request_noop(ImapConnection *connection);
+/* The same, to see how long it takes. */
+void imap_request_ping(ImapConnection *connection, ImapDoneFunc done,
+                       gpointer user_data);
 
 /* The UIDs of the selected mailbox, all (@uids NULL) or those in @uids that
  * exist. Sends NOOP first, so that a server which keeps showing what another

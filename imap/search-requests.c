@@ -83,6 +83,32 @@ imap_request_noop(ImapConnection *connection)
                          NULL);
 }
 
+typedef struct {
+    ImapDoneFunc done;
+    gpointer user_data;
+} PingRequest;
+
+static void
+on_ping_done(const ImapStatus *status, const GError *error, gpointer user_data)
+{
+    g_autofree PingRequest *request = user_data;
+
+    request->done(error, request->user_data);
+}
+
+static const ImapCommandHandler ping_handler = {.done = on_ping_done};
+
+void
+imap_request_ping(ImapConnection *connection, ImapDoneFunc done,
+                  gpointer user_data)
+{
+    PingRequest *request = g_new(PingRequest, 1);
+
+    *request = (PingRequest){done, user_data};
+    imap_connection_send(connection, imap_command_new("NOOP"), &ping_handler,
+                         request);
+}
+
 /* RFC 9051 section 6.4.4. */
 static void
 add_criteria(ImapCommand *command, const ImapSought *sought)

@@ -50,6 +50,10 @@ char *fs_message_key(guint32 mailbox, const CacheMessage *message);
 FsNeed *fs_message_bodies_open(FsMessageBodies *bodies, guint32 mailbox,
                                guint32 uid, pid_t by, guint64 *size);
 
+/* Whether all octets of @message, as of its size, are in the cache. */
+gboolean fs_message_is_cached(FsMessageBodies *bodies, guint32 mailbox,
+                              const CacheMessage *message);
+
 /* One reader of a message that could be opened. It tells how far ahead to
  * fetch. */
 typedef struct FsReader FsReader;

@@ -507,6 +507,12 @@ fs_changes_take_refused(FsChanges *changes)
     return fs_refusals_take_all(changes->refusals);
 }
 
+char **
+fs_changes_refused(FsChanges *changes)
+{
+    return fs_refusals_untold(changes->refusals);
+}
+
 guint
 fs_changes_count(const FsChanges *changes)
 {

@@ -6,6 +6,7 @@
  * opened, so that whoever reads it in pieces reads one text. */
 #include "fs/control/control-files.h"
 
+#include "fs/control/cached-query.h"
 #include "fs/control/event-feed.h"
 #include "fs/control/event-file.h"
 #include "fs/control/events.h"
@@ -55,6 +56,7 @@ static const Entry directory_entry = {DIRECTORY_NAME, INODE_DIRECTORY,
 
 struct FsControlFiles {
     FsAccount *account;
+    FsNameSpace *names;
     FsKernelCache *kernel_cache;
     FsRecentErrors *errors;
     FsEvents *events;
@@ -333,6 +335,18 @@ fs_control_files_open(FsControlFiles *control, fuse_req_t request,
 }
 
 void
+fs_control_files_ioctl(FsControlFiles *control, fuse_req_t request,
+                       fuse_ino_t inode, guint command, const void *data,
+                       gsize length)
+{
+    if (inode == INODE_STATUS)
+        fs_cached_query_answer(control->account, control->names, request,
+                               command, data, length);
+    else
+        fuse_reply_err(request, ENOTTY);
+}
+
+void
 fs_control_files_release(FsControlFiles *control, fuse_req_t request,
                          struct fuse_file_info *file)
 {
@@ -405,6 +419,7 @@ fs_control_files_new(FsAccount *account, FsNameSpace *names,
     FsControlFiles *control = g_new0(FsControlFiles, 1);
 
     control->account = account;
+    control->names = names;
     control->kernel_cache = kernel_cache;
     control->errors = fs_recent_errors_new(on_error, control);
     control->events = fs_events_new();

@@ -571,6 +571,18 @@ handle_poll(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file,
     fuse_reply_poll(request, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
 }
 
+static void
+handle_ioctl(fuse_req_t request, fuse_ino_t inode, unsigned command,
+             void *argument, struct fuse_file_info *file, unsigned flags,
+             const void *data, size_t length, size_t answer_length)
+{
+    if (fs_control_files_own(inode))
+        fs_control_files_ioctl(control_of(request), request, inode, command,
+                               data, length);
+    else
+        fuse_reply_err(request, ENOTTY);
+}
+
 FsHandlers *
 fs_handlers_new(FsAccount *account, FsNameSpace *names, FsWriting *writing)
 {
@@ -707,6 +719,7 @@ const struct fuse_lowlevel_ops fs_handlers_ops = {
     .flush = handle_flush,
     .fsync = handle_fsync,
     .poll = handle_poll,
+    .ioctl = handle_ioctl,
     .statfs = handle_statfs,
     .getxattr = handle_getxattr,
     .listxattr = handle_listxattr,

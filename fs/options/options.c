@@ -26,7 +26,11 @@
 /* As they stand on the command line, before anything is checked. */
 typedef struct {
     gboolean foreground, debug, trace, help, version, print_config;
+    gboolean verbose, quiet, watch;
     char *wait;
+    char *check;
+    char *fetch;
+    char *status;
     char *config;         /* NULL: the usual file */
     char **mount_options; /* one for each -o */
     char **words;         /* what stands for the account, and mountpoint */
@@ -39,6 +43,9 @@ command_line_clear(CommandLine *line)
     g_strfreev(line->mount_options);
     g_free(line->wait);
     g_free(line->config);
+    g_free(line->check);
+    g_free(line->fetch);
+    g_free(line->status);
     g_strfreev(line->words);
     g_strfreev(line->unknown);
 }
@@ -81,7 +88,7 @@ copy_arguments(int argc, char **argv)
 }
 
 /* The entries' descriptions are the upper half of --help. */
-#define N_ENTRIES 11
+#define N_ENTRIES 17
 static void
 fill_entries(GOptionEntry entries[N_ENTRIES], CommandLine *line)
 {
@@ -96,6 +103,18 @@ fill_entries(GOptionEntry entries[N_ENTRIES], CommandLine *line)
          "show the IMAP protocol, without secrets; likewise", NULL},
         {"wait", 0, 0, G_OPTION_ARG_FILENAME, &line->wait,
          "wait until the server has what was changed there", "MOUNTPOINT"},
+        {"check", 0, 0, G_OPTION_ARG_FILENAME, &line->check,
+         "try out whether a mount would work, and report", "ACCOUNT"},
+        {"fetch", 0, 0, G_OPTION_ARG_FILENAME, &line->fetch,
+         "fill the cache, for when there is no line", "MOUNTPOINT|ACCOUNT"},
+        {"status", 0, 0, G_OPTION_ARG_FILENAME, &line->status,
+         "tell how a mount is", "MOUNTPOINT"},
+        {"watch", 0, 0, G_OPTION_ARG_NONE, &line->watch,
+         "with --status: go on, until Ctrl-C", NULL},
+        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &line->verbose,
+         "tell of connections, too", NULL},
+        {"quiet", 'q', 0, G_OPTION_ARG_NONE, &line->quiet,
+         "tell nothing but why it ends", NULL},
         {"config", 0, 0, G_OPTION_ARG_FILENAME, &line->config,
          "the configuration file", "FILE"},
         {"print-config", 0, 0, G_OPTION_ARG_NONE, &line->print_config,
@@ -254,6 +273,8 @@ options_new(const CommandLine *line)
     options->foreground = line->foreground;
     options->debug = line->debug;
     options->trace = line->trace;
+    options->verbose = line->verbose;
+    options->quiet = line->quiet;
     options->uid = getuid();
     options->gid = getgid();
     options->fuse_options = g_new0(char *, 1);
@@ -469,7 +490,9 @@ print_help(void)
     g_autofree char *mount_options = fs_mount_options_help();
 
     fputs("Usage: imapfs [options] URL MOUNTPOINT\n"
-          "       imapfs [options] NAME MOUNTPOINT\n\n"
+          "       imapfs [options] NAME MOUNTPOINT\n"
+          "       imapfs --check ACCOUNT | --fetch MOUNTPOINT [FOLDER...] |\n"
+          "              --status MOUNTPOINT [--watch] | --wait MOUNTPOINT\n\n"
           "Mounts the mail of an IMAP account as a directory: folders are\n"
           "directories, messages are files. The URL is imaps://USER@HOST/, or\n"
           "imap:// with STARTTLS; an @ in USER is written %40. gmail:USER and\n"
@@ -503,11 +526,11 @@ print_version(void)
 }
 
 static gboolean
-check_alone(const CommandLine *line, GError **error)
+check_alone(const CommandLine *line, const char *command, GError **error)
 {
     if (line->words == NULL && line->mount_options == NULL)
         return TRUE;
-    return fail(error, "--wait takes the mountpoint and nothing else");
+    return fail(error, "--%s takes the mountpoint and nothing else", command);
 }
 
 static gboolean
@@ -515,6 +538,110 @@ check_together(const FsOptions *options, GError **error)
 {
     return check_login(options, error) && check_tls(options, error) &&
            check_fuse(options, error);
+}
+
+/* ---- what is no mount ---- */
+
+/* What @options become by the account that @source stands for. */
+static gboolean
+take_account(FsOptions *options, const CommandLine *line, const char *source,
+             GError **error)
+{
+    g_autoptr(FsChoices) choices = fs_choices_new();
+
+    return apply(options, line, source, choices, error) &&
+           check_together(options, error);
+}
+
+/* Or a mountpoint: what is an account of the file is one. */
+static gboolean
+is_account(const CommandLine *line, const char *word)
+{
+    g_autoptr(FsConfFile) file = NULL;
+
+    if (strchr(word, ':') != NULL ||
+        (strchr(word, '@') != NULL && strchr(word, '/') == NULL))
+        return TRUE;
+    file = fs_account_source_file(line->config, NULL);
+    return file != NULL && fs_conf_file_has(file, word);
+}
+
+static gboolean
+parse_check(FsOptions *options, const CommandLine *line, GError **error)
+{
+    if (line->words != NULL)
+        return fail(error, "--check takes an account and options, and no "
+                           "mountpoint");
+    return take_account(options, line, line->check, error);
+}
+
+static gboolean
+parse_fetch(FsOptions *options, CommandLine *line, GError **error)
+{
+    options->folders =
+        line->words != NULL ? g_steal_pointer(&line->words) : g_new0(char *, 1);
+    if (is_account(line, line->fetch))
+        return take_account(options, line, line->fetch, error);
+    if (line->mount_options != NULL)
+        return fail(error, "-o is of no use to --fetch MOUNTPOINT: what is "
+                           "mounted there has its options already");
+    options->mountpoint = g_strdup(line->fetch);
+    return TRUE;
+}
+
+static gboolean
+parse_status(FsOptions *options, CommandLine *line, GError **error)
+{
+    options->mountpoint = g_steal_pointer(&line->status);
+    options->watch = line->watch;
+    return check_alone(line, "status", error);
+}
+
+static gboolean
+parse_wait(FsOptions *options, CommandLine *line, GError **error)
+{
+    options->mountpoint = g_steal_pointer(&line->wait);
+    return check_alone(line, "wait", error);
+}
+
+static gboolean
+check_commands(const CommandLine *line, GError **error)
+{
+    guint n_commands = (line->wait != NULL) + (line->check != NULL) +
+                       (line->fetch != NULL) + (line->status != NULL);
+
+    if (n_commands > 1)
+        return fail(error, "--check, --fetch, --status and --wait are each a "
+                           "command of its own; choose one");
+    if (line->watch && line->status == NULL)
+        return fail(error, "--watch is of no use without --status MOUNTPOINT");
+    if (line->quiet && (line->verbose || line->debug))
+        return fail(error, "-q and -%c are both given; choose one",
+                    line->debug ? 'd' : 'v');
+    return TRUE;
+}
+
+/* FS_OPTIONS_MOUNT: it is none of these. */
+static FsOptionsResult
+parse_command(FsOptions *options, CommandLine *line, GError **error)
+{
+    FsOptionsResult command = FS_OPTIONS_MOUNT;
+    gboolean is_good = check_commands(line, error);
+
+    if (is_good && line->wait != NULL) {
+        command = FS_OPTIONS_WAIT;
+        is_good = parse_wait(options, line, error);
+    } else if (is_good && line->status != NULL) {
+        command = FS_OPTIONS_STATUS;
+        is_good = parse_status(options, line, error);
+    } else if (is_good && line->check != NULL) {
+        command = FS_OPTIONS_CHECK;
+        is_good = parse_check(options, line, error);
+    } else if (is_good && line->fetch != NULL) {
+        command = FS_OPTIONS_FETCH;
+        is_good = parse_fetch(options, line, error);
+    }
+    return is_good ? command : FS_OPTIONS_ERROR;
 }
 
 /* Of the account that @source stands for. */
@@ -563,7 +690,6 @@ print_config(const CommandLine *line, GError **error)
 static FsOptionsResult
 parse_mount(const CommandLine *line, FsOptions *parsed, GError **error)
 {
-    g_autoptr(FsChoices) choices = fs_choices_new();
     g_autofree char *source = NULL;
     guint last;
 
@@ -571,8 +697,7 @@ parse_mount(const CommandLine *line, FsOptions *parsed, GError **error)
         return FS_OPTIONS_ERROR;
     last = g_strv_length(line->words) - 1;
     source = last > 0 ? g_strdup(line->words[0]) : only_account(line, error);
-    if (source == NULL || !apply(parsed, line, source, choices, error) ||
-        !check_together(parsed, error) ||
+    if (source == NULL || !take_account(parsed, line, source, error) ||
         !take_mountpoint(parsed, line->words[last], error))
         return FS_OPTIONS_ERROR;
     return FS_OPTIONS_MOUNT;
@@ -583,7 +708,7 @@ fs_options_parse(int argc, char **argv, FsOptions **options, GError **error)
 {
     g_auto(CommandLine) line = {0};
     g_autoptr(FsOptions) parsed = NULL;
-    FsOptionsResult result;
+    FsOptionsResult command;
 
     *options = NULL;
     if (!read_command_line(argc, argv, &line, error))
@@ -603,17 +728,12 @@ fs_options_parse(int argc, char **argv, FsOptions **options, GError **error)
                                           : FS_OPTIONS_ERROR;
 
     parsed = options_new(&line);
-    if (line.wait != NULL) {
-        if (!check_alone(&line, error))
-            return FS_OPTIONS_ERROR;
-        parsed->mountpoint = g_steal_pointer(&line.wait);
+    command = parse_command(parsed, &line, error);
+    if (command == FS_OPTIONS_MOUNT)
+        command = parse_mount(&line, parsed, error);
+    if (command != FS_OPTIONS_ERROR)
         *options = g_steal_pointer(&parsed);
-        return FS_OPTIONS_WAIT;
-    }
-    result = parse_mount(&line, parsed, error);
-    if (result != FS_OPTIONS_ERROR)
-        *options = g_steal_pointer(&parsed);
-    return result;
+    return command;
 }
 
 void
@@ -635,5 +755,6 @@ fs_options_free(FsOptions *options)
     g_free(options->netrc);
     g_free(options->credential);
     g_strfreev(options->fuse_options);
+    g_strfreev(options->folders);
     g_free(options);
 }

@@ -45,6 +45,10 @@ typedef struct {
     gboolean foreground;
     gboolean debug; /* implies foreground */
     gboolean trace; /* implies foreground */
+    gboolean verbose;
+    gboolean quiet;
+    gboolean watch; /* of FS_OPTIONS_STATUS: again and again */
+    char **folders; /* of FS_OPTIONS_FETCH: none means all; NULL-terminated */
 
     FsNames names;
     FsDate date;
@@ -92,6 +96,9 @@ typedef enum {
     FS_OPTIONS_VERSION, /* --version: likewise */
     FS_OPTIONS_CONFIG,  /* --print-config: likewise */
     FS_OPTIONS_WAIT,    /* --wait: the mountpoint is set, and nothing else */
+    FS_OPTIONS_CHECK,   /* --check: all is set but the mountpoint */
+    FS_OPTIONS_FETCH,   /* --fetch: likewise; or only the mountpoint is */
+    FS_OPTIONS_STATUS,  /* --status: as --wait */
     FS_OPTIONS_ERROR,
 } FsOptionsResult;
 

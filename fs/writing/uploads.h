@@ -94,5 +94,7 @@ FsNeed *fs_uploads_need_settled(const FsUploads *uploads);
 /* What was refused since this was last asked, of those that no program waited
  * for, as sentences; NULL-terminated. Caller frees with g_strfreev. */
 char **fs_uploads_take_refused(FsUploads *uploads);
+/* The same, without being told: of char *. Borrowed. */
+const GPtrArray *fs_uploads_refused(const FsUploads *uploads);
 /* How many are not finished; of @mailbox, or of all (0). */
 guint fs_uploads_pending(const FsUploads *uploads, guint32 mailbox);

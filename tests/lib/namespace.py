@@ -1,23 +1,21 @@
 """Mounts of a test's own: what it mounts, nobody else sees, and it ends with
 the test's process and those that it has started."""
 
-import ctypes
 import os
 
+import own_mounts
 from command import run
 from tap import Skip
-
-CLONE_NEWNS = 0x00020000
 
 
 def enter_own_namespace(case):
     """/dev/fuse for all users, and fusectl, as a usual system has them."""
     if os.geteuid() != 0:
         raise Skip('only root can be another user, too')
-    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS) != 0:
-        raise Skip('no mount namespace of its own: '
-                   + os.strerror(ctypes.get_errno()))
-    run('mount', '--make-rprivate', '/', check=True)
+    try:
+        own_mounts.enter()
+    except OSError as reason:
+        raise Skip(f'no mount namespace of its own: {reason}') from None
     device = case.path('fuse')
     os.mknod(device, 0o020666, os.stat('/dev/fuse').st_rdev)
     os.chmod(device, 0o666)

@@ -220,6 +220,11 @@ def test_addresses_whose_server_cannot_be_found(case):
                "later, or write the server's URL, such as "
                'imaps://alice%40mail.example@imap.mail.example/', words,
                prefix=['unshare', '--net', '--'])
+    result = run('unshare', '--net', '--', BINARY, '--check',
+                 'alice@mail.example', env=scene.environment())
+    case.expect(result.status == 1 and not result.err and
+                'cannot ask where the mail of mail.example is' in
+                result.out.decode(), result)
 
 
 def serve_once(answer):

@@ -24,7 +24,7 @@
 
 /* As they stand on the command line, before anything is checked. */
 typedef struct {
-    gboolean foreground, debug, trace, help, version, print_config;
+    gboolean foreground, debug, trace, help, version, print_config, all;
     gboolean verbose, quiet, watch;
     char *wait;
     char *check;
@@ -75,7 +75,7 @@ copy_arguments(int argc, char **argv)
 }
 
 /* The entries' descriptions are the upper half of --help. */
-#define N_ENTRIES 17
+#define N_ENTRIES 18
 static void
 fill_entries(GOptionEntry entries[N_ENTRIES], CommandLine *line)
 {
@@ -102,6 +102,8 @@ fill_entries(GOptionEntry entries[N_ENTRIES], CommandLine *line)
          "tell of connections, too", NULL},
         {"quiet", 'q', 0, G_OPTION_ARG_NONE, &line->quiet,
          "tell nothing but why it ends", NULL},
+        {"all", 0, 0, G_OPTION_ARG_NONE, &line->all,
+         "mount every account, each below MOUNTPOINT", NULL},
         {"config", 0, 0, G_OPTION_ARG_FILENAME, &line->config,
          "the configuration file", "FILE"},
         {"print-config", 0, 0, G_OPTION_ARG_NONE, &line->print_config,
@@ -230,7 +232,7 @@ refuse_bare(const FsConfFile *file, const char *word, GError **error)
     return fs_usage_fail(
         error,
         "the NAME is missing, for %s has several accounts (%s); write "
-        "imapfs NAME MOUNTPOINT",
+        "imapfs NAME MOUNTPOINT, or imapfs --all MOUNTPOINT",
         fs_conf_file_path(file), names);
 }
 
@@ -460,6 +462,41 @@ parse_command(FsOptions *options, CommandLine *line, GError **error)
     return is_good ? command : FS_OPTIONS_ERROR;
 }
 
+/* Each of them is looked at in its own process. */
+static FsOptionsResult
+parse_all(const CommandLine *line, FsOptions *parsed, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(FsConfFile) file = fs_account_source_file(line->config, &cause);
+    g_autofree char *usual = fs_conf_file_default_path();
+
+    if (cause != NULL) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FS_OPTIONS_ERROR;
+    }
+    if (line->words == NULL || line->words[1] != NULL)
+        fs_usage_fail(error, "--all takes the mountpoint and nothing else: "
+                             "imapfs --all MOUNTPOINT");
+    else if (file == NULL)
+        fs_usage_fail(error,
+                      "there is no file %s with accounts; make it, or name "
+                      "another one with --config FILE",
+                      usual);
+    else if (fs_conf_file_accounts(file)[0] == NULL)
+        fs_usage_fail(error,
+                      "%s names no account; add a group [NAME] with a "
+                      "url",
+                      fs_conf_file_path(file));
+    else {
+        parsed->foreground = line->foreground || line->debug || line->trace;
+        parsed->nonempty = TRUE; /* nothing is mounted there itself */
+        parsed->accounts = g_strdupv((char **)fs_conf_file_accounts(file));
+        if (fs_options_take_mountpoint(parsed, line->words[0], error))
+            return FS_OPTIONS_ALL;
+    }
+    return FS_OPTIONS_ERROR;
+}
+
 /* Of the account that @source stands for. */
 static gboolean
 print_account(const CommandLine *line, const char *source, const char *file,
@@ -547,10 +584,29 @@ fs_options_parse(int argc, char **argv, FsOptions **options, GError **error)
     parsed = options_new(&line);
     command = parse_command(parsed, &line, error);
     if (command == FS_OPTIONS_MOUNT)
-        command = parse_mount(&line, parsed, error);
+        command = line.all ? parse_all(&line, parsed, error)
+                           : parse_mount(&line, parsed, error);
     if (command != FS_OPTIONS_ERROR)
         *options = g_steal_pointer(&parsed);
     return command;
+}
+
+gboolean
+fs_options_parse_account(int argc, char **argv, const char *account,
+                         const char *mountpoint, FsOptions **options,
+                         GError **error)
+{
+    g_auto(CommandLine) line = {0};
+    g_autoptr(FsOptions) parsed = NULL;
+
+    if (!read_command_line(argc, argv, &line, error))
+        return FALSE;
+    parsed = options_new(&line);
+    if (!take_account(parsed, &line, account, error) ||
+        !fs_options_take_mountpoint(parsed, mountpoint, error))
+        return FALSE;
+    *options = g_steal_pointer(&parsed);
+    return TRUE;
 }
 
 void
@@ -560,6 +616,7 @@ fs_options_free(FsOptions *options)
         return;
     g_free(options->url);
     g_free(options->account);
+    g_strfreev(options->accounts);
     g_free(options->discover);
     g_free(options->mountpoint);
     imap_settings_free(options->settings);

@@ -47,8 +47,9 @@ typedef struct {
     gboolean trace; /* implies foreground */
     gboolean verbose;
     gboolean quiet;
-    gboolean watch; /* of FS_OPTIONS_STATUS: again and again */
-    char **folders; /* of FS_OPTIONS_FETCH: none means all; NULL-terminated */
+    char **accounts; /* of FS_OPTIONS_ALL: their names; NULL-terminated */
+    gboolean watch;  /* of FS_OPTIONS_STATUS: again and again */
+    char **folders;  /* of FS_OPTIONS_FETCH: none means all; NULL-terminated */
 
     FsNames names;
     FsDate date;
@@ -99,6 +100,7 @@ typedef enum {
     FS_OPTIONS_CHECK,   /* --check: all is set but the mountpoint */
     FS_OPTIONS_FETCH,   /* --fetch: likewise; or only the mountpoint is */
     FS_OPTIONS_STATUS,  /* --status: as --wait */
+    FS_OPTIONS_ALL,     /* --all: the mountpoint and the accounts are set */
     FS_OPTIONS_ERROR,
 } FsOptionsResult;
 
@@ -106,6 +108,10 @@ typedef enum {
  * what is wrong, why, what to write instead. */
 FsOptionsResult fs_options_parse(int argc, char **argv, FsOptions **options,
                                  GError **error);
+/* The same command line, which was one with --all, for one of the accounts. */
+gboolean fs_options_parse_account(int argc, char **argv, const char *account,
+                                  const char *mountpoint, FsOptions **options,
+                                  GError **error);
 /* The words of the command line, to be described: the last has no description,
  * and nothing is stored anywhere. Caller frees the array alone. */
 GOptionEntry *fs_options_command_line(void);

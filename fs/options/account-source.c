@@ -4,26 +4,14 @@
  * URL is never looked for in the file, and does not need it to be right. */
 #include "fs/options/account-source.h"
 
-#include "fs/kernel/errno.h"
 #include "fs/options/nearest-name.h"
 #include "fs/options/option-values.h"
 #include "fs/options/presets.h"
+#include "fs/options/usage-error.h"
 
 #include <string.h>
 
 #define DOMAIN_BYTES 253
-
-static gboolean G_GNUC_PRINTF(2, 3)
-    fail(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    g_propagate_error(
-        error, g_error_new_valist(FS_ERROR, FS_ERROR_USAGE, format, arguments));
-    va_end(arguments);
-    return FALSE;
-}
 
 FsConfFile *
 fs_account_source_file(const char *config, GError **error)
@@ -50,7 +38,7 @@ choose_url(const char *url, FsOptions *options, GError **error)
     g_autoptr(GError) cause = NULL;
 
     if (!imap_settings_parse_url(options->settings, url, &cause))
-        return fail(error, "%s", cause->message);
+        return fs_usage_fail(error, "%s", cause->message);
     return TRUE;
 }
 
@@ -91,21 +79,24 @@ choose_provider(const char *word, const char *colon, FsChoices *choices,
     g_autofree char *printable = fs_option_printable(name);
 
     if (strchr(colon + 1, ':') != NULL)
-        return fail(error, "an account is written URL, PROVIDER:USER or "
-                           "USER@DOMAIN, and holds no password; use "
-                           "password_file=FILE, or wait to be asked");
+        return fs_usage_fail(error,
+                             "an account is written URL, PROVIDER:USER or "
+                             "USER@DOMAIN, and holds no password; use "
+                             "password_file=FILE, or wait to be asked");
     if (preset != NULL && colon[1] == '\0')
-        return fail(error, "the user is missing; write %s:USER", preset->name);
+        return fs_usage_fail(error, "the user is missing; write %s:USER",
+                             preset->name);
     if (preset != NULL)
         return choose_preset(preset, colon + 1, choices, options, error);
     nearest = fs_nearest_name(name, fs_preset_names());
     if (nearest != NULL)
-        return fail(error, "no provider '%s' is known; did you mean '%s'?",
-                    printable, nearest);
-    return fail(error,
-                "no provider '%s' is known; write the server's URL, "
-                "imaps://USER@HOST/",
-                printable);
+        return fs_usage_fail(error,
+                             "no provider '%s' is known; did you mean '%s'?",
+                             printable, nearest);
+    return fs_usage_fail(error,
+                         "no provider '%s' is known; write the server's URL, "
+                         "imaps://USER@HOST/",
+                         printable);
 }
 
 /* ---- addresses ---- */
@@ -134,8 +125,9 @@ choose_address(const char *address, FsChoices *choices, FsOptions *options,
     const FsPreset *preset;
 
     if (domain == NULL)
-        return fail(error, "what stands before the mountpoint ends in no "
-                           "domain; write imaps://USER@HOST/ or USER@DOMAIN");
+        return fs_usage_fail(error,
+                             "what stands before the mountpoint ends in no "
+                             "domain; write imaps://USER@HOST/ or USER@DOMAIN");
     preset = fs_preset_of_domain(domain);
     if (preset != NULL)
         return choose_preset(preset, address, choices, options, error);
@@ -166,8 +158,9 @@ choose_server(const char *word, FsChoices *choices, FsOptions *options,
         return choose_provider(word, colon, choices, options, error);
     if (is_address(word))
         return choose_address(word, choices, options, error);
-    return fail(error, "the URL names no server; write imaps://USER@HOST/, "
-                       "PROVIDER:USER or USER@DOMAIN");
+    return fs_usage_fail(error,
+                         "the URL names no server; write imaps://USER@HOST/, "
+                         "PROVIDER:USER or USER@DOMAIN");
 }
 
 static gboolean
@@ -194,18 +187,21 @@ refuse_name(const FsConfFile *file, const char *word, GError **error)
     const char *nearest;
 
     if (file == NULL)
-        return fail(error,
-                    "'%s' is no URL, and there is no file %s that could have "
-                    "an account of that name; write imaps://USER@HOST/",
-                    printable, usual);
+        return fs_usage_fail(
+            error,
+            "'%s' is no URL, and there is no file %s that could have "
+            "an account of that name; write imaps://USER@HOST/",
+            printable, usual);
     nearest = fs_nearest_name(word, fs_conf_file_accounts(file));
     if (nearest != NULL)
-        return fail(error, "%s has no account '%s'; did you mean '%s'?",
-                    fs_conf_file_path(file), printable, nearest);
-    return fail(error,
-                "%s has no account '%s'; add a group [NAME] with a url, or "
-                "write imaps://USER@HOST/",
-                fs_conf_file_path(file), printable);
+        return fs_usage_fail(error,
+                             "%s has no account '%s'; did you mean '%s'?",
+                             fs_conf_file_path(file), printable, nearest);
+    return fs_usage_fail(
+        error,
+        "%s has no account '%s'; add a group [NAME] with a url, or "
+        "write imaps://USER@HOST/",
+        fs_conf_file_path(file), printable);
 }
 
 gboolean

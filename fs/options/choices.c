@@ -2,9 +2,9 @@
  * which within one origin is that of their weight. */
 #include "fs/options/choices.h"
 
-#include "fs/kernel/errno.h"
 #include "fs/options/mount-options.h"
 #include "fs/options/option-values.h"
+#include "fs/options/usage-error.h"
 
 #include <string.h>
 
@@ -63,30 +63,19 @@ static const char *const password_options[] = {
     "password", "pass", "passwd", "passphrase", "secret", NULL,
 };
 
-static gboolean G_GNUC_PRINTF(2, 3)
-    refuse(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    g_propagate_error(
-        error, g_error_new_valist(FS_ERROR, FS_ERROR_USAGE, format, arguments));
-    va_end(arguments);
-    return FALSE;
-}
-
 static gboolean
 refuse_secret(FsOrigin origin, const char *name, const char *what,
               const char *instead, GError **error)
 {
     if (origin == FS_ORIGIN_FILE)
-        return refuse(error,
-                      "'%s' is refused: no %s belongs in this file; use %s",
-                      name, what, instead);
-    return refuse(error,
-                  "option '%s' is refused: a %s given here would show in the "
-                  "list of processes; use %s",
-                  name, what, instead);
+        return fs_usage_fail(
+            error, "'%s' is refused: no %s belongs in this file; use %s", name,
+            what, instead);
+    return fs_usage_fail(
+        error,
+        "option '%s' is refused: a %s given here would show in the "
+        "list of processes; use %s",
+        name, what, instead);
 }
 
 gboolean
@@ -107,8 +96,8 @@ fs_choices_check_refused(FsOrigin origin, const char *name, GError **error)
                              error);
     for (guint i = 0; i < G_N_ELEMENTS(refused_options); i++)
         if (strcmp(refused_options[i].name, name) == 0)
-            return refuse(error, "option '%s' is refused: %s", name,
-                          refused_options[i].reason);
+            return fs_usage_fail(error, "option '%s' is refused: %s", name,
+                                 refused_options[i].reason);
     return TRUE;
 }
 
@@ -120,14 +109,14 @@ refuse_unknown(FsOrigin origin, const char *name, GError **error)
         fs_mount_options_nearest(name, origin == FS_ORIGIN_FILE);
 
     if (nearest != NULL)
-        return refuse(error, "unknown option '%s'; did you mean '%s'?",
-                      printable, nearest);
-    return refuse(error,
-                  "unknown option '%s'; 'imapfs --help' lists them all%s",
-                  printable,
-                  origin == FS_ORIGIN_FILE
-                      ? ""
-                      : ", and a comma inside a value is written '\\,'");
+        return fs_usage_fail(error, "unknown option '%s'; did you mean '%s'?",
+                             printable, nearest);
+    return fs_usage_fail(
+        error, "unknown option '%s'; 'imapfs --help' lists them all%s",
+        printable,
+        origin == FS_ORIGIN_FILE
+            ? ""
+            : ", and a comma inside a value is written '\\,'");
 }
 
 /* ---- mentions ---- */
@@ -145,7 +134,8 @@ find(FsOrigin origin, const char *name, GError **error)
         return NULL;
     }
     if (option->only_in_file && origin == FS_ORIGIN_COMMAND_LINE) {
-        refuse(error, "option '%s' is for the configuration file alone", name);
+        fs_usage_fail(error, "option '%s' is for the configuration file alone",
+                      name);
         return NULL;
     }
     return option;

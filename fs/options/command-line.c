@@ -47,7 +47,7 @@ copy_arguments(int argc, char **argv)
 }
 
 /* The entries' descriptions are the upper half of --help. */
-#define N_ENTRIES 17
+#define N_ENTRIES 18
 static void
 fill_entries(GOptionEntry entries[N_ENTRIES], FsCommandLine *line)
 {
@@ -74,6 +74,8 @@ fill_entries(GOptionEntry entries[N_ENTRIES], FsCommandLine *line)
          "tell of connections, too", NULL},
         {"quiet", 'q', 0, G_OPTION_ARG_NONE, &line->quiet,
          "tell nothing but why it ends", NULL},
+        {"all", 0, 0, G_OPTION_ARG_NONE, &line->all,
+         "mount every account, each below MOUNTPOINT", NULL},
         {"config", 0, 0, G_OPTION_ARG_FILENAME, &line->config,
          "the configuration file", "FILE"},
         {"print-config", 0, 0, G_OPTION_ARG_NONE, &line->print_config,

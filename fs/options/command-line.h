@@ -7,7 +7,7 @@
 #define FS_USAGE "usage: imapfs [options] URL|NAME MOUNTPOINT"
 
 typedef struct {
-    gboolean foreground, debug, trace, help, version, print_config;
+    gboolean foreground, debug, trace, help, version, print_config, all;
     gboolean verbose, quiet, watch;
     char *wait;
     char *check;

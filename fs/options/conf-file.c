@@ -5,8 +5,8 @@
  * which also finds what is none of a key file's with its line. */
 #include "fs/options/conf-file.h"
 
-#include "fs/kernel/errno.h"
 #include "fs/options/option-values.h"
+#include "fs/options/usage-error.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,18 +23,6 @@ struct FsConfFile {
     char **accounts;
     GHashTable *lines; /* "account\nname" -> number of its line */
 };
-
-static gboolean G_GNUC_PRINTF(2, 3)
-    fail(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    g_propagate_error(
-        error, g_error_new_valist(FS_ERROR, FS_ERROR_USAGE, format, arguments));
-    va_end(arguments);
-    return FALSE;
-}
 
 char *
 fs_conf_file_default_path(void)
@@ -83,25 +71,27 @@ check_attributes(const char *path, const struct stat *attributes,
     g_autofree char *quoted = g_shell_quote(path);
 
     if (!S_ISREG(attributes->st_mode))
-        return fail(error,
-                    "%s is not a regular file; name another one with "
-                    "--config FILE",
-                    quoted);
+        return fs_usage_fail(error,
+                             "%s is not a regular file; name another one with "
+                             "--config FILE",
+                             quoted);
     if (attributes->st_uid != getuid() && attributes->st_uid != 0)
-        return fail(error,
-                    "%s belongs to another user, who could have any command "
-                    "run; run: chown %" G_GUINT32_FORMAT " %s",
-                    quoted, (guint32)getuid(), quoted);
+        return fs_usage_fail(
+            error,
+            "%s belongs to another user, who could have any command "
+            "run; run: chown %" G_GUINT32_FORMAT " %s",
+            quoted, (guint32)getuid(), quoted);
     if ((attributes->st_mode & 022) != 0)
-        return fail(error,
-                    "%s can be written by others (mode %04o), who could have "
-                    "any command run; run: chmod go-w %s",
-                    quoted, attributes->st_mode & 07777, quoted);
+        return fs_usage_fail(
+            error,
+            "%s can be written by others (mode %04o), who could have "
+            "any command run; run: chmod go-w %s",
+            quoted, attributes->st_mode & 07777, quoted);
     if (attributes->st_size > FILE_BYTES)
-        return fail(error,
-                    "%s is longer than %d octets; it cannot be a "
-                    "configuration file",
-                    quoted, FILE_BYTES);
+        return fs_usage_fail(error,
+                             "%s is longer than %d octets; it cannot be a "
+                             "configuration file",
+                             quoted, FILE_BYTES);
     return TRUE;
 }
 
@@ -138,10 +128,11 @@ read_file(const char *path, GError **error)
     gsize length = 0;
 
     if (fd < 0) {
-        fail(error,
-             "cannot read the configuration file '%s': %s; name another "
-             "one with --config FILE",
-             printable, g_strerror(errno));
+        fs_usage_fail(
+            error,
+            "cannot read the configuration file '%s': %s; name another "
+            "one with --config FILE",
+            printable, g_strerror(errno));
         return NULL;
     }
     if (fstat(fd, &attributes) == 0 &&
@@ -151,13 +142,14 @@ read_file(const char *path, GError **error)
     }
     text = read_octets(fd, &length);
     if (text == NULL)
-        fail(error, "cannot read the configuration file '%s': %s", printable,
-             g_strerror(errno));
+        fs_usage_fail(error, "cannot read the configuration file '%s': %s",
+                      printable, g_strerror(errno));
     close(fd);
     if (text != NULL && (memchr(text, '\0', length) != NULL ||
                          !g_utf8_validate(text, (gssize)length, NULL))) {
-        fail(error, "%s is not UTF-8 text; write it anew with an editor",
-             printable);
+        fs_usage_fail(error,
+                      "%s is not UTF-8 text; write it anew with an editor",
+                      printable);
         g_clear_pointer(&text, g_free);
     }
     return text;
@@ -181,7 +173,8 @@ static gboolean G_GNUC_PRINTF(3, 4)
     va_start(arguments, format);
     reason = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    return fail(error, "%s:%u: %s", lines->file->path, lines->number, reason);
+    return fs_usage_fail(error, "%s:%u: %s", lines->file->path, lines->number,
+                         reason);
 }
 
 /* A name is a word on the command line and a directory of a mount of several
@@ -310,7 +303,7 @@ fs_conf_file_read(const char *path, GError **error)
     file->keys = g_key_file_new();
     if (!g_key_file_load_from_data(file->keys, text, strlen(text),
                                    G_KEY_FILE_NONE, &reason)) {
-        fail(error, "%s: %s", file->path, reason->message);
+        fs_usage_fail(error, "%s: %s", file->path, reason->message);
         return NULL;
     }
     return g_steal_pointer(&file);
@@ -347,10 +340,10 @@ fs_conf_file_choose(const FsConfFile *file, const char *account,
     }
     *url = fs_choices_value(choices, fs_mount_option_find("url"));
     if (*url == NULL || **url == '\0')
-        return fail(error,
-                    "%s: the account '%s' has no url; write url = "
-                    "imaps://USER@HOST/ below [%s]",
-                    file->path, account, account);
+        return fs_usage_fail(error,
+                             "%s: the account '%s' has no url; write url = "
+                             "imaps://USER@HOST/ below [%s]",
+                             file->path, account, account);
     *url_place = place_of(file, account, "url");
     return TRUE;
 }

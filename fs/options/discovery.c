@@ -2,8 +2,8 @@
  * does not run yet. */
 #include "fs/options/discovery.h"
 
-#include "fs/kernel/errno.h"
 #include "fs/options/option-values.h"
+#include "fs/options/usage-error.h"
 
 #include <gio/gio.h>
 #include <string.h>
@@ -31,18 +31,6 @@ typedef struct {
     Answer answers[N_SERVICES];
     gboolean late;
 } Look;
-
-static gboolean G_GNUC_PRINTF(2, 3)
-    fail(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    g_propagate_error(
-        error, g_error_new_valist(FS_ERROR, FS_ERROR_USAGE, format, arguments));
-    va_end(arguments);
-    return FALSE;
-}
 
 /* ---- asking ---- */
 
@@ -157,11 +145,12 @@ take(FsOptions *options, guint service, const GSrvTarget *target,
     g_autofree char *url = url_of(service, settings->username, host, port);
 
     if (!is_within(host, options->discover))
-        return fail(error,
-                    "%s says that its mail is in another domain, which anybody "
-                    "on the way could say; if you know that it is right, write "
-                    "%s",
-                    options->discover, url);
+        return fs_usage_fail(
+            error,
+            "%s says that its mail is in another domain, which anybody "
+            "on the way could say; if you know that it is right, write "
+            "%s",
+            options->discover, url);
     g_debug("%s has its mail at %s", options->discover, url);
     g_free(settings->host);
     settings->host = g_steal_pointer(&host);
@@ -178,24 +167,27 @@ refuse(const Look *look, const FsOptions *options, GError **error)
     g_autofree char *url = url_of(0, options->settings->username, guess, 993);
 
     if (look->late)
-        return fail(error,
-                    "the name servers do not say in time where the mail of %s "
-                    "is; try again later, or write the server's URL, such as "
-                    "%s",
-                    domain, url);
+        return fs_usage_fail(
+            error,
+            "the name servers do not say in time where the mail of %s "
+            "is; try again later, or write the server's URL, such as "
+            "%s",
+            domain, url);
     for (guint i = 0; i < N_SERVICES; i++)
         if (look->answers[i].error != NULL &&
             !g_error_matches(look->answers[i].error, G_RESOLVER_ERROR,
                              G_RESOLVER_ERROR_NOT_FOUND))
-            return fail(error,
-                        "cannot ask where the mail of %s is (%s); try again "
-                        "later, or write the server's URL, such as %s",
-                        domain, look->answers[i].error->message, url);
-    return fail(error,
-                "%s does not say where its mail is (it has no SRV record "
-                "_imaps._tcp or _imap._tcp); write the server's URL, such as "
-                "%s",
-                domain, url);
+            return fs_usage_fail(
+                error,
+                "cannot ask where the mail of %s is (%s); try again "
+                "later, or write the server's URL, such as %s",
+                domain, look->answers[i].error->message, url);
+    return fs_usage_fail(
+        error,
+        "%s does not say where its mail is (it has no SRV record "
+        "_imaps._tcp or _imap._tcp); write the server's URL, such as "
+        "%s",
+        domain, url);
 }
 
 /* Whether TLS of this kind is what the user wants. */
@@ -221,7 +213,7 @@ judge(const Look *look, FsOptions *options, GError **error)
 gboolean
 fs_discovery_run(FsOptions *options, GError **error)
 {
-    Look look = {NULL};
+    Look look = {.late = FALSE};
     gboolean found;
 
     if (options->discover == NULL)

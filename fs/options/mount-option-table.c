@@ -44,6 +44,10 @@ const FsMountOption fs_mount_option_table[] = {
     {"date", "received|sent", FS_SECTION_MAIL, FS_VALUE_CHOICE,
      "a message's time: arrival at the server, or its Date field",
      .initial = "received", IN_OPTIONS(date)},
+    {"all_mail", NULL, FS_SECTION_MAIL, FS_VALUE_FLAG,
+     "show Gmail's folders All Mail, Important and Starred, whose messages are "
+     "in others, too",
+     IN_OPTIONS(all_mail)},
 
     {"username", "NAME", FS_SECTION_LOGIN, FS_VALUE_TEXT,
      "the user, where the URL does not say; may hold an @",
@@ -119,6 +123,17 @@ const FsMountOption fs_mount_option_table[] = {
      "how long a change elsewhere may go unseen, 1 to 86400",
      .initial = "60", .example = "300",
      IN_OPTIONS(poll_seconds), .min = 1, .max = 86400},
+
+    {"max_download", "SIZE|none", FS_SECTION_NETWORK, FS_VALUE_SIZE,
+     "how much may be fetched in a day (of UTC), at least 1M; beyond it, what "
+     "is in the cache can be read and the rest fails (EBUSY)",
+     .otherwise = "what the provider allows, if it is known", .example = "2G",
+     IN_OPTIONS(max_download), .min = 1 << 20},
+    {"max_upload", "SIZE|none", FS_SECTION_NETWORK, FS_VALUE_SIZE,
+     "how much may be sent in a day, likewise; beyond it, what is written "
+     "waits here (EDQUOT)",
+     .otherwise = "what the provider allows, if it is known",
+     .example = "500M", IN_OPTIONS(max_upload), .min = 1 << 20},
 
     {"cache_dir", "DIR|none", FS_SECTION_CACHE, FS_VALUE_DIRECTORY,
      "where mail is kept, in a directory for each account; none: in memory",

@@ -1,37 +1,24 @@
 /* The command line.
  *
  * GLib's parser takes the long options and the order; what stands behind -o is
- * left to mount-options.c. Here is the rest: the two arguments, and
- * whether what was asked for makes sense together. No message repeats the URL
- * or the value of an unknown option, which may be a password. */
+ * left to mount-options.c. Here is the rest: the two arguments, and what they
+ * ask for; whether it makes sense together is seen to by option-checks.c. No
+ * message repeats the URL or the value of an unknown option, which may be a
+ * password. */
 #include "fs/options/options.h"
 
-#include "fs/kernel/errno.h"
-#include "fs/mount/guarded-stat.h"
 #include "fs/options/account-source.h"
 #include "fs/options/command-line.h"
 #include "fs/options/mount-options.h"
+#include "fs/options/mountpoint.h"
+#include "fs/options/option-checks.h"
 #include "fs/options/option-values.h"
 #include "fs/options/print-config.h"
+#include "fs/options/usage-error.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-static gboolean G_GNUC_PRINTF(2, 3)
-    fail(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    g_propagate_error(
-        error, g_error_new_valist(FS_ERROR, FS_ERROR_USAGE, format, arguments));
-    va_end(arguments);
-    return FALSE;
-}
 
 /* @word: "--name=value" or "-x...". */
 static gboolean
@@ -55,11 +42,12 @@ refuse_unknown(const char *word, GError **error)
     }
     printable = fs_option_printable(shown);
     if (nearest != NULL)
-        return fail(error, "unknown option '%s'; did you mean '-o %s%s'?",
-                    printable, nearest,
-                    fs_mount_options_takes_value(nearest) ? "=..." : "");
-    return fail(error, "unknown option '%s'; 'imapfs --help' lists them all",
-                printable);
+        return fs_usage_fail(
+            error, "unknown option '%s'; did you mean '-o %s%s'?", printable,
+            nearest, fs_mount_options_takes_value(nearest) ? "=..." : "");
+    return fs_usage_fail(error,
+                         "unknown option '%s'; 'imapfs --help' lists them all",
+                         printable);
 }
 
 static gboolean
@@ -78,15 +66,15 @@ check_words(char **words, GError **error)
     guint count = words != NULL ? g_strv_length(words) : 0;
 
     if (count == 0)
-        return fail(error, FS_USAGE " (see 'imapfs --help')");
+        return fs_usage_fail(error, FS_USAGE " (see 'imapfs --help')");
     if (count == 1 && strstr(words[0], "://") != NULL)
-        return fail(error, "the MOUNTPOINT is missing; " FS_USAGE);
+        return fs_usage_fail(error, "the MOUNTPOINT is missing; " FS_USAGE);
     if (count > 2)
-        return fail(error, "too many arguments; " FS_USAGE);
+        return fs_usage_fail(error, "too many arguments; " FS_USAGE);
     if (count == 2 && strstr(words[1], "://") != NULL &&
         strstr(words[0], "://") == NULL)
-        return fail(error,
-                    "the URL comes first, then the mountpoint; " FS_USAGE);
+        return fs_usage_fail(
+            error, "the URL comes first, then the mountpoint; " FS_USAGE);
     return TRUE;
 }
 
@@ -97,22 +85,25 @@ refuse_bare(const FsConfFile *file, const char *word, GError **error)
     g_autofree char *names = NULL;
 
     if (file == NULL)
-        return fail(error,
-                    "the URL is missing, and there is no file %s that names "
-                    "an account; " FS_USAGE,
-                    usual);
+        return fs_usage_fail(
+            error,
+            "the URL is missing, and there is no file %s that names "
+            "an account; " FS_USAGE,
+            usual);
     if (fs_conf_file_has(file, word))
-        return fail(error, "the MOUNTPOINT is missing; " FS_USAGE);
+        return fs_usage_fail(error, "the MOUNTPOINT is missing; " FS_USAGE);
     if (fs_conf_file_accounts(file)[0] == NULL)
-        return fail(error,
-                    "the URL is missing, and %s names no account; add a group "
-                    "[NAME] with a url",
-                    fs_conf_file_path(file));
+        return fs_usage_fail(
+            error,
+            "the URL is missing, and %s names no account; add a group "
+            "[NAME] with a url",
+            fs_conf_file_path(file));
     names = g_strjoinv(", ", (char **)fs_conf_file_accounts(file));
-    return fail(error,
-                "the NAME is missing, for %s has several accounts (%s); write "
-                "imapfs NAME MOUNTPOINT",
-                fs_conf_file_path(file), names);
+    return fs_usage_fail(
+        error,
+        "the NAME is missing, for %s has several accounts (%s); write "
+        "imapfs NAME MOUNTPOINT, or imapfs --all MOUNTPOINT",
+        fs_conf_file_path(file), names);
 }
 
 /* Of "imapfs MOUNTPOINT": the only account there is. NULL: @error says why it
@@ -183,192 +174,12 @@ apply(FsOptions *options, const FsCommandLine *line, const char *source,
 }
 
 static gboolean
-is_token_mechanism(const char *mechanism)
-{
-    return g_strcmp0(mechanism, "XOAUTH2") == 0 ||
-           g_strcmp0(mechanism, "OAUTHBEARER") == 0;
-}
-
-static gboolean
-check_one_source(const FsOptions *options, GError **error)
-{
-    const struct {
-        const char *name, *value;
-    } sources[] = {
-        {"token_command", options->token_command},
-        {"password_command", options->password_command},
-        {"password_file", options->password_file},
-        {"netrc", options->netrc},
-        {"credential", options->credential},
-    };
-    const char *first = NULL;
-
-    for (guint i = 0; i < G_N_ELEMENTS(sources); i++) {
-        if (sources[i].value == NULL)
-            continue;
-        if (first != NULL)
-            return fail(error, "%s and %s are both given; choose one", first,
-                        sources[i].name);
-        first = sources[i].name;
-    }
-    return TRUE;
-}
-
-static gboolean
-check_login(const FsOptions *options, GError **error)
-{
-    const char *mechanism = options->settings->mechanism;
-    g_autofree char *lower =
-        mechanism != NULL ? g_ascii_strdown(mechanism, -1) : NULL;
-
-    if (!check_one_source(options, error))
-        return FALSE;
-    if (options->token_command == NULL && is_token_mechanism(mechanism))
-        return fail(error,
-                    "auth=%s needs an access token; give "
-                    "token_command=COMMAND",
-                    lower);
-    if (options->token_command != NULL && mechanism != NULL &&
-        !is_token_mechanism(mechanism))
-        return fail(error,
-                    "token_command is of no use to auth=%s; leave out one of "
-                    "the two",
-                    lower);
-    return TRUE;
-}
-
-static gboolean
-check_readable(const char *name, const char *path, GError **error)
-{
-    if (path == NULL || access(path, R_OK) == 0)
-        return TRUE;
-    return fail(error, "%s: cannot read '%s': %s; check the path", name, path,
-                g_strerror(errno));
-}
-
-static gboolean
-check_tls(const FsOptions *options, GError **error)
-{
-    const ImapSettings *settings = options->settings;
-
-    if (options->discover != NULL && settings->tls == IMAP_TLS_OFF)
-        return fail(error,
-                    "tls=off is only for a server that you name yourself; "
-                    "write imap://USER@HOST/ instead of the address");
-    if (settings->client_key != NULL && settings->client_cert == NULL)
-        return fail(error, "client_key is of no use without its certificate; "
-                           "add client_cert=FILE");
-    if (settings->fingerprint != NULL && settings->ca_file != NULL)
-        return fail(error,
-                    "fingerprint and ca_file are both given; choose one: "
-                    "a fingerprint trusts one certificate, whoever "
-                    "signed it");
-    return check_readable("ca_file", settings->ca_file, error) &&
-           check_readable("client_cert", settings->client_cert, error) &&
-           check_readable("client_key", settings->client_key, error);
-}
-
-static gboolean
-check_fuse(const FsOptions *options, GError **error)
-{
-    if (options->allow_other &&
-        g_strv_contains((const char *const *)options->fuse_options,
-                        "allow_root"))
-        return fail(error, "allow_other and allow_root are both given; choose "
-                           "one: allow_other lets root in, too");
-    return TRUE;
-}
-
-static gboolean
-holds_anything(const char *path)
-{
-    g_autoptr(GDir) directory = g_dir_open(path, 0, NULL);
-
-    return directory != NULL && g_dir_read_name(directory) != NULL;
-}
-
-/* Whether something is mounted there: then it is left alone, for it may be an
- * automount, which waits for us. */
-static gboolean
-is_mountpoint(const char *path, const struct stat *attributes)
-{
-    g_autofree char *parent = g_path_get_dirname(path);
-    struct stat above;
-
-    return fs_guarded_stat(parent, &above) != 0 ||
-           above.st_dev != attributes->st_dev;
-}
-
-static gboolean
-check_empty(const FsOptions *options, const struct stat *attributes,
-            GError **error)
-{
-    g_autofree char *printable = fs_option_printable(options->mountpoint);
-
-    if (options->nonempty || is_mountpoint(options->mountpoint, attributes) ||
-        !holds_anything(options->mountpoint))
-        return TRUE;
-    return fail(error,
-                "mountpoint '%s' is not empty, and what is in it would be "
-                "hidden; take an empty directory, or add -o nonempty",
-                printable);
-}
-
-/* Resolved as far as that goes, so that it can be found in mountinfo. ENOTCONN
- * is what a mount whose daemon died answers, if it does. */
-static gboolean
-take_mountpoint(FsOptions *options, const char *path, GError **error)
-{
-    struct stat attributes;
-    int reason = fs_guarded_stat(path, &attributes);
-    char *resolved;
-    g_autofree char *printable = fs_option_printable(path);
-
-    if (reason != 0) {
-        if (reason == ENOENT)
-            return fail(error,
-                        "mountpoint '%s' does not exist; create it with "
-                        "mkdir",
-                        printable);
-        if (reason != ENOTCONN && reason != ETIMEDOUT)
-            return fail(error,
-                        "mountpoint '%s' cannot be looked at: %s; take a "
-                        "directory of your own",
-                        printable, g_strerror(reason));
-    } else if (!S_ISDIR(attributes.st_mode)) {
-        return fail(error,
-                    "mountpoint '%s' is not a directory; take an empty "
-                    "directory",
-                    printable);
-    }
-
-    resolved = realpath(path, NULL);
-    if (resolved != NULL) {
-        options->mountpoint = g_strdup(resolved);
-        free(resolved);
-    } else {
-        g_autofree char *here = g_get_current_dir();
-
-        options->mountpoint = g_path_is_absolute(path)
-                                  ? g_strdup(path)
-                                  : g_build_filename(here, path, NULL);
-    }
-    return reason != 0 || check_empty(options, &attributes, error);
-}
-
-static gboolean
 check_alone(const FsCommandLine *line, const char *command, GError **error)
 {
     if (line->words == NULL && line->mount_options == NULL)
         return TRUE;
-    return fail(error, "--%s takes the mountpoint and nothing else", command);
-}
-
-static gboolean
-check_together(const FsOptions *options, GError **error)
-{
-    return check_login(options, error) && check_tls(options, error) &&
-           check_fuse(options, error);
+    return fs_usage_fail(error, "--%s takes the mountpoint and nothing else",
+                         command);
 }
 
 /* ---- what is no mount ---- */
@@ -381,7 +192,7 @@ take_account(FsOptions *options, const FsCommandLine *line, const char *source,
     g_autoptr(FsChoices) choices = fs_choices_new();
 
     return apply(options, line, source, choices, error) &&
-           check_together(options, error);
+           fs_options_check(options, error);
 }
 
 /* Or a mountpoint: what is an account of the file is one. */
@@ -401,8 +212,9 @@ static gboolean
 parse_check(FsOptions *options, const FsCommandLine *line, GError **error)
 {
     if (line->words != NULL)
-        return fail(error, "--check takes an account and options, and no "
-                           "mountpoint");
+        return fs_usage_fail(error,
+                             "--check takes an account and options, and no "
+                             "mountpoint");
     return take_account(options, line, line->check, error);
 }
 
@@ -414,8 +226,9 @@ parse_fetch(FsOptions *options, FsCommandLine *line, GError **error)
     if (is_account(line, line->fetch))
         return take_account(options, line, line->fetch, error);
     if (line->mount_options != NULL)
-        return fail(error, "-o is of no use to --fetch MOUNTPOINT: what is "
-                           "mounted there has its options already");
+        return fs_usage_fail(error,
+                             "-o is of no use to --fetch MOUNTPOINT: what is "
+                             "mounted there has its options already");
     options->mountpoint = g_strdup(line->fetch);
     return TRUE;
 }
@@ -442,13 +255,15 @@ check_commands(const FsCommandLine *line, GError **error)
                        (line->fetch != NULL) + (line->status != NULL);
 
     if (n_commands > 1)
-        return fail(error, "--check, --fetch, --status and --wait are each a "
-                           "command of its own; choose one");
+        return fs_usage_fail(error,
+                             "--check, --fetch, --status and --wait are each a "
+                             "command of its own; choose one");
     if (line->watch && line->status == NULL)
-        return fail(error, "--watch is of no use without --status MOUNTPOINT");
+        return fs_usage_fail(
+            error, "--watch is of no use without --status MOUNTPOINT");
     if (line->quiet && (line->verbose || line->debug))
-        return fail(error, "-q and -%c are both given; choose one",
-                    line->debug ? 'd' : 'v');
+        return fs_usage_fail(error, "-q and -%c are both given; choose one",
+                             line->debug ? 'd' : 'v');
     return TRUE;
 }
 
@@ -475,6 +290,41 @@ parse_command(FsOptions *options, FsCommandLine *line, GError **error)
     return is_good ? command : FS_OPTIONS_ERROR;
 }
 
+/* Each of them is looked at in its own process. */
+static FsOptionsResult
+parse_all(const FsCommandLine *line, FsOptions *parsed, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(FsConfFile) file = fs_account_source_file(line->config, &cause);
+    g_autofree char *usual = fs_conf_file_default_path();
+
+    if (cause != NULL) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FS_OPTIONS_ERROR;
+    }
+    if (line->words == NULL || line->words[1] != NULL)
+        fs_usage_fail(error, "--all takes the mountpoint and nothing else: "
+                             "imapfs --all MOUNTPOINT");
+    else if (file == NULL)
+        fs_usage_fail(error,
+                      "there is no file %s with accounts; make it, or name "
+                      "another one with --config FILE",
+                      usual);
+    else if (fs_conf_file_accounts(file)[0] == NULL)
+        fs_usage_fail(error,
+                      "%s names no account; add a group [NAME] with a "
+                      "url",
+                      fs_conf_file_path(file));
+    else {
+        parsed->foreground = line->foreground || line->debug || line->trace;
+        parsed->nonempty = TRUE; /* nothing is mounted there itself */
+        parsed->accounts = g_strdupv((char **)fs_conf_file_accounts(file));
+        if (fs_options_take_mountpoint(parsed, line->words[0], error))
+            return FS_OPTIONS_ALL;
+    }
+    return FS_OPTIONS_ERROR;
+}
+
 /* Of the account that @source stands for. */
 static gboolean
 print_account(const FsCommandLine *line, const char *source, const char *file,
@@ -485,7 +335,7 @@ print_account(const FsCommandLine *line, const char *source, const char *file,
     g_autofree char *text = NULL;
 
     if (!apply(options, line, source, choices, error) ||
-        !check_together(options, error))
+        !fs_options_check(options, error))
         return FALSE;
     text = fs_print_config(options, choices, file);
     printf("%s\n", text);
@@ -507,10 +357,11 @@ print_config(const FsCommandLine *line, GError **error)
     if (line->words != NULL)
         return print_account(line, line->words[0], path, error);
     if (file == NULL)
-        return fail(error,
-                    "there is no file %s; make it, or name another one with "
-                    "--config FILE",
-                    usual);
+        return fs_usage_fail(
+            error,
+            "there is no file %s; make it, or name another one with "
+            "--config FILE",
+            usual);
     for (const char *const *account = fs_conf_file_accounts(file);
          *account != NULL; account++)
         if (!print_account(line, *account, path, error))
@@ -542,7 +393,8 @@ fs_options_read_again(const FsOptions *options, GError **error)
     line.config = config != NULL ? fs_option_absolute_path(config) : NULL;
     g_free(config);
     again = options_new(&line);
-    source = source_of(&line, error);
+    source = options->account != NULL ? g_strdup(options->account)
+                                      : source_of(&line, error);
     if (source == NULL || !take_account(again, &line, source, error))
         return NULL;
     return g_steal_pointer(&again);
@@ -559,7 +411,7 @@ parse_mount(const FsCommandLine *line, FsOptions *parsed, GError **error)
     last = g_strv_length(line->words) - 1;
     source = source_of(line, error);
     if (source == NULL || !take_account(parsed, line, source, error) ||
-        !take_mountpoint(parsed, line->words[last], error))
+        !fs_options_take_mountpoint(parsed, line->words[last], error))
         return FS_OPTIONS_ERROR;
     return FS_OPTIONS_MOUNT;
 }
@@ -592,12 +444,32 @@ fs_options_parse(int argc, char **argv, FsOptions **options, GError **error)
     parsed = options_new(&line);
     command = parse_command(parsed, &line, error);
     if (command == FS_OPTIONS_MOUNT)
-        command = parse_mount(&line, parsed, error);
+        command = line.all ? parse_all(&line, parsed, error)
+                           : parse_mount(&line, parsed, error);
     if (command == FS_OPTIONS_ERROR)
         return command;
     parsed->arguments = g_strdupv(argv);
     *options = g_steal_pointer(&parsed);
     return command;
+}
+
+gboolean
+fs_options_parse_account(int argc, char **argv, const char *account,
+                         const char *mountpoint, FsOptions **options,
+                         GError **error)
+{
+    g_auto(FsCommandLine) line = {0};
+    g_autoptr(FsOptions) parsed = NULL;
+
+    if (!fs_command_line_read(&line, argc, argv, error))
+        return FALSE;
+    parsed = options_new(&line);
+    if (!take_account(parsed, &line, account, error) ||
+        !fs_options_take_mountpoint(parsed, mountpoint, error))
+        return FALSE;
+    parsed->arguments = g_strdupv(argv);
+    *options = g_steal_pointer(&parsed);
+    return TRUE;
 }
 
 void
@@ -607,6 +479,7 @@ fs_options_free(FsOptions *options)
         return;
     g_free(options->url);
     g_free(options->account);
+    g_strfreev(options->accounts);
     g_free(options->discover);
     g_free(options->mountpoint);
     g_strfreev(options->arguments);

@@ -48,11 +48,13 @@ typedef struct {
     gboolean trace; /* implies foreground */
     gboolean verbose;
     gboolean quiet;
-    gboolean watch; /* of FS_OPTIONS_STATUS: again and again */
-    char **folders; /* of FS_OPTIONS_FETCH: none means all; NULL-terminated */
+    char **accounts; /* of FS_OPTIONS_ALL: their names; NULL-terminated */
+    gboolean watch;  /* of FS_OPTIONS_STATUS: again and again */
+    char **folders;  /* of FS_OPTIONS_FETCH: none means all; NULL-terminated */
 
     FsNames names;
     FsDate date;
+    gboolean all_mail; /* show mailboxes that are views of others, too */
     guint connections;
     guint poll_seconds;
     gboolean offline_ok;   /* mount also without the server */
@@ -61,6 +63,8 @@ typedef struct {
     char *state_dir;       /* absolute; NULL: the default */
     gboolean no_state_dir; /* state_dir=none */
     guint64 cache_size;    /* octets; 0: the default */
+    guint64 max_download;  /* octets a day; 0: no limit */
+    guint64 max_upload;    /* the same */
 
     char *password_file;    /* absolute */
     char *password_command; /* for /bin/sh -c */
@@ -97,6 +101,7 @@ typedef enum {
     FS_OPTIONS_CHECK,   /* --check: all is set but the mountpoint */
     FS_OPTIONS_FETCH,   /* --fetch: likewise; or only the mountpoint is */
     FS_OPTIONS_STATUS,  /* --status: as --wait */
+    FS_OPTIONS_ALL,     /* --all: the mountpoint and the accounts are set */
     FS_OPTIONS_ERROR,
 } FsOptionsResult;
 
@@ -109,5 +114,9 @@ FsOptionsResult fs_options_parse(int argc, char **argv, FsOptions **options,
  * FS_ERROR_USAGE. Caller frees. */
 FsOptions *fs_options_read_again(const FsOptions *options, GError **error);
 
+/* The same command line, which was one with --all, for one of the accounts. */
+gboolean fs_options_parse_account(int argc, char **argv, const char *account,
+                                  const char *mountpoint, FsOptions **options,
+                                  GError **error);
 void fs_options_free(FsOptions *options); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsOptions, fs_options_free)

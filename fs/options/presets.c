@@ -14,7 +14,7 @@
 
 static const FsPreset presets[] = {
     {"gmail", "Gmail", "gmail.com googlemail.com", "imaps://imap.gmail.com/",
-     "delete=trash",
+     "delete=trash,max_download=2400M,max_upload=480M",
      APP_PASSWORD "https://myaccount.google.com/apppasswords, or give "
                   "token_command=COMMAND"},
     {"outlook", "Outlook.com",

@@ -142,7 +142,8 @@ def test_configuration_files(case):
     scene.says("{conf} has no account 'wrok'; did you mean 'work'?",
                ['wrok', scene.mountpoint])
     scene.says('the NAME is missing, for {conf} has several accounts '
-               '(work, home); write imapfs NAME MOUNTPOINT',
+               '(work, home); write imapfs NAME MOUNTPOINT, or imapfs --all '
+               'MOUNTPOINT',
                [scene.mountpoint])
     os.chmod(scene.conf, 0o666)
     scene.says("'{conf}' can be written by others (mode 0666), who could have "
@@ -197,7 +198,7 @@ def test_servers_that_cannot_be_reached(case):
     scene = Scene(case)
     # Where there is no name server at all, that is what it says.
     scene.says('…no-such-host.invalid…; check …',
-               scene.words(url=scene.url('no-such-host.invalid')))
+               scene.words({'timeout': 5}, scene.url('no-such-host.invalid')))
     with socket.create_server(('127.0.0.1', 0)) as unused:
         closed = unused.getsockname()[1]
     scene.says(f'cannot connect to localhost port {closed}: …refused…; check '
@@ -207,7 +208,8 @@ def test_servers_that_cannot_be_reached(case):
         port = silent.getsockname()[1]
         scene.says('localhost did not answer for 2 seconds (connecting); check '
                    'host and port, and the network, or wait longer with -o '
-                   'timeout=SECONDS', scene.words(url=scene.url(port=port)))
+                   'timeout=SECONDS',
+                   scene.words({'timeout': 2}, scene.url(port=port)))
 
 
 @tap.test
@@ -220,6 +222,11 @@ def test_addresses_whose_server_cannot_be_found(case):
                "later, or write the server's URL, such as "
                'imaps://alice%40mail.example@imap.mail.example/', words,
                prefix=['unshare', '--net', '--'])
+    result = run('unshare', '--net', '--', BINARY, '--check',
+                 'alice@mail.example', env=scene.environment())
+    case.expect(result.status == 1 and not result.err and
+                'cannot ask where the mail of mail.example is' in
+                result.out.decode(), result)
 
 
 def serve_once(answer):
@@ -258,9 +265,9 @@ def test_wrong_kinds_of_server(case):
 @tap.test
 def test_starttls_to_a_port_of_tls(case):
     scene = Scene(case)
-    scene.says('localhost did not answer for 2 seconds (the greeting; if this '
+    scene.says('localhost did not answer for 5 seconds (the greeting; if this '
                'port speaks TLS from the start, use imaps://)',
-               scene.words(url=scene.url(scheme='imap')))
+               scene.words({'timeout': 5}, scene.url(scheme='imap')))
 
 
 @tap.test

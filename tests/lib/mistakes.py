@@ -49,7 +49,8 @@ class Scene:
 
     def words(self, options=None, url=None, mountpoint=None, password=True):
         """A command line that works, unless options say otherwise."""
-        chosen = {'ca_file': self.authority.certificate, 'timeout': 2}
+        chosen = {'ca_file': self.authority.certificate,
+                  'timeout': 20 * PATIENCE}
         if password:
             chosen['password_file'] = self.password_file
         chosen.update(options or {})
@@ -65,7 +66,7 @@ class Scene:
 
     def run(self, words, prefix=(), environment=None):
         """In the foreground, so that a mount that is made ends with us."""
-        result = run(*prefix, BINARY, '-f', *words, limit=40 * PATIENCE,
+        result = run(*prefix, BINARY, '-f', *words, limit=50 * PATIENCE,
                      env={**self.environment(), **(environment or {})})
         self.case.expect(not is_mounted(self.mountpoint), 'it left a mount')
         return result

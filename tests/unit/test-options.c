@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include "fs/kernel/errno.h"
-#include "fs/options/mount-option-table.h"
 #include "fs/options/mount-options.h"
 #include "fs/options/option-values.h"
 #include "fs/options/options.h"

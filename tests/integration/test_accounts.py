@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""Accounts of a configuration file, mounted by name, alone and all at once."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
+
+import tap
+from command import run, wait_until
+from imapserver import Server
+from mailstore import simple_mailbox
+from mistakes import Scene
+from mount import BINARY, is_mounted
+
+NAMES = ('work', 'home')
+
+
+class Accounts(Scene):
+    """Two that are right, on servers of their own."""
+
+    def __init__(self, case):
+        super().__init__(case)
+        other = Server([simple_mailbox(), simple_mailbox('Holidays')],
+                       tls='implicit', account=('alice', 'secret'),
+                       certificate=self.authority.issue(
+                           'other', ['localhost'])).start()
+        case.defer(other.stop)
+        self.servers = (self.server, other)
+        self.groups = {
+            name: [f'url = {server.url("localhost")}',
+                   f'ca_file = {self.authority.certificate}',
+                   f'password_file = {self.password_file}',
+                   f'timeout = {20 * tap.PATIENCE}']
+            for name, server in zip(NAMES, self.servers)}
+        self.write_groups()
+        for name in ('', *NAMES):
+            case.defer(self.unmount, name)
+
+    def write_groups(self):
+        lines = []
+        for name, options in self.groups.items():
+            lines += [f'[{name}]', *options, '']
+        self.configure(*lines)
+
+    def at(self, *parts):
+        return os.path.join(self.mountpoint, *parts)
+
+    def unmount(self, name=''):
+        path = self.at(name).rstrip('/')
+        if is_mounted(path):
+            run('fusermount3', '-uz', path)
+
+    def imapfs(self, *words):
+        return run(BINARY, *words, limit=60 * tap.PATIENCE,
+                   env=self.environment())
+
+    def shows(self, name, folder):
+        result = run('ls', self.at(name))
+        return result.ok and folder in result.out.decode().split()
+
+
+@tap.test
+def test_account_by_its_name_and_the_only_one_without(case):
+    scene = Accounts(case)
+    result = scene.imapfs('home', scene.mountpoint)
+    case.expect(result.ok and scene.shows('', 'Holidays'), result)
+    run('fusermount3', '-u', scene.mountpoint, check=True)
+    del scene.groups['work']
+    scene.write_groups()
+    result = scene.imapfs('-o', 'names=uid', scene.mountpoint)
+    case.expect(result.ok and scene.shows('', 'Holidays'), result)
+    case.expect('1.eml' in run('ls', scene.at('INBOX')).out.decode().split(),
+                'the command line does not count')
+    run('fusermount3', '-u', scene.mountpoint, check=True)
+
+
+@tap.test
+def test_all_accounts_are_mounted_each_by_its_name(case):
+    scene = Accounts(case)
+    result = scene.imapfs('--all', scene.mountpoint)
+    case.expect(result.clean, result)
+    for name in NAMES:
+        case.expect(is_mounted(scene.at(name)), f'{name} is not mounted')
+    case.expect(scene.shows('home', 'Holidays'), 'not home')
+    case.expect(scene.shows('work', 'INBOX') and
+                not scene.shows('work', 'Holidays'), 'not work')
+    case.expect(run('cat', scene.at('work/INBOX/2.eml')).out ==
+                scene.server.mailboxes[0].get(2).body, 'wrong bytes')
+    # Once more: nothing is mounted twice.
+    again = scene.imapfs('--all', scene.mountpoint)
+    case.expect(again.clean, again)
+    run('fusermount3', '-u', scene.at('work'), check=True)
+    case.expect(scene.shows('home', 'INBOX'), 'one took the other with it')
+    # What is missing comes back.
+    again = scene.imapfs('--all', scene.mountpoint)
+    case.expect(again.clean, again)
+    case.expect(scene.shows('work', 'INBOX'), 'it did not come back')
+    for name in NAMES:
+        # None was mounted twice.
+        run('fusermount3', '-u', scene.at(name), check=True)
+
+
+@tap.test
+def test_account_that_fails_leaves_the_others(case):
+    scene = Accounts(case)
+    with socket.create_server(('127.0.0.1', 0)) as unused:
+        port = unused.getsockname()[1]
+    scene.groups['work'][0] = f'url = imaps://alice@localhost:{port}/'
+    scene.write_groups()
+    result = scene.imapfs('--all', scene.mountpoint)
+    case.expect(result.status == 1 and result.err.count('\n') == 1 and
+                f'localhost port {port}' in result.err, result)
+    case.expect(not is_mounted(scene.at('work')), 'it was mounted')
+    case.expect(scene.shows('home', 'Holidays'), 'the other was not')
+    run('fusermount3', '-u', scene.at('home'), check=True)
+
+
+@tap.test
+def test_all_in_the_foreground_end_together(case):
+    scene = Accounts(case)
+    process = subprocess.Popen(
+        [BINARY, '-f', '--all', scene.mountpoint], stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True,
+        env={**os.environ, **scene.environment()})
+    case.defer(process.wait)
+    case.defer(process.kill)
+    case.expect(wait_until(lambda: all(is_mounted(scene.at(name))
+                                       for name in NAMES),
+                           30 * tap.PATIENCE), 'not mounted')
+    case.expect(scene.shows('work', 'INBOX') and scene.shows('home', 'INBOX'))
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30 * tap.PATIENCE)
+    case.expect(process.returncode == 0, process.returncode, said)
+    for name in NAMES:
+        case.expect(not is_mounted(scene.at(name)), f'{name} is mounted')
+
+
+@tap.test
+def test_all_of_nothing_says_what_to_do(case):
+    scene = Accounts(case)
+    scene.says('--all takes the mountpoint and nothing else: imapfs --all '
+               'MOUNTPOINT', ['--all', 'work', scene.mountpoint])
+    scene.groups.clear()
+    scene.write_groups()
+    scene.says('{conf} names no account; add a group [NAME] with a url',
+               ['--all', scene.mountpoint])
+    os.unlink(scene.conf)
+    scene.says('there is no file {conf} with accounts; make it, or name '
+               'another one with --config FILE', ['--all', scene.mountpoint])
+
+
+if __name__ == '__main__':
+    tap.main(jobs=3)

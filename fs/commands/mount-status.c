@@ -134,6 +134,22 @@ fs_mount_status_flag(JsonObject *object, const char *name)
     return node != NULL && json_node_get_boolean(node);
 }
 
+JsonObject *
+fs_mount_status_element(JsonArray *array, guint index)
+{
+    JsonNode *node = json_array_get_element(array, index);
+
+    return JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+}
+
+const char *
+fs_mount_status_text_element(JsonArray *array, guint index)
+{
+    JsonNode *node = json_array_get_element(array, index);
+
+    return JSON_NODE_HOLDS_VALUE(node) ? json_node_get_string(node) : NULL;
+}
+
 gint64
 fs_mount_status_time(JsonObject *object, const char *name)
 {

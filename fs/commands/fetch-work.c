@@ -66,8 +66,12 @@ static void
 note_failure(FsFetchWork *work, const char *path, int reason)
 {
     if (work->error == NULL)
-        g_set_error(&work->error, FS_ERROR, FS_ERROR_MOUNT, "%s: %s", path,
-                    g_strerror(reason));
+        g_set_error(&work->error, FS_ERROR, FS_ERROR_MOUNT, "%s: %s%s", path,
+                    g_strerror(reason),
+                    is_of_the_line(reason)
+                        ? "; what has come stays: run this again when that is "
+                          "over (--status tells more)"
+                        : "");
     work->is_over |= is_of_the_line(reason);
 }
 

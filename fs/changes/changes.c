@@ -422,18 +422,6 @@ fs_changes_move(FsChanges *changes, guint64 inode, guint32 mailbox,
     return accept(changes, pending, GATHER_US);
 }
 
-void
-fs_changes_delete_after(FsPending *deletion, FsPending *move)
-{
-    if (deletion->changes == NULL || deletion->step != FS_STEP_WAITING ||
-        deletion->in_flight || move->changes == NULL)
-        return;
-    deletion->step = FS_STEP_HELD;
-    deletion->number = move->id;
-    fs_pending_note(deletion);
-    move->replaced = fs_pending_ref(deletion);
-}
-
 /* ---- flagging ---- */
 
 FsPending *

@@ -14,6 +14,7 @@
 #include "fs/kernel/xattr.h"
 #include "fs/names/message-name.h"
 #include "fs/sync/synchroniser.h"
+#include "fs/writing/writing.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -172,6 +173,9 @@ renaming_free(gpointer data)
     Renaming *renaming = data;
 
     fs_same_message_free(renaming->same);
+    /* It was given up, or interrupted, before the move was asked for. */
+    if (renaming->replaced != NULL && renaming->pending == NULL)
+        fs_changes_give_up(renaming->replaced);
     fs_pending_unref(renaming->replaced);
     fs_pending_unref(renaming->pending);
     g_free(renaming->name);
@@ -234,8 +238,10 @@ replace(FsOperation *operation, Renaming *renaming, const FsEntry *entry,
     renaming->replaced =
         fs_changes_delete(changes_of(operation), there->inode, NULL,
                           FS_DELETE_EXPUNGE, &earlier, &error);
-    if (renaming->replaced != NULL)
+    if (renaming->replaced != NULL) {
+        fs_changes_hold(renaming->replaced);
         return TRUE;
+    }
     if (earlier != NULL)
         fs_operation_wait_any(operation, earlier);
     else
@@ -244,17 +250,55 @@ replace(FsOperation *operation, Renaming *renaming, const FsEntry *entry,
     return FALSE;
 }
 
+static FsLocalFiles *
+local_files_of(const FsOperation *operation)
+{
+    return fs_writing_files(fs_handlers_writing(handlers_of(operation)));
+}
+
+/* A file of ours that has the new name; NULL: there is none. */
+static FsLocalFile *
+local_in_the_way(const FsOperation *operation, const Renaming *renaming)
+{
+    guint32 directory = renaming->new_parent == FS_INODE_ROOT
+                            ? 0
+                            : fs_inode_mailbox(renaming->new_parent);
+
+    return fs_local_files_find(local_files_of(operation), directory,
+                               renaming->new_name);
+}
+
+/* The move may yet be refused: what the file holds is kept with what was
+ * lost. */
+static void
+clear_local(FsOperation *operation, const Renaming *renaming)
+{
+    FsWriting *writing = fs_handlers_writing(handlers_of(operation));
+    FsLocalFile *file = local_in_the_way(operation, renaming);
+
+    if (file == NULL)
+        return;
+    fs_writing_let_go(writing, file, TRUE);
+    if (file->size > 0)
+        fs_local_files_lose(fs_writing_files(writing), file);
+    else
+        fs_local_files_unlist(fs_writing_files(writing), file);
+}
+
 /* Whether the new name is free, or has been made so. FALSE: the operation has
  * been dealt with. */
 static gboolean
 clear_way(FsOperation *operation, Renaming *renaming, const FsEntry *entry)
 {
     FsObstacle obstacle = {0};
+    FsAnswer answer;
     FsEntry there;
-    FsAnswer answer = fs_name_space_look_up(
-        fs_handlers_names(handlers_of(operation)), renaming->new_parent,
-        renaming->new_name, operation->since, &there, &obstacle);
 
+    if (local_in_the_way(operation, renaming) != NULL)
+        return TRUE;
+    answer = fs_name_space_look_up(fs_handlers_names(handlers_of(operation)),
+                                   renaming->new_parent, renaming->new_name,
+                                   operation->since, &there, &obstacle);
     if (answer == FS_ANSWER_NONE)
         return TRUE;
     if (answer != FS_ANSWER_FOUND) {
@@ -308,8 +352,10 @@ ask_rename(FsOperation *operation, Renaming *renaming)
     need = earlier;
     if (renaming->pending != NULL && renaming->replaced != NULL)
         fs_changes_delete_after(renaming->replaced, renaming->pending);
-    if (renaming->pending != NULL)
+    if (renaming->pending != NULL) {
+        clear_local(operation, renaming);
         return TRUE;
+    }
     if (need != NULL)
         fs_operation_wait_any(operation, need);
     else

@@ -206,8 +206,10 @@ finish_message(FsOperation *operation)
         files_of(handlers), directory_of(move->new_parent), move->new_name);
 
     /* A file that was in its way. */
-    if (before != NULL && before != move->file)
+    if (before != NULL && before != move->file) {
+        fs_writing_let_go(fs_handlers_writing(handlers), before, TRUE);
         fs_local_files_unlist(files_of(handlers), before);
+    }
     reply_moved(operation);
 }
 
@@ -470,7 +472,8 @@ new_move(FsLocalFile *file, guint64 new_parent, const char *new_name,
     return move;
 }
 
-/* A message comes to where a file of ours is. TRUE: that cannot be. */
+/* A message comes to where a file of ours is, which goes when it has come.
+ * TRUE: that cannot be. */
 static gboolean
 refuse_onto_local(fuse_req_t request, fuse_ino_t new_parent,
                   const char *new_name, unsigned flags)
@@ -489,7 +492,6 @@ refuse_onto_local(fuse_req_t request, fuse_ino_t new_parent,
         fuse_reply_err(request, flags == RENAME_NOREPLACE ? EEXIST : EBUSY);
         return TRUE;
     }
-    fs_local_files_unlist(files, target);
     return FALSE;
 }
 

@@ -343,7 +343,8 @@ commit(FsOperation *operation, FsLocalFile *file)
                           result == FS_COMMIT_FAILED ? error_number : 0);
 }
 
-/* What a program leaves that was killed is a part of what it was to be. */
+/* What a program leaves that was killed, or for which there was no room, is a
+ * part of what it was to be. */
 static void
 lose_part(FsWriteHandlers *handlers, FsLocalFile *file)
 {
@@ -400,6 +401,26 @@ fs_write_handlers_fsync(fuse_req_t request, fuse_ino_t inode,
     fs_operation_start(request, run_fsync, inode, NULL, 0, 0, file);
 }
 
+/* Nobody writes to it any more. */
+static void
+end_writing(FsWriteHandlers *handlers, FsLocalFile *file)
+{
+    FsNeed *need = NULL;
+    int error_number;
+
+    if (file->listed || file->in_place)
+        fs_writing_commit(handlers->writing, file, file->directory, file->name,
+                          &need, &error_number);
+    if (file->error != NULL && file->listed) {
+        lose_part(handlers, file);
+        return;
+    }
+    /* Nothing came of it: what was deleted before is so. One with holes may
+     * still be filled. */
+    if (file->size == 0 || !file->listed)
+        fs_writing_let_go(handlers->writing, file, TRUE);
+}
+
 void
 fs_write_handlers_release(fuse_req_t request, fuse_ino_t inode,
                           struct fuse_file_info *file)
@@ -407,16 +428,9 @@ fs_write_handlers_release(fuse_req_t request, fuse_ino_t inode,
     FsWriteHandlers *handlers = fs_handlers_write(fuse_req_userdata(request));
     FsWriteHandle *handle = (FsWriteHandle *)(guintptr)file->fh;
     FsLocalFile *local = handle->file;
-    FsNeed *need = NULL;
-    int error_number;
 
-    if (handle->writes && local->n_writers == 1 &&
-        (local->listed || local->in_place))
-        fs_writing_commit(handlers->writing, local, local->directory,
-                          local->name, &need, &error_number);
-    /* Nothing came of it: what was deleted before is so. */
     if (handle->writes && local->n_writers == 1)
-        fs_writing_let_go(handlers->writing, local, TRUE);
+        end_writing(handlers, local);
     g_hash_table_remove(handlers->handles, handle);
     fuse_reply_err(request, 0);
 }

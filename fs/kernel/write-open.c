@@ -242,6 +242,8 @@ static void
 empty_file(FsLocalFile *file)
 {
     file->filled = TRUE;
+    if (file->n_writers == 0)
+        g_clear_error(&file->error);
     if (file->replaces != 0 && file->n_handles == 0)
         file->must_match = TRUE;
     fs_local_file_truncate(file, 0, NULL, NULL);

@@ -23,6 +23,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsWriting, fs_writing_free)
 /* Goes on with what earlier mounts have left: uploads go on, once the list of
  * mailboxes is known; the rest is listed with what was lost. Accepts NULL. */
 void fs_writing_resume(FsWriting *writing);
+/* How many messages are not stored yet, what is left of earlier mounts
+ * included. */
+guint fs_writing_pending(const FsWriting *writing);
 
 FsAccount *fs_writing_account(FsWriting *writing);
 FsLocalFiles *fs_writing_files(FsWriting *writing);

@@ -412,8 +412,10 @@ fs_upload_go_on(FsUpload *upload)
     case FS_UPLOAD_STEP_SEARCH:
         fs_upload_search(upload);
         break;
-    case FS_UPLOAD_STEP_SENT:
     case FS_UPLOAD_STEP_SETTLE:
+        fs_upload_settle(upload);
+        break;
+    case FS_UPLOAD_STEP_SENT:
         break;
     }
 }

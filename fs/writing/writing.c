@@ -87,6 +87,7 @@ gboolean
 fs_writing_has_changed(const FsWriting *writing, guint64 inode)
 {
     return fs_local_files_own(inode) ||
+           fs_local_files_get(writing->files, inode) != NULL ||
            g_hash_table_contains(writing->changed_inodes, &inode);
 }
 
@@ -609,6 +610,7 @@ fs_writing_stop(FsWriting *writing)
     g_clear_handle_id(&writing->scratch_timer, g_source_remove);
     g_clear_pointer(&writing->uploads, fs_uploads_free);
     fs_directory_changes_abandon();
+    fs_fill_abandon_all();
 }
 
 void

@@ -57,8 +57,9 @@ void fs_writing_let_go(FsWriting *writing, FsLocalFile *file, gboolean done);
 /* NULL when @file has all its octets; else what to wait for (borrowed). */
 FsNeed *fs_writing_fill(FsWriting *writing, FsLocalFile *file);
 
-/* Whether the octets behind @inode have changed since they were first shown:
- * the kernel is not to keep its copy. */
+/* Whether the octets behind @inode have changed since they were first shown, or
+ * are about to: the kernel is not to keep its copy, nor to be given one, for
+ * the pages that are being written are locked. */
 gboolean fs_writing_has_changed(const FsWriting *writing, guint64 inode);
 
 /* Told that the entry @name of the directory of @mailbox (FS_LOCAL_LOST) is not

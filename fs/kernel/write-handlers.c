@@ -388,10 +388,36 @@ fs_write_handlers_flush(fuse_req_t request, fuse_ino_t inode,
     fs_operation_start(request, run_flush, inode, NULL, 0, 0, file);
 }
 
+/* What is not to be stored, or not yet, is on this disk. */
+static void
+sync_here(FsOperation *operation, FsLocalFile *file)
+{
+    FsNeed *need = operation->memory;
+
+    if (need == NULL) {
+        need = operation->memory = fs_need_new();
+        operation->free_memory = (GDestroyNotify)fs_need_unref;
+        fs_local_files_sync(file, on_changed, fs_need_ref(need));
+    }
+    operation->patient = TRUE;
+    if (!fs_need_is_complete(need))
+        fs_operation_wait(operation, need);
+    else
+        fs_operation_reply_done(operation);
+}
+
 static void
 run_fsync(FsOperation *operation)
 {
-    commit(operation, fs_write_handle_of(operation)->file);
+    FsLocalFile *file = fs_write_handle_of(operation)->file;
+
+    if (operation->memory != NULL ||
+        (!file->detached && file->error == NULL && file->upload == NULL &&
+         file->size > 0 && file->filled &&
+         fs_file_name_kind(file->name) == FS_FILE_SCRATCH))
+        sync_here(operation, file);
+    else
+        commit(operation, file);
 }
 
 void

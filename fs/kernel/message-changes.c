@@ -38,6 +38,12 @@ changes_of(const FsOperation *operation)
     return account_of(operation)->changes;
 }
 
+static FsLocalFiles *
+local_files_of(const FsOperation *operation)
+{
+    return fs_writing_files(fs_handlers_writing(handlers_of(operation)));
+}
+
 static void
 answer_obstacle(FsOperation *operation, FsAnswer answer,
                 const FsObstacle *obstacle, int none_errno)
@@ -69,6 +75,23 @@ is_known(FsOperation *operation, const FsEntry *entry)
     return need == NULL;
 }
 
+/* Whether a new state of it is being stored, which ends soon, or waits for the
+ * line. The operation waits, or has failed, then. */
+static gboolean
+is_being_stored(FsOperation *operation, const FsEntry *entry)
+{
+    const FsLocalFile *file =
+        fs_local_files_get(local_files_of(operation), entry->inode);
+
+    if (file == NULL || file->upload == NULL)
+        return FALSE;
+    if (fs_upload_state(file->upload) == FS_UPLOAD_UNDER_WAY)
+        fs_operation_wait_any(operation, fs_upload_need(file->upload));
+    else
+        fs_operation_fail(operation, EBUSY);
+    return TRUE;
+}
+
 /* The message @name of @parent; FALSE, and the operation has been dealt with,
  * if it is none. */
 static gboolean
@@ -88,7 +111,7 @@ find_message(FsOperation *operation, fuse_ino_t parent, const char *name,
         fs_operation_fail(operation, EISDIR);
         return FALSE;
     }
-    return is_known(operation, entry);
+    return !is_being_stored(operation, entry) && is_known(operation, entry);
 }
 
 /* What came of asking: a change to be remembered (FALSE: there is none, and the
@@ -248,12 +271,6 @@ replace(FsOperation *operation, Renaming *renaming, const FsEntry *entry,
         fs_operation_fail_with(operation, error);
     fs_need_unref(earlier);
     return FALSE;
-}
-
-static FsLocalFiles *
-local_files_of(const FsOperation *operation)
-{
-    return fs_writing_files(fs_handlers_writing(handlers_of(operation)));
 }
 
 /* A file of ours that has the new name; NULL: there is none. */

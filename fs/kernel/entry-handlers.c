@@ -307,10 +307,14 @@ account_of(const FsOperation *operation)
     return fs_writing_account(fs_handlers_writing(operation->user_data));
 }
 
-/* FALSE: the operation waits for what is pending in the directory. */
+/* FALSE: the operation waits for what is pending in the directory, or below
+ * it. */
 static gboolean
 is_settled(FsOperation *operation, guint32 mailbox)
 {
+    const FsMailboxTree *tree = account_of(operation)->tree;
+    const FsMailbox *child;
+    guint32 after = 0;
     FsUploads *uploads =
         fs_writing_uploads(fs_handlers_writing(operation->user_data));
     FsNeed *need =
@@ -320,9 +324,13 @@ is_settled(FsOperation *operation, guint32 mailbox)
         fs_operation_wait(operation, need);
     else if (fs_uploads_pending(uploads, mailbox) > 0)
         fs_operation_fail(operation, EBUSY);
-    else
-        return TRUE;
-    return FALSE;
+    if (need != NULL || fs_uploads_pending(uploads, mailbox) > 0)
+        return FALSE;
+    for (; (child = fs_mailbox_tree_next_child(tree, mailbox, after)) != NULL;
+         after = child->id)
+        if (!is_settled(operation, child->id))
+            return FALSE;
+    return TRUE;
 }
 
 static void

@@ -21,7 +21,7 @@
 /* How long a change waits for others to go with it; a deletion longer, for
  * programs delete what they are about to write again. */
 #define GATHER_US (40 * 1000)
-#define GATHER_DELETED_US (250 * 1000)
+#define GATHER_DELETED_US G_USEC_PER_SEC
 /* Of a text of flags. */
 #define FLAGS_MAX 4096
 

@@ -1,6 +1,7 @@
 /* The kernel's requests on files that are written, once they are open. */
 #include "fs/kernel/write-private.h"
 
+#include "fs/changes/overlay.h"
 #include "fs/kernel/handlers.h"
 #include "fs/writing/file-name.h"
 #include "fs/writing/writer-process.h"
@@ -469,6 +470,7 @@ run_copy(FsOperation *operation)
     FsWriteHandlers *handlers = fs_write_handlers_of(operation);
     FsLocalFile *file = fs_write_handle_of(operation)->file;
     FsObstacle obstacle = {0};
+    const FsGuest *guest;
     FsEntry entry;
     FsAnswer answer = fs_name_space_describe(handlers->names, operation->inode,
                                              &entry, &obstacle);
@@ -477,7 +479,11 @@ run_copy(FsOperation *operation)
         fs_write_answer_obstacle(operation, answer, &obstacle, ESTALE);
         return;
     }
-    if (entry.uid == 0 || entry.attributes.st_size == 0 ||
+    /* One that is just being moved may be elsewhere when it is copied. */
+    guest =
+        fs_overlay_guest_by_inode(handlers->account->overlay, operation->inode);
+    if (entry.uid == 0 || (guest != NULL && guest->uid == 0) ||
+        entry.attributes.st_size == 0 ||
         operation->size < (gsize)entry.attributes.st_size || file->size != 0 ||
         file->replaces != 0 || !file->filled) {
         fs_operation_fail(operation, EOPNOTSUPP);

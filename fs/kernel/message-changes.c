@@ -12,6 +12,7 @@
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
 #include "fs/kernel/xattr.h"
+#include "fs/live/line.h"
 #include "fs/names/message-name.h"
 #include "fs/sync/synchroniser.h"
 #include "fs/writing/writing.h"
@@ -114,6 +115,28 @@ find_message(FsOperation *operation, fuse_ino_t parent, const char *name,
     return !is_being_stored(operation, entry) && is_known(operation, entry);
 }
 
+/* Whether messages can be taken out of @mailbox. FALSE: the operation waits for
+ * the answer, or has failed: nothing is sent that is going to be refused. */
+static gboolean
+may_take_from(FsOperation *operation, guint32 mailbox, gboolean expunge)
+{
+    FsRights *rights =
+        fs_writing_rights(fs_handlers_writing(handlers_of(operation)));
+    FsNeed *need = NULL;
+
+    if (!fs_line_is_away(account_of(operation)->line))
+        need = fs_rights_need(rights, mailbox);
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    else if (!fs_rights_may_delete(rights, mailbox, expunge))
+        fs_operation_fail(operation, fs_rights_is_read_only(rights, mailbox)
+                                         ? EROFS
+                                         : EACCES);
+    else
+        return TRUE;
+    return FALSE;
+}
+
 /* What came of asking: a change to be remembered (FALSE: there is none, and the
  * operation has been dealt with). */
 static gboolean
@@ -154,7 +177,10 @@ begin_unlink(FsOperation *operation)
     FsPending *pending;
     FsEntry entry;
 
-    if (!find_message(operation, operation->inode, operation->name, &entry))
+    if (!find_message(operation, operation->inode, operation->name, &entry) ||
+        !may_take_from(operation, entry.mailbox,
+                       account_of(operation)->options->remove !=
+                           FS_REMOVE_MARK))
         return FALSE;
     pending =
         fs_changes_delete(changes_of(operation), entry.inode, operation->name,
@@ -357,10 +383,16 @@ ask_rename(FsOperation *operation, Renaming *renaming)
 
     if (!find_message(operation, operation->inode, renaming->name, &entry))
         return FALSE;
-    if (target == 0) {
+    if (target == 0 ||
+        !fs_rights_may_insert(
+            fs_writing_rights(fs_handlers_writing(handlers_of(operation))),
+            target)) {
         fs_operation_fail(operation, EACCES);
         return FALSE;
     }
+    if (target != entry.mailbox &&
+        !may_take_from(operation, entry.mailbox, TRUE))
+        return FALSE;
     if (renaming->replaced == NULL && !clear_way(operation, renaming, &entry))
         return FALSE;
     renaming->pending =

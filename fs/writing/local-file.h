@@ -80,5 +80,8 @@ void fs_local_file_truncate(FsLocalFile *file, guint64 size,
  */
 void fs_local_file_set_time(FsLocalFile *file, gint64 microseconds);
 
+/* Whether it is a new state of a message that nothing has been made of, and
+ * that is in no directory: it lives as long as that is so. */
+gboolean fs_local_file_is_unfinished(const FsLocalFile *file);
 /* Whether it shows what it holds itself, and not what was made of it. */
 gboolean fs_local_file_is_ahead(const FsLocalFile *file);

@@ -118,14 +118,17 @@ fs_local_files_foreach(FsLocalFiles *files,
                        void (*func)(FsLocalFile *file, gpointer user_data),
                        gpointer user_data)
 {
-    GSequenceIter *iter = g_sequence_get_begin_iter(files->in_order);
+    g_autoptr(GPtrArray) all =
+        g_ptr_array_new_with_free_func(fs_local_file_unref);
+    GHashTableIter iter;
+    gpointer file;
 
-    while (!g_sequence_iter_is_end(iter)) {
-        FsLocalFile *file = g_sequence_get(iter);
-
-        iter = g_sequence_iter_next(iter);
-        func(file, user_data);
-    }
+    g_hash_table_iter_init(&iter, files->by_inode);
+    while (g_hash_table_iter_next(&iter, NULL, &file))
+        if (((FsLocalFile *)file)->listed || fs_local_file_is_unfinished(file))
+            g_ptr_array_add(all, fs_local_file_ref(file));
+    for (guint i = 0; i < all->len; i++)
+        func(g_ptr_array_index(all, i), user_data);
 }
 
 /* ---- listing ---- */
@@ -146,7 +149,8 @@ note(FsLocalFile *file)
     FsSpoolNote said = {.kind = FS_SPOOL_LOCAL, .name = file->name};
     g_autofree char *text = NULL;
 
-    if (file->size == 0 || !file->listed || file->noted)
+    if (file->size == 0 || file->noted ||
+        (!file->listed && !fs_local_file_is_unfinished(file)))
         return;
     file->noted = TRUE;
     if (file->directory == FS_LOCAL_LOST)
@@ -154,6 +158,19 @@ note(FsLocalFile *file)
     text = fs_spool_note_to_text(&said);
     cache_spool_file_set_note(file->spool, text, said.kind == FS_SPOOL_LOST,
                               NULL, NULL);
+}
+
+void
+fs_local_files_sync(FsLocalFile *file, CacheSpoolDoneFunc done,
+                    gpointer user_data)
+{
+    FsSpoolNote said = {.kind = FS_SPOOL_LOCAL, .name = file->name};
+    g_autofree char *text = NULL;
+
+    if (file->directory == FS_LOCAL_LOST)
+        said.kind = FS_SPOOL_LOST;
+    text = fs_spool_note_to_text(&said);
+    cache_spool_file_set_note(file->spool, text, TRUE, done, user_data);
 }
 
 void
@@ -175,6 +192,7 @@ fs_local_files_released(FsLocalFiles *files, FsLocalFile *file)
 {
     note(file);
     if (file->n_handles == 0 && !file->listed && file->upload == NULL &&
+        !fs_local_file_is_unfinished(file) &&
         fs_local_files_get(files, file->inode) == file)
         g_hash_table_remove(files->by_inode, &file->inode);
 }

@@ -55,7 +55,12 @@ typedef void (*FsLocalGoneFunc)(guint32 directory, const char *name,
 void fs_local_files_set_gone_func(FsLocalFiles *files, FsLocalGoneFunc func,
                                   gpointer user_data);
 
-/* Calls @func with each that is listed; it may move and unlist it. */
+/* What it holds, and that it does, is on the disk for good when @done runs. */
+void fs_local_files_sync(FsLocalFile *file, CacheSpoolDoneFunc done,
+                         gpointer user_data);
+
+/* Calls @func with each that is listed, or is an edit that is not finished; it
+ * may move and unlist it. */
 void fs_local_files_foreach(FsLocalFiles *files,
                             void (*func)(FsLocalFile *file, gpointer user_data),
                             gpointer user_data);

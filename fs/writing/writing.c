@@ -6,6 +6,7 @@
 #include "fs/writing/writing.h"
 
 #include "fs/changes/changes.h"
+#include "fs/changes/overlay.h"
 #include "fs/kernel/errno.h"
 #include "fs/sync/lister.h"
 #include "fs/writing/directories.h"
@@ -86,6 +87,7 @@ gboolean
 fs_writing_has_changed(const FsWriting *writing, guint64 inode)
 {
     return fs_local_files_own(inode) ||
+           fs_local_files_get(writing->files, inode) != NULL ||
            g_hash_table_contains(writing->changed_inodes, &inode);
 }
 
@@ -254,14 +256,34 @@ flags_for(const FsWriting *writing, const FsLocalFile *file, guint32 mailbox,
     return g_strdup(writing->account->options->new_flags);
 }
 
+/* What an earlier mount has left may have become a message of that name since
+ * the file was made: that is not written over, but for the same. */
+static void
+note_namesake(const FsWriting *writing, FsLocalFile *file, guint32 mailbox,
+              const char *name)
+{
+    const FsAccount *account = writing->account;
+    guint32 uid = cache_aliases_uid(account->aliases, mailbox, name);
+
+    if (file->replaces != 0 || uid == 0 ||
+        fs_overlay_is_hidden(account->overlay, mailbox, uid))
+        return;
+    file->replaces = uid;
+    file->must_match = TRUE;
+}
+
 static void
 begin_upload(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
              const char *name)
 {
-    g_autofree char *flags = flags_for(writing, file, mailbox, name);
+    g_autofree char *flags = NULL;
     FsUpload *before = file->upload;
     Watch *watch = g_new0(Watch, 1);
-    FsUploadRequest request = {
+    FsUploadRequest request;
+
+    note_namesake(writing, file, mailbox, name);
+    flags = flags_for(writing, file, mailbox, name);
+    request = (FsUploadRequest){
         .source = file->spool,
         .mailbox = mailbox,
         .name = name,
@@ -275,6 +297,8 @@ begin_upload(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
         .after = before,
     };
 
+    /* It may be one of those. */
+    fs_writing_resume(writing);
     if (!file->filled) {
         request.source = NULL;
         request.copy_mailbox = file->base_mailbox;
@@ -480,10 +504,12 @@ fs_writing_resume(FsWriting *writing)
 {
     FsNeed *need;
 
-    if (writing == NULL || writing->left->len == 0 ||
-        writing->list_waiter != NULL || writing->list_timer != 0)
+    if (writing == NULL || writing->left->len == 0)
         return;
     need = fs_lister_need(writing->account->lister, FS_KNOWN);
+    if (need != NULL &&
+        (writing->list_waiter != NULL || writing->list_timer != 0))
+        return;
     if (need != NULL && fs_need_is_complete(need)) {
         writing->list_timer = g_timeout_add_seconds(2, on_list_timer, writing);
         return;
@@ -502,6 +528,12 @@ fs_writing_resume(FsWriting *writing)
     g_ptr_array_set_size(writing->left, 0);
 }
 
+guint
+fs_writing_pending(const FsWriting *writing)
+{
+    return fs_uploads_pending(writing->uploads, 0) + writing->left->len;
+}
+
 /* ---- files that were forgotten ---- */
 
 static void
@@ -515,6 +547,7 @@ lose_if_old(FsLocalFile *file, gpointer user_data)
         return;
     g_message("%s was not touched for a day; it is in lost+found now",
               file->name);
+    fs_writing_let_go(writing, file, FALSE);
     fs_local_files_lose(writing->files, file);
 }
 
@@ -577,6 +610,7 @@ fs_writing_stop(FsWriting *writing)
     g_clear_handle_id(&writing->scratch_timer, g_source_remove);
     g_clear_pointer(&writing->uploads, fs_uploads_free);
     fs_directory_changes_abandon();
+    fs_fill_abandon_all();
 }
 
 void

@@ -181,15 +181,19 @@ static void
 run_write(FsOperation *operation)
 {
     Change *change = operation->memory;
-    FsLocalFile *file = fs_write_handle_of(operation)->file;
+    const FsWriteHandle *handle = fs_write_handle_of(operation);
+    FsLocalFile *file = handle->file;
     gsize size = g_bytes_get_size(change->data);
 
     operation->patient = TRUE;
     if (change->need == NULL) {
         if (waits_for_octets(operation, file))
             return;
-        fs_local_file_write(file, (guint64)operation->offset, change->data,
-                            on_changed, ask_disk(change));
+        /* Where the end is, the kernel may not know yet: what is stored has
+         * other line ends than what was written. */
+        fs_local_file_write(
+            file, handle->appends ? file->size : (guint64)operation->offset,
+            change->data, on_changed, ask_disk(change));
     }
     if (!fs_need_is_complete(change->need))
         fs_operation_wait(operation, change->need);

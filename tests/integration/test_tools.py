@@ -432,5 +432,38 @@ def test_tar_x_that_is_stopped_and_begun_again(case):
                 [DATE + i for i in range(300)], 'other dates')
 
 
+TICKING = r'''
+import os, signal, sys
+folder = sys.argv[1]
+ticks = []
+signal.signal(signal.SIGALRM, lambda *_: ticks.append(1))
+signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+for number in range(3):
+    fd = os.open(f'{folder}/t{number}.eml', os.O_WRONLY | os.O_CREAT)
+    os.write(fd, open(f'{sys.argv[2]}/m{number}.eml', 'rb').read())
+    os.close(fd)
+    os.stat(f'{folder}/t{number}.eml')
+os.mkdir(f'{folder}/Made')
+os.rename(f'{folder}/Made', f'{folder}/Renamed')
+os.rename(f'{folder}/t0.eml', f'{folder}/Renamed/t0.eml')
+os.unlink(f'{folder}/t1.eml')
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(len(ticks))
+'''
+
+
+@tap.test
+def test_timers_of_a_program_end_nothing(case):
+    """Of a local file nobody expects EINTR: programs with a timer, and all
+    that are written in Go, would see errors where there are none."""
+    place = Workshop(case, {'Other': []}, rtt_ms=60)
+    place.sources([message(i) for i in range(3)])
+    result = run(sys.executable, '-c', TICKING, place.path('Other'),
+                 place.source, limit=60 * tap.PATIENCE)
+    case.expect(result.clean and int(result.out) > 3, result)
+    place.settled([message(2)], 'Other')
+    place.settled([message(0)], 'Other/Renamed')
+
+
 if __name__ == '__main__':
     tap.main(jobs=4)

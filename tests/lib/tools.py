@@ -25,11 +25,12 @@ def need(*programs):
 class Workshop(Place):
     """folders: {name: messages}, in the order of their UIDs; each is dated
     DATE and its number, and flagged as flags says. counted: what crosses the
-    line can be asked for."""
+    line can be asked for. rtt_ms: its latency."""
 
     DATE = 1500000000
 
-    def __init__(self, case, folders=None, flags='', counted=False, **named):
+    def __init__(self, case, folders=None, flags='', counted=False, rtt_ms=0,
+                 **named):
         folders = folders or {}
         start = {key: named.pop(key) for key in ('background', 'data')
                  if key in named}
@@ -40,8 +41,8 @@ class Workshop(Place):
             for number, body in enumerate(bodies):
                 self.append(body, name, flags, self.DATE + number)
         self.line = None
-        if counted:
-            self.line = Proxy(self.server.tls_port, case)
+        if counted or rtt_ms:
+            self.line = Proxy(self.server.tls_port, case, rtt_ms=rtt_ms)
             self.url = self.url.replace(f':{self.server.tls_port}/',
                                         f':{self.line.port}/')
         self.start(**start)

@@ -43,6 +43,7 @@ fs_local_file_unref(gpointer data)
     fs_upload_unref(file->upload);
     g_clear_error(&file->error);
     g_clear_error(&file->refusal);
+    g_free(file->flags);
     g_free(file->name);
     g_free(file);
 }

@@ -48,6 +48,7 @@ typedef struct {
     gboolean detached;  /* its octets are lost, and it has none any more */
     GError *error;      /* the first failure to write; NULL: none */
     mode_t mode;
+    char *flags;        /* that a program has given it; owned; NULL: none has */
     gint64 modified_at; /* microseconds since the epoch */
     gboolean dated;     /* a program has set that */
     guint n_handles;

@@ -282,6 +282,7 @@ detach(FsLocalFiles *files, FsLocalFile *file)
     lost->size = file->size;
     lost->generation = file->generation;
     lost->modified_at = file->modified_at;
+    lost->flags = g_steal_pointer(&file->flags);
     fs_local_files_move(files, lost, FS_LOCAL_LOST, wanted);
     file->spool = cache_spool_file_new(files->spool);
     file->detached = TRUE;

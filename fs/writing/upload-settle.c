@@ -68,16 +68,6 @@ name_message(const FsUpload *upload)
 
 /* ---- the old one ---- */
 
-static guint64
-inode_of(const FsAccount *account, guint32 mailbox, guint32 uid)
-{
-    const FsGuest *guest =
-        fs_overlay_guest_by_uid(account->overlay, mailbox, uid);
-
-    return guest != NULL ? guest->inode
-                         : fs_inode_make(account->number, mailbox, uid);
-}
-
 static void
 on_journal(const GError *error, gpointer user_data)
 {
@@ -131,7 +121,8 @@ delete_old(FsUpload *upload)
     FsNeed *need = NULL;
 
     pending = fs_changes_delete(
-        account->changes, inode_of(account, upload->mailbox, upload->replaces),
+        account->changes,
+        fs_changes_inode(account->changes, upload->mailbox, upload->replaces),
         upload->name, FS_DELETE_EXPUNGE, &need, &error);
     g_clear_pointer(&upload->waited_for, fs_need_unref);
     upload->waited_for = need;

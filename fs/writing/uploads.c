@@ -72,6 +72,12 @@ fs_upload_uid(const FsUpload *upload)
     return upload->uid;
 }
 
+guint32
+fs_upload_mailbox(const FsUpload *upload)
+{
+    return upload->mailbox;
+}
+
 gboolean
 fs_upload_is_safe(const FsUpload *upload)
 {

@@ -66,6 +66,7 @@ const GError *fs_upload_error(const FsUpload *upload);
 /* Of the message in its mailbox; 0: it is there, but the server does not tell
  * which it is. */
 guint32 fs_upload_uid(const FsUpload *upload);
+guint32 fs_upload_mailbox(const FsUpload *upload);
 /* What it is to send is on the disk for good. */
 gboolean fs_upload_is_safe(const FsUpload *upload);
 

@@ -27,6 +27,7 @@ struct FsWriting {
     FsUploads *uploads;
     FsRights *rights;
     FsQuota *quota;
+    FsFileFlags *flags;
     GHashTable *changed_inodes; /* of guint64 */
     GPtrArray *left;            /* of Left; NULL: nothing is left to resume */
     FsNeed *list_need;          /* waited for; a reference */
@@ -75,6 +76,18 @@ fs_writing_set_changed_func(FsWriting *writing, FsWritingChangedFunc func,
     writing->changed_data = user_data;
 }
 
+FsFileFlags *
+fs_writing_flags(FsWriting *writing)
+{
+    return writing->flags;
+}
+
+FsLocalFile *
+fs_writing_file(FsWriting *writing, guint64 inode)
+{
+    return writing != NULL ? fs_local_files_get(writing->files, inode) : NULL;
+}
+
 static void
 tell(FsWriting *writing, guint32 mailbox, const char *name, guint64 inode)
 {
@@ -100,6 +113,7 @@ note_changed(FsWriting *writing, guint64 inode)
 typedef struct {
     FsWriting *writing;
     FsLocalFile *file; /* a reference */
+    char *flags;       /* that it is stored with; owned; NULL: not known */
 } Watch;
 
 static void
@@ -108,15 +122,22 @@ watch_free(gpointer data)
     Watch *watch = data;
 
     fs_local_file_unref(watch->file);
+    g_free(watch->flags);
     g_free(watch);
 }
 
 /* From now on its inode means the message. */
 static void
-take_stored(FsWriting *writing, FsLocalFile *file, const FsUpload *upload)
+take_stored(FsWriting *writing, FsLocalFile *file, const FsUpload *upload,
+            const char *flags)
 {
+    guint32 uid = fs_upload_uid(upload);
+
+    /* Of a message that was there already, nothing was sent. */
+    fs_file_flags_follow(writing->flags, file, fs_upload_mailbox(upload), uid,
+                         uid != file->replaces ? flags : NULL);
     file->stored = file->uploading;
-    file->replaces = fs_upload_uid(upload);
+    file->replaces = uid;
     file->in_place = TRUE;
     file->must_match = FALSE;
     note_changed(writing, file->inode);
@@ -155,7 +176,7 @@ on_upload(FsUpload *upload, gpointer user_data)
     if (file->upload == upload) {
         ours = g_steal_pointer(&file->upload);
         if (state == FS_UPLOAD_STORED)
-            take_stored(watch->writing, file, upload);
+            take_stored(watch->writing, file, upload, watch->flags);
         else
             take_refused(watch->writing, file, upload);
         fs_local_files_released(watch->writing->files, file);
@@ -238,27 +259,12 @@ forget_records(FsWriting *writing, const GHashTable *used)
 
 /* ---- committing ---- */
 
-static char *
-flags_for(const FsWriting *writing, const FsLocalFile *file, guint32 mailbox,
-          const char *name)
-{
-    CacheMessage message;
-
-    if (fs_file_name_kind(name) == FS_FILE_MAILDIR)
-        return fs_file_name_flags(name);
-    if (file->replaces != 0 &&
-        cache_index_message(writing->account->index, mailbox, file->replaces,
-                            &message) &&
-        message.flags != NULL)
-        return g_strdup(message.flags);
-    return g_strdup(writing->account->options->new_flags);
-}
-
 static void
 begin_upload(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
              const char *name)
 {
-    g_autofree char *flags = flags_for(writing, file, mailbox, name);
+    g_autofree char *flags =
+        fs_file_flags_of(writing->flags, file, mailbox, name);
     FsUpload *before = file->upload;
     Watch *watch = g_new0(Watch, 1);
     FsUploadRequest request = {
@@ -285,6 +291,7 @@ begin_upload(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
     file->uploading = file->generation;
     fs_upload_unref(before);
     watch->writing = writing;
+    watch->flags = fs_file_flags_sent(writing->flags, file, mailbox, name);
     watch->file = fs_local_file_ref(file);
     fs_upload_set_changed_func(file->upload, on_upload, watch, watch_free);
 }
@@ -554,6 +561,7 @@ fs_writing_new(FsAccount *account, GError **error)
     writing->uploads = fs_uploads_new(account, spool);
     writing->rights = fs_rights_new(account);
     writing->quota = fs_quota_new(account);
+    writing->flags = fs_file_flags_new(account);
     writing->changed_inodes =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     writing->left = g_ptr_array_new_with_free_func(left_free);
@@ -576,6 +584,7 @@ fs_writing_stop(FsWriting *writing)
     g_clear_handle_id(&writing->list_timer, g_source_remove);
     g_clear_handle_id(&writing->scratch_timer, g_source_remove);
     g_clear_pointer(&writing->uploads, fs_uploads_free);
+    g_clear_pointer(&writing->flags, fs_file_flags_free);
     fs_directory_changes_abandon();
 }
 

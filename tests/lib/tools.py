@@ -50,9 +50,10 @@ class Workshop(Place):
             os.listdir(self.path(name))
 
     def name(self, uid, folder='INBOX'):
-        """What the message is called there."""
-        found = [name for name in self.names(folder)
-                 if name.endswith(f'.{uid}.eml')]
+        """What the message is called there, as soon as it is seen."""
+        found = wait_until(lambda: [name for name in self.names(folder)
+                                    if name.endswith(f'.{uid}.eml')],
+                           20 * tap.PATIENCE)
         assert len(found) == 1, (uid, self.names(folder))
         return found[0]
 

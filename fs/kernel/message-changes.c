@@ -308,6 +308,10 @@ ask_rename(FsOperation *operation, Renaming *renaming)
     need = earlier;
     if (renaming->pending != NULL && renaming->replaced != NULL)
         fs_changes_delete_after(renaming->replaced, renaming->pending);
+    if (renaming->pending != NULL && target == entry.mailbox)
+        fs_file_flags_renamed(
+            fs_writing_flags(fs_handlers_writing(handlers_of(operation))),
+            target, renaming->name, renaming->new_name, entry.uid);
     if (renaming->pending != NULL)
         return TRUE;
     if (need != NULL)

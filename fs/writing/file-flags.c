@@ -14,9 +14,13 @@
 
 #include <string.h>
 
+/* So many messages that editors have renamed are remembered. */
+#define MAX_BACKUPS 1000u
+
 struct FsFileFlags {
     FsAccount *account;
-    GQueue following; /* of Follower, owned, by their links */
+    GQueue following;    /* of Follower, owned, by their links */
+    GHashTable *backups; /* "MAILBOX/NAME" -> UID that had that name before */
 };
 
 /* Flags that are to be set on a message of which the index does not tell yet,
@@ -39,6 +43,8 @@ fs_file_flags_new(FsAccount *account)
 
     flags->account = account;
     g_queue_init(&flags->following);
+    flags->backups =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return flags;
 }
 
@@ -60,6 +66,7 @@ fs_file_flags_free(FsFileFlags *flags)
         return;
     while (flags->following.head != NULL)
         follower_free(flags->following.head->data);
+    g_hash_table_unref(flags->backups);
     g_free(flags);
 }
 
@@ -74,40 +81,72 @@ fs_file_flags_is_own(const FsLocalFile *file)
                                             file->generation != file->stored);
 }
 
+static char *
+key_of(guint32 mailbox, const char *name)
+{
+    return g_strdup_printf("%" G_GUINT32_FORMAT "/%s", mailbox, name);
+}
+
+void
+fs_file_flags_renamed(FsFileFlags *flags, guint32 mailbox, const char *name,
+                      const char *new_name, guint32 uid)
+{
+    if (!g_str_has_prefix(new_name, name))
+        return;
+    if (g_hash_table_size(flags->backups) >= MAX_BACKUPS)
+        g_hash_table_remove_all(flags->backups);
+    g_hash_table_insert(flags->backups, key_of(mailbox, name),
+                        GUINT_TO_POINTER(uid));
+}
+
+/* The UID of the message that a file is a new state of; 0: of none. */
+static guint32
+older_of(const FsFileFlags *flags, const FsLocalFile *file, guint32 mailbox,
+         const char *name)
+{
+    g_autofree char *key = key_of(mailbox, name);
+
+    return file->replaces != 0
+               ? file->replaces
+               : GPOINTER_TO_UINT(g_hash_table_lookup(flags->backups, key));
+}
+
+/* NULL: the index does not tell. Caller frees. */
+static char *
+flags_of_message(const FsFileFlags *flags, guint32 mailbox, guint32 uid)
+{
+    const FsAccount *account = flags->account;
+    CacheMessage message;
+
+    return cache_index_message(account->index, mailbox, uid, &message) &&
+                   message.flags != NULL
+               ? fs_changes_flags(account->changes, mailbox, uid, message.flags)
+               : NULL;
+}
+
 char *
 fs_file_flags_of(const FsFileFlags *flags, const FsLocalFile *file,
                  guint32 mailbox, const char *name)
 {
-    const FsAccount *account = flags->account;
-    CacheMessage message;
+    guint32 older = older_of(flags, file, mailbox, name);
+    char *found = NULL;
 
     if (file->flags != NULL)
         return g_strdup(file->flags);
     if (fs_file_name_kind(name) == FS_FILE_MAILDIR)
         return fs_file_name_flags(name);
-    if (file->replaces != 0 &&
-        cache_index_message(account->index, mailbox, file->replaces,
-                            &message) &&
-        message.flags != NULL)
-        return fs_changes_flags(account->changes, mailbox, file->replaces,
-                                message.flags);
-    return g_strdup(account->options->new_flags);
+    if (older != 0)
+        found = flags_of_message(flags, mailbox, older);
+    return found != NULL ? found : g_strdup(flags->account->options->new_flags);
 }
 
 char *
 fs_file_flags_sent(const FsFileFlags *flags, const FsLocalFile *file,
                    guint32 mailbox, const char *name)
 {
-    const FsAccount *account = flags->account;
-    CacheMessage source;
-
-    if (file->filled)
-        return fs_file_flags_of(flags, file, mailbox, name);
-    if (!cache_index_message(account->index, file->base_mailbox, file->base_uid,
-                             &source))
-        return NULL;
-    return fs_changes_flags(account->changes, file->base_mailbox,
-                            file->base_uid, source.flags);
+    return file->filled
+               ? fs_file_flags_of(flags, file, mailbox, name)
+               : flags_of_message(flags, file->base_mailbox, file->base_uid);
 }
 
 void
@@ -194,13 +233,16 @@ go_on(Follower *follower)
 }
 
 void
-fs_file_flags_follow(FsFileFlags *flags, const FsLocalFile *file,
-                     guint32 mailbox, guint32 uid, const char *present)
+fs_file_flags_stored(FsFileFlags *flags, const FsLocalFile *file,
+                     guint32 mailbox, const char *name, guint32 uid,
+                     const char *present)
 {
+    g_autofree char *key = key_of(mailbox, name);
     g_autofree char *remove = NULL;
     g_autofree char *add = NULL;
     Follower *follower;
 
+    g_hash_table_remove(flags->backups, key);
     if (uid == 0 || file->flags == NULL ||
         (present != NULL && !differ(file->flags, present, &add, &remove)))
         return;

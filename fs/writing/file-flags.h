@@ -34,8 +34,15 @@ char *fs_file_flags_sent(const FsFileFlags *flags, const FsLocalFile *file,
 void fs_file_flags_change(const FsFileFlags *flags, FsLocalFile *file,
                           const char *add, const char *remove);
 
-/* @file is the message @uid of @mailbox from now on, which is known to have
- * @present (NULL: it is not known which): if a program has given it others, the
- * server is told so. */
-void fs_file_flags_follow(FsFileFlags *flags, const FsLocalFile *file,
-                          guint32 mailbox, guint32 uid, const char *present);
+/* @file is the message @name, @uid of @mailbox from now on, which is known to
+ * have @present (NULL: it is not known which): if a program has given it
+ * others, the server is told so. */
+void fs_file_flags_stored(FsFileFlags *flags, const FsLocalFile *file,
+                          guint32 mailbox, const char *name, guint32 uid,
+                          const char *present);
+
+/* The message @uid, which was @name in @mailbox, is @new_name there now. If
+ * that is how editors call their backups, what is written as @name next is the
+ * message as it was edited, and has its flags. */
+void fs_file_flags_renamed(FsFileFlags *flags, guint32 mailbox,
+                           const char *name, const char *new_name, guint32 uid);

@@ -78,6 +78,12 @@ fs_upload_mailbox(const FsUpload *upload)
     return upload->mailbox;
 }
 
+const char *
+fs_upload_name(const FsUpload *upload)
+{
+    return upload->name;
+}
+
 gboolean
 fs_upload_is_safe(const FsUpload *upload)
 {

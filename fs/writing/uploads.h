@@ -67,6 +67,7 @@ const GError *fs_upload_error(const FsUpload *upload);
  * which it is. */
 guint32 fs_upload_uid(const FsUpload *upload);
 guint32 fs_upload_mailbox(const FsUpload *upload);
+const char *fs_upload_name(const FsUpload *upload);
 /* What it is to send is on the disk for good. */
 gboolean fs_upload_is_safe(const FsUpload *upload);
 

@@ -134,7 +134,8 @@ take_stored(FsWriting *writing, FsLocalFile *file, const FsUpload *upload,
     guint32 uid = fs_upload_uid(upload);
 
     /* Of a message that was there already, nothing was sent. */
-    fs_file_flags_follow(writing->flags, file, fs_upload_mailbox(upload), uid,
+    fs_file_flags_stored(writing->flags, file, fs_upload_mailbox(upload),
+                         fs_upload_name(upload), uid,
                          uid != file->replaces ? flags : NULL);
     file->stored = file->uploading;
     file->replaces = uid;

@@ -2,11 +2,13 @@
 to; and whether the server saw anything of what they did."""
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import pty
 import shutil
 import subprocess
+import termios
 
 import dovecot
 import tap
@@ -119,6 +121,7 @@ class Terminal:
         self.process = subprocess.Popen(
             command, stdin=slave, stdout=slave, stderr=slave, cwd=cwd,
             start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
             env=dict(os.environ, TERM='xterm', LC_ALL='C.UTF-8',
                      LINES='24', COLUMNS='80', **environment))
         os.close(slave)

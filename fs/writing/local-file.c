@@ -113,6 +113,14 @@ fs_local_file_set_time(FsLocalFile *file, gint64 microseconds)
 }
 
 gboolean
+fs_local_file_is_emptied(const FsLocalFile *file)
+{
+    return file->in_place && !file->listed && !file->detached &&
+           file->size == 0 && file->generation != file->stored &&
+           file->upload == NULL && file->error == NULL;
+}
+
+gboolean
 fs_local_file_is_ahead(const FsLocalFile *file)
 {
     if (file->listed)
@@ -121,5 +129,6 @@ fs_local_file_is_ahead(const FsLocalFile *file)
         return FALSE;
     if (file->generation == file->stored)
         return file->n_appenders > 0;
-    return file->n_writers > 0 || file->upload != NULL;
+    return file->n_writers > 0 || file->upload != NULL ||
+           fs_local_file_is_emptied(file);
 }

@@ -81,5 +81,8 @@ void fs_local_file_truncate(FsLocalFile *file, guint64 size,
  */
 void fs_local_file_set_time(FsLocalFile *file, gint64 microseconds);
 
+/* Whether it is a message that a program has emptied, and nothing was written
+ * since: what is next may come with another open. */
+gboolean fs_local_file_is_emptied(const FsLocalFile *file);
 /* Whether it shows what it holds itself, and not what was made of it. */
 gboolean fs_local_file_is_ahead(const FsLocalFile *file);

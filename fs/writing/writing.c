@@ -537,9 +537,11 @@ on_scratch_timer(gpointer user_data)
 
 /* A FsLocalGoneFunc. */
 static void
-on_gone(guint32 directory, const char *name, gpointer user_data)
+on_gone(guint32 directory, const char *name, guint64 inode, gpointer user_data)
 {
-    tell(user_data, directory, name, 0);
+    if (inode != 0)
+        note_changed(user_data, inode);
+    tell(user_data, directory, name, inode);
 }
 
 /* ---- making and ending ---- */

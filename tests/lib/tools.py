@@ -141,20 +141,22 @@ class Terminal:
                 self.shown += piece
         return self.shown
 
-    def shows(self, text):
-        """Waits until it has shown that since the last keys."""
-        self.case.expect(
-            wait_until(lambda: text in self._look(), 20 * tap.PATIENCE),
-            'it never shows', text, 'but', self.shown[-2000:])
+    def shows(self, *texts):
+        """Waits until it has shown one of them since the last keys, and
+        returns that."""
+        found = wait_until(lambda: [text for text in texts
+                                    if text in self._look()],
+                           20 * tap.PATIENCE)
+        self.case.expect(found, 'it never shows', texts, 'but',
+                         self.shown[-2000:])
+        return found[0] if found else b''
 
     def press(self, keys):
         self.shown = b''
         os.write(self.master, keys.encode())
 
-    def ends(self):
-        """Its exit status."""
+    def ends(self, status=0):
         wait_until(lambda: self._look() is None or
                    self.process.poll() is not None, 30 * tap.PATIENCE)
-        self.case.expect(self.process.poll() == 0, 'it ends with',
+        self.case.expect(self.process.poll() == status, 'it ends with',
                          self.process.poll(), self.shown[-2000:])
-        return self.process.poll()

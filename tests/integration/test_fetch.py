@@ -284,27 +284,28 @@ def test_line_that_goes_ends_it(case):
 
 # ---- the bar
 
-def _screen(case, place, mount, width):
+def _bar(case, width, shape):
+    """What the terminal shows when a line of that shape is on it."""
+    place = Place(case, messages=900, octets=12_000_000, rate_mbit=16)
+    mount = place.mount()
     terminal = Terminal(case, [commands.BINARY, '--fetch', mount.mountpoint],
                         width=width, height=12,
                         environment=commands.environment(case, place.data))
     wait_until(lambda: place.received() > 1_500_000, 60 * tap.PATIENCE)
-    return terminal
+    text = terminal.wait_for(
+        lambda screen: any(re.match(shape, line)
+                           for line in screen.splitlines()), 'the bar')
+    case.note(text)
+    case.expect(text.startswith('before>\n'), text)
+    return place, terminal, text.splitlines()[1:]
 
 
 @tap.test
 def test_bar_on_a_terminal_of_80_columns(case):
-    place = Place(case, messages=900, octets=12_000_000, rate_mbit=16)
-    mount = place.mount()
-    terminal = _screen(case, place, mount, 80)
-    shape = re.compile(r'^\[#+\.+\] +\d+ %  [\d,]+ of [\d,]+, [\d.]+ [kM]B, '
-                       r'[\d.]+ [kM]B/s, [\d:]+ (s|min) left$')
-    text = terminal.wait_for(
-        lambda screen: any(shape.match(line) for line in screen.splitlines()),
-        'the bar')
-    case.note(text)
-    lines = text.splitlines()
-    case.expect(lines[0] == 'before>' and not any(lines[2:]), text)
+    shape = (r'^\[#+\.+\] +\d+ %  [\d,]+ of [\d,]+, [\d.]+ [kM]B, '
+             r'[\d.]+ [kM]B/s, [\d:]+ (s|min) left$')
+    place, terminal, lines = _bar(case, 80, shape)
+    case.expect(len(lines) == 1, lines)
     place.proxy.set_rate(0)
     text = terminal.wait_for('after 0', 'the end')
     case.note(text)
@@ -316,24 +317,14 @@ def test_bar_on_a_terminal_of_80_columns(case):
 
 @tap.test
 def test_bar_on_a_terminal_of_40_columns(case):
-    place = Place(case, messages=900, octets=12_000_000, rate_mbit=16)
-    mount = place.mount()
-    terminal = _screen(case, place, mount, 40)
-    shape = re.compile(r'^[\d,]+/[\d,]+ [\d.]+ [kM]B [\d.]+ [kM]B/s '
-                       r'[\d:]+ (s|min)$')
-    text = terminal.wait_for(
-        lambda screen: any(shape.match(line) for line in screen.splitlines()),
-        'the bar')
-    case.note(text)
-    lines = text.splitlines()
-    case.expect(lines[0] == 'before>'
-                and re.match(r'^\[#+\.+\] +\d+ %$', lines[1])
-                and shape.match(lines[2]) and not any(lines[3:]), text)
+    shape = r'^[\d,]+/[\d,]+ [\d.]+ [kM]B [\d.]+ [kM]B/s [\d:]+ (s|min)$'
+    place, terminal, lines = _bar(case, 40, shape)
+    case.expect(len(lines) == 2 and re.match(r'^\[#+\.+\] +\d+ %$', lines[0])
+                and re.match(shape, lines[1]), lines)
     terminal.press('C-c')
-    text = terminal.wait_for('Stopped after', 'the end')
     text = terminal.wait_for('after 130', 'the end')
     case.note(text)
-    case.expect('[#' not in text, text)
+    case.expect('Stopped after' in text and '[#' not in text, text)
     place.proxy.set_rate(0)
 
 

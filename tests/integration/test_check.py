@@ -75,7 +75,7 @@ def expect_line(case, result, name, mark, *words):
 
 # ---- when all is well
 
-@tap.test
+@tap.test(limit=120)
 def test_good_account_is_reported_whole(case):
     place = Place(case)
     dovecot.open_all(place.server)
@@ -113,7 +113,7 @@ def test_good_account_is_reported_whole(case):
     place.agrees(result)
 
 
-@tap.test
+@tap.test(limit=120)
 def test_locale_without_utf8_gets_ascii(case):
     place = Place(case)
     result = place.check(environment={'LC_ALL': 'C'})
@@ -131,7 +131,7 @@ def _colours(case, place, name, environment):
     return terminal
 
 
-@tap.test
+@tap.test(limit=120)
 def test_terminal_gets_colours_unless_it_wants_none(case):
     place = Place(case)
     coloured = _colours(case, place, 'coloured', {}).coloured()
@@ -142,7 +142,7 @@ def test_terminal_gets_colours_unless_it_wants_none(case):
         case.expect('\x1b[' not in plain and '✓ Login' in plain, name, plain)
 
 
-@tap.test
+@tap.test(limit=120)
 def test_narrow_terminal_breaks_lines(case):
     place = Place(case, messages=20)
     terminal = Terminal(
@@ -162,7 +162,7 @@ def test_narrow_terminal_breaks_lines(case):
                     for line in lines[start:]), text)
 
 
-@tap.test
+@tap.test(limit=120)
 def test_mounted_account_is_noticed(case):
     place = Place(case)
     data = case.path('shared')
@@ -175,7 +175,7 @@ def test_mounted_account_is_noticed(case):
 
 # ---- what servers lack
 
-@tap.test
+@tap.test(limit=120)
 def test_poor_server_says_what_it_lacks(case):
     poor = 'IMAP4rev1 SASL-IR UNSELECT CHILDREN NAMESPACE'
     place = Place(case, capability=poor)
@@ -188,7 +188,7 @@ def test_poor_server_says_what_it_lacks(case):
         expect_line(case, result, name, '–')
 
 
-@tap.test
+@tap.test(limit=120)
 def test_idle_is_tried(case):
     place = Place(case, capability=NO_MOVE)
     result = place.check()
@@ -197,7 +197,7 @@ def test_idle_is_tried(case):
     expect_line(case, result, 'Push', '!', 'connections=1')
 
 
-@tap.test
+@tap.test(limit=120)
 def test_announced_notify_that_is_refused_is_told(case):
     place = Place(case, capability=PLAIN + ' NOTIFY',
                   settings={'mailbox_list_index': 'no'})
@@ -210,7 +210,7 @@ def test_announced_notify_that_is_refused_is_told(case):
     case.expect('✓ Push' in text, text)
 
 
-@tap.test
+@tap.test(limit=120)
 def test_deleting_is_told_as_it_will_be(case):
     place = Place(case)
     for options, words in (({'delete': 'trash'}, ('Trash', 'delete=trash')),
@@ -235,7 +235,7 @@ def check_scripted(case, server, **options):
                            **options})
 
 
-@tap.test
+@tap.test(limit=120)
 def test_quota_and_limit_are_told(case):
     server = scripted(case,
                       capabilities=CAPABILITIES + ' QUOTA APPENDLIMIT=35000000')
@@ -248,13 +248,13 @@ def test_quota_and_limit_are_told(case):
     expect_line(case, result, 'TLS', '–', 'off')
 
 
-@tap.test
+@tap.test(limit=120)
 def test_trash_that_nobody_marks_is_a_warning(case):
     result = check_scripted(case, scripted(case), delete='trash')
     expect_line(case, result, 'rm', '!', 'delete=expunge')
 
 
-@tap.test
+@tap.test(limit=120)
 def test_empty_account_is_no_failure(case):
     result = check_scripted(case, scripted(case, [mailstore.Mailbox('INBOX')]))
     case.expect(result.status == 0, result)
@@ -262,7 +262,7 @@ def test_empty_account_is_no_failure(case):
     expect_line(case, result, 'Throughput', ' ', 'no mail')
 
 
-@tap.test
+@tap.test(limit=120)
 def test_what_the_server_says_does_not_command_the_terminal(case):
     server = scripted(case, capabilities=CAPABILITIES + ' ID')
     evil = 'Evil\x1b]0;x\x07\u202e'.encode()
@@ -275,7 +275,7 @@ def test_what_the_server_says_does_not_command_the_terminal(case):
                         for character in '\x1b\x07\u202e'), result.out)
 
 
-@tap.test
+@tap.test(limit=120)
 def test_refused_list_is_a_failure(case):
     server = scripted(case)
     server.hooks['LIST'] = lambda line, command: line.send(
@@ -289,7 +289,7 @@ def hang_up(_line, _command):
     raise Closed
 
 
-@tap.test
+@tap.test(limit=120)
 def test_line_that_breaks_meanwhile_ends_it(case):
     for command, name in (('LIST', 'Folders'), ('NOOP', 'Round trip'),
                           ('UID FETCH', 'Throughput'), ('EXAMINE', 'Push')):
@@ -303,7 +303,7 @@ def test_line_that_breaks_meanwhile_ends_it(case):
 
 # ---- what is wrong
 
-@tap.test
+@tap.test(limit=120)
 def test_wrong_password_is_told_at_the_login(case):
     place = Place(case)
     options = {'password_file': commands.password_file(case, 'wr0ng-one')}
@@ -316,7 +316,7 @@ def test_wrong_password_is_told_at_the_login(case):
     place.agrees(result, **options)
 
 
-@tap.test
+@tap.test(limit=120)
 def test_unknown_certificate_is_told_with_its_fingerprint(case):
     place = Place(case)
     result = place.check(ca_file=False)
@@ -331,7 +331,7 @@ def test_unknown_certificate_is_told_with_its_fingerprint(case):
     expect_line(case, good, 'TLS', '✓', 'for its fingerprint')
 
 
-@tap.test
+@tap.test(limit=120)
 def test_places_that_are_wrong_fail_where_they_are(case):
     place = Place(case)
     server = place.server
@@ -352,7 +352,7 @@ def test_places_that_are_wrong_fail_where_they_are(case):
         place.agrees(result, url, timeout=4)
 
 
-@tap.test
+@tap.test(limit=120)
 def test_password_that_cannot_be_had_is_told(case):
     place = Place(case)
     for options, words in (
@@ -365,7 +365,7 @@ def test_password_that_cannot_be_had_is_told(case):
         place.agrees(result, **options)
 
 
-@tap.test
+@tap.test(limit=120)
 def test_damaged_state_is_told(case):
     place = Place(case)
     state = case.path('state-dir')
@@ -380,7 +380,7 @@ def test_damaged_state_is_told(case):
     place.agrees(result, state_dir=state)
 
 
-@tap.test
+@tap.test(limit=120)
 def test_mistakes_on_the_command_line_are_sentences(case):
     for words, said in (
             (['--check', '/no/url'], 'imaps://USER@HOST/'),

@@ -73,10 +73,9 @@ class Place:
             stored = dovecot.stored_digests(self.server, folder)
             path = mount.path(dovecot.mounted_path(folder))
             for uid, digest in stored.items():
-                name = os.path.join(path, f'{uid}.eml')
-                result = run('sha256sum', name, limit=20 * tap.PATIENCE)
-                self.case.expect(result.out.split()[:1] == [digest.encode()],
-                                 folder, uid, result)
+                self.case.expect(
+                    dovecot.digest(os.path.join(path, f'{uid}.eml')) == digest,
+                    folder, uid)
         self.proxy.resume()
 
 
@@ -86,7 +85,7 @@ def nothing_is_left(case):
     case.expect(not any(is_mounted(path) for path in mine), mine)
 
 
-@tap.test
+@tap.test(limit=150)
 def test_mount_has_all_afterwards_and_nothing_comes_twice(case):
     place = Place(case)
     mount = place.mount()
@@ -104,7 +103,7 @@ def test_mount_has_all_afterwards_and_nothing_comes_twice(case):
     place.all_is_there(mount)
 
 
-@tap.test
+@tap.test(limit=150)
 def test_folders_are_fetched_alone(case):
     place = Place(case)
     mount = place.mount()
@@ -120,7 +119,7 @@ def test_folders_are_fetched_alone(case):
     place.all_is_there(mount, ['Many'])
 
 
-@tap.test
+@tap.test(limit=150)
 def test_account_is_mounted_privately(case):
     place = Place(case)
     result = place.fetch(options=place.options())
@@ -136,7 +135,7 @@ def test_account_is_mounted_privately(case):
     place.all_is_there(mount)
 
 
-@tap.test
+@tap.test(limit=150)
 def test_account_that_is_mounted_is_fetched_there(case):
     place = Place(case)
     mount = place.mount()
@@ -147,7 +146,7 @@ def test_account_that_is_mounted_is_fetched_there(case):
     place.all_is_there(mount, ['INBOX'])
 
 
-@tap.test
+@tap.test(limit=150)
 def test_interrupt_ends_it_and_the_rest_comes_later(case):
     place = Place(case, messages=900, octets=12_000_000, rate_mbit=20)
     mount = place.mount()
@@ -183,7 +182,7 @@ def _is_idle(mount, needs):
     return pending['needs'] <= needs and pending['unwritten_bytes'] == 0
 
 
-@tap.test
+@tap.test(limit=150)
 def test_interrupted_private_mount_goes(case):
     place = Place(case, messages=900, octets=12_000_000, rate_mbit=20)
     process = commands.start(case, '--fetch', place.url,
@@ -201,7 +200,7 @@ def test_interrupted_private_mount_goes(case):
                 f'{place.received()} octets for {place.total()}')
 
 
-@tap.test
+@tap.test(limit=150)
 def test_cache_that_is_too_small_is_told_before(case):
     place = Place(case, messages=200, octets=6_000_000)
     mount = place.mount(cache_size='3M')
@@ -213,7 +212,7 @@ def test_cache_that_is_too_small_is_told_before(case):
     case.expect(small.status == 0, small)
 
 
-@tap.test
+@tap.test(limit=150)
 def test_mount_that_keeps_nothing_is_refused(case):
     place = Place(case, messages=20, octets=100_000)
     mount = place.mount(cache_dir='none')
@@ -223,7 +222,7 @@ def test_mount_that_keeps_nothing_is_refused(case):
                     result)
 
 
-@tap.test
+@tap.test(limit=150)
 def test_nothing_is_marked_as_read(case):
     place = Place(case, messages=20, octets=6_000_000)
     with dovecot.Client(place.server) as client:
@@ -248,7 +247,7 @@ def test_nothing_is_marked_as_read(case):
     case.expect(after[other] == before[other], 'O_NOATIME marks')
 
 
-@tap.test
+@tap.test(limit=150)
 def test_what_is_no_mount_or_no_folder_is_told(case):
     place = Place(case, messages=20, octets=100_000)
     result = imapfs(case, '--fetch', case.path())
@@ -266,7 +265,7 @@ def test_what_is_no_mount_or_no_folder_is_told(case):
     nothing_is_left(case)
 
 
-@tap.test
+@tap.test(limit=150)
 def test_line_that_goes_ends_it(case):
     place = Place(case, messages=900, octets=12_000_000, rate_mbit=20)
     mount = place.mount(timeout=3)
@@ -300,7 +299,7 @@ def _bar(case, width, shape):
     return place, terminal, text.splitlines()[1:]
 
 
-@tap.test
+@tap.test(limit=150)
 def test_bar_on_a_terminal_of_80_columns(case):
     shape = (r'^\[#+\.+\] +\d+ %  [\d,]+ of [\d,]+, [\d.]+ [kM]B, '
              r'[\d.]+ [kM]B/s, [\d:]+ (s|min) left$')
@@ -315,7 +314,7 @@ def test_bar_on_a_terminal_of_80_columns(case):
                 and lines[3] == 'after 0' and not any(lines[4:]), text)
 
 
-@tap.test
+@tap.test(limit=150)
 def test_bar_on_a_terminal_of_40_columns(case):
     shape = r'^[\d,]+/[\d,]+ [\d.]+ [kM]B [\d.]+ [kM]B/s [\d:]+ (s|min)$'
     place, terminal, lines = _bar(case, 40, shape)
@@ -328,7 +327,7 @@ def test_bar_on_a_terminal_of_40_columns(case):
     place.proxy.set_rate(0)
 
 
-@tap.test
+@tap.test(limit=150)
 def test_lines_without_a_terminal(case):
     place = Place(case, messages=900, octets=12_000_000, rate_mbit=10)
     mount = place.mount()

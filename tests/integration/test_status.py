@@ -43,7 +43,7 @@ def says(case, mountpoint, name, mark, *words, limit=20):
 
 # ---- once
 
-@tap.test
+@tap.test(limit=120)
 def test_live_mount_is_told_whole(case):
     desk = Desk(case, folders={'INBOX': 20, 'Other': 5})
     os.listdir(desk.path('INBOX'))
@@ -65,7 +65,7 @@ def test_live_mount_is_told_whole(case):
     desk.mount.unmount()
 
 
-@tap.test
+@tap.test(limit=120)
 def test_pending_changes_and_lost_line_are_told(case):
     desk = Desk(case, rtt_ms=1, timeout=3 * tap.PATIENCE)
     name = desk.names()[0]
@@ -81,7 +81,7 @@ def test_pending_changes_and_lost_line_are_told(case):
     says(case, top, 'Pending', '✓', limit=60)
 
 
-@tap.test
+@tap.test(limit=120)
 def test_what_was_refused_is_told_until_it_was_asked_for(case):
     scene = Scene(case, timeout=10, names='uid', options={'poll': 1},
                   capabilities=CAPABILITIES + ' UIDPLUS')
@@ -97,7 +97,7 @@ def test_what_was_refused_is_told_until_it_was_asked_for(case):
                 status(case, top).out.decode())
 
 
-@tap.test
+@tap.test(limit=120)
 def test_what_is_no_mount_is_one_sentence(case):
     for path in (case.path(), '/nothing/there', '/etc/passwd', '/proc'):
         for words in (['--status', path], ['--status', path, '--watch']):
@@ -115,7 +115,7 @@ def test_what_is_no_mount_is_one_sentence(case):
             case.expect('is no mount of imapfs' in result.err, text, result)
 
 
-@tap.test
+@tap.test(limit=120)
 def test_file_that_is_odd_does_no_harm(case):
     """A file that has the names of ours, and other types."""
     scene = Scene(case, timeout=10, names='uid')
@@ -135,7 +135,7 @@ def test_file_that_is_odd_does_no_harm(case):
 
 # ---- for as long as one looks
 
-@tap.test
+@tap.test(limit=120)
 def test_watch_without_a_terminal_writes_what_is_new(case):
     desk = Desk(case)
     os.listdir(desk.path('INBOX'))
@@ -161,7 +161,7 @@ def test_watch_without_a_terminal_writes_what_is_new(case):
     case.expect(process.wait(10 * tap.PATIENCE) == 0, process.returncode)
 
 
-@tap.test
+@tap.test(limit=120)
 def test_watch_ends_with_the_mount(case):
     desk = Desk(case)
     output = open(case.path('watched'), 'w+')
@@ -200,7 +200,7 @@ def _ends(case, terminal):
                 'the terminal is not as it was')
 
 
-@tap.test
+@tap.test(limit=120)
 def test_watch_at_80_columns_follows(case):
     desk, terminal = _watch(case, 80)
     lines = terminal.lines()
@@ -215,7 +215,7 @@ def test_watch_at_80_columns_follows(case):
     _ends(case, terminal)
 
 
-@tap.test
+@tap.test(limit=120)
 def test_watch_at_40_columns_fits(case):
     _desk, terminal = _watch(case, 40)
     lines = terminal.lines()
@@ -227,7 +227,7 @@ def test_watch_at_40_columns_fits(case):
 
 # ---- more and less of the log
 
-@tap.test
+@tap.test(limit=120)
 def test_verbose_and_quiet(case):
     desk = Desk(case)
     desk.mount.unmount()

@@ -121,17 +121,16 @@ static void
 say_title(FsCheck *check)
 {
     const ImapSettings *settings = check->options->settings;
-    g_autofree char *user = fs_output_text(
-        &check->output,
-        settings->username != NULL ? settings->username : g_get_user_name());
-    g_autofree char *host = fs_output_text(
-        &check->output,
-        settings->host != NULL ? settings->host : check->options->discover);
+    g_autoptr(GString) report = g_string_new(NULL);
+    g_autofree char *title = g_strdup_printf(
+        "imapfs " IMAPFS_VERSION " checks %s at %s, port %u",
+        settings->username != NULL ? settings->username : g_get_user_name(),
+        settings->host != NULL ? settings->host : check->options->discover,
+        imap_settings_port(settings));
 
-    printf("%simapfs " IMAPFS_VERSION " checks %s at %s, port %u%s\n\n",
-           fs_output_begin(&check->output, FS_STYLE_HEADING), user, host,
-           imap_settings_port(settings), fs_output_end(&check->output));
-    fflush(stdout);
+    fs_report_title(report, &check->output, title);
+    g_string_append_c(report, '\n');
+    fs_check_print(report);
 }
 
 static void
@@ -146,6 +145,11 @@ look_at_account(FsCheck *check)
     fs_check_head(check, "What the server offers");
     fs_check_capabilities(check);
     fs_check_print_folders(check);
+    if (!imap_connection_is_open(check->connection) && !check->failed)
+        fs_check_say(check, FS_MARK_BAD, "Connection",
+                     "it ended while the server was asked: %s",
+                     check->error != NULL ? check->error->message
+                                          : "no reason is known");
 }
 
 static void

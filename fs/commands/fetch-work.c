@@ -27,6 +27,12 @@ typedef struct {
     guint64 inode;
 } Entry;
 
+/* One that was missing at first. */
+typedef struct {
+    guint64 inode;
+    guint64 size;
+} Missing;
+
 struct FsFetchWork {
     char *mountpoint;
     char **folders;
@@ -37,6 +43,7 @@ struct FsFetchWork {
     GThread *thread;
     char *buffer;
     Entry *entries;   /* FS_CACHED_QUERY_MAX of them */
+    GArray *missing;  /* of Missing; once complete, by inode */
     GError *error;    /* the first; the thread's until it has ended */
     gboolean is_over; /* there is no point in going on */
     GMutex lock;
@@ -59,8 +66,12 @@ static void
 note_failure(FsFetchWork *work, const char *path, int reason)
 {
     if (work->error == NULL)
-        g_set_error(&work->error, FS_ERROR, FS_ERROR_MOUNT, "%s: %s", path,
-                    g_strerror(reason));
+        g_set_error(&work->error, FS_ERROR, FS_ERROR_MOUNT, "%s: %s%s", path,
+                    g_strerror(reason),
+                    is_of_the_line(reason)
+                        ? "; what has come stays: run this again when that is "
+                          "over (--status tells more)"
+                        : "");
     work->is_over |= is_of_the_line(reason);
 }
 
@@ -191,9 +202,44 @@ count_message(FsFetchWork *work, int folder, const char *path,
     work->state.n_all++;
     work->state.octets_all += (guint64)attributes.st_size;
     if (missing) {
+        Missing one = {entry->inode, (guint64)attributes.st_size};
+
         work->state.n_missing++;
-        work->state.octets_missing += (guint64)attributes.st_size;
+        work->state.octets_missing += one.size;
+        g_array_append_val(work->missing, one);
     }
+    g_mutex_unlock(&work->lock);
+}
+
+static int
+compare_missing(gconstpointer one, gconstpointer other)
+{
+    guint64 first = ((const Missing *)one)->inode;
+    guint64 second = ((const Missing *)other)->inode;
+
+    return (first > second) - (first < second);
+}
+
+/* NULL: it came later, or was never missing. */
+static const Missing *
+find_missing(const FsFetchWork *work, guint64 inode)
+{
+    Missing wanted = {inode, 0};
+    guint index;
+
+    return g_array_binary_search(work->missing, &wanted, compare_missing,
+                                 &index)
+               ? &g_array_index(work->missing, Missing, index)
+               : NULL;
+}
+
+/* @octets: those that were not counted while they came. */
+static void
+note_done(FsFetchWork *work, guint64 octets)
+{
+    g_mutex_lock(&work->lock);
+    work->state.n_done++;
+    work->state.octets_done += octets;
     g_mutex_unlock(&work->lock);
 }
 
@@ -219,11 +265,16 @@ static void
 read_message(FsFetchWork *work, int folder, const char *path,
              const Entry *entry, gboolean missing)
 {
+    const Missing *known = find_missing(work, entry->inode);
     int file;
     int reason;
 
-    if (!missing)
+    /* The daemon was ahead. */
+    if (!missing) {
+        if (known != NULL)
+            note_done(work, known->size);
         return;
+    }
     file = openat(folder, entry->name,
                   O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOATIME);
     reason = file >= 0 ? read_all(work, file) : errno;
@@ -238,9 +289,8 @@ read_message(FsFetchWork *work, int folder, const char *path,
         note_failure(work, name, reason);
         return;
     }
-    g_mutex_lock(&work->lock);
-    work->state.n_done++;
-    g_mutex_unlock(&work->lock);
+    if (known != NULL)
+        note_done(work, 0);
 }
 
 static void
@@ -289,6 +339,7 @@ run(gpointer user_data)
     FsFetchWork *work = user_data;
 
     walk_all(work, FS_FETCH_LOOKS, count_message);
+    g_array_sort(work->missing, compare_missing);
     if (!work->is_over && check_room(work)) {
         walk_all(work, FS_FETCH_READS, read_message);
         walk_all(work, FS_FETCH_VERIFIES, verify_message);
@@ -316,6 +367,7 @@ fs_fetch_work_new(const char *mountpoint, const char *const *folders,
     work->room = room;
     work->ended = ended;
     work->user_data = user_data;
+    work->missing = g_array_new(FALSE, FALSE, sizeof(Missing));
     work->buffer = g_malloc(READ_OCTETS);
     work->entries = g_new(Entry, FS_CACHED_QUERY_MAX);
     g_mutex_init(&work->lock);
@@ -338,6 +390,7 @@ fs_fetch_work_free(FsFetchWork *work)
     g_strfreev(work->folders);
     g_free(work->state.folder);
     g_free(work->mountpoint);
+    g_array_unref(work->missing);
     g_free(work->entries);
     g_free(work->buffer);
     g_free(work);

@@ -18,6 +18,8 @@
 
 /* At most ten times a second. */
 #define REDRAW_MS 125u
+/* Ctrl-C ends a mount of our own, too, and we may hear of that first. */
+#define SIGNAL_MS 300u
 
 typedef struct {
     FsOptions *options;
@@ -91,11 +93,23 @@ on_redraw(gpointer user_data)
 }
 
 static gboolean
-on_ended(gpointer user_data)
+on_over(gpointer user_data)
 {
     Fetch *fetch = user_data;
 
     g_main_loop_quit(fetch->loop);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_ended(gpointer user_data)
+{
+    Fetch *fetch = user_data;
+
+    if (fetch->own != NULL && fs_fetch_work_error(fetch->work) != NULL)
+        g_timeout_add(SIGNAL_MS, on_over, fetch);
+    else
+        on_over(fetch);
     return G_SOURCE_REMOVE;
 }
 
@@ -142,6 +156,17 @@ on_begin(gpointer user_data)
 {
     begin(user_data);
     return G_SOURCE_REMOVE;
+}
+
+/* A FsPrivateMountSaidFunc. */
+static void
+on_said(const char *text, gpointer user_data)
+{
+    Fetch *fetch = user_data;
+
+    if (fetch->output.is_terminal)
+        fs_progress_clear(fetch->progress);
+    fputs(text, stderr);
 }
 
 static void
@@ -238,7 +263,7 @@ choose_mount(Fetch *fetch)
         return TRUE;
     }
     fetch->own = fs_private_mount_new(fetch->options, fetch->serve, on_mounted,
-                                      fetch, &fetch->error);
+                                      on_said, fetch, &fetch->error);
     if (fetch->own != NULL)
         fetch->mountpoint = g_strdup(fs_private_mount_path(fetch->own));
     return fetch->own != NULL;

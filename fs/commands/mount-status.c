@@ -70,35 +70,36 @@ fs_mount_status_read(const char *mountpoint, GError **error)
     return json_node_dup_object(root);
 }
 
-JsonObject *
-fs_mount_status_object(JsonObject *object, const char *name)
+/* NULL: there is none of that type. */
+static JsonNode *
+member_of(JsonObject *object, const char *name, JsonNodeType type)
 {
     JsonNode *node =
         object != NULL ? json_object_get_member(object, name) : NULL;
 
-    return node != NULL && JSON_NODE_HOLDS_OBJECT(node)
-               ? json_node_get_object(node)
-               : NULL;
+    return node != NULL && json_node_get_node_type(node) == type ? node : NULL;
+}
+
+JsonObject *
+fs_mount_status_object(JsonObject *object, const char *name)
+{
+    JsonNode *node = member_of(object, name, JSON_NODE_OBJECT);
+
+    return node != NULL ? json_node_get_object(node) : NULL;
 }
 
 JsonArray *
 fs_mount_status_array(JsonObject *object, const char *name)
 {
-    JsonNode *node =
-        object != NULL ? json_object_get_member(object, name) : NULL;
+    JsonNode *node = member_of(object, name, JSON_NODE_ARRAY);
 
-    return node != NULL && JSON_NODE_HOLDS_ARRAY(node)
-               ? json_node_get_array(node)
-               : NULL;
+    return node != NULL ? json_node_get_array(node) : NULL;
 }
 
 static JsonNode *
 value_of(JsonObject *object, const char *name)
 {
-    JsonNode *node =
-        object != NULL ? json_object_get_member(object, name) : NULL;
-
-    return node != NULL && JSON_NODE_HOLDS_VALUE(node) ? node : NULL;
+    return member_of(object, name, JSON_NODE_VALUE);
 }
 
 const char *
@@ -132,6 +133,22 @@ fs_mount_status_flag(JsonObject *object, const char *name)
     JsonNode *node = value_of(object, name);
 
     return node != NULL && json_node_get_boolean(node);
+}
+
+JsonObject *
+fs_mount_status_element(JsonArray *array, guint index)
+{
+    JsonNode *node = json_array_get_element(array, index);
+
+    return JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+}
+
+const char *
+fs_mount_status_text_element(JsonArray *array, guint index)
+{
+    JsonNode *node = json_array_get_element(array, index);
+
+    return JSON_NODE_HOLDS_VALUE(node) ? json_node_get_string(node) : NULL;
 }
 
 gint64

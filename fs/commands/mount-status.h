@@ -16,5 +16,8 @@ const char *fs_mount_status_text(JsonObject *object, const char *name);
 guint64 fs_mount_status_number(JsonObject *object, const char *name);
 double fs_mount_status_fraction(JsonObject *object, const char *name);
 gboolean fs_mount_status_flag(JsonObject *object, const char *name);
+/* Elements; likewise. */
+JsonObject *fs_mount_status_element(JsonArray *array, guint index);
+const char *fs_mount_status_text_element(JsonArray *array, guint index);
 /* Microseconds since the epoch. */
 gint64 fs_mount_status_time(JsonObject *object, const char *name);

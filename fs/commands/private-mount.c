@@ -7,7 +7,9 @@
 #include "fs/mount/mount-identity.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <gio/gunixmounts.h>
+#include <glib-unix.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -21,8 +23,11 @@
 struct FsPrivateMount {
     char *path;
     pid_t child; /* 0: it has ended */
+    int words;   /* what it says comes out of here */
+    guint words_source;
     guint timer;
     FsPrivateMountFunc ready;
+    FsPrivateMountSaidFunc said;
     gpointer user_data;
 };
 
@@ -68,6 +73,31 @@ fs_private_mount_find_other(const FsOptions *options)
 
 /* ---- one of our own ---- */
 
+/* All that is there by now. */
+static void
+pass_on(FsPrivateMount *mount)
+{
+    char text[4096];
+    ssize_t length;
+
+    while ((length = read(mount->words, text, sizeof text - 1)) > 0) {
+        text[length] = '\0';
+        mount->said(text, mount->user_data);
+    }
+}
+
+static gboolean
+on_words(int fd, GIOCondition condition, gpointer user_data)
+{
+    FsPrivateMount *mount = user_data;
+
+    pass_on(mount);
+    if ((condition & G_IO_IN) != 0)
+        return G_SOURCE_CONTINUE;
+    mount->words_source = 0;
+    return G_SOURCE_REMOVE;
+}
+
 static void
 tell(FsPrivateMount *mount, gboolean mounted)
 {
@@ -84,6 +114,7 @@ on_look(gpointer user_data)
     if (waitpid(mount->child, NULL, WNOHANG) == mount->child) {
         mount->child = 0;
         mount->timer = 0;
+        pass_on(mount);
         tell(mount, FALSE);
         return G_SOURCE_REMOVE;
     }
@@ -96,8 +127,9 @@ on_look(gpointer user_data)
 
 static void G_GNUC_NORETURN
 serve_in_child(FsPrivateMount *mount, FsOptions *options, FsServeFunc serve,
-               pid_t parent)
+               pid_t parent, int words)
 {
+    dup2(words, STDERR_FILENO);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent)
         _exit(EXIT_FAILURE);
@@ -124,27 +156,40 @@ mount_fail(FsPrivateMount *mount, GError **error, const char *what)
 
 FsPrivateMount *
 fs_private_mount_new(FsOptions *options, FsServeFunc serve,
-                     FsPrivateMountFunc ready, gpointer user_data,
-                     GError **error)
+                     FsPrivateMountFunc ready, FsPrivateMountSaidFunc said,
+                     gpointer user_data, GError **error)
 {
     FsPrivateMount *mount = g_new0(FsPrivateMount, 1);
     pid_t parent = getpid();
+    int ends[2];
 
     mount->ready = ready;
+    mount->said = said;
     mount->user_data = user_data;
     mount->path =
         g_build_filename(g_get_tmp_dir(), "imapfs-fetch-XXXXXX", NULL);
     if (g_mkdtemp(mount->path) == NULL)
         return mount_fail(mount, error, mount->path);
+    if (!g_unix_open_pipe(ends, FD_CLOEXEC, NULL)) {
+        g_rmdir(mount->path);
+        return mount_fail(mount, error, "pipe");
+    }
     signal(SIGCHLD, SIG_DFL);
     fflush(NULL);
     mount->child = fork();
     if (mount->child < 0) {
+        close(ends[0]);
+        close(ends[1]);
         g_rmdir(mount->path);
         return mount_fail(mount, error, "fork");
     }
     if (mount->child == 0)
-        serve_in_child(mount, options, serve, parent);
+        serve_in_child(mount, options, serve, parent, ends[1]);
+    close(ends[1]);
+    mount->words = ends[0];
+    g_unix_set_fd_nonblocking(mount->words, TRUE, NULL);
+    mount->words_source =
+        g_unix_fd_add(mount->words, G_IO_IN | G_IO_HUP, on_words, mount);
     mount->timer = g_timeout_add(LOOK_MS, on_look, mount);
     return mount;
 }
@@ -166,6 +211,9 @@ fs_private_mount_free(FsPrivateMount *mount)
         while (waitpid(mount->child, NULL, 0) < 0 && errno == EINTR)
             ;
     }
+    pass_on(mount);
+    g_clear_handle_id(&mount->words_source, g_source_remove);
+    close(mount->words);
     g_rmdir(mount->path);
     g_free(mount->path);
     g_free(mount);

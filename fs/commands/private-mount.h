@@ -13,10 +13,14 @@ typedef struct FsPrivateMount FsPrivateMount;
  * process has ended, which has said why. */
 typedef void (*FsPrivateMountFunc)(gboolean mounted, gpointer user_data);
 
+/* What that process says meanwhile, for people: a piece of text. */
+typedef void (*FsPrivateMountSaidFunc)(const char *text, gpointer user_data);
+
 /* Forks: to be called before there are threads. @options are changed for the
  * mount. NULL if that fails (FS_ERROR_MOUNT). */
 FsPrivateMount *fs_private_mount_new(FsOptions *options, FsServeFunc serve,
                                      FsPrivateMountFunc ready,
+                                     FsPrivateMountSaidFunc said,
                                      gpointer user_data, GError **error);
 const char *fs_private_mount_path(const FsPrivateMount *mount);
 /* Unmounts, and waits until what was fetched is on the disk. Accepts NULL. */

@@ -163,11 +163,14 @@ wide_text(const FsOutput *output, const Figures *figures)
     g_autofree char *line = g_strdup_printf(
         "  %s of %s, %s, %s, %s left", figures->done, figures->all,
         figures->octets, figures->rate, figures->left);
-    guint taken = fs_output_columns(line) + 9;
+    guint taken = fs_output_columns(line) + 12; /* and "^C" */
     guint room = output->width - MIN(output->width, taken);
-    GString *text = g_string_new(NULL);
+    GString *text;
 
-    append_bar(text, output, figures->part, CLAMP(room, BAR_LEAST, BAR_MOST));
+    if (room < BAR_LEAST)
+        return narrow_text(output, figures);
+    text = g_string_new(NULL);
+    append_bar(text, output, figures->part, MIN(room, BAR_MOST));
     g_string_append(text, line);
     return g_string_free(text, FALSE);
 }

@@ -40,29 +40,58 @@ append_spaces(GString *report, guint count)
         g_string_append_c(report, ' ');
 }
 
+/* Text on its way into lines. */
+typedef struct {
+    GString *report;
+    guint width; /* 0: lines are endless */
+    guint column;
+    guint indent; /* of the next lines */
+} Breaker;
+
+static void
+break_line(Breaker *breaker)
+{
+    g_string_append_c(breaker->report, '\n');
+    append_spaces(breaker->report, breaker->indent);
+    breaker->column = breaker->indent;
+}
+
+/* One that is longer than a line is cut where that ends. */
+static void
+append_word(Breaker *breaker, const char *word)
+{
+    while (*word != '\0') {
+        const char *next = g_utf8_next_char(word);
+        g_autofree char *character = g_strndup(word, (gsize)(next - word));
+        guint columns = fs_output_columns(character);
+
+        if (breaker->width != 0 && breaker->column > breaker->indent &&
+            breaker->column + columns > breaker->width)
+            break_line(breaker);
+        g_string_append(breaker->report, character);
+        breaker->column += columns;
+        word = next;
+    }
+}
+
 /* @column: where the line is; @indent: where the next ones begin. */
 static void
 append_broken(GString *report, const FsOutput *output, const char *text,
               guint column, guint indent)
 {
     g_auto(GStrv) words = g_strsplit(text, " ", -1);
-    gboolean is_first = TRUE;
+    Breaker breaker = {report, output->width, column, indent};
 
     for (char **word = words; *word != NULL; word++) {
-        guint length = fs_output_columns(*word);
+        guint end = breaker.column + 1 + fs_output_columns(*word);
 
-        if (!is_first && output->width != 0 &&
-            column + 1 + length > output->width) {
-            g_string_append_c(report, '\n');
-            append_spaces(report, indent);
-            column = indent;
-        } else if (!is_first) {
+        if (word > words && output->width != 0 && end > output->width) {
+            break_line(&breaker);
+        } else if (word > words) {
             g_string_append_c(report, ' ');
-            column++;
+            breaker.column++;
         }
-        g_string_append(report, *word);
-        column += length;
-        is_first = FALSE;
+        append_word(&breaker, *word);
     }
     g_string_append_c(report, '\n');
 }
@@ -99,6 +128,16 @@ fs_report_format(GString *report, const FsOutput *output, FsMark mark,
     text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
     fs_report_line(report, output, mark, name, text);
+}
+
+void
+fs_report_title(GString *report, const FsOutput *output, const char *text)
+{
+    g_autofree char *fit = fs_output_text(output, text);
+
+    g_string_append(report, fs_output_begin(output, FS_STYLE_HEADING));
+    append_broken(report, output, fit, 0, INDENT);
+    g_string_append(report, fs_output_end(output));
 }
 
 void

@@ -23,6 +23,8 @@ void fs_report_format(GString *report, const FsOutput *output, FsMark mark,
                       const char *name, const char *format, ...)
     G_GNUC_PRINTF(5, 6);
 
+/* Above all. */
+void fs_report_title(GString *report, const FsOutput *output, const char *text);
 /* A heading, with an empty line before it. */
 void fs_report_heading(GString *report, const FsOutput *output,
                        const char *text);

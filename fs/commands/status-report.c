@@ -61,17 +61,15 @@ static void
 say_title(Report *report)
 {
     gint64 since = fs_mount_status_time(report->status, "since");
-    g_autofree char *version = fs_output_text(
-        report->output, fs_mount_status_text(report->status, "version"));
+    const char *version = fs_mount_status_text(report->status, "version");
     const char *mountpoint = fs_mount_status_text(report->status, "mountpoint");
-    g_autofree char *place =
-        fs_output_text(report->output, mountpoint != NULL ? mountpoint : "?");
+    g_autofree char *title =
+        g_strdup_printf("imapfs %s at %s", version != NULL ? version : "?",
+                        mountpoint != NULL ? mountpoint : "?");
     g_autofree char *begun = clock_time(report, since);
     g_autofree char *span = age(report, since);
 
-    g_string_append_printf(report->report, "%simapfs %s at %s%s\n",
-                           fs_output_begin(report->output, FS_STYLE_HEADING),
-                           version, place, fs_output_end(report->output));
+    fs_report_title(report->report, report->output, title);
     if (report->steady)
         say(report, FS_MARK_NONE, "Mounted", "since %s", begun);
     else
@@ -107,7 +105,7 @@ round_trip_us(const Report *report)
     gint64 shortest = 0;
 
     for (guint i = 0; i < length_of(all); i++) {
-        JsonObject *each = json_array_get_object_element(all, i);
+        JsonObject *each = fs_mount_status_element(all, i);
         gint64 one =
             (gint64)(fs_mount_status_fraction(each, "round_trip_ms") * 1000);
 
@@ -209,7 +207,7 @@ say_refused(Report *report)
     guint n_refused = length_of(refused);
 
     for (guint i = 0; i < MIN(n_refused, REFUSED_SHOWN); i++) {
-        const char *text = json_array_get_string_element(refused, i);
+        const char *text = fs_mount_status_text_element(refused, i);
 
         say(report, FS_MARK_BAD, "Refused", "%s", text != NULL ? text : "?");
     }
@@ -302,7 +300,7 @@ say_folders(Report *report)
         g_ptr_array_new_with_free_func((GDestroyNotify)g_strfreev);
 
     for (guint i = 0; i < n_folders; i++) {
-        JsonObject *folder = json_array_get_object_element(all, i);
+        JsonObject *folder = fs_mount_status_element(all, i);
         const char *name = fs_mount_status_text(folder, "name");
         char **cells = g_new0(char *, 4);
 
@@ -334,7 +332,7 @@ say_errors(Report *report)
         return;
     fs_report_heading(report->report, report->output, "Last messages");
     for (guint i = n_errors - MIN(n_errors, ERRORS_SHOWN); i < n_errors; i++) {
-        JsonObject *error = json_array_get_object_element(errors, i);
+        JsonObject *error = fs_mount_status_element(errors, i);
         const char *text = fs_mount_status_text(error, "text");
         g_autofree char *when =
             clock_time(report, fs_mount_status_time(error, "time"));

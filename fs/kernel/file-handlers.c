@@ -68,7 +68,8 @@ close_file(FsFileHandlers *handlers, fuse_ino_t inode, FsReader *reader)
     g_hash_table_remove(handlers->open_files, reader);
 }
 
-/* Whether it is to be marked as seen once it has been read. */
+/* Whether it is to be marked as seen once it has been read: not for who wants
+ * to leave no trace (O_NOATIME), as backup programs do. */
 static gboolean
 is_to_be_marked(const FsOperation *operation)
 {
@@ -260,8 +261,7 @@ fs_file_handlers_open(fuse_req_t request, fuse_ino_t inode,
         fs_operation_start(request, run_open, inode, NULL, 0, 0, file);
 }
 
-/* Who has read a message whole has seen it; but not who wants to leave no trace
- * (O_NOATIME), as backup programs do. */
+/* Who has read a message whole has seen it. */
 static void
 mark_seen(FsOperation *operation, const FsReader *reader)
 {

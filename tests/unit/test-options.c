@@ -89,6 +89,48 @@ arguments_without_options_give_defaults(void **state)
 }
 
 static void
+commands_take_what_they_need(void **state)
+{
+    static const struct {
+        const char *words;
+        FsOptionsResult result;
+        const char *mountpoint;
+        const char *host;
+        const char *folders; /* spaces between */
+    } lines[] = {
+        {"--check|" URL "|-o|poll=9", FS_OPTIONS_CHECK, NULL,
+         "mail.example.org", NULL},
+        {"-o|poll=9|--check=" URL "|-v", FS_OPTIONS_CHECK, NULL,
+         "mail.example.org", NULL},
+        {"--fetch|" URL, FS_OPTIONS_FETCH, NULL, "mail.example.org", ""},
+        {"--fetch|/mnt|INBOX|A/B", FS_OPTIONS_FETCH, "/mnt", NULL, "INBOX A/B"},
+        {"--fetch|" URL "|INBOX|-o|poll=9", FS_OPTIONS_FETCH, NULL,
+         "mail.example.org", "INBOX"},
+        {"--status|/mnt", FS_OPTIONS_STATUS, "/mnt", NULL, NULL},
+        {"--watch|--status|/mnt", FS_OPTIONS_STATUS, "/mnt", NULL, NULL},
+        {"--wait|/mnt", FS_OPTIONS_WAIT, "/mnt", NULL, NULL},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(lines); i++) {
+        g_autoptr(FsOptions) options = NULL;
+        g_autoptr(GError) error = NULL;
+        g_autofree char *folders = NULL;
+
+        assert_int_equal(parse(lines[i].words, &options, &error),
+                         lines[i].result);
+        assert_null(error);
+        assert_int_equal(g_strcmp0(options->mountpoint, lines[i].mountpoint),
+                         0);
+        assert_int_equal(g_strcmp0(options->settings->host, lines[i].host), 0);
+        if (options->folders != NULL)
+            folders = g_strjoinv(" ", options->folders);
+        assert_int_equal(g_strcmp0(folders, lines[i].folders), 0);
+        assert_int_equal(options->watch,
+                         strstr(lines[i].words, "--watch") != NULL);
+    }
+}
+
+static void
 options_anywhere_are_collected(void **state)
 {
     static const char *const lines[] = {
@@ -296,6 +338,19 @@ static const struct {
      "choose one"},
     {URL "|@|-o|ca_file=/no/such", "ca_file", "/no/such"},
     {URL "|@|-o|allow_other,allow_root", "allow_root", "choose one"},
+    {"--check|/no/url", "URL", "imaps://"},
+    {"--check|" URL "|@", "--check", "no mountpoint"},
+    {"--check|" URL "|-o|timout=3", "timout", "timeout"},
+    {"--fetch|/mnt|-o|ro", "--fetch", "-o is of no use"},
+    {"--fetch|" URL "|-o|auth=xoauth2", "xoauth2", "token_command"},
+    {"--status|/mnt|/other", "--status", "nothing else"},
+    {"--status|/mnt|-o|ro", "--status", "nothing else"},
+    {"--wait|/mnt|/other", "--wait", "nothing else"},
+    {"--status|/mnt|--wait|/mnt", "--status", "choose one"},
+    {"--check|" URL "|--fetch|/mnt", "--check", "choose one"},
+    {"--watch|" URL "|@", "--watch", "--status"},
+    {"-q|-v|" URL "|@", "-q", "choose one"},
+    {"-qd|" URL "|@", "-d", "choose one"},
     {URL "|/no/such/place", "/no/such/place", "mkdir"},
     {URL "|/etc/passwd", "/etc/passwd", "not a directory"},
     {URL "|/etc/passwd/x", "/etc/passwd/x", "Not a directory"},
@@ -498,6 +553,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arguments_without_options_give_defaults),
+        cmocka_unit_test(commands_take_what_they_need),
         cmocka_unit_test(options_anywhere_are_collected),
         cmocka_unit_test(debug_and_trace_imply_foreground),
         cmocka_unit_test(options_of_the_login_are_stored),

@@ -13,6 +13,7 @@
 #include "fs/changes/changes.h"
 #include "fs/kernel/errno.h"
 #include "fs/sync/mailbox-lease.h"
+#include "imap/copied.h"
 #include "imap/uid-set.h"
 
 /* Kinds of the journal's records. */
@@ -188,6 +189,11 @@ struct FsBatch {
 /* The connection; NULL if it is all over, and the batch has been freed. */
 ImapConnection *fs_batch_connection(FsBatch *batch);
 gboolean fs_batch_is_over(FsBatch *batch);
+/* What the server says that the message @from has become in the target; FALSE:
+ * it does not tell of it. *@uid is 0 if it tells of another mailbox of that
+ * name (UIDVALIDITY) than the one we know. */
+gboolean fs_batch_find_copied(const FsBatch *batch, const ImapCopied *copied,
+                              guint32 from, guint32 *uid);
 /* The server has said OK to a copy or move, and not told of this message. */
 void fs_batch_note_untold(FsBatch *batch, FsPending *pending);
 /* Ends it: what it did is done, or @error says why not. */

@@ -476,6 +476,19 @@ fs_changes_need_settled(FsChanges *changes, guint32 mailbox)
     return changes->moved;
 }
 
+FsNeed *
+fs_changes_need_arrival(FsChanges *changes, guint64 inode, gboolean *stuck)
+{
+    const FsGuest *guest =
+        fs_overlay_guest_by_inode(changes->account->overlay, inode);
+
+    *stuck = FALSE;
+    if (guest == NULL || guest->uid != 0)
+        return NULL;
+    *stuck = fs_changes_are_stuck(changes);
+    return *stuck ? NULL : fs_changes_need_settled(changes, guest->mailbox);
+}
+
 void
 fs_changes_moved(FsChanges *changes)
 {

@@ -77,6 +77,12 @@ FsNeed *fs_changes_need_done(FsChanges *changes, FsPending *pending);
  * is done or refused. Before a mailbox is deleted or renamed. */
 FsNeed *fs_changes_need_settled(FsChanges *changes, guint32 mailbox);
 
+/* NULL when the message that shows as @inode is where it shows. Else what to
+ * wait for until it may be, borrowed, while it is being moved there; or, with
+ * *@stuck, it cannot be said when that will be. */
+FsNeed *fs_changes_need_arrival(FsChanges *changes, guint64 inode,
+                                gboolean *stuck);
+
 /* Of changes from or to @mailbox (0: any): the first that was refused since
  * this was last asked for that mailbox, as an error; NULL: none. Caller
  * frees. */

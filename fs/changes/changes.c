@@ -465,12 +465,28 @@ fs_changes_need_done(FsChanges *changes, FsPending *pending)
                : pending->done;
 }
 
+gboolean
+fs_changes_go_on(const FsChanges *changes, guint32 mailbox)
+{
+    gpointer key = GUINT_TO_POINTER(mailbox);
+
+    if (mailbox != 0 && g_hash_table_lookup(changes->per_mailbox, key) == NULL)
+        return FALSE;
+    for (GList *link = changes->all.head; link != NULL; link = link->next) {
+        const FsPending *pending = link->data;
+
+        if (pending->step != FS_STEP_HELD &&
+            (mailbox == 0 || pending->mailbox == mailbox ||
+             pending->target == mailbox))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 FsNeed *
 fs_changes_need_settled(FsChanges *changes, guint32 mailbox)
 {
-    if (mailbox == 0 ? changes->all.length == 0
-                     : g_hash_table_lookup(changes->per_mailbox,
-                                           GUINT_TO_POINTER(mailbox)) == NULL)
+    if (!fs_changes_go_on(changes, mailbox))
         return NULL;
     fs_sender_hurry(changes->sender);
     return changes->moved;

@@ -72,9 +72,10 @@ FsPending *fs_changes_set_flags(FsChanges *changes, guint64 inode,
 FsNeed *fs_changes_need(FsChanges *changes, FsPending *pending);
 /* The same until the server has it. */
 FsNeed *fs_changes_need_done(FsChanges *changes, FsPending *pending);
-/* NULL when no change from or to @mailbox (0: any) is pending; else what to
- * wait for, borrowed. What there is, is sent at once. Moves on when something
- * is done or refused. Before a mailbox is deleted or renamed. */
+/* NULL when no change from or to @mailbox (0: any) is pending, but for
+ * deletions of what is being written anew; else what to wait for, borrowed.
+ * What there is, is sent at once. Moves on when something is done or refused.
+ * Before a mailbox is deleted or renamed. */
 FsNeed *fs_changes_need_settled(FsChanges *changes, guint32 mailbox);
 
 /* NULL when the message that shows as @inode is where it shows. Else what to

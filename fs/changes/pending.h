@@ -88,6 +88,9 @@ struct FsChanges {
     gboolean gmail; /* the server has said that it is */
 };
 
+/* Whether some of @mailbox (0: any) are pending that wait for nobody. */
+gboolean fs_changes_go_on(const FsChanges *changes, guint32 mailbox);
+
 FsChanges *fs_changes_ref(FsChanges *changes);
 void fs_changes_unref(gpointer changes);
 

@@ -352,6 +352,135 @@ def test_edit_with_a_hole_is_neither_stored_nor_forgotten(case):
 
 
 @tap.test(limit=120)
+def test_end_of_the_mount_does_not_wait_for_a_file_with_a_hole(case):
+    place = Place(case)
+    body = place.inbox.get(2).body
+    case.expect(place.sh('mv INBOX/2.eml INBOX/two.eml').clean, 'mv failed')
+    place.sh('rm INBOX/two.eml && dd of=INBOX/two.eml bs=1 seek=99 status=none',
+             b'a part')
+    left = place.wait()
+    case.expect('1 changes are still to be made' in left.err, left)
+    data = place.mount.data
+    place.mount.unmount(limit=5 * tap.PATIENCE)
+    place.start(data=data)
+    case.expect(place.sh('cat INBOX/two.eml').out == body, 'it is not back')
+    case.expect(place.sh('cat .imapfs/lost+found/two.eml').out.endswith(
+        b'a part'), place.lost())
+    case.expect(place.uids() == [1, 2, 3], place.uids())
+
+
+def replace_inbox(place):
+    """As a server whose indexes were lost: the same UIDs are others now."""
+    inbox = place.inbox
+    with place.server.changing:
+        bodies = [one.body for one in inbox.present]
+        for one, body in zip(inbox.present, reversed(bodies)):
+            one.body = body
+        inbox.uidvalidity += 1
+    return sorted(bodies)
+
+
+@tap.test(limit=180)
+def test_mailbox_replaced_while_changes_wait(case):
+    for command, words in (('UID MOVE', 'mv INBOX/1.eml Other/one.eml'),
+                           ('UID STORE', 'rm INBOX/1.eml')):
+        place = Place(case)
+        place.server.hooks[command] = lambda line, command: line.close()
+        case.expect(place.sh(words).clean, words)
+        place.expect_soon(lambda: place.server.saw(f'{command}*'), 'not sent')
+        bodies = replace_inbox(place)
+        place.server.hooks.clear()
+        place.server.drop_connections()
+        place.expect_soon(lambda: 'not' in place.wait().err or
+                          place.wait().ok, 'it does not end')
+        place.expect_soon(lambda: place.wait().ok, 'it does not end')
+        case.expect(place.has() == bodies and place.has('Other') == [],
+                    words, place.uids(), place.uids('Other'))
+        place.expect_soon(lambda: place.ls('INBOX') ==
+                          {'1.eml', '2.eml', '3.eml'}, place.ls('INBOX'))
+        case.expect(place.ls('Other') == set(), place.ls('Other'))
+
+
+@tap.test(limit=180)
+def test_edit_of_a_mailbox_that_was_replaced_meanwhile(case):
+    """The new one has the old state of the message, of that Message-ID, and
+    anew; what was written is stored beside it."""
+    place = Place(case)
+    place.server.hooks['APPEND'] = lambda line, command: line.close()
+    edited = place.inbox.get(1).body + b'more\r\n'
+    place.sh('echo more >> INBOX/1.eml')
+    bodies = replace_inbox(place)
+    place.server.hooks.clear()
+    place.server.drop_connections()
+    place.expect_soon(lambda: place.wait().ok, 'it does not end', place.lost())
+    kept = place.sh('cat .imapfs/lost+found/*').out
+    case.expect(edited in place.has() or edited == kept,
+                place.uids(), place.lost())
+    case.expect(set(bodies) <= set(place.has()), 'one is lost')
+
+
+@tap.test(limit=180)
+def test_folder_removed_elsewhere_while_changes_wait(case):
+    place = Place(case)
+    bodies = place.has()
+    data = message(7)
+    gone = []
+
+    def remove(line, command):
+        with place.server.changing:
+            gone.append(place.server.find('Other'))
+            place.server.mailboxes.remove(gone[0])
+        line.close()
+
+    place.server.hooks['UID MOVE'] = remove
+    case.expect(place.sh('mv INBOX/1.eml Other/one.eml').clean, 'mv failed')
+    place.expect_soon(lambda: gone, 'nothing was sent')
+    place.server.hooks.clear()
+    result = place.put('Other/x.eml', data)
+    place.expect_soon(lambda: place.wait().ok, 'it does not end')
+    case.expect(place.has() == bodies, place.uids())
+    place.expect_soon(lambda: place.ls('INBOX') ==
+                      {'1.eml', '2.eml', '3.eml'}, place.ls('INBOX'))
+    case.expect(not result.ok, result)
+    case.expect('x.eml' not in place.lost() or place.sh(
+        'cat .imapfs/lost+found/x.eml').out == data, 'other octets')
+
+
+@tap.test(limit=180)
+def test_there_and_back_and_round_while_the_line_is_cut(case):
+    place = Place(case)
+    bodies = place.has()
+    left = [3]
+
+    def cut(line, command):
+        if left[0] == 0:
+            return False
+        left[0] -= 1
+        if left[0] == 1:
+            line.default(command)
+        line.close()
+        return True
+
+    place.server.hooks['UID MOVE'] = cut
+    for words in ('mv INBOX/1.eml Other/a.eml', 'mv Other/a.eml INBOX/b.eml',
+                  'mv INBOX/b.eml Other/c.eml', 'mv INBOX/2.eml INBOX/1st.eml',
+                  'mv INBOX/3.eml Other/3rd.eml', 'mv Other/3rd.eml Other/d.eml',
+                  'mv INBOX/1st.eml Other/e.eml', 'mv Other/e.eml INBOX/f.eml'):
+        result = place.sh(words)
+        case.expect(result.clean, result)
+    place.expect_soon(lambda: place.wait().ok, 'it does not end')
+    case.expect(sorted(place.has() + place.has('Other')) == bodies,
+                place.uids(), place.uids('Other'))
+    case.expect(place.ls('Other') == {'c.eml', 'd.eml'} and
+                place.ls('INBOX') == {'f.eml'},
+                place.ls('INBOX'), place.ls('Other'))
+    for name, number in (('Other/c.eml', 1), ('INBOX/f.eml', 2),
+                         ('Other/d.eml', 3)):
+        case.expect(f'Report number {number}\r'.encode() in
+                    place.sh(f'cat {name}').out, name, 'is another')
+
+
+@tap.test(limit=120)
 def test_search_that_finds_every_uid_there_can_be(case):
     place = Place(case, CAPABILITIES.replace(' UIDPLUS', ''))
 

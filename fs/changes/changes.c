@@ -79,6 +79,17 @@ fs_changes_flags(const FsChanges *changes, guint32 mailbox, guint32 uid,
 
 /* ---- where a message is ---- */
 
+guint64
+fs_changes_inode(const FsChanges *changes, guint32 mailbox, guint32 uid)
+{
+    const FsAccount *account = changes->account;
+    const FsGuest *guest =
+        fs_overlay_guest_by_uid(account->overlay, mailbox, uid);
+
+    return guest != NULL ? guest->inode
+                         : fs_inode_make(account->number, mailbox, uid);
+}
+
 typedef struct {
     guint32 mailbox; /* where the server has it */
     guint32 uid;

@@ -123,6 +123,15 @@ void fs_changes_release_orphans(FsChanges *changes);
 char *fs_changes_flags(const FsChanges *changes, guint32 mailbox, guint32 uid,
                        const char *flags);
 
+/* The inode number that the message @uid of @mailbox shows under. */
+guint64 fs_changes_inode(const FsChanges *changes, guint32 mailbox,
+                         guint32 uid);
+
+/* @flags (NULL: none known) with those of @add, and without those of @remove.
+ * Caller frees. */
+char *fs_changes_merge_flags(const char *flags, const char *add,
+                             const char *remove);
+
 /* ---- the end ---- */
 
 /* Whether something is pending, a message that is being stored included, that

@@ -401,6 +401,10 @@ ask_rename(FsOperation *operation, Renaming *renaming)
     need = earlier;
     if (renaming->pending != NULL && renaming->replaced != NULL)
         fs_changes_delete_after(renaming->replaced, renaming->pending);
+    if (renaming->pending != NULL && target == entry.mailbox)
+        fs_file_flags_renamed(
+            fs_writing_flags(fs_handlers_writing(handlers_of(operation))),
+            target, renaming->name, renaming->new_name, entry.uid);
     if (renaming->pending != NULL) {
         clear_local(operation, renaming);
         return TRUE;
@@ -467,6 +471,30 @@ finish_flags(FsOperation *operation, FsPending *pending)
         reply_flags(operation);
 }
 
+/* FALSE: what is behind the inode is a message already. */
+static gboolean
+change_file_flags(FsOperation *operation, const char *value, FsFlagsKind kind)
+{
+    FsWriting *writing = fs_handlers_writing(handlers_of(operation));
+    FsLocalFile *file = fs_writing_file(writing, operation->inode);
+    g_autofree char *present = NULL;
+    g_autofree char *remove = NULL;
+    g_autofree char *add = NULL;
+
+    if (!fs_file_flags_is_own(file))
+        return FALSE;
+    present = fs_file_flags_of(fs_writing_flags(writing), file, file->directory,
+                               file->name);
+    if (fs_flag_values_parse(value, strlen(value), kind, present, &add,
+                             &remove)) {
+        fs_file_flags_change(fs_writing_flags(writing), file, add, remove);
+        reply_flags(operation);
+    } else {
+        fs_operation_fail(operation, EINVAL);
+    }
+    return TRUE;
+}
+
 /* A value is "NAME/VALUE" while it has not been taken apart. */
 static void
 begin_flags(FsOperation *operation)
@@ -474,7 +502,9 @@ begin_flags(FsOperation *operation)
     FsChanges *changes = changes_of(operation);
     CacheIndex *index = account_of(operation)->index;
     const char *value = strchr(operation->name, '/') + 1;
-    gboolean tags = g_str_has_prefix(operation->name, FS_XATTR_TAGS "/");
+    FsFlagsKind kind = g_str_has_prefix(operation->name, FS_XATTR_TAGS "/")
+                           ? FS_FLAGS_KEYWORDS
+                           : FS_FLAGS_ALL;
     g_autofree char *present = NULL;
     g_autofree char *remove = NULL;
     g_autoptr(GError) error = NULL;
@@ -492,16 +522,19 @@ begin_flags(FsOperation *operation)
         answer_obstacle(operation, answer, &obstacle, ESTALE);
         return;
     }
+    if (change_file_flags(operation, value, kind))
+        return;
     if (entry.uid == 0) {
         fs_operation_fail(operation, EOPNOTSUPP);
         return;
     }
+    if (!is_known(operation, &entry))
+        return;
     if (cache_index_message(index, entry.mailbox, entry.uid, &message))
         present =
             fs_changes_flags(changes, entry.mailbox, entry.uid, message.flags);
-    if (!fs_flag_values_parse(value, strlen(value),
-                              tags ? FS_FLAGS_KEYWORDS : FS_FLAGS_ALL, present,
-                              &add, &remove)) {
+    if (!fs_flag_values_parse(value, strlen(value), kind, present, &add,
+                              &remove)) {
         fs_operation_fail(operation, EINVAL);
         return;
     }

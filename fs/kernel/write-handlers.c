@@ -182,15 +182,19 @@ static void
 run_write(FsOperation *operation)
 {
     Change *change = operation->memory;
-    FsLocalFile *file = fs_write_handle_of(operation)->file;
+    const FsWriteHandle *handle = fs_write_handle_of(operation);
+    FsLocalFile *file = handle->file;
     gsize size = g_bytes_get_size(change->data);
 
     operation->patient = TRUE;
     if (change->need == NULL) {
         if (waits_for_octets(operation, file))
             return;
-        fs_local_file_write(file, (guint64)operation->offset, change->data,
-                            on_changed, ask_disk(change));
+        /* Where the end is, the kernel may not know yet: what is stored has
+         * other line ends than what was written. */
+        fs_local_file_write(
+            file, handle->appends ? file->size : (guint64)operation->offset,
+            change->data, on_changed, ask_disk(change));
     }
     if (!fs_need_is_complete(change->need))
         fs_operation_wait(operation, change->need);
@@ -286,6 +290,29 @@ set_size(FsOperation *operation, FsLocalFile *file)
     return TRUE;
 }
 
+/* As mutt does before it opens a draft to write it anew. */
+static void
+empty_message(FsOperation *operation)
+{
+    const Change *change = operation->memory;
+    FsLocalFile *file;
+
+    if (change->attributes.st_size != 0) {
+        fs_operation_fail(operation, EOPNOTSUPP);
+        return;
+    }
+    operation->file.flags = O_WRONLY | O_TRUNC;
+    file = fs_write_find_file(operation);
+    if (file == NULL)
+        return;
+    file->filled = TRUE;
+    file->listed_at = g_get_monotonic_time();
+    fs_local_file_truncate(file, 0, NULL, NULL);
+    fs_local_files_released(fs_write_files_of(fs_write_handlers_of(operation)),
+                            file);
+    reply_attributes(operation);
+}
+
 /* Owner, permissions and the time of what is stored stay what they are:
  * programs that set them would be of no use otherwise. */
 static void
@@ -297,7 +324,7 @@ run_setattr(FsOperation *operation)
         fs_local_files_get(fs_write_files_of(handlers), operation->inode);
 
     if (file == NULL && (change->which & FUSE_SET_ATTR_SIZE) != 0) {
-        fs_operation_fail(operation, EOPNOTSUPP);
+        empty_message(operation);
         return;
     }
     if (file != NULL && (change->which & FUSE_SET_ATTR_SIZE) != 0 &&

@@ -228,9 +228,8 @@ edit_message(FsOperation *operation, const FsEntry *entry)
                                name != NULL ? name : "message.eml");
 }
 
-/* Likewise, whatever is open. */
-static FsLocalFile *
-find_file(FsOperation *operation)
+FsLocalFile *
+fs_write_find_file(FsOperation *operation)
 {
     FsWriteHandlers *handlers = fs_write_handlers_of(operation);
     FsLocalFile *file =
@@ -280,7 +279,7 @@ static void
 run_open(FsOperation *operation)
 {
     FsWriteHandlers *handlers = fs_write_handlers_of(operation);
-    FsLocalFile *file = find_file(operation);
+    FsLocalFile *file = fs_write_find_file(operation);
     FsWriteHandle *handle;
 
     if (file == NULL)

@@ -43,6 +43,7 @@ fs_local_file_unref(gpointer data)
     fs_upload_unref(file->upload);
     g_clear_error(&file->error);
     g_clear_error(&file->refusal);
+    g_free(file->flags);
     g_free(file->name);
     g_free(file);
 }
@@ -122,6 +123,14 @@ fs_local_file_is_unfinished(const FsLocalFile *file)
 }
 
 gboolean
+fs_local_file_is_emptied(const FsLocalFile *file)
+{
+    return file->in_place && !file->listed && !file->detached &&
+           file->size == 0 && file->generation != file->stored &&
+           file->upload == NULL && file->error == NULL;
+}
+
+gboolean
 fs_local_file_is_ahead(const FsLocalFile *file)
 {
     if (file->listed || fs_local_file_is_unfinished(file))
@@ -130,5 +139,6 @@ fs_local_file_is_ahead(const FsLocalFile *file)
         return FALSE;
     if (file->generation == file->stored)
         return file->n_appenders > 0;
-    return file->n_writers > 0 || file->upload != NULL;
+    return file->n_writers > 0 || file->upload != NULL ||
+           fs_local_file_is_emptied(file);
 }

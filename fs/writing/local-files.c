@@ -9,6 +9,10 @@
 
 #include <string.h>
 
+/* So long a message may be empty in the mount, and nowhere else. */
+#define EMPTIED_US (5 * G_USEC_PER_SEC)
+#define EMPTIED_CHECK_SECONDS 1u
+
 struct FsLocalFiles {
     CacheSpool *spool;
     GHashTable *by_inode; /* &FsLocalFile.inode -> FsLocalFile, a reference */
@@ -16,6 +20,7 @@ struct FsLocalFiles {
     guint64 next_inode;
     FsLocalEntryFunc entry;
     gpointer entry_data;
+    guint emptied_timer; /* 0: none is empty */
 };
 
 static gint
@@ -45,6 +50,7 @@ fs_local_files_free(FsLocalFiles *files)
 {
     if (files == NULL)
         return;
+    g_clear_handle_id(&files->emptied_timer, g_source_remove);
     g_sequence_free(files->in_order);
     g_hash_table_unref(files->by_inode);
     g_free(files);
@@ -187,10 +193,56 @@ fs_local_files_unlist(FsLocalFiles *files, FsLocalFile *file)
     fs_local_files_released(files, file);
 }
 
+/* TRUE and takes it out, if it has been empty for too long. */
+static gboolean
+restore_emptied(gpointer key, gpointer value, gpointer user_data)
+{
+    FsLocalFiles *files = user_data;
+    g_autoptr(FsLocalFile) file = NULL;
+
+    if (!fs_local_file_is_emptied(value))
+        return FALSE;
+    file = fs_local_file_ref(value);
+    if (file->n_handles > 0 ||
+        g_get_monotonic_time() - file->listed_at < EMPTIED_US)
+        return FALSE;
+    g_message("%s was emptied, and nothing was written since: it is what it "
+              "was before",
+              file->name);
+    file->detached = TRUE;
+    if (files->entry != NULL)
+        files->entry(file->directory, NULL, file->inode, files->entry_data);
+    return TRUE;
+}
+
+static gboolean
+is_emptied(gpointer key, gpointer value, gpointer user_data)
+{
+    return fs_local_file_is_emptied(value);
+}
+
+static gboolean
+on_emptied_timer(gpointer user_data)
+{
+    FsLocalFiles *files = user_data;
+
+    g_hash_table_foreach_remove(files->by_inode, restore_emptied, files);
+    if (g_hash_table_find(files->by_inode, is_emptied, NULL) != NULL)
+        return G_SOURCE_CONTINUE;
+    files->emptied_timer = 0;
+    return G_SOURCE_REMOVE;
+}
+
 void
 fs_local_files_released(FsLocalFiles *files, FsLocalFile *file)
 {
     note(file);
+    if (fs_local_file_is_emptied(file)) {
+        if (files->emptied_timer == 0)
+            files->emptied_timer = g_timeout_add_seconds(
+                EMPTIED_CHECK_SECONDS, on_emptied_timer, files);
+        return;
+    }
     if (file->n_handles == 0 && !file->listed && file->upload == NULL &&
         !fs_local_file_is_unfinished(file) &&
         fs_local_files_get(files, file->inode) == file)
@@ -214,7 +266,7 @@ fs_local_files_move(FsLocalFiles *files, FsLocalFile *file, guint32 directory,
     note(file);
     g_free(old_name);
     if (directory == FS_LOCAL_LOST && files->entry != NULL)
-        files->entry(directory, name, files->entry_data);
+        files->entry(directory, name, 0, files->entry_data);
 }
 
 /* ---- making ---- */
@@ -302,6 +354,7 @@ detach(FsLocalFiles *files, FsLocalFile *file)
     lost->size = file->size;
     lost->generation = file->generation;
     lost->modified_at = file->modified_at;
+    lost->flags = g_steal_pointer(&file->flags);
     fs_local_files_move(files, lost, FS_LOCAL_LOST, wanted);
     file->spool = cache_spool_file_new(files->spool);
     file->detached = TRUE;
@@ -326,5 +379,5 @@ fs_local_files_lose(FsLocalFiles *files, FsLocalFile *file)
     wanted = free_name(files, name);
     fs_local_files_move(files, file, FS_LOCAL_LOST, wanted);
     if (files->entry != NULL)
-        files->entry(directory, name, files->entry_data);
+        files->entry(directory, name, 0, files->entry_data);
 }

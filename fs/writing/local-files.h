@@ -41,7 +41,8 @@ void fs_local_files_move(FsLocalFiles *files, FsLocalFile *file,
 /* It is listed nowhere any more; it lives on for those who have it open. */
 void fs_local_files_unlist(FsLocalFiles *files, FsLocalFile *file);
 /* If nobody has it open any more, and it is neither listed nor being stored,
- * its inode does not mean it any more. */
+ * its inode does not mean it any more; if it was emptied, in a while, unless
+ * something is written until then. */
 void fs_local_files_released(FsLocalFiles *files, FsLocalFile *file);
 /* It goes to those that are lost, under a name that none of them has. One that
  * was an edit gets an inode of its own, and with it the octets; the edit is no
@@ -49,9 +50,10 @@ void fs_local_files_released(FsLocalFiles *files, FsLocalFile *file);
 void fs_local_files_lose(FsLocalFiles *files, FsLocalFile *file);
 
 /* Told of each entry that goes from @directory, or comes to those that are
- * lost, without a program having asked for it. */
+ * lost, without a program having asked for it; or, with the name NULL, that the
+ * message behind @inode (else 0) is what it was before it was emptied. */
 typedef void (*FsLocalEntryFunc)(guint32 directory, const char *name,
-                                 gpointer user_data);
+                                 guint64 inode, gpointer user_data);
 void fs_local_files_set_entry_func(FsLocalFiles *files, FsLocalEntryFunc func,
                                    gpointer user_data);
 

@@ -69,16 +69,6 @@ name_message(const FsUpload *upload)
 
 /* ---- the old one ---- */
 
-static guint64
-inode_of(const FsAccount *account, guint32 mailbox, guint32 uid)
-{
-    const FsGuest *guest =
-        fs_overlay_guest_by_uid(account->overlay, mailbox, uid);
-
-    return guest != NULL ? guest->inode
-                         : fs_inode_make(account->number, mailbox, uid);
-}
-
 static void
 on_journal(const GError *error, gpointer user_data)
 {
@@ -191,7 +181,8 @@ delete_old(FsUpload *upload)
     if (!is_old_known(upload))
         return FALSE;
     pending = fs_changes_delete(
-        account->changes, inode_of(account, upload->mailbox, upload->replaces),
+        account->changes,
+        fs_changes_inode(account->changes, upload->mailbox, upload->replaces),
         upload->name, FS_DELETE_EXPUNGE, &need, &error);
     if (need != NULL) {
         wait_for(upload, need, on_earlier);

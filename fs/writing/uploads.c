@@ -72,6 +72,18 @@ fs_upload_uid(const FsUpload *upload)
     return upload->uid;
 }
 
+guint32
+fs_upload_mailbox(const FsUpload *upload)
+{
+    return upload->mailbox;
+}
+
+const char *
+fs_upload_name(const FsUpload *upload)
+{
+    return upload->name;
+}
+
 gboolean
 fs_upload_is_safe(const FsUpload *upload)
 {

@@ -67,6 +67,8 @@ const GError *fs_upload_error(const FsUpload *upload);
 /* Of the message in its mailbox; 0: it is there, but the server does not tell
  * which it is. */
 guint32 fs_upload_uid(const FsUpload *upload);
+guint32 fs_upload_mailbox(const FsUpload *upload);
+const char *fs_upload_name(const FsUpload *upload);
 /* What it is to send is on the disk for good. Never of a copy, whose octets the
  * server alone has: the message that it is made of may be removed next. */
 gboolean fs_upload_is_safe(const FsUpload *upload);

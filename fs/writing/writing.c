@@ -28,6 +28,7 @@ struct FsWriting {
     FsUploads *uploads;
     FsRights *rights;
     FsQuota *quota;
+    FsFileFlags *flags;
     GHashTable *changed_inodes; /* of guint64 */
     GPtrArray *left;            /* of Left; NULL: nothing is left to resume */
     FsNeed *list_need;          /* waited for; a reference */
@@ -76,6 +77,18 @@ fs_writing_set_changed_func(FsWriting *writing, FsWritingChangedFunc func,
     writing->changed_data = user_data;
 }
 
+FsFileFlags *
+fs_writing_flags(FsWriting *writing)
+{
+    return writing->flags;
+}
+
+FsLocalFile *
+fs_writing_file(FsWriting *writing, guint64 inode)
+{
+    return writing != NULL ? fs_local_files_get(writing->files, inode) : NULL;
+}
+
 static void
 tell(FsWriting *writing, guint32 mailbox, const char *name, guint64 inode)
 {
@@ -102,6 +115,7 @@ note_changed(FsWriting *writing, guint64 inode)
 typedef struct {
     FsWriting *writing;
     FsLocalFile *file; /* a reference */
+    char *flags;       /* that it is stored with; owned; NULL: not known */
 } Watch;
 
 static void
@@ -110,15 +124,23 @@ watch_free(gpointer data)
     Watch *watch = data;
 
     fs_local_file_unref(watch->file);
+    g_free(watch->flags);
     g_free(watch);
 }
 
 /* From now on its inode means the message. */
 static void
-take_stored(FsWriting *writing, FsLocalFile *file, const FsUpload *upload)
+take_stored(FsWriting *writing, FsLocalFile *file, const FsUpload *upload,
+            const char *flags)
 {
+    guint32 uid = fs_upload_uid(upload);
+
+    /* Of a message that was there already, nothing was sent. */
+    fs_file_flags_stored(writing->flags, file, fs_upload_mailbox(upload),
+                         fs_upload_name(upload), uid,
+                         uid != file->replaces ? flags : NULL);
     file->stored = file->uploading;
-    file->replaces = fs_upload_uid(upload);
+    file->replaces = uid;
     file->in_place = TRUE;
     file->must_match = FALSE;
     note_changed(writing, file->inode);
@@ -157,7 +179,7 @@ on_upload(FsUpload *upload, gpointer user_data)
     if (file->upload == upload) {
         ours = g_steal_pointer(&file->upload);
         if (state == FS_UPLOAD_STORED)
-            take_stored(watch->writing, file, upload);
+            take_stored(watch->writing, file, upload, watch->flags);
         else
             take_refused(watch->writing, file, upload);
         fs_local_files_released(watch->writing->files, file);
@@ -240,22 +262,6 @@ forget_records(FsWriting *writing, const GHashTable *used)
 
 /* ---- committing ---- */
 
-static char *
-flags_for(const FsWriting *writing, const FsLocalFile *file, guint32 mailbox,
-          const char *name)
-{
-    CacheMessage message;
-
-    if (fs_file_name_kind(name) == FS_FILE_MAILDIR)
-        return fs_file_name_flags(name);
-    if (file->replaces != 0 &&
-        cache_index_message(writing->account->index, mailbox, file->replaces,
-                            &message) &&
-        message.flags != NULL)
-        return g_strdup(message.flags);
-    return g_strdup(writing->account->options->new_flags);
-}
-
 /* What an earlier mount has left may have become a message of that name since
  * the file was made: that is not written over, but for the same. */
 static void
@@ -282,7 +288,7 @@ begin_upload(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
     FsUploadRequest request;
 
     note_namesake(writing, file, mailbox, name);
-    flags = flags_for(writing, file, mailbox, name);
+    flags = fs_file_flags_of(writing->flags, file, mailbox, name);
     request = (FsUploadRequest){
         .source = file->spool,
         .mailbox = mailbox,
@@ -309,6 +315,7 @@ begin_upload(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
     file->uploading = file->generation;
     fs_upload_unref(before);
     watch->writing = writing;
+    watch->flags = fs_file_flags_sent(writing->flags, file, mailbox, name);
     watch->file = fs_local_file_ref(file);
     fs_upload_set_changed_func(file->upload, on_upload, watch, watch_free);
 }
@@ -562,9 +569,11 @@ on_scratch_timer(gpointer user_data)
 
 /* A FsLocalEntryFunc. */
 static void
-on_entry(guint32 directory, const char *name, gpointer user_data)
+on_entry(guint32 directory, const char *name, guint64 inode, gpointer user_data)
 {
-    tell(user_data, directory, name, 0);
+    if (inode != 0)
+        note_changed(user_data, inode);
+    tell(user_data, directory, name, inode);
 }
 
 /* ---- making and ending ---- */
@@ -587,6 +596,7 @@ fs_writing_new(FsAccount *account, GError **error)
     writing->uploads = fs_uploads_new(account, spool);
     writing->rights = fs_rights_new(account);
     writing->quota = fs_quota_new(account);
+    writing->flags = fs_file_flags_new(account);
     writing->changed_inodes =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     writing->left = g_ptr_array_new_with_free_func(left_free);
@@ -609,6 +619,7 @@ fs_writing_stop(FsWriting *writing)
     g_clear_handle_id(&writing->list_timer, g_source_remove);
     g_clear_handle_id(&writing->scratch_timer, g_source_remove);
     g_clear_pointer(&writing->uploads, fs_uploads_free);
+    g_clear_pointer(&writing->flags, fs_file_flags_free);
     fs_directory_changes_abandon();
     fs_fill_abandon_all();
 }

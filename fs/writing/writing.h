@@ -5,6 +5,7 @@
 
 #include "fs/account.h"
 #include "fs/names/name-space.h"
+#include "fs/writing/file-flags.h"
 #include "fs/writing/local-files.h"
 #include "fs/writing/quota.h"
 #include "fs/writing/rights.h"
@@ -32,6 +33,11 @@ FsLocalFiles *fs_writing_files(FsWriting *writing);
 FsUploads *fs_writing_uploads(FsWriting *writing);
 FsRights *fs_writing_rights(FsWriting *writing);
 FsQuota *fs_writing_quota(FsWriting *writing);
+FsFileFlags *fs_writing_flags(FsWriting *writing);
+
+/* The file behind @inode; NULL: there is none, or @writing is NULL. Borrowed.
+ */
+FsLocalFile *fs_writing_file(FsWriting *writing, guint64 inode);
 
 typedef enum {
     FS_COMMIT_DONE, /* nothing is to be stored, or it is stored */

@@ -20,7 +20,7 @@ from imapserver import CAPABILITIES
 from mailstore import Mailbox, simple_mailbox
 from mount import BINARY
 from scene import Scene
-from writing import crlf, message
+from writing import crlf, message, small_disk
 
 PATIENT = 30 * tap.PATIENCE
 ABLE = CAPABILITIES + ' MOVE'
@@ -68,6 +68,18 @@ class Place(Scene):
 
     def expect_soon(self, condition, *words):
         self.case.expect(wait_until(condition, PATIENT), *words)
+
+    @contextlib.contextmanager
+    def program(self, code, name, **named):
+        """A program of its own that has the file open, until the end of it."""
+        with subprocess.Popen(
+                [sys.executable, '-c', 'import os, sys, time\n' + code,
+                 self.path(name)],
+                **{'stdin': subprocess.DEVNULL, 'stdout': subprocess.PIPE,
+                   **named}) as process:
+            self.case.defer(process.kill)
+            yield process
+            process.kill()
 
     def kill(self):
         """As kill -9 of the daemon; returns where its data is."""
@@ -160,14 +172,7 @@ def test_scratch_file_under_a_move_that_is_refused(case):
 
 @tap.test(limit=120)
 def test_removed_and_written_anew_when_the_disk_is_full(case):
-    if os.geteuid() != 0:
-        raise tap.Skip('only root can mount a small disk')
-    small = case.path('small')
-    os.mkdir(small)
-    run('mount', '-t', 'tmpfs', '-o', 'size=8m,mode=700', 'tmpfs', small,
-        check=True)
-    case.defer(run, 'umount', '-l', small)
-    place = Place(case, state_dir=small)
+    place = Place(case, state_dir=small_disk(case, '8m'))
     body = place.inbox.get(2).body
     case.expect(place.sh('mv INBOX/2.eml INBOX/two.eml').clean, 'mv')
     big = case.path('big')
@@ -314,19 +319,13 @@ def test_copied_while_it_is_being_edited(case):
 @tap.test(limit=120)
 def test_octets_written_and_not_stored_survive_the_end_of_the_mount(case):
     place = Place(case)
-    with subprocess.Popen(
-            [sys.executable, '-c',
-             'import os, sys, time\n'
-             'fd = os.open(sys.argv[1], os.O_RDWR)\n'
-             'os.write(fd, b"Subject: edited")\n'
-             'print("written", flush=True)\n'
-             'time.sleep(600)\n', place.path('INBOX/2.eml')],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as editor:
-        case.defer(editor.kill)
+    with place.program('fd = os.open(sys.argv[1], os.O_RDWR)\n'
+                       'os.write(fd, b"Subject: edited")\n'
+                       'print("written", flush=True)\n'
+                       'time.sleep(600)\n', 'INBOX/2.eml') as editor:
         case.expect(editor.stdout.readline() == b'written\n', 'not written')
         data = place.mount.data
         place.mount.terminate(limit=30)
-        editor.kill()
     place.start(data=data)
     kept = place.sh('cat .imapfs/lost+found/*')
     case.expect(b'Subject: edited' in kept.out, kept)
@@ -503,19 +502,13 @@ def test_search_that_finds_every_uid_there_can_be(case):
 @tap.test(limit=120)
 def test_temporary_file_after_fsync_is_there_with_its_name(case):
     place = Place(case)
-    with subprocess.Popen(
-            [sys.executable, '-c',
-             'import os, sys, time\n'
-             'fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)\n'
-             'os.write(fd, b"swapped out")\n'
-             'os.fsync(fd)\n'
-             'print("written", flush=True)\n'
-             'time.sleep(600)\n', place.path('INBOX/.2.eml.swp')],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as editor:
-        case.defer(editor.kill)
+    with place.program('fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)\n'
+                       'os.write(fd, b"swapped out")\n'
+                       'os.fsync(fd)\n'
+                       'print("written", flush=True)\n'
+                       'time.sleep(600)\n', 'INBOX/.2.eml.swp') as editor:
         case.expect(editor.stdout.readline() == b'written\n', 'not written')
         data = place.kill()
-        editor.kill()
     place.start(data=data)
     kept = place.sh('cat .imapfs/lost+found/.2.eml.swp')
     case.expect(kept.out == b'swapped out', kept)
@@ -527,17 +520,14 @@ def test_opened_large_message_that_is_deleted_elsewhere_is_stale(case):
     place = Place(case)
     place.inbox.store(crlf(body), 1795339800)
     place.expect_soon(lambda: place.ls('INBOX') >= {'4.eml'}, 'it is not told')
-    with subprocess.Popen(
-            [sys.executable, '-c',
-             'import os, sys\n'
-             'fd = os.open(sys.argv[1], os.O_RDONLY)\n'
-             'print(os.fstat(fd).st_size, flush=True)\n'
-             'sys.stdin.readline()\n'
-             'try:\n'
-             '    print(os.pread(fd, 4096, 9000000)[:20])\n'
-             'except OSError as error:\n'
-             '    print(error.strerror)\n', place.path('INBOX/4.eml')],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+    with place.program('fd = os.open(sys.argv[1], os.O_RDONLY)\n'
+                       'print(os.fstat(fd).st_size, flush=True)\n'
+                       'sys.stdin.readline()\n'
+                       'try:\n'
+                       '    print(os.pread(fd, 4096, 9000000)[:20])\n'
+                       'except OSError as error:\n'
+                       '    print(error.strerror)\n',
+                       'INBOX/4.eml', stdin=subprocess.PIPE) as reader:
         case.expect(int(reader.stdout.readline()) == len(crlf(body)), 'size')
         place.inbox.remove(4)
         out = reader.communicate(b'\n', PATIENT)[0]

@@ -39,7 +39,8 @@ typedef enum {
 
 /* Each gives a reference to the change, which the caller owns. NULL with what
  * is to be waited for first in @need (the caller owns it): the server is just
- * being told of an earlier change of the message. NULL and no @need: @error.
+ * being told of an earlier change of the message, or of so many others that no
+ * more are taken. NULL and no @need: @error.
  *
  * The message is meant by the inode number that it shows under. @name: the one
  * that it is deleted by. */

@@ -15,6 +15,7 @@
 #include "fs/writing/spool-note.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* A temporary file that nobody has touched for so long is lost. */
 #define SCRATCH_US G_TIME_SPAN_DAY
@@ -270,9 +271,15 @@ note_namesake(const FsWriting *writing, FsLocalFile *file, guint32 mailbox,
 {
     const FsAccount *account = writing->account;
     guint32 uid = cache_aliases_uid(account->aliases, mailbox, name);
+    CacheMessage message;
 
     if (file->replaces != 0 || uid == 0 ||
         fs_overlay_is_hidden(account->overlay, mailbox, uid))
+        return;
+    /* One that is removed by a mark has kept the name. */
+    if (account->options->remove == FS_REMOVE_MARK &&
+        cache_index_message(account->index, mailbox, uid, &message) &&
+        message.flags != NULL && strstr(message.flags, "\\Deleted") != NULL)
         return;
     file->replaces = uid;
     file->must_match = TRUE;

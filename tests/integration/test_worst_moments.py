@@ -481,6 +481,21 @@ def test_there_and_back_and_round_while_the_line_is_cut(case):
 
 
 @tap.test(limit=120)
+def test_name_of_a_message_that_was_removed_by_a_mark(case):
+    place = Place(case, delete='mark')
+    case.expect(place.put('Other/x.eml', message(1)).clean, 'it fails')
+    case.expect(place.sh('rm Other/x.eml').clean, 'rm failed')
+    case.expect(place.wait().ok, 'it does not end')
+    result = place.put('Other/x.eml', message(2))
+    case.expect(result.clean, result)
+    case.expect(place.wait().ok, 'it does not end')
+    case.expect(place.sh('cat Other/x.eml').out == crlf(message(2)),
+                'another message')
+    case.expect(place.has('Other') == sorted(map(crlf, (
+        message(1), message(2)))), place.uids('Other'))
+
+
+@tap.test(limit=120)
 def test_search_that_finds_every_uid_there_can_be(case):
     place = Place(case, CAPABILITIES.replace(' UIDPLUS', ''))
 

@@ -1,0 +1,61 @@
+"""What a client asks a scripted server for to list a mailbox, and what it then
+shows."""
+
+import re
+import time
+
+import mailstore
+from command import run
+from imapserver import CAPABILITIES
+from mailstore import Message, make_message
+
+SERVERS = {
+    'plain': CAPABILITIES,
+    'condstore': CAPABILITIES + ' CONDSTORE',
+    'qresync': CAPABILITIES + ' CONDSTORE QRESYNC',
+}
+
+
+def tagged(command, text='OK done'):
+    return f'{command.tag} {text}\r\n'.encode()
+
+
+def fetches(scene, mark, flags=False):
+    """The UID FETCHes of rows, or of flags alone, since mark."""
+    return [c for c in scene.server.since(mark)[0] if c.name == 'UID FETCH'
+            and 'BODY.PEEK[]' not in c.text
+            and c.text.partition(' ')[2].startswith('(UID FLAGS)') == flags]
+
+
+def rows_of(fetch, mailbox):
+    ranges = mailstore.parse_set(fetch.text.split()[0], 1 << 32)
+    return {m.uid for m in mailbox.messages
+            if mailstore.in_set(m.uid, ranges)}
+
+
+def names(result):
+    return sorted(result.out.decode().split())
+
+
+def stale():
+    """Lets what is known grow old: poll is what is tested."""
+    time.sleep(1.2)
+
+
+def listed(case, scene, directory='INBOX'):
+    result = run('ls', '-f', scene.path(directory), limit=20)
+    case.expect(result.clean, result)
+    uids = {int(u) for u in re.findall(r'(\d+)\.eml$', result.out.decode(),
+                                       re.M)}
+    case.expect(uids == {m.uid for m in scene.server.find(directory).present},
+                'wrong list', sorted(uids))
+
+
+def change(mailbox):
+    """10 new, 10 gone, 10 with other flags."""
+    first = mailbox.uidnext
+    for uid in range(first, first + 10):
+        mailbox.add(Message(uid, make_message(uid, 500)))
+    mailbox.remove(*range(11, 21))
+    for uid in range(31, 41):
+        mailbox.set_flags(uid, '\\Seen', '$Later')

@@ -13,9 +13,10 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import mailstore
 import tap
-from command import run, wait_until
+from command import run
 from mailstore import Message, make_message, simple_mailbox
-from rows import SERVERS, change, fetches, listed, rows_of, stale, tagged
+from rows import (SERVERS, Held, Scan, change, fetches, listed, rows_of, stale,
+                  tagged)
 from scene import Scene
 
 
@@ -48,64 +49,6 @@ def test_cut_first_sync_is_continued(case):
         case.expect(cut and len(rows) == 1 and
                     rows_of(rows[0], scene.inbox) == set(range(201, 401)),
                     kind, [str(c) for c in rows])
-
-
-class Held:
-    """Answers the FETCH of everything up to a message, and the rest when it is
-    let go; or says what then is to be said."""
-
-    def __init__(self, scene, count, rest=None):
-        self.count = count
-        self.rest = rest
-        self.let_go = threading.Event()
-        self.asked = threading.Event()
-        scene.server.hooks['UID FETCH'] = self
-
-    def __call__(self, line, command):
-        if '1:* ' not in command.text or self.asked.is_set():
-            return False
-        self.asked.set()
-        whole = line.fetch(command)
-        middle = whole.index(b'* %d FETCH' % (self.count + 1))
-        line.send(whole[:middle])
-        assert self.let_go.wait(60)
-        if self.rest:
-            self.rest(line, command)
-        else:
-            line.send(whole[middle:] + tagged(command))
-        return True
-
-
-SCAN = '''
-import os, sys
-for entry in os.scandir(sys.argv[1]):
-    print(entry.name, flush=True)
-'''
-
-
-class Scan:
-    """A program that lists a directory, and says every name as it has it."""
-
-    def __init__(self, case, path):
-        self.process = subprocess.Popen(
-            [sys.executable, '-c', SCAN, path], stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE)
-        case.defer(self.process.kill)
-        self.names = []
-        self.thread = threading.Thread(target=self._read, daemon=True)
-        self.thread.start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.names.append(line.decode().strip())
-
-    def sees(self, count):
-        return wait_until(lambda: len(self.names) >= count, 20)
-
-    def end(self):
-        status = self.process.wait(20)
-        self.thread.join(20)
-        return status, self.process.stderr.read().decode()
 
 
 for naming in ('uid', 'subject'):

@@ -16,8 +16,8 @@ import tap
 from command import run, wait_until
 from mailstore import Mailbox, Message, make_message, simple_mailbox
 from mount import Mount
-from rows import (SERVERS, change, fetches, listed, names, rows_of, stale,
-                  tagged)
+from rows import (SERVERS, Held, Scan, change, fetches, listed, names, rows_of,
+                  stale, tagged)
 from scene import Scene
 
 

@@ -562,6 +562,24 @@ fs_uploads_free(FsUploads *uploads)
 
 /* ---- what an earlier mount has left ---- */
 
+/* By which it is the same message as that which it is to replace, or not: the
+ * note does not have it. */
+static void
+read_identity(FsUpload *upload)
+{
+    g_autofree char *header = g_malloc(FS_MESSAGE_HEADER_MAX);
+    gssize length = cache_spool_file_read(upload->file, 0, header,
+                                          FS_MESSAGE_HEADER_MAX, NULL);
+    const char *end;
+
+    if (upload->copy_uid != 0 || length <= 0)
+        return;
+    end = g_strstr_len(header, length, "\r\n\r\n");
+    if (end != NULL)
+        length = end + 4 - header;
+    upload->identity = fs_message_header_identity(header, (gsize)length);
+}
+
 void
 fs_uploads_resume(FsUploads *uploads, CacheSpoolFile *file, const char *text)
 {
@@ -586,6 +604,7 @@ fs_uploads_resume(FsUploads *uploads, CacheSpoolFile *file, const char *text)
     upload->text.size = cache_spool_file_size(file);
     if (note.digest != NULL)
         g_strlcpy(upload->text.digest, note.digest, sizeof upload->text.digest);
+    read_identity(upload);
     upload->is_safe = TRUE;
     upload->step = FS_UPLOAD_STEP_SEARCH;
     fs_upload_go_on(upload);

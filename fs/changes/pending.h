@@ -7,7 +7,8 @@
  *     copy.c       moving where the server cannot, by a copy
  *     expunge.c    deleting where the server cannot expunge single messages
  *     reconcile.c  finds out what has become of what was sent and not answered
- *     refusals.c   what the server did not want */
+ *     refusals.c   what the server did not want
+ *     replaced.c   what it has done itself */
 #pragma once
 
 #include "fs/changes/changes.h"

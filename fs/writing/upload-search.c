@@ -106,7 +106,8 @@ take_candidates(FsUpload *upload, const ImapUidSet *found)
             guint64 claim = (guint64)upload->mailbox << 32 | uid;
             guint32 candidate = (guint32)uid;
 
-            if (!g_hash_table_contains(claimed, &claim))
+            if (candidate != upload->replaces &&
+                !g_hash_table_contains(claimed, &claim))
                 g_array_append_val(upload->candidates, candidate);
         }
     }

@@ -14,8 +14,8 @@ struct FsLocalFiles {
     GHashTable *by_inode; /* &FsLocalFile.inode -> FsLocalFile, a reference */
     GSequence *in_order;  /* of FsLocalFile, borrowed, by inode: the listed */
     guint64 next_inode;
-    FsLocalGoneFunc gone;
-    gpointer gone_data;
+    FsLocalEntryFunc entry_changed;
+    gpointer entry_data;
 };
 
 static gint
@@ -57,11 +57,18 @@ fs_local_files_own(guint64 inode)
 }
 
 void
-fs_local_files_set_gone_func(FsLocalFiles *files, FsLocalGoneFunc func,
-                             gpointer user_data)
+fs_local_files_set_entry_func(FsLocalFiles *files, FsLocalEntryFunc func,
+                              gpointer user_data)
 {
-    files->gone = func;
-    files->gone_data = user_data;
+    files->entry_changed = func;
+    files->entry_data = user_data;
+}
+
+static void
+tell(const FsLocalFiles *files, guint32 directory, const char *name)
+{
+    if (files->entry_changed != NULL)
+        files->entry_changed(directory, name, files->entry_data);
 }
 
 /* ---- finding ---- */
@@ -260,14 +267,22 @@ free_name(FsLocalFiles *files, const char *name)
     return g_steal_pointer(&wanted);
 }
 
+static void
+move_to_lost(FsLocalFiles *files, FsLocalFile *file, const char *name)
+{
+    g_autofree char *wanted = free_name(files, name);
+
+    fs_local_files_move(files, file, FS_LOCAL_LOST, wanted);
+    tell(files, FS_LOCAL_LOST, wanted);
+}
+
 FsLocalFile *
 fs_local_files_found(FsLocalFiles *files, CacheSpoolFile *spool,
                      const char *name)
 {
     FsLocalFile *file = add(files, new_inode(files), spool);
-    g_autofree char *wanted = free_name(files, name);
 
-    fs_local_files_move(files, file, FS_LOCAL_LOST, wanted);
+    move_to_lost(files, file, name);
     return file;
 }
 
@@ -277,12 +292,11 @@ detach(FsLocalFiles *files, FsLocalFile *file)
 {
     FsLocalFile *lost =
         add(files, new_inode(files), g_steal_pointer(&file->spool));
-    g_autofree char *wanted = free_name(files, file->name);
 
     lost->size = file->size;
     lost->generation = file->generation;
     lost->modified_at = file->modified_at;
-    fs_local_files_move(files, lost, FS_LOCAL_LOST, wanted);
+    move_to_lost(files, lost, file->name);
     file->spool = cache_spool_file_new(files->spool);
     file->detached = TRUE;
     file->size = 0;
@@ -293,7 +307,6 @@ detach(FsLocalFiles *files, FsLocalFile *file)
 void
 fs_local_files_lose(FsLocalFiles *files, FsLocalFile *file)
 {
-    g_autofree char *wanted = NULL;
     g_autofree char *name = g_strdup(file->name);
     guint32 directory = file->directory;
 
@@ -303,8 +316,6 @@ fs_local_files_lose(FsLocalFiles *files, FsLocalFile *file)
         detach(files, file);
         return;
     }
-    wanted = free_name(files, name);
-    fs_local_files_move(files, file, FS_LOCAL_LOST, wanted);
-    if (files->gone != NULL)
-        files->gone(directory, name, files->gone_data);
+    move_to_lost(files, file, name);
+    tell(files, directory, name);
 }

@@ -48,12 +48,12 @@ void fs_local_files_released(FsLocalFiles *files, FsLocalFile *file);
  * more. */
 void fs_local_files_lose(FsLocalFiles *files, FsLocalFile *file);
 
-/* Told of each entry that goes from @directory without a program having asked
- * for it. */
-typedef void (*FsLocalGoneFunc)(guint32 directory, const char *name,
-                                gpointer user_data);
-void fs_local_files_set_gone_func(FsLocalFiles *files, FsLocalGoneFunc func,
-                                  gpointer user_data);
+/* Told of each entry that goes from @directory, or comes to it, without a
+ * program having asked for it. */
+typedef void (*FsLocalEntryFunc)(guint32 directory, const char *name,
+                                 gpointer user_data);
+void fs_local_files_set_entry_func(FsLocalFiles *files, FsLocalEntryFunc func,
+                                   gpointer user_data);
 
 /* Calls @func with each that is listed; it may move and unlist it. */
 void fs_local_files_foreach(FsLocalFiles *files,

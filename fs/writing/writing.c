@@ -527,9 +527,9 @@ on_scratch_timer(gpointer user_data)
     return G_SOURCE_CONTINUE;
 }
 
-/* A FsLocalGoneFunc. */
+/* A FsLocalEntryFunc. */
 static void
-on_gone(guint32 directory, const char *name, gpointer user_data)
+on_entry(guint32 directory, const char *name, gpointer user_data)
 {
     tell(user_data, directory, name, 0);
 }
@@ -557,7 +557,7 @@ fs_writing_new(FsAccount *account, GError **error)
     writing->changed_inodes =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     writing->left = g_ptr_array_new_with_free_func(left_free);
-    fs_local_files_set_gone_func(writing->files, on_gone, writing);
+    fs_local_files_set_entry_func(writing->files, on_entry, writing);
     fs_uploads_set_lost_func(writing->uploads, on_lost, writing);
     writing->scratch_timer =
         g_timeout_add_seconds(SCRATCH_CHECK_SECONDS, on_scratch_timer, writing);

@@ -91,8 +91,8 @@ void fs_uploads_retry(FsUploads *uploads);
 /* NULL when none is being sent: those that are left wait for the line. Else
  * what to wait for (borrowed). */
 FsNeed *fs_uploads_need_settled(const FsUploads *uploads);
-/* What was refused since this was last asked, as sentences, though a program may
- * have been told: shells say nothing when a close fails. NULL-terminated.
+/* What was refused since this was last asked, as sentences, though a program
+ * may have been told: shells say nothing when a close fails. NULL-terminated.
  * Caller frees with g_strfreev. */
 char **fs_uploads_take_refused(FsUploads *uploads);
 /* How many are not finished; of @mailbox, or of all (0). */

@@ -56,9 +56,8 @@ note_copied(FsBatch *batch, FsPending *pending, const ImapCopied *copied)
         fs_batch_note_untold(batch, pending);
         return;
     }
-    pending->step = FS_STEP_COPIED;
     pending->target_uid = uid;
-    fs_pending_note(pending);
+    fs_pending_copied(pending);
 }
 
 static void

@@ -120,6 +120,11 @@ void fs_pending_note(FsPending *pending);
 /* The first of its message. */
 gboolean fs_pending_is_first(const FsPending *pending);
 
+/* Of a move: the copy is there, as pending->target_uid; only the original is
+ * still to be deleted. The message shows as the copy from now on, and whatever
+ * is asked for next is asked for of that. */
+void fs_pending_copied(FsPending *pending);
+
 /* The ends of a change. The server has it as asked for; @uid: where a message
  * that was moved is now, 0: not known. */
 void fs_pending_finish(FsPending *pending, guint32 uid);

@@ -488,6 +488,17 @@ fs_changes_need_settled(FsChanges *changes, guint32 mailbox)
     return changes->moved;
 }
 
+FsNeed *
+fs_changes_need_landed(FsChanges *changes, guint64 inode)
+{
+    FsPending *pending = g_hash_table_lookup(changes->by_inode, &inode);
+
+    if (pending == NULL)
+        return NULL;
+    fs_sender_hurry(changes->sender);
+    return pending->done;
+}
+
 void
 fs_changes_moved(FsChanges *changes)
 {
@@ -602,6 +613,12 @@ show_taken_up(FsChanges *changes, FsPending *pending)
     fs_overlay_hide(account->overlay, pending->mailbox, pending->uid);
     if (pending->kind != FS_PENDING_MOVE || pending->name == NULL)
         return;
+    if (pending->step == FS_STEP_COPIED) {
+        if (fs_pending_keeps_name(pending->name))
+            cache_aliases_set(account->aliases, pending->target,
+                              pending->target_uid, pending->name);
+        return;
+    }
     if (cache_index_message(account->index, pending->mailbox, pending->uid,
                             &place.row) == FALSE)
         place.row = row;

@@ -72,6 +72,11 @@ FsNeed *fs_changes_need_done(FsChanges *changes, FsPending *pending);
  * is done or refused. Before a mailbox is deleted or renamed. */
 FsNeed *fs_changes_need_settled(FsChanges *changes, guint32 mailbox);
 
+/* NULL when the message that shows under the inode number @inode has a UID
+ * where it shows; else what to wait for until it has, borrowed. The server is
+ * told at once. */
+FsNeed *fs_changes_need_landed(FsChanges *changes, guint64 inode);
+
 /* Of changes from or to @mailbox (0: any): the first that was refused since
  * this was last asked for that mailbox, as an error; NULL: none. Caller
  * frees. */

@@ -6,6 +6,7 @@
 #include "fs/kernel/entry-handlers.h"
 
 #include "fs/changes/changes.h"
+#include "fs/kernel/busy-message.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
@@ -179,6 +180,11 @@ look_at_target(FsOperation *operation, guint32 *uid)
         answer_obstacle(operation, answer, &obstacle, ENOENT);
         return FALSE;
     }
+    if (fs_busy_message_is_moved(operation, fs_handlers_account(handlers),
+                                 &entry) ||
+        fs_busy_message_is_replaced(operation, fs_handlers_account(handlers),
+                                    &entry))
+        return FALSE;
     *uid = entry.uid;
     if (entry.uid != 0 && (move->flags & RENAME_NOREPLACE) == 0 && !move->links)
         return TRUE;
@@ -208,6 +214,10 @@ finish_message(FsOperation *operation)
     /* A file that was in its way. */
     if (before != NULL && before != move->file)
         fs_local_files_unlist(files_of(handlers), before);
+    /* It is on the disk, and not on the server yet (-o writeback). */
+    if (move->file->upload != NULL && !move->links)
+        fs_local_files_move(files_of(handlers), move->file,
+                            directory_of(move->new_parent), move->new_name);
     reply_moved(operation);
 }
 

@@ -6,6 +6,7 @@
 
 #include "fs/changes/changes.h"
 #include "fs/changes/same-message.h"
+#include "fs/kernel/busy-message.h"
 #include "fs/kernel/errno.h"
 #include "fs/kernel/flag-values.h"
 #include "fs/kernel/handlers.h"
@@ -68,6 +69,13 @@ is_known(FsOperation *operation, const FsEntry *entry)
     return need == NULL;
 }
 
+/* What is being written in its place comes first. */
+static gboolean
+waits_for_upload(FsOperation *operation, const FsEntry *entry)
+{
+    return fs_busy_message_is_replaced(operation, account_of(operation), entry);
+}
+
 /* The message @name of @parent; FALSE, and the operation has been dealt with,
  * if it is none. */
 static gboolean
@@ -87,7 +95,7 @@ find_message(FsOperation *operation, fuse_ino_t parent, const char *name,
         fs_operation_fail(operation, EISDIR);
         return FALSE;
     }
-    return is_known(operation, entry);
+    return is_known(operation, entry) && !waits_for_upload(operation, entry);
 }
 
 /* What came of asking: a change to be remembered (FALSE: there is none, and the
@@ -265,6 +273,8 @@ clear_way(FsOperation *operation, Renaming *renaming, const FsEntry *entry)
         fs_operation_fail(operation, EISDIR);
     } else if ((renaming->flags & RENAME_NOREPLACE) != 0) {
         fs_operation_fail(operation, EEXIST);
+    } else if (waits_for_upload(operation, &there)) {
+        return FALSE;
     } else if (gives_way(operation, renaming->new_name)) {
         return TRUE;
     } else {
@@ -401,6 +411,8 @@ begin_flags(FsOperation *operation)
         fs_operation_fail(operation, EOPNOTSUPP);
         return;
     }
+    if (waits_for_upload(operation, &entry))
+        return;
     if (cache_index_message(index, entry.mailbox, entry.uid, &message))
         present =
             fs_changes_flags(changes, entry.mailbox, entry.uid, message.flags);

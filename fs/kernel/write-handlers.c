@@ -1,6 +1,7 @@
 /* The kernel's requests on files that are written, once they are open. */
 #include "fs/kernel/write-private.h"
 
+#include "fs/kernel/busy-message.h"
 #include "fs/kernel/handlers.h"
 #include "fs/writing/file-name.h"
 #include "fs/writing/writer-process.h"
@@ -437,6 +438,8 @@ run_copy(FsOperation *operation)
         fs_write_answer_obstacle(operation, answer, &obstacle, ESTALE);
         return;
     }
+    if (fs_busy_message_is_moved(operation, handlers->account, &entry))
+        return;
     if (entry.uid == 0 || entry.attributes.st_size == 0 ||
         operation->size < (gsize)entry.attributes.st_size || file->size != 0 ||
         file->replaces != 0 || !file->filled) {

@@ -66,7 +66,8 @@ const GError *fs_upload_error(const FsUpload *upload);
 /* Of the message in its mailbox; 0: it is there, but the server does not tell
  * which it is. */
 guint32 fs_upload_uid(const FsUpload *upload);
-/* What it is to send is on the disk for good. */
+/* What it is to send is on the disk for good, and is no other message than that
+ * whose place it is to take, as far as that can be known without the line. */
 gboolean fs_upload_is_safe(const FsUpload *upload);
 
 /* Told of each change of state, and when it is safe, from the main loop. At
@@ -95,5 +96,9 @@ FsNeed *fs_uploads_need_settled(const FsUploads *uploads);
  * may have been told: shells say nothing when a close fails. NULL-terminated.
  * Caller frees with g_strfreev. */
 char **fs_uploads_take_refused(FsUploads *uploads);
+/* What is to take the place of the message @uid of @mailbox, and is not
+ * finished; NULL: nothing is. Borrowed. */
+FsUpload *fs_uploads_onto(const FsUploads *uploads, guint32 mailbox,
+                          guint32 uid);
 /* How many are not finished; of @mailbox, or of all (0). */
 guint fs_uploads_pending(const FsUploads *uploads, guint32 mailbox);

@@ -31,6 +31,18 @@ end(Copy *copy, const GError *error)
     fs_batch_end(batch, error);
 }
 
+/* The same before anything was sent. */
+static void
+end_unsent(Copy *copy, const GError *error)
+{
+    FsBatch *batch = copy->batch;
+
+    for (guint i = 0; i < batch->pendings->len; i++)
+        ((FsPending *)g_ptr_array_index(batch->pendings, i))->step =
+            FS_STEP_WAITING;
+    end(copy, error);
+}
+
 /* TRUE if it is all over, and @copy is freed. */
 static gboolean
 is_over(Copy *copy)
@@ -146,7 +158,7 @@ on_looked(const GError *error, gpointer user_data)
     if (is_over(copy))
         return;
     if (error != NULL)
-        end(copy, error);
+        end_unsent(copy, error);
     else
         look(copy);
 }
@@ -178,10 +190,7 @@ look(Copy *copy)
     batch->n_waiting--;
     unknown = g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED,
                           "the other folder could not be read");
-    for (guint i = 0; i < batch->pendings->len; i++)
-        ((FsPending *)g_ptr_array_index(batch->pendings, i))->step =
-            FS_STEP_WAITING;
-    end(copy, unknown);
+    end_unsent(copy, unknown);
 }
 
 void

@@ -150,6 +150,32 @@ def test_source_deleted_meanwhile_is_told(case):
                 'it shows where it is not')
 
 
+@tap.test
+def test_target_that_cannot_be_read_for_a_while_gets_the_message(case):
+    """Without MOVE it is read first; it contradicts itself while others are
+    just changing it."""
+    desk = Desk(case, capabilities=CAPABILITIES)
+    left = [5]
+
+    def search(line, asked):
+        if left[0] == 0 or line.mailbox.name != 'Other':
+            return False
+        left[0] -= 1
+        return line.send(f'* ESEARCH (TAG "{asked.tag}") UID ALL 1\r\n'
+                         f'{asked.tag} OK done\r\n'.encode())
+
+    desk.server.hooks['UID SEARCH'] = search
+    os.rename(desk.file(2), desk.path('Other/two.eml'))
+    case.expect(wait_until(lambda: len(bodies(desk)) == 4, PATIENT),
+                'it is not moved', desk.mount.messages()[-1000:])
+    said = desk.wait()
+    case.expect('not moved' not in said, said)
+    case.expect(left[0] == 0 and len(bodies(desk)) == 4 and
+                len(bodies(desk, 'INBOX')) == 4, left, len(bodies(desk)))
+    case.expect('two.eml' in os.listdir(desk.path('Other')),
+                os.listdir(desk.path('Other')))
+
+
 # ---- folders that are renamed ----
 
 

@@ -11,7 +11,7 @@ What it is about to do is on its output, and then what has become of it:
 
 KEY is the message's Message-ID, FOLDER where it is to be then, DIGEST that of
 the octets that it is to have; "-" for what stays. It takes only messages whose
-name has "work" in it. It ends after so many seconds, or with the mount."""
+name has "work-" in it. It ends after so many seconds, or with the mount."""
 
 import contextlib
 import errno
@@ -62,7 +62,7 @@ class Worker:
         """A message: folder, name, octets. None: there is none there."""
         folder = self.source.choice(self.folders)
         names = sorted(name for name in os.listdir(f'{self.root}/{folder}')
-                       if 'work' in name and name.endswith('.eml'))
+                       if 'work-' in name and name.endswith('.eml'))
         if not names:
             return None
         name = self.source.choice(names)

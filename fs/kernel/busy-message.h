@@ -1,5 +1,4 @@
-/* Requests on messages of which the server is yet to be told, or to tell,
- * something that comes first. */
+/* Requests on messages whose place something else is about to take. */
 #pragma once
 
 #include "fs/account.h"
@@ -13,8 +12,3 @@
 gboolean fs_busy_message_is_replaced(FsOperation *operation,
                                      const FsAccount *account,
                                      const FsEntry *entry);
-/* The same while the message shows at a place where it has no UID yet: its
- * mailbox and UID still are those that it comes from. */
-gboolean fs_busy_message_is_moved(FsOperation *operation,
-                                  const FsAccount *account,
-                                  const FsEntry *entry);

@@ -19,7 +19,7 @@ typedef struct {
 } Scene;
 
 static void
-on_entry(guint32 directory, const char *name, gpointer user_data)
+on_entry(guint32 directory, const char *name, guint64 inode, gpointer user_data)
 {
     Scene *scene = user_data;
 

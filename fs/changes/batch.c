@@ -115,6 +115,8 @@ typedef enum {
 static Verdict
 judge(const GError *error)
 {
+    if (g_error_matches(error, FS_ERROR, FS_ERROR_INCOMPLETE))
+        return VERDICT_UNCLEAR; /* others just change what we have to read */
     if (error->domain != IMAP_ERROR)
         return VERDICT_REFUSED;
     switch ((ImapError)error->code) {

@@ -7,7 +7,8 @@
  *     copy.c       moving where the server cannot, by a copy
  *     expunge.c    deleting where the server cannot expunge single messages
  *     reconcile.c  finds out what has become of what was sent and not answered
- *     refusals.c   what the server did not want */
+ *     refusals.c   what the server did not want
+ *     replaced.c   what it has done itself */
 #pragma once
 
 #include "fs/changes/changes.h"
@@ -118,6 +119,11 @@ gboolean fs_pending_keeps_name(const char *name);
 void fs_pending_note(FsPending *pending);
 /* The first of its message. */
 gboolean fs_pending_is_first(const FsPending *pending);
+
+/* Of a move: the copy is there, as pending->target_uid; only the original is
+ * still to be deleted. The message shows as the copy from now on, and whatever
+ * is asked for next is asked for of that. */
+void fs_pending_copied(FsPending *pending);
 
 /* The ends of a change. The server has it as asked for; @uid: where a message
  * that was moved is now, 0: not known. */

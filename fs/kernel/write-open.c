@@ -3,6 +3,7 @@
 
 #include "fs/bodies/message-bodies.h"
 #include "fs/changes/changes.h"
+#include "fs/kernel/busy-message.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/live/line.h"
@@ -258,7 +259,7 @@ fs_write_find_file(FsOperation *operation)
     else if (!fs_rights_may_replace(fs_writing_rights(handlers->writing),
                                     entry.mailbox))
         fs_operation_fail(operation, EACCES);
-    else
+    else if (!fs_busy_message_is_replaced(operation, handlers->account, &entry))
         return edit_message(operation, &entry);
     return NULL;
 }

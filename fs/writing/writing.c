@@ -542,10 +542,21 @@ fs_writing_resume(FsWriting *writing)
     g_ptr_array_set_size(writing->left, 0);
 }
 
+FsNeed *
+fs_writing_need_settled(FsWriting *writing)
+{
+    fs_writing_resume(writing);
+    if (writing->list_need != NULL)
+        return writing->list_need;
+    return fs_uploads_need_settled(writing->uploads);
+}
+
 guint
 fs_writing_pending(const FsWriting *writing)
 {
-    return fs_uploads_pending(writing->uploads, 0) + writing->left->len;
+    if (writing == NULL)
+        return 0;
+    return writing->left->len + fs_uploads_pending(writing->uploads, 0);
 }
 
 /* ---- files that were forgotten ---- */

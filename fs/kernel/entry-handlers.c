@@ -6,9 +6,11 @@
 #include "fs/kernel/entry-handlers.h"
 
 #include "fs/changes/changes.h"
+#include "fs/kernel/busy-message.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
+#include "fs/kernel/write-private.h"
 #include "fs/sync/refresh.h"
 #include "fs/writing/directories.h"
 #include "fs/writing/file-name.h"
@@ -26,6 +28,12 @@ static FsLocalFiles *
 files_of(FsHandlers *handlers)
 {
     return fs_writing_files(fs_handlers_writing(handlers));
+}
+
+static FsAccount *
+account_of(const FsOperation *operation)
+{
+    return fs_writing_account(fs_handlers_writing(operation->user_data));
 }
 
 static guint32
@@ -179,6 +187,10 @@ look_at_target(FsOperation *operation, guint32 *uid)
         answer_obstacle(operation, answer, &obstacle, ENOENT);
         return FALSE;
     }
+    if (fs_write_waits_for_arrival(operation, account_of(operation),
+                                   entry.inode) ||
+        fs_busy_message_is_replaced(operation, account_of(operation), &entry))
+        return FALSE;
     *uid = entry.uid;
     if (entry.uid != 0 && (move->flags & RENAME_NOREPLACE) == 0 && !move->links)
         return TRUE;
@@ -210,6 +222,10 @@ finish_message(FsOperation *operation)
         fs_writing_let_go(fs_handlers_writing(handlers), before, TRUE);
         fs_local_files_unlist(files_of(handlers), before);
     }
+    /* It is on the disk, and not on the server yet (-o writeback). */
+    if (move->file->upload != NULL && !move->links)
+        fs_local_files_move(files_of(handlers), move->file,
+                            directory_of(move->new_parent), move->new_name);
     reply_moved(operation);
 }
 
@@ -299,12 +315,6 @@ follow_change(FsOperation *operation, FsDirectoryChange *change,
         fs_operation_fail_with(operation, fs_need_error(need));
     else
         reply(operation);
-}
-
-static FsAccount *
-account_of(const FsOperation *operation)
-{
-    return fs_writing_account(fs_handlers_writing(operation->user_data));
 }
 
 /* FALSE: the operation waits for what is pending in the directory, or below

@@ -72,6 +72,15 @@ fs_upload_uid(const FsUpload *upload)
     return upload->uid;
 }
 
+/* It may yet turn out to be another message than that which it replaces. */
+static gboolean
+is_undecided(const FsUpload *upload)
+{
+    return upload->must_match && upload->replaces != 0 &&
+           upload->step <= FS_UPLOAD_STEP_COMPARE &&
+           upload->state == FS_UPLOAD_UNDER_WAY;
+}
+
 guint32
 fs_upload_mailbox(const FsUpload *upload)
 {
@@ -87,7 +96,7 @@ fs_upload_name(const FsUpload *upload)
 gboolean
 fs_upload_is_safe(const FsUpload *upload)
 {
-    return upload->is_safe && upload->copy_uid == 0;
+    return upload->is_safe && upload->copy_uid == 0 && !is_undecided(upload);
 }
 
 void
@@ -334,7 +343,7 @@ is_answered_by_another(FsUpload *upload)
         return FALSE;
     if (strcmp(after->text.digest, upload->text.digest) != 0) {
         upload->replaces = after->uid;
-        upload->must_match = FALSE;
+        upload->must_match = upload->is_namesake;
         return FALSE;
     }
     upload->replaces = after->uid;
@@ -490,6 +499,7 @@ fs_uploads_begin(FsUploads *uploads, const FsUploadRequest *request)
     upload->record = request->record;
     if (after != NULL)
         upload->after = fs_upload_ref(after);
+    upload->is_namesake = request->after == NULL;
     fs_upload_go_on(upload);
     return upload;
 }
@@ -540,6 +550,18 @@ const GPtrArray *
 fs_uploads_refused(const FsUploads *uploads)
 {
     return uploads->refused;
+}
+
+FsUpload *
+fs_uploads_onto(const FsUploads *uploads, guint32 mailbox, guint32 uid)
+{
+    for (GList *link = uploads->all.head; link != NULL; link = link->next) {
+        FsUpload *upload = link->data;
+
+        if (upload->mailbox == mailbox && upload->replaces == uid)
+            return upload;
+    }
+    return NULL;
 }
 
 guint

@@ -198,6 +198,16 @@ def test_address_finds_the_server_that_its_domain_names(case):
 
 
 @tap.test
+def test_domain_that_is_taken_for_the_server_names_it(case):
+    scene = Domain(case, 'mail.example.test')
+    scene.names.records['example.test'] = []
+    scene.says('…example.test…; by what example.test says of itself, its mail '
+               'is at imaps://alice@mail.example.test:{port}/',
+               scene.words(url='imaps://alice@example.test/'),
+               prefix=scene.names.prefix())
+
+
+@tap.test
 def test_address_whose_domain_names_a_host_elsewhere_is_refused(case):
     scene = Domain(case, 'mail.evil.test')
     scene.says('example.test says that its mail is in another domain, which '

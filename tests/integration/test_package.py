@@ -19,7 +19,7 @@ import mount as mounting
 import tap
 from command import run, wait_until
 from namespace import enter_own_namespace
-from test_readme import blocks
+from readme import blocks
 
 GIT = ('git', '-c', f'safe.directory={ROOT}', '-C', ROOT)
 # What is where, below the prefix, after an installation.

@@ -22,35 +22,11 @@ import mount as mounting
 import tap
 from command import run, wait_until
 from namespace import enter_own_namespace, show_as
+from readme import blocks
 
 URL = 'imaps://alice@imap.example.org/'
 # What is done elsewhere: test_readme_build, test_quickstart.
 NOT_HERE = ('Install',)
-
-
-class Block:
-    def __init__(self, heading, language, manner, text):
-        self.heading, self.language = heading, language
-        self.manner, self.text = manner, text
-
-
-def blocks(path=ROOT + '/README.md'):
-    """Every fenced block, with the heading that it stands below."""
-    found, heading, fence = [], '', None
-    with open(path) as file:
-        for line in file:
-            if fence is not None and line.startswith('```'):
-                found.append(Block(heading, *fence, ''.join(text)))
-                fence = None
-            elif fence is not None:
-                text.append(line)
-            elif line.startswith('```'):
-                words = line[3:].split()
-                fence = (words[0], ' '.join(words[1:]))
-                text = []
-            elif line.startswith('#'):
-                heading = line.strip('# \n')
-    return found
 
 
 def as_here(text, server):

@@ -63,6 +63,7 @@ struct FsUpload {
     guint64 record; /* of the journal; 0: none */
 
     FsUpload *after;      /* a reference; NULL: none */
+    gboolean is_namesake; /* of that, and made of another file */
     GPtrArray *followers; /* of FsUpload, references: those that wait for it */
 
     FsMessageText text;
@@ -89,6 +90,7 @@ struct FsUpload {
     FsNeed *waited_for; /* a reference; NULL: none */
     GArray *candidates; /* of guint32: UIDs that may be it */
     guint n_compared;   /* of those */
+    guint32 likely;     /* one that has its Message-ID alone; 0: none */
 };
 
 /* ---- uploads.c ---- */

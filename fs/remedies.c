@@ -3,6 +3,7 @@
  * of the ordinary. */
 #include "fs/remedies.h"
 
+#include "fs/options/discovery.h"
 #include "fs/options/presets.h"
 #include "imap/error.h"
 
@@ -34,18 +35,36 @@ remedy_of(const GError *error)
     return NULL;
 }
 
+/* Who has taken the domain of the address for the server is told of that. */
+static char *
+server_of_domain(const GError *error, const FsOptions *options)
+{
+    g_autofree char *url = NULL;
+
+    if (!g_error_matches(error, IMAP_ERROR, IMAP_ERROR_RESOLVE) &&
+        !g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CONNECT))
+        return NULL;
+    url = options->settings != NULL ? fs_discovery_suggest(options) : NULL;
+    return url != NULL ? g_strdup_printf("by what %s says of itself, its mail "
+                                         "is at %s",
+                                         options->settings->host, url)
+                       : NULL;
+}
+
 void
 fs_remedies_add(GError **error, const FsOptions *options)
 {
     const FsPreset *preset = options->preset;
-    const char *remedy = remedy_of(*error);
+    g_autofree char *suggested = server_of_domain(*error, options);
+    const char *remedy = suggested != NULL ? suggested : remedy_of(*error);
+    char *end = strstr((*error)->message, "; ");
     char *sentence;
 
+    if (suggested != NULL && end != NULL)
+        *end = '\0';
     if (preset != NULL && preset->login != NULL &&
         g_error_matches(*error, IMAP_ERROR, IMAP_ERROR_AUTHENTICATION)) {
         /* Instead of one that would do for others. */
-        char *end = strstr((*error)->message, "; ");
-
         if (end != NULL)
             *end = '\0';
         remedy = preset->login;

@@ -17,6 +17,9 @@ static const struct {
     {"imaps", "imaps", IMAP_TLS_IMPLICIT},
     {"imap", "imap", IMAP_TLS_STARTTLS},
 };
+/* How long somebody waits who has a mistake to be told of. */
+#define SUGGEST_MS 3000u
+
 #define N_SERVICES G_N_ELEMENTS(services)
 
 typedef struct {
@@ -229,4 +232,27 @@ fs_discovery_run(FsOptions *options, GError **error)
     g_object_unref(look.cancellable);
     g_main_context_unref(look.context);
     return found;
+}
+
+char *
+fs_discovery_suggest(const FsOptions *options)
+{
+    const ImapSettings *settings = options->settings;
+    const char *user =
+        settings->username != NULL ? settings->username : g_get_user_name();
+    g_autoptr(FsOptions) asked = NULL;
+
+    if (options->discover != NULL || imap_settings_is_loopback(settings) ||
+        g_hostname_is_ip_address(settings->host))
+        return NULL;
+    asked = g_new0(FsOptions, 1);
+    asked->settings = imap_settings_new();
+    asked->settings->username = g_strdup(user);
+    asked->settings->timeout_ms = MIN(settings->timeout_ms, SUGGEST_MS);
+    asked->discover = g_strdup(settings->host);
+    if (!fs_discovery_run(asked, NULL) ||
+        g_ascii_strcasecmp(asked->settings->host, settings->host) == 0)
+        return NULL;
+    return url_of(asked->settings->tls == IMAP_TLS_IMPLICIT ? 0 : 1, user,
+                  asked->settings->host, imap_settings_port(asked->settings));
 }

@@ -14,3 +14,8 @@
  * with its URL, which the user then writes if it is right (section 6). Fails
  * with FS_ERROR_USAGE. */
 gboolean fs_discovery_run(FsOptions *options, GError **error);
+
+/* The URL of the server that the host of @options names, if it is one of its
+ * domain and another than that: for who took the domain for the server. NULL:
+ * none is known. Blocks for some seconds at most, likewise. Caller frees. */
+char *fs_discovery_suggest(const FsOptions *options);

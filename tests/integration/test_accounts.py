@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Accounts of a configuration file, mounted by name, alone and all at once."""
+"""Accounts of a configuration file, mounted by name, alone and all at once; and
+accounts by their address, whose domain knows the server."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,8 +18,12 @@ from imapserver import Server
 from mailstore import simple_mailbox
 from mistakes import Scene
 from mount import BINARY, is_mounted
+from nameserver import NameServer, address
+from nameserver import service as service_record
+from netns import Space
 
 NAMES = ('work', 'home')
+USER = 'alice@example.test'
 
 
 class Accounts(Scene):
@@ -152,6 +158,72 @@ def test_all_of_nothing_says_what_to_do(case):
     os.unlink(scene.conf)
     scene.says('there is no file {conf} with accounts; make it, or name '
                'another one with --config FILE', ['--all', scene.mountpoint])
+
+
+class Domain(Scene):
+    """example.test, which says that its mail is at a host."""
+
+    def __init__(self, case, host, service='_imaps', account=USER):
+        if os.geteuid() != 0 or not shutil.which('nsenter'):
+            raise tap.Skip('a network namespace needs root, and nsenter')
+        space = Space(case)
+        # Who has only loopback asks for no addresses.
+        space.ip('address', 'add', '10.99.9.9/32', 'dev', 'lo')
+        space.enter()
+        super().__init__(case, hosts=[host], account=(account, 'secret'))
+        self.names = NameServer(case, {
+            f'{service}._tcp.example.test': [service_record(
+                self.server.port, host)],
+            host: [address('127.0.0.1')]})
+        self.arguments = self.words(url=USER)
+
+
+@tap.test
+def test_address_finds_the_server_that_its_domain_names(case):
+    scene = Domain(case, 'mail.example.test')
+    process = subprocess.Popen(
+        [*scene.names.prefix(), BINARY, '-f', *scene.arguments[:-1],
+         scene.mountpoint], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        text=True, env={**os.environ, **scene.environment()})
+    case.defer(process.wait)
+    case.defer(process.kill)
+    case.expect(wait_until(lambda: scene.server.saw('LIST*') or
+                           process.poll() is not None, 30 * tap.PATIENCE),
+                'nobody came')
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30 * tap.PATIENCE)
+    case.expect(process.returncode == 0, said)
+    case.expect(('_imaps._tcp.example.test', 33) in scene.names.asked,
+                scene.names.asked)
+
+
+@tap.test
+def test_domain_that_is_taken_for_the_server_names_it(case):
+    scene = Domain(case, 'mail.example.test')
+    scene.names.records['example.test'] = []
+    scene.says('…example.test…; by what example.test says of itself, its mail '
+               'is at imaps://alice@mail.example.test:{port}/',
+               scene.words(url='imaps://alice@example.test/'),
+               prefix=scene.names.prefix())
+
+
+@tap.test
+def test_address_whose_domain_names_a_host_elsewhere_is_refused(case):
+    scene = Domain(case, 'mail.evil.test')
+    scene.says('example.test says that its mail is in another domain, which '
+               'anybody on the way could say; if you know that it is right, '
+               f'write imaps://alice%40example.test@mail.evil.test:'
+               '{port}/', scene.arguments, prefix=scene.names.prefix())
+    case.expect(not scene.server.connections, 'it connected')
+
+
+@tap.test
+def test_address_whose_domain_names_nothing_is_refused(case):
+    scene = Domain(case, 'mail.example.test', service='_pop3s')
+    scene.says('example.test does not say where its mail is (it has no SRV '
+               "record _imaps._tcp or _imap._tcp); write the server's URL, "
+               'such as imaps://alice%40example.test@imap.example.test/',
+               scene.arguments, prefix=scene.names.prefix())
 
 
 if __name__ == '__main__':

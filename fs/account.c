@@ -5,6 +5,7 @@
 #include "fs/bodies/message-bodies.h"
 #include "fs/changes/changes.h"
 #include "fs/changes/overlay.h"
+#include "fs/day-limit.h"
 #include "fs/sync/lister.h"
 #include "fs/sync/synchroniser.h"
 
@@ -72,6 +73,17 @@ open_changes(FsAccount *account, GError **error)
     return TRUE;
 }
 
+static void
+open_day_limit(FsAccount *account)
+{
+    const CacheDirectory *directory = account->directories.state_directory;
+
+    account->day_limit = fs_day_limit_new(
+        directory != NULL ? cache_directory_path(directory) : NULL,
+        account->options->max_download, account->options->max_upload,
+        account->store_thread, account->mounted_at);
+}
+
 FsAccount *
 fs_account_new(const FsOptions *options, GError **error)
 {
@@ -87,6 +99,7 @@ fs_account_new(const FsOptions *options, GError **error)
     if (!open_changes(account, error))
         return NULL;
     open_cache(account, account->directories.cache_directory);
+    open_day_limit(account);
     /* Who wants but one wants nobody to listen on another. */
     account->pool = imap_pool_new(
         options->settings, options->connections + (options->connections > 1));
@@ -116,6 +129,9 @@ fs_account_free(FsAccount *account)
     fs_message_bodies_free(account->bodies);
     fs_lister_free(account->lister);
     fs_synchroniser_free(account->synchroniser);
+    if (account->pool != NULL)
+        fs_account_note_traffic(account);
+    fs_day_limit_free(account->day_limit);
     imap_pool_free(account->pool);
     fs_mailbox_tree_free(account->tree);
     /* Before the index that goes by its ids; the locks only when there is

@@ -15,6 +15,7 @@
 
 typedef struct FsAnnouncer FsAnnouncer;
 typedef struct FsChanges FsChanges;
+typedef struct FsDayLimit FsDayLimit;
 typedef struct FsLine FsLine;
 typedef struct FsLister FsLister;
 typedef struct FsMessageBodies FsMessageBodies;
@@ -30,6 +31,7 @@ typedef struct {
     ImapPool *pool;
     CacheStoreThread *store_thread;
     FsAccountDirectories directories;
+    FsDayLimit *day_limit; /* what has gone over the line today */
     CacheState *state;     /* of directories */
     CacheJournal *journal; /* beside it */
     CacheAliases *aliases; /* likewise */

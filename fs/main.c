@@ -10,8 +10,11 @@
 #include "fs/live/announcer.h"
 #include "fs/mount/background.h"
 #include "fs/options/credentials.h"
+#include "fs/options/discovery.h"
 #include "fs/options/options.h"
 #include "fs/run.h"
+#include "fs/service/service-manager.h"
+#include "fs/service/terminal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,12 +48,15 @@ serve(FsOptions *options)
     FsHelpers helpers = {NULL, NULL};
     g_autoptr(GError) error = NULL;
 
+    fs_service_manager_find();
+    fs_terminal_note();
     if (!options->debug)
         fs_background_protect_secrets();
     if (!options->foreground)
         fs_background_start();
     start_helpers(options, &helpers);
-    if (!fs_credentials_obtain(options, &error)) {
+    if (!fs_discovery_run(options, &error) ||
+        !fs_credentials_obtain(options, &error)) {
         end_helpers(&helpers);
         return fail(error);
     }
@@ -68,6 +74,7 @@ main(int argc, char **argv)
         break;
     case FS_OPTIONS_HELP:
     case FS_OPTIONS_VERSION:
+    case FS_OPTIONS_CONFIG:
         return EXIT_SUCCESS;
     case FS_OPTIONS_WAIT:
         return fs_wait_client_run(options->mountpoint);

@@ -111,6 +111,8 @@ imap_connection_traffic(const ImapConnection *connection, ImapTraffic *traffic)
         return;
     traffic->bytes_received =
         imap_transport_line_received(connection->transport);
+    traffic->text_received =
+        imap_transport_bytes_received(connection->transport);
     traffic->bytes_sent = imap_transport_bytes_sent(connection->transport);
 }
 

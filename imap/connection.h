@@ -146,6 +146,7 @@ gboolean imap_connection_is_writable(const ImapConnection *connection);
 typedef struct {
     guint64 bytes_received; /* on the line, less what TLS adds */
     guint64 bytes_sent;     /* likewise */
+    guint64 text_received;  /* the same, inflated: what the server has said */
     guint64 commands;
     guint64 round_trips; /* commands that nothing else was waited for with */
 } ImapTraffic;

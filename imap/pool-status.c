@@ -49,6 +49,7 @@ add(ImapTraffic *sum, const ImapConnection *connection)
 
     imap_connection_traffic(connection, &traffic);
     sum->bytes_received += traffic.bytes_received;
+    sum->text_received += traffic.text_received;
     sum->bytes_sent += traffic.bytes_sent;
     sum->commands += traffic.commands;
     sum->round_trips += traffic.round_trips;

@@ -214,6 +214,9 @@ typedef struct {
 void imap_pool_set_line_handler(ImapPool *pool, const ImapLineHandler *handler,
                                 gpointer user_data);
 
+/* The settings have changed: connections are made anew, those in use as soon as
+ * they are not. */
+void imap_pool_reconnect(ImapPool *pool);
 /* Tries at once, whatever happened before. */
 void imap_pool_retry(ImapPool *pool);
 /* After ImapLineHandler's refused: there are no other credentials. */

@@ -3,6 +3,7 @@
 #include "fs/commands/check-private.h"
 
 #include "fs/commands/words.h"
+#include "fs/remedies.h"
 #include "imap/error.h"
 
 #include <gio/gio.h>
@@ -147,6 +148,8 @@ fs_check_connect(FsCheck *check)
     imap_connection_open(check->connection, on_opened, check);
     fs_check_wait(check);
     failed = failed_step(check);
+    if (check->error != NULL)
+        fs_remedies_add(&check->error, check->options);
     for (Step step = STEP_HOST; step < STEP_END; step++) {
         if (was_taken(check, step, failed))
             say_good(check, step);

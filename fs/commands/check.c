@@ -5,6 +5,7 @@
 #include "fs/log.h"
 #include "fs/mount/background.h"
 #include "fs/options/credentials.h"
+#include "fs/options/discovery.h"
 #include "imap/trace.h"
 
 #include <stdio.h>
@@ -78,12 +79,30 @@ source_of_secret(const FsOptions *options)
         return "from password_file";
     if (options->password_command != NULL)
         return "from password_command";
+    if (options->netrc != NULL)
+        return "from netrc";
+    if (options->credential != NULL)
+        return "a credential of the service";
     if (options->settings->password != NULL)
         return "from the terminal";
     return "none; the certificate says who we are";
 }
 
-/* Before anything has a thread, for commands may be run. */
+/* Of an address, the domain knows it. */
+static gboolean
+find_server(FsCheck *check, const GError *error)
+{
+    const FsOptions *options = check->options;
+
+    if (error != NULL)
+        fs_check_say(check, FS_MARK_BAD, "Server", "%s", error->message);
+    else if (options->discover != NULL)
+        fs_check_say(check, FS_MARK_GOOD, "Server", "%s, as %s says",
+                     options->settings->host, options->discover);
+    return error == NULL;
+}
+
+/* Before the main loop runs, for commands may be run. */
 static gboolean
 get_password(FsCheck *check)
 {
@@ -106,7 +125,8 @@ say_title(FsCheck *check)
     g_autofree char *title = g_strdup_printf(
         "imapfs " IMAPFS_VERSION " checks %s at %s, port %u",
         settings->username != NULL ? settings->username : g_get_user_name(),
-        settings->host, imap_settings_port(settings));
+        settings->host != NULL ? settings->host : check->options->discover,
+        imap_settings_port(settings));
 
     fs_report_title(report, &check->output, title);
     g_string_append_c(report, '\n');
@@ -157,6 +177,7 @@ int
 fs_check_run(FsOptions *options)
 {
     FsCheck check = {.options = options};
+    g_autoptr(GError) lost = NULL;
     gboolean has_password;
 
     fs_log_start(options->debug);
@@ -169,9 +190,11 @@ fs_check_run(FsOptions *options)
     check.folders = g_array_new(FALSE, FALSE, sizeof(FsCheckFolder));
     g_array_set_clear_func(check.folders, folder_clear);
 
+    fs_discovery_run(options, &lost);
     say_title(&check);
-    has_password = get_password(&check);
-    fs_check_machine(&check);
+    has_password = find_server(&check, lost) && get_password(&check);
+    if (lost == NULL)
+        fs_check_machine(&check);
     if (has_password && fs_check_connect(&check))
         look_at_account(&check);
     say_verdict(&check);

@@ -66,6 +66,7 @@ struct FsControlFiles {
     FsMountWatch *watch;    /* NULL until attached */
     GHashTable *open_files; /* of OpenFile, owned */
     gboolean stopped;
+    gboolean mount_gone; /* only what is open is left of it */
 };
 
 typedef struct {
@@ -292,7 +293,7 @@ begin(FsControlFiles *control, OpenFile *file, guint64 inode)
     file->events = fs_event_file_new(control->events);
     if (file->events == NULL)
         return FALSE;
-    if (control->stopped)
+    if (control->stopped || control->mount_gone)
         fs_event_file_end(file->events);
     fs_inbox_use_begin(control->inbox_use);
     return TRUE;
@@ -447,7 +448,11 @@ end_readers(FsControlFiles *control)
 static void
 on_mount_gone(gpointer user_data)
 {
-    end_readers(user_data);
+    FsControlFiles *control = user_data;
+
+    /* Who has found the file before may be about to open it. */
+    control->mount_gone = TRUE;
+    end_readers(control);
 }
 
 void

@@ -4,6 +4,7 @@
 
 #include "fs/changes/changes.h"
 #include "fs/control/json.h"
+#include "fs/day-limit.h"
 #include "fs/kernel/operation.h"
 #include "fs/live/watcher.h"
 #include "fs/need.h"
@@ -96,6 +97,25 @@ add_traffic(JsonBuilder *builder, const ImapTraffic *traffic)
     fs_json_add_number(builder, "bytes_sent", traffic->bytes_sent);
     fs_json_add_number(builder, "commands", traffic->commands);
     fs_json_add_number(builder, "round_trips", traffic->round_trips);
+}
+
+static void
+add_today(Status *status)
+{
+    JsonBuilder *builder = status->builder;
+    const FsOptions *options = status->account->options;
+    FsDayTraffic today;
+
+    fs_account_note_traffic(status->account);
+    fs_day_limit_get(status->account->day_limit, &today);
+    begin_object(builder, "today");
+    fs_json_add_number(builder, "received", today.received);
+    fs_json_add_number(builder, "sent", today.sent);
+    if (options->max_download > 0)
+        fs_json_add_number(builder, "max_download", options->max_download);
+    if (options->max_upload > 0)
+        fs_json_add_number(builder, "max_upload", options->max_upload);
+    json_builder_end_object(builder);
 }
 
 /* As the mount shows it; as the server calls it, if it shows none. */
@@ -196,6 +216,7 @@ add_connections(Status *status)
     begin_object(builder, "traffic");
     add_traffic(builder, &traffic);
     json_builder_end_object(builder);
+    add_today(status);
 }
 
 static gboolean

@@ -47,6 +47,39 @@ fs_option_parse_size(const char *text, guint64 *size)
     return TRUE;
 }
 
+char *
+fs_option_show_size(guint64 size)
+{
+    static const char *const suffixes[] = {"", "K", "M", "G", "T"};
+    guint i = 0;
+
+    while (size > 0 && size % 1024 == 0 && i + 1 < G_N_ELEMENTS(suffixes)) {
+        size /= 1024;
+        i++;
+    }
+    return g_strdup_printf("%" G_GUINT64_FORMAT "%s", size, suffixes[i]);
+}
+
+gboolean
+fs_option_parse_flag(const char *text, gboolean *flag)
+{
+    static const char *const words[][2] = {
+        {"no", "yes"}, {"false", "true"}, {"off", "on"}, {"0", "1"}};
+
+    *flag = TRUE;
+    if (text == NULL)
+        return TRUE;
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
+        for (guint j = 0; j < 2; j++) {
+            if (strcmp(words[i][j], text) == 0) {
+                *flag = j == 1;
+                return TRUE;
+            }
+        }
+    }
+    return FALSE;
+}
+
 gboolean
 fs_option_parse_umask(const char *text, mode_t *umask)
 {

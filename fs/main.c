@@ -5,6 +5,7 @@
  * those for the helpers, behind it: they are the daemon's children. */
 #include "fs/commands/check.h"
 #include "fs/commands/fetch.h"
+#include "fs/commands/mount-all.h"
 #include "fs/commands/show-status.h"
 #include "fs/control/wait-client.h"
 #include "fs/live/announcer.h"
@@ -84,6 +85,8 @@ main(int argc, char **argv)
         return fs_show_status_run(options->mountpoint, options->watch);
     case FS_OPTIONS_FETCH:
         return fs_fetch_run(options, serve);
+    case FS_OPTIONS_ALL:
+        return fs_mount_all_run(argc, argv, options, serve);
     case FS_OPTIONS_ERROR:
         return fail(error);
     }

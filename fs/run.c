@@ -43,7 +43,7 @@
 #define DRAIN_MS 15000u
 
 typedef struct {
-    const FsOptions *options;
+    FsOptions *options;
     GMainLoop *loop;
     FsAccount *account;
     FsNameSpace *names;
@@ -323,7 +323,7 @@ serve(Mount *mount)
 {
     mount->line =
         fs_line_new(mount->account, fs_handlers_kernel_cache(mount->handlers));
-    mount->reload = fs_reload_new(mount->account);
+    mount->reload = fs_reload_new(mount->account, mount->options);
     if (!mount->options->foreground) {
         fs_log_use_system();
         fs_background_detach();
@@ -420,7 +420,7 @@ run(Mount *mount, GError **error)
 }
 
 int
-fs_run(const FsOptions *options, FsHelpers *helpers)
+fs_run(FsOptions *options, FsHelpers *helpers)
 {
     Mount mount = {
         .options = options,

@@ -2,8 +2,8 @@
  * offered is the same everywhere. */
 #include "fs/manual/completion.h"
 
+#include "fs/options/command-line.h"
 #include "fs/options/mount-option-table.h"
-#include "fs/options/options.h"
 
 #include <string.h>
 
@@ -103,7 +103,7 @@ append_command(GString *out, const GOptionEntry *entry, const char *shell)
 gboolean
 fs_completion_expand(GString *out, const char *mark, const char *argument)
 {
-    g_autofree GOptionEntry *entries = fs_options_command_line();
+    g_autofree GOptionEntry *entries = fs_command_line_entries();
 
     if (argument == NULL || !g_strv_contains(shells, argument))
         return FALSE;

@@ -3,7 +3,7 @@
 #include "fs/manual/page.h"
 
 #include "fs/manual/sections.h"
-#include "fs/options/options.h"
+#include "fs/options/command-line.h"
 
 #include <string.h>
 
@@ -290,7 +290,7 @@ append_command(GString *out, const GOptionEntry *entry,
 static void
 append_commands(GString *out, const FsPageProse *prose)
 {
-    g_autofree GOptionEntry *entries = fs_options_command_line();
+    g_autofree GOptionEntry *entries = fs_command_line_entries();
 
     for (const GOptionEntry *entry = entries; entry->description != NULL;
          entry++)
@@ -330,7 +330,7 @@ fs_page_prose_free(FsPageProse *prose)
 static gboolean
 is_command(const char *word)
 {
-    g_autofree GOptionEntry *entries = fs_options_command_line();
+    g_autofree GOptionEntry *entries = fs_command_line_entries();
 
     for (const GOptionEntry *entry = entries; entry->description != NULL;
          entry++)

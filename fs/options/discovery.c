@@ -213,7 +213,7 @@ judge(const Look *look, FsOptions *options, GError **error)
 gboolean
 fs_discovery_run(FsOptions *options, GError **error)
 {
-    Look look = {NULL};
+    Look look = {.late = FALSE};
     gboolean found;
 
     if (options->discover == NULL)

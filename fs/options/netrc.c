@@ -112,7 +112,7 @@ ImapSecret *
 fs_netrc_find(const char *text, const char *host, const char *user,
               char **login)
 {
-    Entry entry = {FALSE, {NULL}, {NULL}};
+    Entry entry = {.fits = FALSE};
     Word word, value;
 
     while (next_word(&text, &word)) {
@@ -125,7 +125,7 @@ fs_netrc_find(const char *text, const char *host, const char *user,
 
             if (secret != NULL)
                 return secret;
-            entry = (Entry){is_word(&word, "default"), {NULL}, {NULL}};
+            entry = (Entry){.fits = is_word(&word, "default")};
             if (!entry.fits && next_word(&text, &value))
                 entry.fits = is_host(&value, host);
         } else if (is_word(&word, "login") && next_word(&text, &value)) {

@@ -12,6 +12,8 @@
 #define FINGERPRINT_PAIRS 32
 #define PRINTABLE_BYTES 200
 
+static char *directory; /* of relative paths; NULL: the present one */
+
 static gboolean
 is_digits(const char *text)
 {
@@ -151,6 +153,13 @@ fs_option_parse_fingerprint(const char *text)
     return g_string_free(g_steal_pointer(&digits), FALSE);
 }
 
+void
+fs_option_note_directory(void)
+{
+    g_free(directory);
+    directory = g_get_current_dir();
+}
+
 char *
 fs_option_absolute_path(const char *path)
 {
@@ -162,7 +171,7 @@ fs_option_absolute_path(const char *path)
         return g_strdup(g_get_home_dir());
     if (g_str_has_prefix(path, "~/"))
         return g_build_filename(g_get_home_dir(), path + 2, NULL);
-    here = g_get_current_dir();
+    here = directory == NULL ? g_get_current_dir() : g_strdup(directory);
     return g_build_filename(here, path, NULL);
 }
 

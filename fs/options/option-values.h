@@ -29,6 +29,8 @@ gboolean fs_option_parse_group(const char *text, gid_t *gid);
  * NULL if it is anything else. Caller frees. */
 char *fs_option_parse_fingerprint(const char *text);
 
+/* Relative paths are meant from here, wherever we go later. */
+void fs_option_note_directory(void);
 /* Absolute, for we leave the working directory; a leading "~/", which the shell
  * does not expand inside -o, is the caller's home. Caller frees. */
 char *fs_option_absolute_path(const char *path);

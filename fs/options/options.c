@@ -1,13 +1,14 @@
 /* The command line.
  *
  * GLib's parser takes the long options and the order; what stands behind -o is
- * left to mount-options.c, and whether it makes sense together to
- * option-checks.c. Here is the rest: the arguments, and what they ask for. No
+ * left to mount-options.c. Here is the rest: the two arguments, and what they
+ * ask for; whether it makes sense together is seen to by option-checks.c. No
  * message repeats the URL or the value of an unknown option, which may be a
  * password. */
 #include "fs/options/options.h"
 
 #include "fs/options/account-source.h"
+#include "fs/options/command-line.h"
 #include "fs/options/mount-options.h"
 #include "fs/options/mountpoint.h"
 #include "fs/options/option-checks.h"
@@ -15,138 +16,9 @@
 #include "fs/options/print-config.h"
 #include "fs/options/usage-error.h"
 
-#include <fuse_lowlevel.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#define USAGE "usage: imapfs [options] URL|NAME MOUNTPOINT"
-
-/* As they stand on the command line, before anything is checked. */
-typedef struct {
-    gboolean foreground, debug, trace, help, version, print_config;
-    gboolean verbose, quiet, watch;
-    char *wait;
-    char *check;
-    char *fetch;
-    char *status;
-    char *config;         /* NULL: the usual file */
-    char **mount_options; /* one for each -o */
-    char **words;         /* what stands for the account, and mountpoint */
-    char **unknown;
-} CommandLine;
-
-static void
-command_line_clear(CommandLine *line)
-{
-    g_strfreev(line->mount_options);
-    g_free(line->wait);
-    g_free(line->config);
-    g_free(line->check);
-    g_free(line->fetch);
-    g_free(line->status);
-    g_strfreev(line->words);
-    g_strfreev(line->unknown);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CommandLine, command_line_clear)
-
-/* argv as GLib's parser likes it: "-oro" is two words. */
-static char **
-copy_arguments(int argc, char **argv)
-{
-    g_autoptr(GPtrArray) copy = g_ptr_array_new();
-    gboolean options_end = FALSE;
-
-    for (int i = 0; i < argc; i++) {
-        gboolean is_value = i > 1 && strcmp(argv[i - 1], "-o") == 0;
-
-        if (i > 0 && !is_value && strcmp(argv[i], "--") == 0)
-            options_end = TRUE;
-        if (i > 0 && !is_value && !options_end &&
-            g_str_has_prefix(argv[i], "-o") && argv[i][2] != '\0') {
-            g_ptr_array_add(copy, g_strdup("-o"));
-            g_ptr_array_add(copy, g_strdup(argv[i] + 2));
-        } else {
-            g_ptr_array_add(copy, g_strdup(argv[i]));
-        }
-    }
-    g_ptr_array_add(copy, NULL);
-    return (char **)g_ptr_array_steal(copy, NULL);
-}
-
-/* The entries' descriptions are the upper half of --help. */
-#define N_ENTRIES 17
-static void
-fill_entries(GOptionEntry entries[N_ENTRIES], CommandLine *line)
-{
-    const GOptionEntry filled[N_ENTRIES] = {
-        {"options", 'o', 0, G_OPTION_ARG_FILENAME_ARRAY, &line->mount_options,
-         "options, separated by commas; see below", "A,B=C,..."},
-        {"foreground", 'f', 0, G_OPTION_ARG_NONE, &line->foreground,
-         "stay in the foreground", NULL},
-        {"debug", 'd', 0, G_OPTION_ARG_NONE, &line->debug,
-         "tell what happens, and stay in the foreground", NULL},
-        {"trace", 0, 0, G_OPTION_ARG_NONE, &line->trace,
-         "show the IMAP protocol, without secrets; likewise", NULL},
-        {"wait", 0, 0, G_OPTION_ARG_FILENAME, &line->wait,
-         "wait until the server has what was changed there", "MOUNTPOINT"},
-        {"check", 0, 0, G_OPTION_ARG_FILENAME, &line->check,
-         "try out whether a mount would work, and report", "ACCOUNT"},
-        {"fetch", 0, 0, G_OPTION_ARG_FILENAME, &line->fetch,
-         "fill the cache, for when there is no line", "MOUNTPOINT|ACCOUNT"},
-        {"status", 0, 0, G_OPTION_ARG_FILENAME, &line->status,
-         "tell how a mount is", "MOUNTPOINT"},
-        {"watch", 0, 0, G_OPTION_ARG_NONE, &line->watch,
-         "with --status: go on, until Ctrl-C", NULL},
-        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &line->verbose,
-         "tell of connections, too", NULL},
-        {"quiet", 'q', 0, G_OPTION_ARG_NONE, &line->quiet,
-         "tell nothing but why it ends", NULL},
-        {"config", 0, 0, G_OPTION_ARG_FILENAME, &line->config,
-         "the configuration file", "FILE"},
-        {"print-config", 0, 0, G_OPTION_ARG_NONE, &line->print_config,
-         "show what is in force, of NAME or of all accounts", NULL},
-        {"help", 'h', 0, G_OPTION_ARG_NONE, &line->help, "show this text",
-         NULL},
-        {"version", 'V', 0, G_OPTION_ARG_NONE, &line->version,
-         "show the version", NULL},
-        {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &line->words,
-         NULL, NULL},
-        {.long_name = NULL},
-    };
-
-    memcpy(entries, filled, sizeof filled);
-}
-
-GOptionEntry *
-fs_options_command_line(void)
-{
-    static CommandLine nowhere;
-    GOptionEntry *entries = g_new0(GOptionEntry, N_ENTRIES);
-
-    fill_entries(entries, &nowhere);
-    for (guint i = 0; i < N_ENTRIES; i++)
-        entries[i].arg_data = NULL;
-    return entries;
-}
-
-static gboolean
-read_command_line(int argc, char **argv, CommandLine *line, GError **error)
-{
-    GOptionEntry entries[N_ENTRIES];
-    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-    g_autoptr(GError) cause = NULL;
-
-    line->unknown = copy_arguments(argc, argv);
-    fill_entries(entries, line);
-    g_option_context_add_main_entries(context, entries, NULL);
-    g_option_context_set_help_enabled(context, FALSE);
-    /* GLib's own message would repeat the value of "--password=...". */
-    g_option_context_set_ignore_unknown_options(context, TRUE);
-    if (!g_option_context_parse_strv(context, &line->unknown, &cause))
-        return fs_usage_fail(error, "%s; " USAGE, cause->message);
-    return TRUE;
-}
 
 /* @word: "--name=value" or "-x...". */
 static gboolean
@@ -179,7 +51,7 @@ refuse_unknown(const char *word, GError **error)
 }
 
 static gboolean
-check_unknown(const CommandLine *line, GError **error)
+check_unknown(const FsCommandLine *line, GError **error)
 {
     for (char **word = line->unknown; *word != NULL; word++) {
         if (word != line->unknown && strcmp(*word, "--") != 0)
@@ -194,15 +66,15 @@ check_words(char **words, GError **error)
     guint count = words != NULL ? g_strv_length(words) : 0;
 
     if (count == 0)
-        return fs_usage_fail(error, USAGE " (see 'imapfs --help')");
+        return fs_usage_fail(error, FS_USAGE " (see 'imapfs --help')");
     if (count == 1 && strstr(words[0], "://") != NULL)
-        return fs_usage_fail(error, "the MOUNTPOINT is missing; " USAGE);
+        return fs_usage_fail(error, "the MOUNTPOINT is missing; " FS_USAGE);
     if (count > 2)
-        return fs_usage_fail(error, "too many arguments; " USAGE);
+        return fs_usage_fail(error, "too many arguments; " FS_USAGE);
     if (count == 2 && strstr(words[1], "://") != NULL &&
         strstr(words[0], "://") == NULL)
         return fs_usage_fail(
-            error, "the URL comes first, then the mountpoint; " USAGE);
+            error, "the URL comes first, then the mountpoint; " FS_USAGE);
     return TRUE;
 }
 
@@ -216,10 +88,10 @@ refuse_bare(const FsConfFile *file, const char *word, GError **error)
         return fs_usage_fail(
             error,
             "the URL is missing, and there is no file %s that names "
-            "an account; " USAGE,
+            "an account; " FS_USAGE,
             usual);
     if (fs_conf_file_has(file, word))
-        return fs_usage_fail(error, "the MOUNTPOINT is missing; " USAGE);
+        return fs_usage_fail(error, "the MOUNTPOINT is missing; " FS_USAGE);
     if (fs_conf_file_accounts(file)[0] == NULL)
         return fs_usage_fail(
             error,
@@ -230,14 +102,14 @@ refuse_bare(const FsConfFile *file, const char *word, GError **error)
     return fs_usage_fail(
         error,
         "the NAME is missing, for %s has several accounts (%s); write "
-        "imapfs NAME MOUNTPOINT",
+        "imapfs NAME MOUNTPOINT, or imapfs --all MOUNTPOINT",
         fs_conf_file_path(file), names);
 }
 
 /* Of "imapfs MOUNTPOINT": the only account there is. NULL: @error says why it
  * is not clear. Caller frees. */
 static char *
-only_account(const CommandLine *line, GError **error)
+only_account(const FsCommandLine *line, GError **error)
 {
     g_autoptr(GError) cause = NULL;
     g_autoptr(FsConfFile) file = fs_account_source_file(line->config, &cause);
@@ -257,7 +129,7 @@ only_account(const CommandLine *line, GError **error)
 }
 
 static FsOptions *
-options_new(const CommandLine *line)
+options_new(const FsCommandLine *line)
 {
     FsOptions *options = g_new0(FsOptions, 1);
 
@@ -276,7 +148,7 @@ options_new(const CommandLine *line)
 
 /* The URL first, for tls= and username= overrule it, whatever the order. */
 static gboolean
-apply(FsOptions *options, const CommandLine *line, const char *source,
+apply(FsOptions *options, const FsCommandLine *line, const char *source,
       FsChoices *choices, GError **error)
 {
     FsOrigin origin;
@@ -301,50 +173,8 @@ apply(FsOptions *options, const CommandLine *line, const char *source,
     return TRUE;
 }
 
-static void
-print_help(void)
-{
-    g_autofree GOptionEntry *entries = fs_options_command_line();
-    g_autofree char *mount_options = fs_mount_options_help();
-
-    fputs("Usage: imapfs [options] URL MOUNTPOINT\n"
-          "       imapfs [options] NAME MOUNTPOINT\n"
-          "       imapfs --check ACCOUNT | --fetch MOUNTPOINT [FOLDER...] |\n"
-          "              --status MOUNTPOINT [--watch] | --wait MOUNTPOINT\n\n"
-          "Mounts the mail of an IMAP account as a directory: folders are\n"
-          "directories, messages are files. The URL is imaps://USER@HOST/, or\n"
-          "imap:// with STARTTLS; an @ in USER is written %40. gmail:USER and\n"
-          "the like, and USER@DOMAIN, will often do. A NAME is that of an\n"
-          "account in the configuration file, ~/.config/imapfs/imapfs.conf,\n"
-          "and can be left out if there is but one. To unmount:\n"
-          "fusermount3 -u MOUNTPOINT\n\n",
-          stdout);
-    for (const GOptionEntry *entry = entries; entry->description; entry++) {
-        g_autofree char *shown = g_strconcat(
-            entry->long_name, entry->arg_description != NULL ? "=" : "",
-            entry->arg_description, NULL);
-
-        if (entry->short_name != 0)
-            printf("  -%c, --%-21s %s\n", entry->short_name, shown,
-                   entry->description);
-        else
-            printf("      --%-21s %s\n", shown, entry->description);
-    }
-    fputs("\nOptions to write behind -o, as mount(8) and fstab(5) do:\n",
-          stdout);
-    fputs(mount_options, stdout);
-    fflush(stdout);
-}
-
-static void
-print_version(void)
-{
-    printf("imapfs %s\nlibfuse %s\n", IMAPFS_VERSION, fuse_pkgversion());
-    fflush(stdout);
-}
-
 static gboolean
-check_alone(const CommandLine *line, const char *command, GError **error)
+check_alone(const FsCommandLine *line, const char *command, GError **error)
 {
     if (line->words == NULL && line->mount_options == NULL)
         return TRUE;
@@ -356,7 +186,7 @@ check_alone(const CommandLine *line, const char *command, GError **error)
 
 /* What @options become by the account that @source stands for. */
 static gboolean
-take_account(FsOptions *options, const CommandLine *line, const char *source,
+take_account(FsOptions *options, const FsCommandLine *line, const char *source,
              GError **error)
 {
     g_autoptr(FsChoices) choices = fs_choices_new();
@@ -367,7 +197,7 @@ take_account(FsOptions *options, const CommandLine *line, const char *source,
 
 /* Or a mountpoint: what is an account of the file is one. */
 static gboolean
-is_account(const CommandLine *line, const char *word)
+is_account(const FsCommandLine *line, const char *word)
 {
     g_autoptr(FsConfFile) file = NULL;
 
@@ -379,7 +209,7 @@ is_account(const CommandLine *line, const char *word)
 }
 
 static gboolean
-parse_check(FsOptions *options, const CommandLine *line, GError **error)
+parse_check(FsOptions *options, const FsCommandLine *line, GError **error)
 {
     if (line->words != NULL)
         return fs_usage_fail(error,
@@ -389,7 +219,7 @@ parse_check(FsOptions *options, const CommandLine *line, GError **error)
 }
 
 static gboolean
-parse_fetch(FsOptions *options, CommandLine *line, GError **error)
+parse_fetch(FsOptions *options, FsCommandLine *line, GError **error)
 {
     options->folders =
         line->words != NULL ? g_steal_pointer(&line->words) : g_new0(char *, 1);
@@ -404,7 +234,7 @@ parse_fetch(FsOptions *options, CommandLine *line, GError **error)
 }
 
 static gboolean
-parse_status(FsOptions *options, CommandLine *line, GError **error)
+parse_status(FsOptions *options, FsCommandLine *line, GError **error)
 {
     options->mountpoint = g_steal_pointer(&line->status);
     options->watch = line->watch;
@@ -412,14 +242,14 @@ parse_status(FsOptions *options, CommandLine *line, GError **error)
 }
 
 static gboolean
-parse_wait(FsOptions *options, CommandLine *line, GError **error)
+parse_wait(FsOptions *options, FsCommandLine *line, GError **error)
 {
     options->mountpoint = g_steal_pointer(&line->wait);
     return check_alone(line, "wait", error);
 }
 
 static gboolean
-check_commands(const CommandLine *line, GError **error)
+check_commands(const FsCommandLine *line, GError **error)
 {
     guint n_commands = (line->wait != NULL) + (line->check != NULL) +
                        (line->fetch != NULL) + (line->status != NULL);
@@ -439,7 +269,7 @@ check_commands(const CommandLine *line, GError **error)
 
 /* FS_OPTIONS_MOUNT: it is none of these. */
 static FsOptionsResult
-parse_command(FsOptions *options, CommandLine *line, GError **error)
+parse_command(FsOptions *options, FsCommandLine *line, GError **error)
 {
     FsOptionsResult command = FS_OPTIONS_MOUNT;
     gboolean is_good = check_commands(line, error);
@@ -460,9 +290,44 @@ parse_command(FsOptions *options, CommandLine *line, GError **error)
     return is_good ? command : FS_OPTIONS_ERROR;
 }
 
+/* Each of them is looked at in its own process. */
+static FsOptionsResult
+parse_all(const FsCommandLine *line, FsOptions *parsed, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(FsConfFile) file = fs_account_source_file(line->config, &cause);
+    g_autofree char *usual = fs_conf_file_default_path();
+
+    if (cause != NULL) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FS_OPTIONS_ERROR;
+    }
+    if (line->words == NULL || line->words[1] != NULL)
+        fs_usage_fail(error, "--all takes the mountpoint and nothing else: "
+                             "imapfs --all MOUNTPOINT");
+    else if (file == NULL)
+        fs_usage_fail(error,
+                      "there is no file %s with accounts; make it, or name "
+                      "another one with --config FILE",
+                      usual);
+    else if (fs_conf_file_accounts(file)[0] == NULL)
+        fs_usage_fail(error,
+                      "%s names no account; add a group [NAME] with a "
+                      "url",
+                      fs_conf_file_path(file));
+    else {
+        parsed->foreground = line->foreground || line->debug || line->trace;
+        parsed->nonempty = TRUE; /* nothing is mounted there itself */
+        parsed->accounts = g_strdupv((char **)fs_conf_file_accounts(file));
+        if (fs_options_take_mountpoint(parsed, line->words[0], error))
+            return FS_OPTIONS_ALL;
+    }
+    return FS_OPTIONS_ERROR;
+}
+
 /* Of the account that @source stands for. */
 static gboolean
-print_account(const CommandLine *line, const char *source, const char *file,
+print_account(const FsCommandLine *line, const char *source, const char *file,
               GError **error)
 {
     g_autoptr(FsOptions) options = options_new(line);
@@ -478,7 +343,7 @@ print_account(const CommandLine *line, const char *source, const char *file,
 }
 
 static gboolean
-print_config(const CommandLine *line, GError **error)
+print_config(const FsCommandLine *line, GError **error)
 {
     g_autoptr(GError) cause = NULL;
     g_autoptr(FsConfFile) file = fs_account_source_file(line->config, &cause);
@@ -504,8 +369,39 @@ print_config(const CommandLine *line, GError **error)
     return TRUE;
 }
 
+/* What stands for the account. Caller frees. */
+static char *
+source_of(const FsCommandLine *line, GError **error)
+{
+    return line->words[1] != NULL ? g_strdup(line->words[0])
+                                  : only_account(line, error);
+}
+
+FsOptions *
+fs_options_read_again(const FsOptions *options, GError **error)
+{
+    g_auto(FsCommandLine) line = {0};
+    g_autoptr(FsOptions) again = NULL;
+    g_autofree char *source = NULL;
+    char *config;
+
+    if (!fs_command_line_read(&line, (int)g_strv_length(options->arguments),
+                              options->arguments, error) ||
+        !check_words(line.words, error))
+        return NULL;
+    config = g_steal_pointer(&line.config);
+    line.config = config != NULL ? fs_option_absolute_path(config) : NULL;
+    g_free(config);
+    again = options_new(&line);
+    source = options->account != NULL ? g_strdup(options->account)
+                                      : source_of(&line, error);
+    if (source == NULL || !take_account(again, &line, source, error))
+        return NULL;
+    return g_steal_pointer(&again);
+}
+
 static FsOptionsResult
-parse_mount(const CommandLine *line, FsOptions *parsed, GError **error)
+parse_mount(const FsCommandLine *line, FsOptions *parsed, GError **error)
 {
     g_autofree char *source = NULL;
     guint last;
@@ -513,7 +409,7 @@ parse_mount(const CommandLine *line, FsOptions *parsed, GError **error)
     if (!check_words(line->words, error))
         return FS_OPTIONS_ERROR;
     last = g_strv_length(line->words) - 1;
-    source = last > 0 ? g_strdup(line->words[0]) : only_account(line, error);
+    source = source_of(line, error);
     if (source == NULL || !take_account(parsed, line, source, error) ||
         !fs_options_take_mountpoint(parsed, line->words[last], error))
         return FS_OPTIONS_ERROR;
@@ -523,19 +419,20 @@ parse_mount(const CommandLine *line, FsOptions *parsed, GError **error)
 FsOptionsResult
 fs_options_parse(int argc, char **argv, FsOptions **options, GError **error)
 {
-    g_auto(CommandLine) line = {0};
+    g_auto(FsCommandLine) line = {0};
     g_autoptr(FsOptions) parsed = NULL;
     FsOptionsResult command;
 
     *options = NULL;
-    if (!read_command_line(argc, argv, &line, error))
+    fs_option_note_directory();
+    if (!fs_command_line_read(&line, argc, argv, error))
         return FS_OPTIONS_ERROR;
     if (line.help) {
-        print_help();
+        fs_command_line_print_help();
         return FS_OPTIONS_HELP;
     }
     if (line.version) {
-        print_version();
+        fs_command_line_print_version();
         return FS_OPTIONS_VERSION;
     }
     if (!check_unknown(&line, error))
@@ -547,10 +444,32 @@ fs_options_parse(int argc, char **argv, FsOptions **options, GError **error)
     parsed = options_new(&line);
     command = parse_command(parsed, &line, error);
     if (command == FS_OPTIONS_MOUNT)
-        command = parse_mount(&line, parsed, error);
-    if (command != FS_OPTIONS_ERROR)
-        *options = g_steal_pointer(&parsed);
+        command = line.all ? parse_all(&line, parsed, error)
+                           : parse_mount(&line, parsed, error);
+    if (command == FS_OPTIONS_ERROR)
+        return command;
+    parsed->arguments = g_strdupv(argv);
+    *options = g_steal_pointer(&parsed);
     return command;
+}
+
+gboolean
+fs_options_parse_account(int argc, char **argv, const char *account,
+                         const char *mountpoint, FsOptions **options,
+                         GError **error)
+{
+    g_auto(FsCommandLine) line = {0};
+    g_autoptr(FsOptions) parsed = NULL;
+
+    if (!fs_command_line_read(&line, argc, argv, error))
+        return FALSE;
+    parsed = options_new(&line);
+    if (!take_account(parsed, &line, account, error) ||
+        !fs_options_take_mountpoint(parsed, mountpoint, error))
+        return FALSE;
+    parsed->arguments = g_strdupv(argv);
+    *options = g_steal_pointer(&parsed);
+    return TRUE;
 }
 
 void
@@ -560,8 +479,10 @@ fs_options_free(FsOptions *options)
         return;
     g_free(options->url);
     g_free(options->account);
+    g_strfreev(options->accounts);
     g_free(options->discover);
     g_free(options->mountpoint);
+    g_strfreev(options->arguments);
     imap_settings_free(options->settings);
     g_free(options->cache_dir);
     g_free(options->state_dir);

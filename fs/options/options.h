@@ -40,6 +40,7 @@ typedef struct {
                                has it */
     gboolean tls_is_chosen; /* it was said apart from the URL */
     char *mountpoint;       /* absolute */
+    char **arguments;       /* the command line; NULL-terminated */
     ImapSettings *settings; /* no secrets yet */
 
     gboolean foreground;
@@ -47,8 +48,9 @@ typedef struct {
     gboolean trace; /* implies foreground */
     gboolean verbose;
     gboolean quiet;
-    gboolean watch; /* of FS_OPTIONS_STATUS: again and again */
-    char **folders; /* of FS_OPTIONS_FETCH: none means all; NULL-terminated */
+    char **accounts; /* of FS_OPTIONS_ALL: their names; NULL-terminated */
+    gboolean watch;  /* of FS_OPTIONS_STATUS: again and again */
+    char **folders;  /* of FS_OPTIONS_FETCH: none means all; NULL-terminated */
 
     FsNames names;
     FsDate date;
@@ -99,6 +101,7 @@ typedef enum {
     FS_OPTIONS_CHECK,   /* --check: all is set but the mountpoint */
     FS_OPTIONS_FETCH,   /* --fetch: likewise; or only the mountpoint is */
     FS_OPTIONS_STATUS,  /* --status: as --wait */
+    FS_OPTIONS_ALL,     /* --all: the mountpoint and the accounts are set */
     FS_OPTIONS_ERROR,
 } FsOptionsResult;
 
@@ -106,9 +109,14 @@ typedef enum {
  * what is wrong, why, what to write instead. */
 FsOptionsResult fs_options_parse(int argc, char **argv, FsOptions **options,
                                  GError **error);
-/* The words of the command line, to be described: the last has no description,
- * and nothing is stored anywhere. Caller frees the array alone. */
-GOptionEntry *fs_options_command_line(void);
+/* What the command line of @options, and the configuration file as it is now,
+ * make of it; nothing is said of the mountpoint. NULL: there is a mistake,
+ * FS_ERROR_USAGE. Caller frees. */
+FsOptions *fs_options_read_again(const FsOptions *options, GError **error);
 
+/* The same command line, which was one with --all, for one of the accounts. */
+gboolean fs_options_parse_account(int argc, char **argv, const char *account,
+                                  const char *mountpoint, FsOptions **options,
+                                  GError **error);
 void fs_options_free(FsOptions *options); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsOptions, fs_options_free)

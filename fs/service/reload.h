@@ -6,9 +6,9 @@
 
 typedef struct FsReload FsReload;
 
-/* @account must outlive fs_reload_stop. Commands will run in what is the
- * working directory now. */
-FsReload *fs_reload_new(FsAccount *account);
+/* @account and its @options must outlive fs_reload_stop. Commands will run in
+ * what is the working directory now. */
+FsReload *fs_reload_new(FsAccount *account, FsOptions *options);
 /* The mount is over. Accepts NULL. */
 void fs_reload_stop(FsReload *reload);
 /* After fs_reload_stop, when the account's pool is gone. Accepts NULL. */

@@ -142,7 +142,8 @@ def test_configuration_files(case):
     scene.says("{conf} has no account 'wrok'; did you mean 'work'?",
                ['wrok', scene.mountpoint])
     scene.says('the NAME is missing, for {conf} has several accounts '
-               '(work, home); write imapfs NAME MOUNTPOINT',
+               '(work, home); write imapfs NAME MOUNTPOINT, or imapfs --all '
+               'MOUNTPOINT',
                [scene.mountpoint])
     os.chmod(scene.conf, 0o666)
     scene.says("'{conf}' can be written by others (mode 0666), who could have "

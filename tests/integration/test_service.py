@@ -225,6 +225,65 @@ def test_hangup_without_the_server_says_so(case):
                 manager.messages)
 
 
+def write_configuration(case, scene, **keys):
+    path = case.path('imapfs.conf')
+    keys = {'url': scene.server.url(), **scene.options, **keys}
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+              'w') as file:
+        file.write('[home]\n' + ''.join(
+            f'{key} = {value}\n' for key, value in keys.items()))
+    return path
+
+
+def start_configured(case, manager, **named):
+    """A mount of what the configuration file, which is returned, has."""
+    scene = Scene(case, timeout=10, account=(USER, OLD),
+                  options={'poll': 1, 'connections': 2})
+    path = write_configuration(case, scene, password_command=f'echo {OLD}')
+    scene.mount = mounting.Mount(
+        case, 'home', arguments=('--config', os.path.basename(path)),
+        password=None, environment={'NOTIFY_SOCKET': manager.address},
+        cwd=case.directory, **named)
+    return scene
+
+
+for background in (False, True):
+    @tap.test(name='hangup_reads_the_configuration_again_in_the_' + (
+        'background' if background else 'foreground'), arguments=(background,))
+    def hangup_reads_configuration(case, background):
+        """Another source of the password; also by relative paths, from where
+        the daemon is not any more."""
+        manager = Manager(case)
+        scene = start_configured(case, manager, background=background)
+        assert scene.listing()
+        write_password(case.path('elsewhere'), NEW)
+        write_configuration(case, scene, password_file='elsewhere',
+                            names='subject', cache_size='5M')
+        scene.server.account = (USER, NEW)
+        mark = scene.server.mark()
+        os.kill(scene.mount.pid, signal.SIGHUP)
+        case.expect(wait_until(
+            lambda: {'LOGOUT', 'AUTHENTICATE'} <=
+            set(scene.server.names_since(mark)), 20 * tap.PATIENCE),
+            scene.server.names_since(mark))
+        case.expect(scene.listing() and scene.cat(1))
+        with open(scene.path('.imapfs/status')) as file:
+            said = file.read()
+        case.expect('only for the next mount: names, cache_size' in said and
+                    'the login' not in said, said)
+
+
+@tap.test
+def test_hangup_with_a_mistake_in_the_configuration_changes_nothing(case):
+    manager = Manager(case)
+    scene = start_configured(case, manager)
+    write_configuration(case, scene, pasword_command='echo no')
+    reload(case, scene, manager)
+    case.expect(says(scene.mount, 'imapfs.conf:.*pasword_command.*going on'),
+                scene.mount.messages())
+    case.expect(scene.listing() and scene.cat(1))
+
+
 @tap.test
 def test_hangups_one_after_another_are_all_served(case):
     manager = Manager(case)

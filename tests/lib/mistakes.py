@@ -16,7 +16,8 @@ HOSTS = ['localhost', '127.0.0.1']
 
 
 class Scene:
-    def __init__(self, case, tls='implicit', hosts=HOSTS):
+    def __init__(self, case, tls='implicit', hosts=HOSTS,
+                 account=('alice', 'secret')):
         self.case = case
         self.home = case.path('home')
         self.mountpoint = case.path('mnt')
@@ -24,8 +25,9 @@ class Scene:
         os.makedirs(os.path.dirname(self.conf))
         os.makedirs(self.mountpoint)
         self.authority = certificates.Authority(case.path('ca'))
-        self.server = Server(tls=tls, certificate=self.authority.issue(
-            'server', hosts)).start()
+        self.server = Server(
+            tls=tls, account=account,
+            certificate=self.authority.issue('server', hosts)).start()
         case.defer(self.server.stop)
         self.password_file = self.write('password', 'secret\n', 0o600)
 

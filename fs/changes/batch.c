@@ -7,6 +7,7 @@
 
 #include "fs/changes/copy.h"
 #include "fs/sync/synchroniser.h"
+#include "fs/writing/writing.h"
 #include "imap/change-requests.h"
 #include "imap/error.h"
 
@@ -114,6 +115,8 @@ typedef enum {
 static Verdict
 judge(const GError *error)
 {
+    if (g_error_matches(error, FS_ERROR, FS_ERROR_INCOMPLETE))
+        return VERDICT_UNCLEAR; /* others just change what we have to read */
     if (error->domain != IMAP_ERROR)
         return VERDICT_REFUSED;
     switch ((ImapError)error->code) {
@@ -387,6 +390,21 @@ fs_batch_note_untold(FsBatch *batch, FsPending *pending)
         pending->step = FS_STEP_WAITING;
 }
 
+gboolean
+fs_batch_find_copied(const FsBatch *batch, const ImapCopied *copied,
+                     guint32 from, guint32 *uid)
+{
+    CacheMailbox known;
+
+    *uid = copied != NULL ? imap_copied_find(copied, from) : 0;
+    if (*uid == 0)
+        return FALSE;
+    if (cache_index_mailbox(account_of(batch)->index, batch->target, &known) &&
+        known.uidvalidity != 0 && copied->uidvalidity != known.uidvalidity)
+        *uid = 0;
+    return TRUE;
+}
+
 /* Of those that the server does not tell of, the rest is found out. */
 static void
 on_moved(const ImapCopied *copied, const GError *error, gpointer user_data)
@@ -400,12 +418,11 @@ on_moved(const ImapCopied *copied, const GError *error, gpointer user_data)
     rest = g_ptr_array_new_with_free_func(fs_pending_unref);
     for (guint i = 0; i < batch->pendings->len; i++) {
         FsPending *pending = pending_at(batch, i);
-        guint32 uid =
-            copied != NULL ? imap_copied_find(copied, pending->uid) : 0;
+        guint32 uid;
 
         if (pending->changes == NULL)
             continue;
-        if (uid != 0) {
+        if (fs_batch_find_copied(batch, copied, pending->uid, &uid)) {
             pending->in_flight = FALSE;
             fs_pending_finish(pending, uid);
         } else {
@@ -509,12 +526,26 @@ note_sending(FsBatch *batch)
     cache_journal_flush(account->journal, copied, on_noted, batch);
 }
 
+/* What the selection has told of what may be done there. */
+static void
+note_right(FsBatch *batch, const GError *error)
+{
+    FsWriting *writing = account_of(batch)->writing;
+    gboolean read_only =
+        g_error_matches(error, IMAP_ERROR, IMAP_ERROR_READ_ONLY);
+
+    if (writing != NULL && (read_only || error == NULL))
+        fs_rights_note_read_only(fs_writing_rights(writing), batch->mailbox,
+                                 read_only);
+}
+
 static void
 on_lease(ImapLease *lease, const GError *error, gpointer user_data)
 {
     FsBatch *batch = user_data;
 
     batch->n_waiting--;
+    note_right(batch, error);
     if (lease == NULL) {
         fs_batch_end(batch, error);
         return;

@@ -39,7 +39,8 @@ typedef enum {
 
 /* Each gives a reference to the change, which the caller owns. NULL with what
  * is to be waited for first in @need (the caller owns it): the server is just
- * being told of an earlier change of the message. NULL and no @need: @error.
+ * being told of an earlier change of the message, or of so many others that no
+ * more are taken. NULL and no @need: @error.
  *
  * The message is meant by the inode number that it shows under. @name: the one
  * that it is deleted by. */
@@ -49,10 +50,15 @@ FsPending *fs_changes_delete(FsChanges *changes, guint64 inode,
 /* To @mailbox, under @name, which nothing there has. */
 FsPending *fs_changes_move(FsChanges *changes, guint64 inode, guint32 mailbox,
                            const char *name, FsNeed **need, GError **error);
-/* @deletion, of what is in the place that @move, just asked for, is for, is
- * sent when the server has made the move; if it refuses that, it is not sent.
- */
+/* @deletion, just asked for, is of what is in the place that a move is for,
+ * which is asked for next: it is not sent before one of the two below says so.
+ * After a crash, it is as if the second had. */
+void fs_changes_hold(FsPending *deletion);
+/* It is sent when the server has made @move; if it refuses that, it is not
+ * sent. */
 void fs_changes_delete_after(FsPending *deletion, FsPending *move);
+/* There will be no move: the message shows again. */
+void fs_changes_give_up(FsPending *deletion);
 /* @add and @remove: flags with spaces between, as imap_flags_to_string writes
  * them; "" for none. */
 FsPending *fs_changes_set_flags(FsChanges *changes, guint64 inode,
@@ -67,10 +73,17 @@ FsPending *fs_changes_set_flags(FsChanges *changes, guint64 inode,
 FsNeed *fs_changes_need(FsChanges *changes, FsPending *pending);
 /* The same until the server has it. */
 FsNeed *fs_changes_need_done(FsChanges *changes, FsPending *pending);
-/* NULL when no change from or to @mailbox (0: any) is pending; else what to
- * wait for, borrowed. What there is, is sent at once. Moves on when something
- * is done or refused. Before a mailbox is deleted or renamed. */
+/* NULL when no change from or to @mailbox (0: any) is pending, but for
+ * deletions of what is being written anew; else what to wait for, borrowed.
+ * What there is, is sent at once. Moves on when something is done or refused.
+ * Before a mailbox is deleted or renamed. */
 FsNeed *fs_changes_need_settled(FsChanges *changes, guint32 mailbox);
+
+/* NULL when the message that shows as @inode is where it shows. Else what to
+ * wait for until it may be, borrowed, while it is being moved there; or, with
+ * *@stuck, it cannot be said when that will be. */
+FsNeed *fs_changes_need_arrival(FsChanges *changes, guint64 inode,
+                                gboolean *stuck);
 
 /* Of changes from or to @mailbox (0: any): the first that was refused since
  * this was last asked for that mailbox, as an error; NULL: none. Caller
@@ -103,6 +116,12 @@ guint64 fs_changes_hold_deleted(FsChanges *changes, guint32 mailbox,
 void fs_changes_release(FsChanges *changes, guint64 held, gboolean done);
 /* After a crash: the same for those whose record is not in the journal. */
 void fs_changes_release_orphans(FsChanges *changes);
+
+/* Whether any change of the message @uid of @mailbox is pending. */
+gboolean fs_changes_concern(const FsChanges *changes, guint32 mailbox,
+                            guint32 uid);
+/* The server has put another message in its place: it shows no more. */
+void fs_changes_note_replaced(FsChanges *changes, guint32 mailbox, guint32 uid);
 
 /* ---- what is seen ---- */
 

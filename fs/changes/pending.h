@@ -7,12 +7,14 @@
  *     copy.c       moving where the server cannot, by a copy
  *     expunge.c    deleting where the server cannot expunge single messages
  *     reconcile.c  finds out what has become of what was sent and not answered
- *     refusals.c   what the server did not want */
+ *     refusals.c   what the server did not want
+ *     replaced.c   what it has done itself */
 #pragma once
 
 #include "fs/changes/changes.h"
 #include "fs/kernel/errno.h"
 #include "fs/sync/mailbox-lease.h"
+#include "imap/copied.h"
 #include "imap/uid-set.h"
 
 /* Kinds of the journal's records. */
@@ -90,6 +92,9 @@ struct FsChanges {
     gboolean gmail;      /* the server has said that it is */
 };
 
+/* Whether some of @mailbox (0: any) are pending that wait for nobody. */
+gboolean fs_changes_go_on(const FsChanges *changes, guint32 mailbox);
+
 FsChanges *fs_changes_ref(FsChanges *changes);
 void fs_changes_unref(gpointer changes);
 
@@ -117,6 +122,11 @@ gboolean fs_pending_keeps_name(const char *name);
 void fs_pending_note(FsPending *pending);
 /* The first of its message. */
 gboolean fs_pending_is_first(const FsPending *pending);
+
+/* Of a move: the copy is there, as pending->target_uid; only the original is
+ * still to be deleted. The message shows as the copy from now on, and whatever
+ * is asked for next is asked for of that. */
+void fs_pending_copied(FsPending *pending);
 
 /* The ends of a change. The server has it as asked for; @uid: where a message
  * that was moved is now, 0: not known. */
@@ -188,6 +198,11 @@ struct FsBatch {
 /* The connection; NULL if it is all over, and the batch has been freed. */
 ImapConnection *fs_batch_connection(FsBatch *batch);
 gboolean fs_batch_is_over(FsBatch *batch);
+/* What the server says that the message @from has become in the target; FALSE:
+ * it does not tell of it. *@uid is 0 if it tells of another mailbox of that
+ * name (UIDVALIDITY) than the one we know. */
+gboolean fs_batch_find_copied(const FsBatch *batch, const ImapCopied *copied,
+                              guint32 from, guint32 *uid);
 /* The server has said OK to a copy or move, and not told of this message. */
 void fs_batch_note_untold(FsBatch *batch, FsPending *pending);
 /* Ends it: what it did is done, or @error says why not. */

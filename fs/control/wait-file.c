@@ -81,9 +81,9 @@ append_lines(GString *text, char **lines)
 static void
 append_uploads(GString *text, FsWriting *writing)
 {
-    FsUploads *uploads = fs_writing_uploads(writing);
-    g_auto(GStrv) refused = fs_uploads_take_refused(uploads);
-    guint left = fs_uploads_pending(uploads, 0);
+    g_auto(GStrv) refused =
+        fs_uploads_take_refused(fs_writing_uploads(writing));
+    guint left = fs_writing_pending(writing);
 
     append_lines(text, refused);
     if (left > 0)
@@ -129,8 +129,7 @@ run_read(FsOperation *operation)
     if (file->text == NULL) {
         stuck = fs_changes_are_stuck(file->account->changes);
         if (file->account->writing != NULL)
-            need = fs_uploads_need_settled(
-                fs_writing_uploads(file->account->writing));
+            need = fs_writing_need_settled(file->account->writing);
         if (need == NULL && !stuck)
             need = fs_changes_need_settled(file->account->changes, 0);
         if (need == NULL && !stuck)

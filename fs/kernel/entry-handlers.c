@@ -6,9 +6,11 @@
 #include "fs/kernel/entry-handlers.h"
 
 #include "fs/changes/changes.h"
+#include "fs/kernel/busy-message.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
+#include "fs/kernel/write-private.h"
 #include "fs/sync/refresh.h"
 #include "fs/writing/directories.h"
 #include "fs/writing/file-name.h"
@@ -26,6 +28,12 @@ static FsLocalFiles *
 files_of(FsHandlers *handlers)
 {
     return fs_writing_files(fs_handlers_writing(handlers));
+}
+
+static FsAccount *
+account_of(const FsOperation *operation)
+{
+    return fs_writing_account(fs_handlers_writing(operation->user_data));
 }
 
 static guint32
@@ -179,6 +187,10 @@ look_at_target(FsOperation *operation, guint32 *uid)
         answer_obstacle(operation, answer, &obstacle, ENOENT);
         return FALSE;
     }
+    if (fs_write_waits_for_arrival(operation, account_of(operation),
+                                   entry.inode) ||
+        fs_busy_message_is_replaced(operation, account_of(operation), &entry))
+        return FALSE;
     *uid = entry.uid;
     if (entry.uid != 0 && (move->flags & RENAME_NOREPLACE) == 0 && !move->links)
         return TRUE;
@@ -206,8 +218,14 @@ finish_message(FsOperation *operation)
         files_of(handlers), directory_of(move->new_parent), move->new_name);
 
     /* A file that was in its way. */
-    if (before != NULL && before != move->file)
+    if (before != NULL && before != move->file) {
+        fs_writing_let_go(fs_handlers_writing(handlers), before, TRUE);
         fs_local_files_unlist(files_of(handlers), before);
+    }
+    /* It is on the disk, and not on the server yet (-o writeback). */
+    if (move->file->upload != NULL && !move->links)
+        fs_local_files_move(files_of(handlers), move->file,
+                            directory_of(move->new_parent), move->new_name);
     reply_moved(operation);
 }
 
@@ -299,16 +317,14 @@ follow_change(FsOperation *operation, FsDirectoryChange *change,
         reply(operation);
 }
 
-static FsAccount *
-account_of(const FsOperation *operation)
-{
-    return fs_writing_account(fs_handlers_writing(operation->user_data));
-}
-
-/* FALSE: the operation waits for what is pending in the directory. */
+/* FALSE: the operation waits for what is pending in the directory, or below
+ * it. */
 static gboolean
 is_settled(FsOperation *operation, guint32 mailbox)
 {
+    const FsMailboxTree *tree = account_of(operation)->tree;
+    const FsMailbox *child;
+    guint32 after = 0;
     FsUploads *uploads =
         fs_writing_uploads(fs_handlers_writing(operation->user_data));
     FsNeed *need =
@@ -318,9 +334,13 @@ is_settled(FsOperation *operation, guint32 mailbox)
         fs_operation_wait(operation, need);
     else if (fs_uploads_pending(uploads, mailbox) > 0)
         fs_operation_fail(operation, EBUSY);
-    else
-        return TRUE;
-    return FALSE;
+    if (need != NULL || fs_uploads_pending(uploads, mailbox) > 0)
+        return FALSE;
+    for (; (child = fs_mailbox_tree_next_child(tree, mailbox, after)) != NULL;
+         after = child->id)
+        if (!is_settled(operation, child->id))
+            return FALSE;
+    return TRUE;
 }
 
 static void
@@ -470,7 +490,8 @@ new_move(FsLocalFile *file, guint64 new_parent, const char *new_name,
     return move;
 }
 
-/* A message comes to where a file of ours is. TRUE: that cannot be. */
+/* A message comes to where a file of ours is, which goes when it has come.
+ * TRUE: that cannot be. */
 static gboolean
 refuse_onto_local(fuse_req_t request, fuse_ino_t new_parent,
                   const char *new_name, unsigned flags)
@@ -489,7 +510,6 @@ refuse_onto_local(fuse_req_t request, fuse_ino_t new_parent,
         fuse_reply_err(request, flags == RENAME_NOREPLACE ? EEXIST : EBUSY);
         return TRUE;
     }
-    fs_local_files_unlist(files, target);
     return FALSE;
 }
 

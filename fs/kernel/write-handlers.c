@@ -1,6 +1,7 @@
 /* The kernel's requests on files that are written, once they are open. */
 #include "fs/kernel/write-private.h"
 
+#include "fs/changes/overlay.h"
 #include "fs/kernel/handlers.h"
 #include "fs/writing/file-name.h"
 #include "fs/writing/writer-process.h"
@@ -370,7 +371,8 @@ commit(FsOperation *operation, FsLocalFile *file)
                           result == FS_COMMIT_FAILED ? error_number : 0);
 }
 
-/* What a program leaves that was killed is a part of what it was to be. */
+/* What a program leaves that was killed, or for which there was no room, is a
+ * part of what it was to be. */
 static void
 lose_part(FsWriteHandlers *handlers, FsLocalFile *file)
 {
@@ -414,10 +416,36 @@ fs_write_handlers_flush(fuse_req_t request, fuse_ino_t inode,
     fs_operation_start(request, run_flush, inode, NULL, 0, 0, file);
 }
 
+/* What is not to be stored, or not yet, is on this disk. */
+static void
+sync_here(FsOperation *operation, FsLocalFile *file)
+{
+    FsNeed *need = operation->memory;
+
+    if (need == NULL) {
+        need = operation->memory = fs_need_new();
+        operation->free_memory = (GDestroyNotify)fs_need_unref;
+        fs_local_files_sync(file, on_changed, fs_need_ref(need));
+    }
+    operation->patient = TRUE;
+    if (!fs_need_is_complete(need))
+        fs_operation_wait(operation, need);
+    else
+        fs_operation_reply_done(operation);
+}
+
 static void
 run_fsync(FsOperation *operation)
 {
-    commit(operation, fs_write_handle_of(operation)->file);
+    FsLocalFile *file = fs_write_handle_of(operation)->file;
+
+    if (operation->memory != NULL ||
+        (!file->detached && file->error == NULL && file->upload == NULL &&
+         file->size > 0 && file->filled &&
+         fs_file_name_kind(file->name) == FS_FILE_SCRATCH))
+        sync_here(operation, file);
+    else
+        commit(operation, file);
 }
 
 void
@@ -427,6 +455,26 @@ fs_write_handlers_fsync(fuse_req_t request, fuse_ino_t inode,
     fs_operation_start(request, run_fsync, inode, NULL, 0, 0, file);
 }
 
+/* Nobody writes to it any more. */
+static void
+end_writing(FsWriteHandlers *handlers, FsLocalFile *file)
+{
+    FsNeed *need = NULL;
+    int error_number;
+
+    if (file->listed || file->in_place)
+        fs_writing_commit(handlers->writing, file, file->directory, file->name,
+                          &need, &error_number);
+    if (file->error != NULL && file->listed) {
+        lose_part(handlers, file);
+        return;
+    }
+    /* Nothing came of it: what was deleted before is so. One with holes may
+     * still be filled. */
+    if (file->size == 0 || !file->listed)
+        fs_writing_let_go(handlers->writing, file, TRUE);
+}
+
 void
 fs_write_handlers_release(fuse_req_t request, fuse_ino_t inode,
                           struct fuse_file_info *file)
@@ -434,16 +482,9 @@ fs_write_handlers_release(fuse_req_t request, fuse_ino_t inode,
     FsWriteHandlers *handlers = fs_handlers_write(fuse_req_userdata(request));
     FsWriteHandle *handle = (FsWriteHandle *)(guintptr)file->fh;
     FsLocalFile *local = handle->file;
-    FsNeed *need = NULL;
-    int error_number;
 
-    if (handle->writes && local->n_writers == 1 &&
-        (local->listed || local->in_place))
-        fs_writing_commit(handlers->writing, local, local->directory,
-                          local->name, &need, &error_number);
-    /* Nothing came of it: what was deleted before is so. */
     if (handle->writes && local->n_writers == 1)
-        fs_writing_let_go(handlers->writing, local, TRUE);
+        end_writing(handlers, local);
     g_hash_table_remove(handlers->handles, handle);
     fuse_reply_err(request, 0);
 }
@@ -455,7 +496,10 @@ run_copy(FsOperation *operation)
 {
     FsWriteHandlers *handlers = fs_write_handlers_of(operation);
     FsLocalFile *file = fs_write_handle_of(operation)->file;
+    const FsLocalFile *edit =
+        fs_local_files_get(fs_write_files_of(handlers), operation->inode);
     FsObstacle obstacle = {0};
+    const FsGuest *guest;
     FsEntry entry;
     FsAnswer answer = fs_name_space_describe(handlers->names, operation->inode,
                                              &entry, &obstacle);
@@ -464,7 +508,13 @@ run_copy(FsOperation *operation)
         fs_write_answer_obstacle(operation, answer, &obstacle, ESTALE);
         return;
     }
-    if (entry.uid == 0 || entry.attributes.st_size == 0 ||
+    /* One that is just being moved may be elsewhere when it is copied; and of
+     * one that is being edited, the server has the old octets. */
+    guest =
+        fs_overlay_guest_by_inode(handlers->account->overlay, operation->inode);
+    if (entry.uid == 0 || (guest != NULL && guest->uid == 0) ||
+        (edit != NULL && fs_local_file_is_ahead(edit)) ||
+        entry.attributes.st_size == 0 ||
         operation->size < (gsize)entry.attributes.st_size || file->size != 0 ||
         file->replaces != 0 || !file->filled) {
         fs_operation_fail(operation, EOPNOTSUPP);

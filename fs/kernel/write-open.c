@@ -2,6 +2,8 @@
 #include "fs/kernel/write-private.h"
 
 #include "fs/bodies/message-bodies.h"
+#include "fs/changes/changes.h"
+#include "fs/kernel/busy-message.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/live/line.h"
@@ -108,8 +110,12 @@ run_create(FsOperation *operation)
     handle = fs_write_handle_new(operation, file);
     fs_write_handle_fill(&operation->file, handle);
     fs_handlers_fill_entry(operation->user_data, &entry, &param);
-    if (!fs_operation_reply_create(operation, &param, &operation->file))
+    if (!fs_operation_reply_create(operation, &param, &operation->file)) {
+        /* Interrupted: there is nobody who would close it. */
+        fs_writing_let_go(handlers->writing, file, TRUE);
+        fs_local_files_unlist(fs_write_files_of(handlers), file);
         g_hash_table_remove(handlers->handles, handle);
+    }
 }
 
 void
@@ -122,11 +128,16 @@ fs_write_handlers_create(fuse_req_t request, fuse_ino_t parent,
 static void
 run_mknod(FsOperation *operation)
 {
+    FsWriteHandlers *handlers = fs_write_handlers_of(operation);
     struct fuse_entry_param param;
+    FsLocalFile *file;
     FsEntry entry;
 
-    if (make_file(operation, &entry) == NULL)
+    file = make_file(operation, &entry);
+    if (file == NULL)
         return;
+    /* Nobody need ever open it. */
+    fs_writing_let_go(handlers->writing, file, TRUE);
     fs_handlers_fill_entry(operation->user_data, &entry, &param);
     fs_operation_reply_entry(operation, &param);
 }
@@ -142,6 +153,20 @@ fs_write_handlers_mknod(fuse_req_t request, fuse_ino_t parent, const char *name,
 }
 
 /* ---- opening ---- */
+
+gboolean
+fs_write_waits_for_arrival(FsOperation *operation, FsAccount *account,
+                           guint64 inode)
+{
+    gboolean stuck = FALSE;
+    FsNeed *need = fs_changes_need_arrival(account->changes, inode, &stuck);
+
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    else if (stuck)
+        fs_operation_fail(operation, EBUSY);
+    return need != NULL || stuck;
+}
 
 /* A FsNameFunc: the first is the one that is listed. */
 static void
@@ -216,6 +241,9 @@ fs_write_find_file(FsOperation *operation)
 
     if (file != NULL)
         return file;
+    if (fs_write_waits_for_arrival(operation, handlers->account,
+                                   operation->inode))
+        return NULL;
     answer = fs_name_space_describe(handlers->names, operation->inode, &entry,
                                     &obstacle);
     if (answer != FS_ANSWER_FOUND) {
@@ -231,7 +259,7 @@ fs_write_find_file(FsOperation *operation)
     else if (!fs_rights_may_replace(fs_writing_rights(handlers->writing),
                                     entry.mailbox))
         fs_operation_fail(operation, EACCES);
-    else
+    else if (!fs_busy_message_is_replaced(operation, handlers->account, &entry))
         return edit_message(operation, &entry);
     return NULL;
 }
@@ -241,6 +269,8 @@ static void
 empty_file(FsLocalFile *file)
 {
     file->filled = TRUE;
+    if (file->n_writers == 0)
+        g_clear_error(&file->error);
     if (file->replaces != 0 && file->n_handles == 0)
         file->must_match = TRUE;
     fs_local_file_truncate(file, 0, NULL, NULL);

@@ -1,7 +1,7 @@
 /* All local files.
  *
- * There are few of them, so what is in a directory is found by looking at
- * all. */
+ * There are few of them, so what is in a directory is found by looking at all;
+ * but every look-up of a name asks for that of a local file first. */
 #include "fs/writing/local-files.h"
 
 #include "fs/kernel/inode.h"
@@ -17,9 +17,10 @@ struct FsLocalFiles {
     CacheSpool *spool;
     GHashTable *by_inode; /* &FsLocalFile.inode -> FsLocalFile, a reference */
     GSequence *in_order;  /* of FsLocalFile, borrowed, by inode: the listed */
+    GHashTable *by_name;  /* set of the same, by directory and name */
     guint64 next_inode;
-    FsLocalGoneFunc gone;
-    gpointer gone_data;
+    FsLocalEntryFunc entry;
+    gpointer entry_data;
     guint emptied_timer; /* 0: none is empty */
 };
 
@@ -32,6 +33,24 @@ compare_inodes(gconstpointer a, gconstpointer b, gpointer unused)
     return (one->inode > other->inode) - (one->inode < other->inode);
 }
 
+static guint
+hash_name(gconstpointer data)
+{
+    const FsLocalFile *file = data;
+
+    return g_str_hash(file->name) ^ file->directory;
+}
+
+static gboolean
+has_same_name(gconstpointer a, gconstpointer b)
+{
+    const FsLocalFile *one = a;
+    const FsLocalFile *other = b;
+
+    return one->directory == other->directory &&
+           strcmp(one->name, other->name) == 0;
+}
+
 FsLocalFiles *
 fs_local_files_new(CacheSpool *spool)
 {
@@ -41,6 +60,7 @@ fs_local_files_new(CacheSpool *spool)
     files->by_inode = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
                                             fs_local_file_unref);
     files->in_order = g_sequence_new(NULL);
+    files->by_name = g_hash_table_new(hash_name, has_same_name);
     files->next_inode = FS_INODE_LOCAL;
     return files;
 }
@@ -51,6 +71,7 @@ fs_local_files_free(FsLocalFiles *files)
     if (files == NULL)
         return;
     g_clear_handle_id(&files->emptied_timer, g_source_remove);
+    g_hash_table_unref(files->by_name);
     g_sequence_free(files->in_order);
     g_hash_table_unref(files->by_inode);
     g_free(files);
@@ -63,11 +84,11 @@ fs_local_files_own(guint64 inode)
 }
 
 void
-fs_local_files_set_gone_func(FsLocalFiles *files, FsLocalGoneFunc func,
-                             gpointer user_data)
+fs_local_files_set_entry_func(FsLocalFiles *files, FsLocalEntryFunc func,
+                              gpointer user_data)
 {
-    files->gone = func;
-    files->gone_data = user_data;
+    files->entry = func;
+    files->entry_data = user_data;
 }
 
 /* ---- finding ---- */
@@ -97,13 +118,9 @@ fs_local_files_next(FsLocalFiles *files, guint32 directory, guint64 after)
 FsLocalFile *
 fs_local_files_find(FsLocalFiles *files, guint32 directory, const char *name)
 {
-    FsLocalFile *file = NULL;
-    guint64 after = 0;
+    const FsLocalFile key = {.directory = directory, .name = (char *)name};
 
-    while ((file = fs_local_files_next(files, directory, after)) != NULL &&
-           !g_str_equal(file->name, name))
-        after = file->inode;
-    return file;
+    return g_hash_table_lookup(files->by_name, &key);
 }
 
 guint
@@ -124,14 +141,17 @@ fs_local_files_foreach(FsLocalFiles *files,
                        void (*func)(FsLocalFile *file, gpointer user_data),
                        gpointer user_data)
 {
-    GSequenceIter *iter = g_sequence_get_begin_iter(files->in_order);
+    g_autoptr(GPtrArray) all =
+        g_ptr_array_new_with_free_func(fs_local_file_unref);
+    GHashTableIter iter;
+    gpointer file;
 
-    while (!g_sequence_iter_is_end(iter)) {
-        FsLocalFile *file = g_sequence_get(iter);
-
-        iter = g_sequence_iter_next(iter);
-        func(file, user_data);
-    }
+    g_hash_table_iter_init(&iter, files->by_inode);
+    while (g_hash_table_iter_next(&iter, NULL, &file))
+        if (((FsLocalFile *)file)->listed || fs_local_file_is_unfinished(file))
+            g_ptr_array_add(all, fs_local_file_ref(file));
+    for (guint i = 0; i < all->len; i++)
+        func(g_ptr_array_index(all, i), user_data);
 }
 
 /* ---- listing ---- */
@@ -139,10 +159,10 @@ fs_local_files_foreach(FsLocalFiles *files,
 static void
 enlist(FsLocalFiles *files, FsLocalFile *file)
 {
-    if (file->listed)
-        return;
+    if (!file->listed)
+        g_sequence_insert_sorted(files->in_order, file, compare_inodes, NULL);
     file->listed = TRUE;
-    g_sequence_insert_sorted(files->in_order, file, compare_inodes, NULL);
+    g_hash_table_add(files->by_name, file);
 }
 
 /* What is on the disk says what it is; an empty file is not worth one. */
@@ -152,7 +172,8 @@ note(FsLocalFile *file)
     FsSpoolNote said = {.kind = FS_SPOOL_LOCAL, .name = file->name};
     g_autofree char *text = NULL;
 
-    if (file->size == 0 || !file->listed || file->noted)
+    if (file->size == 0 || file->noted ||
+        (!file->listed && !fs_local_file_is_unfinished(file)))
         return;
     file->noted = TRUE;
     if (file->directory == FS_LOCAL_LOST)
@@ -163,6 +184,19 @@ note(FsLocalFile *file)
 }
 
 void
+fs_local_files_sync(FsLocalFile *file, CacheSpoolDoneFunc done,
+                    gpointer user_data)
+{
+    FsSpoolNote said = {.kind = FS_SPOOL_LOCAL, .name = file->name};
+    g_autofree char *text = NULL;
+
+    if (file->directory == FS_LOCAL_LOST)
+        said.kind = FS_SPOOL_LOST;
+    text = fs_spool_note_to_text(&said);
+    cache_spool_file_set_note(file->spool, text, TRUE, done, user_data);
+}
+
+void
 fs_local_files_unlist(FsLocalFiles *files, FsLocalFile *file)
 {
     GSequenceIter *iter;
@@ -170,6 +204,7 @@ fs_local_files_unlist(FsLocalFiles *files, FsLocalFile *file)
     if (!file->listed)
         return;
     file->listed = FALSE;
+    g_hash_table_remove(files->by_name, file);
     iter = g_sequence_lookup(files->in_order, file, compare_inodes, NULL);
     if (iter != NULL)
         g_sequence_remove(iter);
@@ -193,8 +228,8 @@ restore_emptied(gpointer key, gpointer value, gpointer user_data)
               "was before",
               file->name);
     file->detached = TRUE;
-    if (files->gone != NULL)
-        files->gone(file->directory, NULL, file->inode, files->gone_data);
+    if (files->entry != NULL)
+        files->entry(file->directory, NULL, file->inode, files->entry_data);
     return TRUE;
 }
 
@@ -227,6 +262,7 @@ fs_local_files_released(FsLocalFiles *files, FsLocalFile *file)
         return;
     }
     if (file->n_handles == 0 && !file->listed && file->upload == NULL &&
+        !fs_local_file_is_unfinished(file) &&
         fs_local_files_get(files, file->inode) == file)
         g_hash_table_remove(files->by_inode, &file->inode);
 }
@@ -238,6 +274,8 @@ fs_local_files_move(FsLocalFiles *files, FsLocalFile *file, guint32 directory,
     FsLocalFile *before = fs_local_files_find(files, directory, name);
     char *old_name = file->name;
 
+    if (file->listed)
+        g_hash_table_remove(files->by_name, file);
     file->name = g_strdup(name);
     file->directory = directory;
     file->noted = FALSE;
@@ -247,6 +285,8 @@ fs_local_files_move(FsLocalFiles *files, FsLocalFile *file, guint32 directory,
     enlist(files, file);
     note(file);
     g_free(old_name);
+    if (directory == FS_LOCAL_LOST && files->entry != NULL)
+        files->entry(directory, name, 0, files->entry_data);
 }
 
 /* ---- making ---- */
@@ -358,6 +398,6 @@ fs_local_files_lose(FsLocalFiles *files, FsLocalFile *file)
     }
     wanted = free_name(files, name);
     fs_local_files_move(files, file, FS_LOCAL_LOST, wanted);
-    if (files->gone != NULL)
-        files->gone(directory, name, 0, files->gone_data);
+    if (files->entry != NULL)
+        files->entry(directory, name, 0, files->entry_data);
 }

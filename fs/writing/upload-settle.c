@@ -2,12 +2,13 @@
  *
  * The message has the name that the user gave it, and in this mount the inode
  * number of the file that it was. What it takes the place of is deleted; the
- * record of the upload goes only when that is in the journal, for until then
- * nobody else would know that it is to be done. */
+ * record of the upload goes only when that is in the journal, and the name
+ * beside it, for until then nobody else would know of either. */
 #include "fs/writing/upload-private.h"
 
 #include "fs/kernel/inode.h"
 #include "fs/names/message-name.h"
+#include "fs/sync/refresh.h"
 #include "fs/sync/synchroniser.h"
 
 #include <string.h>
@@ -77,6 +78,16 @@ on_journal(const GError *error, gpointer user_data)
         fs_upload_settled(upload);
 }
 
+static void
+on_aliases(const GError *error, gpointer user_data)
+{
+    g_autoptr(FsUpload) upload = user_data;
+
+    if (fs_upload_take_answer(upload))
+        cache_journal_flush(upload->uploads->account->journal, FALSE,
+                            on_journal, fs_upload_await(upload));
+}
+
 void
 fs_upload_let_go(FsUpload *upload, gboolean done)
 {
@@ -98,8 +109,7 @@ end(FsUpload *upload)
     fs_upload_let_go(upload, !upload->is_same);
     name_message(upload);
     fs_synchroniser_mark_stale(account->synchroniser, upload->mailbox);
-    cache_journal_flush(account->journal, FALSE, on_journal,
-                        fs_upload_await(upload));
+    cache_aliases_flush(account->aliases, on_aliases, fs_upload_await(upload));
 }
 
 static void
@@ -111,7 +121,55 @@ on_earlier(const GError *error, gpointer user_data)
         fs_upload_settle(upload);
 }
 
-/* FALSE: the server is just being told of another change of that message. */
+/* If there is no telling, for the mailbox is gone, there is nothing to be
+ * deleted. */
+static void
+on_old(const GError *error, gpointer user_data)
+{
+    g_autoptr(FsUpload) upload = user_data;
+
+    if (!fs_upload_take_answer(upload))
+        return;
+    if (error == NULL)
+        fs_upload_settle(upload);
+    else if (error->domain == IMAP_ERROR && error->code <= IMAP_ERROR_CLOSED)
+        fs_upload_postpone(upload, error);
+    else
+        end(upload);
+}
+
+/* Takes over @need. */
+static void
+wait_for(FsUpload *upload, FsNeed *need, FsNeedFunc func)
+{
+    g_clear_pointer(&upload->waited_for, fs_need_unref);
+    upload->waited_for = need;
+    fs_need_wait(need, func, fs_upload_await(upload));
+}
+
+/* Whether the index can tell of the old one: what was left by an earlier mount
+ * may be gone on with before anybody has looked into the mailbox. */
+static gboolean
+is_old_known(FsUpload *upload)
+{
+    FsAccount *account = upload->uploads->account;
+    CacheMessage message;
+    FsNeed *need;
+
+    if (fs_overlay_guest_by_uid(account->overlay, upload->mailbox,
+                                upload->replaces) != NULL ||
+        cache_index_message(account->index, upload->mailbox, upload->replaces,
+                            &message))
+        return TRUE;
+    need = fs_synchroniser_need_message(account->synchroniser, upload->mailbox,
+                                        upload->replaces, FS_KNOWN);
+    if (need != NULL)
+        wait_for(upload, fs_need_ref(need), on_old);
+    return need == NULL;
+}
+
+/* FALSE: something is waited for, such as the server's being told of another
+ * change of that message. */
 static gboolean
 delete_old(FsUpload *upload)
 {
@@ -120,14 +178,14 @@ delete_old(FsUpload *upload)
     g_autoptr(FsPending) pending = NULL;
     FsNeed *need = NULL;
 
+    if (!is_old_known(upload))
+        return FALSE;
     pending = fs_changes_delete(
         account->changes,
         fs_changes_inode(account->changes, upload->mailbox, upload->replaces),
         upload->name, FS_DELETE_EXPUNGE, &need, &error);
-    g_clear_pointer(&upload->waited_for, fs_need_unref);
-    upload->waited_for = need;
     if (need != NULL) {
-        fs_need_wait(need, on_earlier, fs_upload_await(upload));
+        wait_for(upload, need, on_earlier);
         return FALSE;
     }
     if (pending == NULL)
@@ -142,6 +200,9 @@ fs_upload_settle(FsUpload *upload)
     gboolean replaces = upload->replaces != 0 && upload->held == 0 &&
                         !upload->is_same && upload->replaces != upload->uid;
 
-    if (!replaces || delete_old(upload))
+    if (replaces && upload->has_replaced)
+        fs_changes_note_replaced(upload->uploads->account->changes,
+                                 upload->mailbox, upload->replaces);
+    if (!replaces || upload->has_replaced || delete_old(upload))
         end(upload);
 }

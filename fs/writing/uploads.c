@@ -72,6 +72,15 @@ fs_upload_uid(const FsUpload *upload)
     return upload->uid;
 }
 
+/* It may yet turn out to be another message than that which it replaces. */
+static gboolean
+is_undecided(const FsUpload *upload)
+{
+    return upload->must_match && upload->replaces != 0 &&
+           upload->step <= FS_UPLOAD_STEP_COMPARE &&
+           upload->state == FS_UPLOAD_UNDER_WAY;
+}
+
 guint32
 fs_upload_mailbox(const FsUpload *upload)
 {
@@ -87,7 +96,7 @@ fs_upload_name(const FsUpload *upload)
 gboolean
 fs_upload_is_safe(const FsUpload *upload)
 {
-    return upload->is_safe;
+    return upload->is_safe && upload->copy_uid == 0 && !is_undecided(upload);
 }
 
 void
@@ -334,7 +343,7 @@ is_answered_by_another(FsUpload *upload)
         return FALSE;
     if (strcmp(after->text.digest, upload->text.digest) != 0) {
         upload->replaces = after->uid;
-        upload->must_match = FALSE;
+        upload->must_match = upload->is_namesake;
         return FALSE;
     }
     upload->replaces = after->uid;
@@ -424,8 +433,10 @@ fs_upload_go_on(FsUpload *upload)
     case FS_UPLOAD_STEP_SEARCH:
         fs_upload_search(upload);
         break;
-    case FS_UPLOAD_STEP_SENT:
     case FS_UPLOAD_STEP_SETTLE:
+        fs_upload_settle(upload);
+        break;
+    case FS_UPLOAD_STEP_SENT:
         break;
     }
 }
@@ -446,9 +457,26 @@ new_upload(FsUploads *uploads)
     return upload;
 }
 
+/* The last of that name which is not finished: what an earlier mount has left
+ * may be just what a program now writes again. */
+static FsUpload *
+find_earlier(const FsUploads *uploads, const FsUploadRequest *request)
+{
+    for (GList *link = uploads->all.tail; link != NULL; link = link->prev) {
+        FsUpload *upload = link->data;
+
+        if (upload->mailbox == request->mailbox && request->name != NULL &&
+            g_strcmp0(upload->name, request->name) == 0)
+            return upload;
+    }
+    return NULL;
+}
+
 FsUpload *
 fs_uploads_begin(FsUploads *uploads, const FsUploadRequest *request)
 {
+    FsUpload *after = request->after != NULL ? request->after
+                                             : find_earlier(uploads, request);
     FsUpload *upload = new_upload(uploads);
 
     upload->file = cache_spool_file_new(uploads->spool);
@@ -469,8 +497,9 @@ fs_uploads_begin(FsUploads *uploads, const FsUploadRequest *request)
     upload->must_match = request->must_match;
     upload->held = request->held;
     upload->record = request->record;
-    if (request->after != NULL)
-        upload->after = fs_upload_ref(request->after);
+    if (after != NULL)
+        upload->after = fs_upload_ref(after);
+    upload->is_namesake = request->after == NULL;
     fs_upload_go_on(upload);
     return upload;
 }
@@ -515,6 +544,18 @@ fs_uploads_take_refused(FsUploads *uploads)
     uploads->refused = g_ptr_array_new_with_free_func(g_free);
     g_ptr_array_add(refused, NULL);
     return (char **)g_ptr_array_free(refused, FALSE);
+}
+
+FsUpload *
+fs_uploads_onto(const FsUploads *uploads, guint32 mailbox, guint32 uid)
+{
+    for (GList *link = uploads->all.head; link != NULL; link = link->next) {
+        FsUpload *upload = link->data;
+
+        if (upload->mailbox == mailbox && upload->replaces == uid)
+            return upload;
+    }
+    return NULL;
 }
 
 guint
@@ -574,6 +615,21 @@ fs_uploads_free(FsUploads *uploads)
 
 /* ---- what an earlier mount has left ---- */
 
+/* What is told of a message by its header, which the note does not hold. */
+static void
+read_header(FsUpload *upload)
+{
+    g_autofree char *header = g_malloc(FS_MESSAGE_HEADER_MAX);
+    gssize got = cache_spool_file_read(upload->file, 0, header,
+                                       FS_MESSAGE_HEADER_MAX, NULL);
+    const char *end = g_strstr_len(header, MAX(got, 0), "\r\n\r\n");
+    gsize length = end != NULL ? (gsize)(end + 4 - header) : (gsize)MAX(got, 0);
+
+    upload->identity = fs_message_header_identity(header, length);
+    if (upload->message_id == NULL)
+        upload->message_id = fs_message_header_id(header, length);
+}
+
 void
 fs_uploads_resume(FsUploads *uploads, CacheSpoolFile *file, const char *text)
 {
@@ -598,6 +654,8 @@ fs_uploads_resume(FsUploads *uploads, CacheSpoolFile *file, const char *text)
     upload->text.size = cache_spool_file_size(file);
     if (note.digest != NULL)
         g_strlcpy(upload->text.digest, note.digest, sizeof upload->text.digest);
+    if (upload->copy_uid == 0)
+        read_header(upload);
     upload->is_safe = TRUE;
     upload->step = FS_UPLOAD_STEP_SEARCH;
     fs_upload_go_on(upload);

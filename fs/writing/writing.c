@@ -6,6 +6,7 @@
 #include "fs/writing/writing.h"
 
 #include "fs/changes/changes.h"
+#include "fs/changes/overlay.h"
 #include "fs/kernel/errno.h"
 #include "fs/sync/lister.h"
 #include "fs/writing/directories.h"
@@ -14,6 +15,7 @@
 #include "fs/writing/spool-note.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* A temporary file that nobody has touched for so long is lost. */
 #define SCRATCH_US G_TIME_SPAN_DAY
@@ -99,6 +101,7 @@ gboolean
 fs_writing_has_changed(const FsWriting *writing, guint64 inode)
 {
     return fs_local_files_own(inode) ||
+           fs_local_files_get(writing->files, inode) != NULL ||
            g_hash_table_contains(writing->changed_inodes, &inode);
 }
 
@@ -260,15 +263,40 @@ forget_records(FsWriting *writing, const GHashTable *used)
 
 /* ---- committing ---- */
 
+/* What an earlier mount has left may have become a message of that name since
+ * the file was made: that is not written over, but for the same. */
+static void
+note_namesake(const FsWriting *writing, FsLocalFile *file, guint32 mailbox,
+              const char *name)
+{
+    const FsAccount *account = writing->account;
+    guint32 uid = cache_aliases_uid(account->aliases, mailbox, name);
+    CacheMessage message;
+
+    if (file->replaces != 0 || uid == 0 ||
+        fs_overlay_is_hidden(account->overlay, mailbox, uid))
+        return;
+    /* One that is removed by a mark has kept the name. */
+    if (account->options->remove == FS_REMOVE_MARK &&
+        cache_index_message(account->index, mailbox, uid, &message) &&
+        message.flags != NULL && strstr(message.flags, "\\Deleted") != NULL)
+        return;
+    file->replaces = uid;
+    file->must_match = TRUE;
+}
+
 static void
 begin_upload(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
              const char *name)
 {
-    g_autofree char *flags =
-        fs_file_flags_of(writing->flags, file, mailbox, name);
+    g_autofree char *flags = NULL;
     FsUpload *before = file->upload;
     Watch *watch = g_new0(Watch, 1);
-    FsUploadRequest request = {
+    FsUploadRequest request;
+
+    note_namesake(writing, file, mailbox, name);
+    flags = fs_file_flags_of(writing->flags, file, mailbox, name);
+    request = (FsUploadRequest){
         .source = file->spool,
         .mailbox = mailbox,
         .name = name,
@@ -282,6 +310,8 @@ begin_upload(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
         .after = before,
     };
 
+    /* It may be one of those. */
+    fs_writing_resume(writing);
     if (!file->filled) {
         request.source = NULL;
         request.copy_mailbox = file->base_mailbox;
@@ -488,10 +518,12 @@ fs_writing_resume(FsWriting *writing)
 {
     FsNeed *need;
 
-    if (writing == NULL || writing->left->len == 0 ||
-        writing->list_waiter != NULL || writing->list_timer != 0)
+    if (writing == NULL || writing->left->len == 0)
         return;
     need = fs_lister_need(writing->account->lister, FS_KNOWN);
+    if (need != NULL &&
+        (writing->list_waiter != NULL || writing->list_timer != 0))
+        return;
     if (need != NULL && fs_need_is_complete(need)) {
         writing->list_timer = g_timeout_add_seconds(2, on_list_timer, writing);
         return;
@@ -510,6 +542,23 @@ fs_writing_resume(FsWriting *writing)
     g_ptr_array_set_size(writing->left, 0);
 }
 
+FsNeed *
+fs_writing_need_settled(FsWriting *writing)
+{
+    fs_writing_resume(writing);
+    if (writing->list_need != NULL)
+        return writing->list_need;
+    return fs_uploads_need_settled(writing->uploads);
+}
+
+guint
+fs_writing_pending(const FsWriting *writing)
+{
+    if (writing == NULL)
+        return 0;
+    return writing->left->len + fs_uploads_pending(writing->uploads, 0);
+}
+
 /* ---- files that were forgotten ---- */
 
 static void
@@ -523,6 +572,7 @@ lose_if_old(FsLocalFile *file, gpointer user_data)
         return;
     g_message("%s was not touched for a day; it is in lost+found now",
               file->name);
+    fs_writing_let_go(writing, file, FALSE);
     fs_local_files_lose(writing->files, file);
 }
 
@@ -535,9 +585,9 @@ on_scratch_timer(gpointer user_data)
     return G_SOURCE_CONTINUE;
 }
 
-/* A FsLocalGoneFunc. */
+/* A FsLocalEntryFunc. */
 static void
-on_gone(guint32 directory, const char *name, guint64 inode, gpointer user_data)
+on_entry(guint32 directory, const char *name, guint64 inode, gpointer user_data)
 {
     if (inode != 0)
         note_changed(user_data, inode);
@@ -568,7 +618,7 @@ fs_writing_new(FsAccount *account, GError **error)
     writing->changed_inodes =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     writing->left = g_ptr_array_new_with_free_func(left_free);
-    fs_local_files_set_gone_func(writing->files, on_gone, writing);
+    fs_local_files_set_entry_func(writing->files, on_entry, writing);
     fs_uploads_set_lost_func(writing->uploads, on_lost, writing);
     writing->scratch_timer =
         g_timeout_add_seconds(SCRATCH_CHECK_SECONDS, on_scratch_timer, writing);
@@ -589,6 +639,7 @@ fs_writing_stop(FsWriting *writing)
     g_clear_pointer(&writing->uploads, fs_uploads_free);
     g_clear_pointer(&writing->flags, fs_file_flags_free);
     fs_directory_changes_abandon();
+    fs_fill_abandon_all();
 }
 
 void

@@ -24,6 +24,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsWriting, fs_writing_free)
 /* Goes on with what earlier mounts have left: uploads go on, once the list of
  * mailboxes is known; the rest is listed with what was lost. Accepts NULL. */
 void fs_writing_resume(FsWriting *writing);
+/* NULL when nothing is being stored: what is left waits for the line. Else what
+ * to wait for (borrowed). */
+FsNeed *fs_writing_need_settled(FsWriting *writing);
+/* How many messages are still to be stored. Accepts NULL. */
+guint fs_writing_pending(const FsWriting *writing);
 
 FsAccount *fs_writing_account(FsWriting *writing);
 FsLocalFiles *fs_writing_files(FsWriting *writing);
@@ -60,8 +65,9 @@ void fs_writing_let_go(FsWriting *writing, FsLocalFile *file, gboolean done);
 /* NULL when @file has all its octets; else what to wait for (borrowed). */
 FsNeed *fs_writing_fill(FsWriting *writing, FsLocalFile *file);
 
-/* Whether the octets behind @inode have changed since they were first shown:
- * the kernel is not to keep its copy. */
+/* Whether the octets behind @inode have changed since they were first shown, or
+ * are about to: the kernel is not to keep its copy, nor to be given one, for
+ * the pages that are being written are locked. */
 gboolean fs_writing_has_changed(const FsWriting *writing, guint64 inode);
 
 /* Told that the entry @name of the directory of @mailbox (FS_LOCAL_LOST) is not

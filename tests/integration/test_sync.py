@@ -1,79 +1,24 @@
 #!/usr/bin/env python3
 """A mailbox is listed once; after that, what has changed is all that is asked
-for, by whatever means the server has. And nobody waits for a whole listing who
-needs but a part of it."""
+for, by whatever means the server has."""
 
 import glob
 import os
 import re
 import signal
-import subprocess
 import sys
-import threading
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import dovecot
-import mailstore
 import tap
 from command import run, wait_until
-from imapserver import CAPABILITIES
 from mailstore import Mailbox, Message, make_message, simple_mailbox
 from mount import Mount
+from rows import (SERVERS, Held, Scan, change, fetches, listed, names, rows_of,
+                  stale, tagged)
 from scene import Scene
-
-SERVERS = {
-    'plain': CAPABILITIES,
-    'condstore': CAPABILITIES + ' CONDSTORE',
-    'qresync': CAPABILITIES + ' CONDSTORE QRESYNC',
-}
-
-
-def tagged(command, text='OK done'):
-    return f'{command.tag} {text}\r\n'.encode()
-
-
-def fetches(scene, mark, flags=False):
-    """The UID FETCHes of rows, or of flags alone, since mark."""
-    return [c for c in scene.server.since(mark)[0] if c.name == 'UID FETCH'
-            and 'BODY.PEEK[]' not in c.text
-            and c.text.partition(' ')[2].startswith('(UID FLAGS)') == flags]
-
-
-def rows_of(fetch, mailbox):
-    ranges = mailstore.parse_set(fetch.text.split()[0], 1 << 32)
-    return {m.uid for m in mailbox.messages
-            if mailstore.in_set(m.uid, ranges)}
-
-
-def names(result):
-    return sorted(result.out.decode().split())
-
-
-def stale():
-    """Lets what is known grow old: poll is what is tested."""
-    time.sleep(1.2)
-
-
-def listed(case, scene, directory='INBOX'):
-    result = run('ls', '-f', scene.path(directory), limit=20)
-    case.expect(result.clean, result)
-    uids = {int(u) for u in re.findall(r'(\d+)\.eml$', result.out.decode(),
-                                       re.M)}
-    case.expect(uids == {m.uid for m in scene.server.find(directory).present},
-                'wrong list', sorted(uids))
-
-
-def change(mailbox):
-    """10 new, 10 gone, 10 with other flags."""
-    first = mailbox.uidnext
-    for uid in range(first, first + 10):
-        mailbox.add(Message(uid, make_message(uid, 500)))
-    mailbox.remove(*range(11, 21))
-    for uid in range(31, 41):
-        mailbox.set_flags(uid, '\\Seen', '$Later')
 
 
 class Mounts:
@@ -276,329 +221,36 @@ def test_refused_changes_are_found_otherwise(case):
     listed(case, scene)
 
 
-# ---- the first synchronisation
-
 @tap.test
-def test_cut_first_sync_is_continued(case):
-    """Half of the rows have come when the line is cut: they are not asked for
-    again."""
-    for kind in SERVERS:
-        scene = Scene(case, [simple_mailbox(count=400, size=400)], timeout=10,
-                      capabilities=SERVERS[kind])
-        cut = []
-
-        def half(line, command):
-            if cut or '1:* ' not in command.text:
-                return False
-            cut.append(command)
-            whole = line.fetch(command)
-            middle = whole.index(b'* 201 FETCH')
-            line.send(whole[:middle])
-            line.close()
-            return True
-
-        scene.server.hooks['UID FETCH'] = half
-        scene.start()
-        mark = scene.server.mark()
-        listed(case, scene)
-        rows = fetches(scene, mark)[1:]
-        case.expect(cut and len(rows) == 1 and
-                    rows_of(rows[0], scene.inbox) == set(range(201, 401)),
-                    kind, [str(c) for c in rows])
-
-
-class Held:
-    """Answers the FETCH of everything up to a message, and the rest when it is
-    let go; or says what then is to be said."""
-
-    def __init__(self, scene, count, rest=None):
-        self.count = count
-        self.rest = rest
-        self.let_go = threading.Event()
-        self.asked = threading.Event()
-        scene.server.hooks['UID FETCH'] = self
-
-    def __call__(self, line, command):
-        if '1:* ' not in command.text or self.asked.is_set():
-            return False
-        self.asked.set()
-        whole = line.fetch(command)
-        middle = whole.index(b'* %d FETCH' % (self.count + 1))
-        line.send(whole[:middle])
-        assert self.let_go.wait(60)
-        if self.rest:
-            self.rest(line, command)
-        else:
-            line.send(whole[middle:] + tagged(command))
-        return True
-
-
-SCAN = '''
-import os, sys
-for entry in os.scandir(sys.argv[1]):
-    print(entry.name, flush=True)
-'''
-
-
-class Scan:
-    """A program that lists a directory, and says every name as it has it."""
-
-    def __init__(self, case, path):
-        self.process = subprocess.Popen(
-            [sys.executable, '-c', SCAN, path], stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE)
-        case.defer(self.process.kill)
-        self.names = []
-        self.thread = threading.Thread(target=self._read, daemon=True)
-        self.thread.start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.names.append(line.decode().strip())
-
-    def sees(self, count):
-        return wait_until(lambda: len(self.names) >= count, 20)
-
-    def end(self):
-        status = self.process.wait(20)
-        self.thread.join(20)
-        return status, self.process.stderr.read().decode()
-
-
-for naming in ('uid', 'subject'):
-    @tap.test(name=f'listing_streams_while_the_first_sync_runs_{naming}',
-              arguments=(naming,))
-    def streams(case, naming):
-        scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=30,
-                      names=naming)
-        held = Held(scene, 150)
-        scene.start()
-        scan = Scan(case, scene.path('INBOX'))
-        case.expect(scan.sees(150), f'{len(scan.names)} entries')
-        case.expect(scan.process.poll() is None and len(scan.names) == 150,
-                    'it ended before the listing did', len(scan.names))
-        held.let_go.set()
-        status, said = scan.end()
-        case.expect(status == 0 and len(scan.names) == 300, status, said,
-                    len(scan.names))
-        case.expect(len(set(scan.names)) == 300, 'an entry twice')
-        listed(case, scene)
-
-
-@tap.test
-def test_streaming_listing_fails_with_the_sync(case):
-    scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=5)
-    held = Held(scene, 150, rest=lambda line, command: line.send(
-        tagged(command, 'NO [UNAVAILABLE] not now')))
-    scene.start()
-    scan = Scan(case, scene.path('INBOX'))
-    assert scan.sees(150)
-    scene.server.hooks['UID SEARCH'] = lambda line, command: line.send(
-        tagged(command, 'NO [UNAVAILABLE] not now'))
-    held.let_go.set()
-    status, said = scan.end()
-    case.expect(status != 0 and len(scan.names) == 150, status,
-                len(scan.names), said)
-    scene.heal(uids=())
-
-
-@tap.test
-def test_message_that_comes_late_fails_the_listing(case):
-    """The numbers said that nothing was missing; then something comes."""
-    mailbox = simple_mailbox(count=300, size=400)
-    late = mailbox.messages.pop(50)
-    scene = Scene(case, [mailbox], timeout=5)
-
-    def rest(line, command):
-        mailbox.messages.insert(50, late)
-        items = command.text.partition(' ')[2][1:-1]
-        line.send(mailstore.fetch_line(151, late, items))
-        whole = line.fetch(command)
-        line.send(whole[whole.index(b'* 152 FETCH'):] + b'* 300 EXISTS\r\n'
-                  + tagged(command))
-
-    held = Held(scene, 150, rest)
-    scene.start()
-    scan = Scan(case, scene.path('INBOX'))
-    assert scan.sees(150)
-    held.let_go.set()
-    status, said = scan.end()
-    case.expect(status != 0, 'a short list passed for complete',
-                len(scan.names))
-    scene.heal(uids=(51, 3))
-    # Nor does the kernel keep the part that it has a copy of.
-    for _ in range(2):
-        listed(case, scene)
-
-
-@tap.test
-def test_descending_listing_is_complete(case):
-    for kind in SERVERS:
-        scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=10,
+def test_mailbox_that_changes_all_the_time_is_listed(case):
+    """Each new message is gone, and another one there, when it is fetched."""
+    for kind in ('plain', 'condstore'):
+        scene = Scene(case, [simple_mailbox(count=50, size=500)], timeout=10,
                       capabilities=SERVERS[kind], options={'poll': 1})
-
-        def descending(line, command):
-            pieces = []
-            line.fetch(command, lambda *a: pieces.append(
-                mailstore.fetch_line(*a)) or b'')
-            line.send(b''.join(reversed(pieces)) + tagged(command))
-
-        scene.server.hooks['UID FETCH'] = descending
+        scene.server.tells = True
         scene.start()
         listed(case, scene)
-        change(scene.inbox)
+        turns = []
+
+        def arrive():
+            uid = scene.inbox.uidnext
+            scene.inbox.add(Message(uid, make_message(uid, 500)))
+            return uid
+
+        def replace(line, command):
+            if len(turns) < 8 and command.text.partition(' ')[2] != '(UID FLAGS)':
+                turns.append(command)
+                scene.inbox.remove(scene.inbox.uidnext - 1)
+                arrive()
+                line.send(line.news())
+            return False
+
+        arrive()
+        scene.server.hooks['UID FETCH'] = replace
         scene.server.drop_connections()
         stale()
         listed(case, scene)
-
-
-@tap.test
-def test_cut_in_descending_rows_leaves_none_out(case):
-    """The newest of two came first, and then the line was cut; one message has
-    gone, so that the number alone tells nothing."""
-    scene = Scene(case, [simple_mailbox(count=50, size=500)], timeout=10,
-                  capabilities=SERVERS['condstore'], options={'poll': 1})
-    scene.start()
-    listed(case, scene)
-    cut = []
-
-    def newest(line, command):
-        if cut or 'INTERNALDATE' not in command.text:
-            return False
-        cut.append(command)
-        pieces = []
-        line.fetch(command,
-                   lambda *a: pieces.append(mailstore.fetch_line(*a)) or b'')
-        line.send(pieces[-1])
-        line.close()
-        return True
-
-    scene.server.hooks['UID FETCH'] = newest
-    for uid in (51, 52):
-        scene.inbox.add(Message(uid, make_message(uid, 500)))
-    scene.inbox.remove(5)
-    scene.server.drop_connections()
-    stale()
-    listed(case, scene)
-    case.expect(cut, 'the line was not cut')
-
-
-# ---- look-ups
-
-@tap.test
-def test_look_up_needs_no_listing(case):
-    scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=10,
-                  names='subject')
-    scene.start()
-    run('ls', scene.mount.mountpoint, check=True)
-    mark = scene.server.mark()
-    case.expect(scene.stat(77), 'stat failed')
-    name = '2026-11-25_1530_sender-78_report-number-78.78.eml'
-    case.expect(run('stat', scene.path('INBOX', name)).ok, 'stat by name')
-    case.expect(not run('stat', scene.path('INBOX', 'x.78.eml')).ok, 'x')
-    case.expect(not scene.stat(999), 'a message that is not there')
-    asked = [c.text.split()[0] for c in fetches(scene, mark)]
-    case.expect(asked == ['77', '78', '999'], asked)
-    case.expect(not scene.server.saw('UID SEARCH*', mark), 'a search')
-    mark = scene.server.mark()
-    case.expect(scene.stat(77) and not scene.stat(999), 'again')
-    case.expect(not fetches(scene, mark), 'it was asked again')
-
-
-@tap.test
-def test_look_up_is_remembered_however_long_the_poll(case):
-    scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=10,
-                  options={'poll': 4295})
-    scene.start()
-    mark = scene.server.mark()
-    case.expect(not scene.stat(999), 'there is none')
-    time.sleep(0.2)
-    case.expect(not scene.stat(999), 'there is none')
-    case.expect(len(fetches(scene, mark)) == 1,
-                [str(c) for c in fetches(scene, mark)])
-
-
-@tap.test
-def test_look_up_of_no_message_name_asks_nothing(case):
-    scene = Scene(case)
-    scene.start()
-    run('ls', scene.mount.mountpoint, check=True)
-    mark = scene.server.mark()
-    for name in ('.git', 'a.txt', '0.eml', 'x.eml'):
-        case.expect(not run('stat', scene.path('INBOX', name)).ok, name)
-    case.expect(not scene.server.saw('EXAMINE*', mark),
-                scene.server.names_since(mark))
-
-
-@tap.test
-def test_listing_after_a_look_up_is_complete(case):
-    for kind in SERVERS:
-        scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=10,
-                      capabilities=SERVERS[kind])
-        scene.start()
-        case.expect(scene.stat(200), 'stat failed')
-        listed(case, scene)
-
-
-@tap.test
-def test_look_ups_are_pipelined(case):
-    scene = Scene(case, [simple_mailbox(count=30)], timeout=20,
-                  options={'connections': 1})
-    scene.start()
-    case.expect(scene.stat(1), 'stat failed')
-    mark = scene.server.mark()
-    scene.server.delay = 1.0 * tap.PATIENCE
-    readers = [subprocess.Popen(['stat', scene.file(uid)],
-                                stdout=subprocess.DEVNULL)
-               for uid in range(2, 10)]
-    for reader in readers:
-        case.expect(reader.wait(30) == 0, 'stat failed')
-    _, flights = scene.server.since(mark)
-    case.expect(flights <= 3, f'{flights} flights for eight look-ups')
-
-
-@tap.test
-def test_look_up_stops_no_streaming(case):
-    """The message's number comes from another connection."""
-    scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=20)
-    more = threading.Event()
-
-    def rest(line, command):
-        whole = line.fetch(command)
-        first = whole.index(b'* 151 FETCH')
-        second = whole.index(b'* 251 FETCH')
-        line.send(whole[first:second])
-        assert more.wait(60)
-        line.send(whole[second:] + tagged(command))
-
-    held = Held(scene, 150, rest)
-    scene.start()
-    scan = Scan(case, scene.path('INBOX'))
-    assert scan.sees(150)
-    case.expect(scene.stat(200), 'a message that has not come')
-    held.let_go.set()
-    case.expect(scan.sees(250), f'{len(scan.names)} entries')
-    more.set()
-    status, said = scan.end()
-    case.expect(status == 0 and len(scan.names) == 300, status, said,
-                len(scan.names))
-
-
-@tap.test
-def test_look_up_while_the_first_sync_runs(case):
-    scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=20)
-    held = Held(scene, 150)
-    scene.start()
-    scan = Scan(case, scene.path('INBOX'))
-    assert scan.sees(150)
-    mark = scene.server.mark()
-    case.expect(scene.stat(100), 'a message that has come')
-    case.expect(not fetches(scene, mark), 'it was asked for')
-    case.expect(scene.stat(250), 'a message that has not come')
-    held.let_go.set()
-    status, said = scan.end()
-    case.expect(status == 0 and len(scan.names) == 300, status, said,
-                len(scan.names))
+        case.expect(len(turns) > 3, kind, len(turns))
 
 
 # ---- after a mount

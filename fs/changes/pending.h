@@ -85,8 +85,11 @@ struct FsChanges {
     GHashTable *reconciling; /* set of mailboxes */
     GPtrArray *marks; /* ids of records that fs_expunge_restore is to see */
     guint n_moved;
-    guint32 trash;  /* when last looked for; 0: there was none */
-    gboolean gmail; /* the server has said that it is */
+    gint64 moved_at;     /* microseconds, monotonic: when the last command that
+                            moves was sent, or answered */
+    gint64 move_took_us; /* that one, until the answer */
+    guint32 trash;       /* when last looked for; 0: there was none */
+    gboolean gmail;      /* the server has said that it is */
 };
 
 /* Whether some of @mailbox (0: any) are pending that wait for nobody. */
@@ -185,6 +188,7 @@ struct FsBatch {
     GPtrArray *pendings; /* of FsPending, references; all alike */
     ImapUidSet *uids;
     ImapLease *lease;
+    gint64 began;    /* microseconds, monotonic */
     guint n_waiting; /* requests */
     GError *error;   /* the first of theirs */
     gboolean holds;  /* new messages of the target */

@@ -136,8 +136,7 @@ run_mknod(FsOperation *operation)
     file = make_file(operation, &entry);
     if (file == NULL)
         return;
-    /* Nobody need ever open it. */
-    fs_writing_let_go(handlers->writing, file, TRUE);
+    fs_writing_await_opening(handlers->writing, file);
     fs_handlers_fill_entry(operation->user_data, &entry, &param);
     fs_operation_reply_entry(operation, &param);
 }

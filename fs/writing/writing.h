@@ -61,6 +61,9 @@ void fs_writing_hold(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
 /* @file will not be stored, or not now: the deletion is made (@done), or taken
  * back. */
 void fs_writing_let_go(FsWriting *writing, FsLocalFile *file, gboolean done);
+/* @file was made, and may be opened next or never: in the latter case the
+ * deletion is made after some seconds. */
+void fs_writing_await_opening(FsWriting *writing, const FsLocalFile *file);
 
 /* NULL when @file has all its octets; else what to wait for (borrowed). */
 FsNeed *fs_writing_fill(FsWriting *writing, FsLocalFile *file);

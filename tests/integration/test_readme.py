@@ -126,8 +126,10 @@ class Machine:
                 answered += 1
                 os.write(terminal, dovecot.password(self.server).encode()
                          + b'\n')
+        # Closed first, it would hang up on who is about to end.
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         os.close(terminal)
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen
+        return status, seen
 
     def write(self, text):
         """A file, whose path is in its first line."""

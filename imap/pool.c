@@ -15,6 +15,10 @@
 
 #include "imap/error.h"
 
+/* A connection that is silent says more of it than that nobody came: its word
+ * comes first. */
+#define SLACK_US (300 * G_TIME_SPAN_MILLISECOND)
+
 /* Who fetches much lets others, who come later by so much, pass. */
 #define BULK_YIELDS_US (5 * G_TIME_SPAN_SECOND)
 
@@ -395,8 +399,8 @@ imap_pool_acquire_wish(ImapPool *pool, const ImapWish *wish, ImapLeaseFunc func,
         request->known = *wish->known;
     request->rows = wish->rows;
     request->since = g_get_monotonic_time();
-    request->deadline =
-        request->since + pool->settings->timeout_ms * (gint64)1000;
+    request->deadline = request->since + SLACK_US +
+                        pool->settings->timeout_ms * (gint64)1000;
     request->due =
         request->since + (yields(request->kind) ? BULK_YIELDS_US : 0);
     request->func = func;

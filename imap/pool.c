@@ -399,8 +399,8 @@ imap_pool_acquire_wish(ImapPool *pool, const ImapWish *wish, ImapLeaseFunc func,
         request->known = *wish->known;
     request->rows = wish->rows;
     request->since = g_get_monotonic_time();
-    request->deadline = request->since + SLACK_US +
-                        pool->settings->timeout_ms * (gint64)1000;
+    request->deadline =
+        request->since + SLACK_US + pool->settings->timeout_ms * (gint64)1000;
     request->due =
         request->since + (yields(request->kind) ? BULK_YIELDS_US : 0);
     request->func = func;

@@ -391,8 +391,8 @@ static gboolean
 was_renamed(const FsSync *sync)
 {
     const FsSyncMailbox *mailbox = sync->mailbox;
-    const FsMailbox *directory = fs_mailbox_tree_get(
-        mailbox->synchroniser->account->tree, mailbox->id);
+    const FsMailbox *directory =
+        fs_mailbox_tree_get(mailbox->synchroniser->account->tree, mailbox->id);
 
     return directory != NULL && directory->wire_name != NULL &&
            strcmp(directory->wire_name, sync->wire_name) != 0;

@@ -7,6 +7,7 @@
  *     copy.c       moving where the server cannot, by a copy
  *     expunge.c    deleting where the server cannot expunge single messages
  *     reconcile.c  finds out what has become of what was sent and not answered
+ *     marks.c      puts back what that has taken away from others
  *     refusals.c   what the server did not want
  *     replaced.c   what it has done itself */
 #pragma once
@@ -22,7 +23,7 @@ typedef enum {
     FS_PENDING_DELETE = 1, /* text: "expunge" or "mark" */
     FS_PENDING_MOVE = 2,   /* name NULL: it is deleted into the trash */
     FS_PENDING_FLAGS = 3,  /* text: what to add, a line feed, what to remove */
-    FS_PENDING_MARKS = 4,  /* of fs/changes/expunge.c */
+    FS_PENDING_MARKS = 4,  /* of fs/changes/expunge.c; text: a set of UIDs */
 } FsPendingKind;
 
 /* How far it is; in the journal. */
@@ -83,7 +84,7 @@ struct FsChanges {
     GArray *gone; /* of messages whose names are to be forgotten */
     guint gone_source;
     GHashTable *reconciling; /* set of mailboxes */
-    GPtrArray *marks; /* ids of records that fs_expunge_restore is to see */
+    GPtrArray *marks; /* ids of records that fs_marks_restore is to see */
     guint n_moved;
     gint64 moved_at;     /* microseconds, monotonic: when the last command that
                             moves was sent, or answered */
@@ -216,12 +217,15 @@ void fs_batch_delete(FsBatch *batch);
 void fs_expunge_start(FsBatch *batch);
 /* An earlier process has taken away marks of others, as @record of the journal
  * says, and not put them back. */
-void fs_expunge_restore(FsChanges *changes, const CacheJournalRecord *record);
+void fs_marks_restore(FsChanges *changes, const CacheJournalRecord *record);
 
 /* ---- reconcile.c ---- */
 
 /* Finds out about all that is uncertain, now or when that is possible. */
 void fs_reconcile_start(FsChanges *changes);
+
+
+/* ---- marks.c ---- */
 
 /* ---- refusals.c ---- */
 

@@ -175,9 +175,8 @@ on_written(const GError *error, gpointer user_data)
     fs_pending_unref(pending);
 }
 
-/* Everything is set: it is noted, and sent soon. */
-static FsPending *
-accept(FsChanges *changes, FsPending *pending, gint64 gather_us)
+FsPending *
+fs_pending_accept(FsChanges *changes, FsPending *pending, gint64 gather_us)
 {
     if (!changes->account->options->sync)
         pending->ready_at = g_get_monotonic_time() + gather_us;
@@ -339,7 +338,7 @@ fs_changes_delete(FsChanges *changes, guint64 inode, const char *name,
         retract_move(changes, &place);
         fs_overlay_remove_guest(overlay, place.guest);
     }
-    return accept(changes, pending, GATHER_DELETED_US);
+    return fs_pending_accept(changes, pending, GATHER_DELETED_US);
 }
 
 /* ---- moving ---- */
@@ -452,7 +451,7 @@ fs_changes_move(FsChanges *changes, guint64 inode, guint32 mailbox,
     pending->inode = inode;
     hide(changes, &place);
     make_guest(changes, &place, inode, mailbox, name);
-    return accept(changes, pending, GATHER_US);
+    return fs_pending_accept(changes, pending, GATHER_US);
 }
 
 /* ---- flagging ---- */
@@ -474,7 +473,7 @@ fs_changes_set_flags(FsChanges *changes, guint64 inode, const char *add,
         return NULL;
     pending = fs_pending_new(FS_PENDING_FLAGS, place.mailbox, place.uid);
     pending->text = g_strconcat(add, "\n", remove, NULL);
-    return accept(changes, pending, GATHER_US);
+    return fs_pending_accept(changes, pending, GATHER_US);
 }
 
 /* ---- waiting ---- */

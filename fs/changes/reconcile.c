@@ -228,7 +228,7 @@ make_certain(FsPending *pending, FsStep step)
         error = g_error_new(FS_ERROR, FS_ERROR_INCOMPLETE,
                             "the server says that it is done, and it is not");
         pending->uncertain = FALSE;
-        fs_pending_refuse(pending, error);
+        fs_undo_copy(pending, error);
         return;
     }
     pending->uncertain = FALSE;
@@ -330,6 +330,9 @@ resolve(Reconcile *reconcile, FsPending *pending)
     if (!cache_index_message(account->index, pending->mailbox, pending->uid,
                              &row)) {
         resolve_gone(reconcile, pending);
+    } else if (pending->refusal != NULL) {
+        pending->uncertain = FALSE;
+        fs_undo_copy(pending, pending->refusal);
     } else if (pending->kind != FS_PENDING_MOVE) {
         make_certain(pending, pending->step == FS_STEP_HELD ? FS_STEP_HELD
                                                             : FS_STEP_WAITING);

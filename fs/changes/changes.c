@@ -11,7 +11,6 @@
 #include "fs/live/line.h"
 #include "fs/names/message-name.h"
 #include "fs/sync/synchroniser.h"
-#include "imap/changes.h"
 #include "imap/pool-status.h"
 #include "imap/response.h"
 
@@ -26,58 +25,6 @@
 #define PENDING_MAX 100000u
 /* Of a text of flags. */
 #define FLAGS_MAX 4096
-
-/* ---- flags ---- */
-
-char *
-fs_changes_merge_flags(const char *flags, const char *add, const char *remove)
-{
-    g_auto(GStrv) present = g_strsplit(flags != NULL ? flags : "", " ", -1);
-    g_auto(GStrv) added = g_strsplit(add, " ", -1);
-    g_auto(GStrv) removed = g_strsplit(remove, " ", -1);
-    g_autoptr(GPtrArray) result = g_ptr_array_new();
-
-    for (char **flag = present; *flag != NULL; flag++) {
-        gboolean keep = **flag != '\0';
-
-        for (char **other = removed; keep && *other != NULL; other++)
-            keep = g_ascii_strcasecmp(*flag, *other) != 0;
-        for (char **other = added; keep && *other != NULL; other++)
-            keep = g_ascii_strcasecmp(*flag, *other) != 0;
-        if (keep)
-            g_ptr_array_add(result, *flag);
-    }
-    for (char **flag = added; *flag != NULL; flag++)
-        if (**flag != '\0')
-            g_ptr_array_add(result, *flag);
-    g_ptr_array_add(result, NULL);
-    return imap_flags_to_string((const char *const *)result->pdata);
-}
-
-char *
-fs_changes_flags(const FsChanges *changes, guint32 mailbox, guint32 uid,
-                 const char *flags)
-{
-    char *result = g_strdup(flags);
-    const GQueue *queue = NULL;
-
-    if (changes != NULL)
-        queue = fs_pending_queue(changes, mailbox, uid);
-    for (GList *link = queue != NULL ? queue->head : NULL; link != NULL;
-         link = link->next) {
-        const FsPending *pending = link->data;
-        g_auto(GStrv) words = NULL;
-        char *merged;
-
-        if (pending->kind != FS_PENDING_FLAGS)
-            continue;
-        words = g_strsplit(pending->text, "\n", 2);
-        merged = fs_changes_merge_flags(result, words[0], words[1]);
-        g_free(result);
-        result = merged;
-    }
-    return result;
-}
 
 /* ---- where a message is ---- */
 
@@ -718,6 +665,28 @@ take_up_replaced(FsChanges *changes)
     }
 }
 
+/* Who mounts to read alone sees what the server has, and sends nothing: what
+ * was left waits for a mount that may change something. */
+static void
+take_up_all(FsChanges *changes)
+{
+    const FsAccount *account = changes->account;
+    guint left = cache_journal_count(account->journal);
+
+    if (account->options->read_only) {
+        if (left > 0)
+            g_message("%u changes of an earlier mount wait for one that is not "
+                      "read-only",
+                      left);
+        return;
+    }
+    cache_journal_foreach(account->journal, take_up, changes);
+    take_up_replaced(changes);
+    if (changes->all.length > 0)
+        g_message("%u changes of an earlier mount are still to be made",
+                  changes->all.length);
+}
+
 FsChanges *
 fs_changes_new(FsAccount *account)
 {
@@ -733,13 +702,9 @@ fs_changes_new(FsAccount *account)
     changes->refusals = fs_refusals_new();
     changes->gone = g_array_new(FALSE, FALSE, sizeof(Gone));
     changes->marks = g_ptr_array_new();
-    cache_journal_foreach(account->journal, take_up, changes);
-    take_up_replaced(changes);
+    take_up_all(changes);
     changes->sender = fs_sender_new(changes);
     fs_synchroniser_add_change_func(account->synchroniser, on_change, changes);
-    if (changes->all.length > 0)
-        g_message("%u changes of an earlier mount are still to be made",
-                  changes->all.length);
     return changes;
 }
 

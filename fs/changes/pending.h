@@ -10,7 +10,8 @@
  *     marks.c      puts back what that has taken away from others
  *     reconcile.c  finds out what has become of what was sent and not answered
  *     refusals.c   what the server did not want
- *     replaced.c   what it has done itself */
+ *     replaced.c   what it has done itself
+ *     flags.c      what is to be seen of changed flags */
 #pragma once
 
 #include "fs/changes/changes.h"

@@ -172,6 +172,30 @@ def test_message_that_is_being_edited_cannot_be_renamed(case):
 
 
 @tap.test(limit=120)
+def test_temporary_file_written_anew_while_it_waits_stays_one(case):
+    """Saved twice by way of a temporary file, while the line is cut."""
+    place = Place(case)
+    bodies = place.has()
+    case.expect(place.sh('mv INBOX/2.eml INBOX/b.eml').clean, 'mv')
+    place.server.hooks['APPEND'] = lambda line, command: line.close()
+    first, second = bodies[1] + b'one\r\n', bodies[1] + b'another\r\n'
+    save = 'cat > INBOX/.b.tmp; mv INBOX/.b.tmp INBOX/b.eml'
+    for data in (first, second):
+        case.expect(not place.sh(save, data).ok, 'it is stored', data[-9:])
+    place.server.hooks.clear()
+    place.expect_soon(lambda: place.wait().ok, 'it does not end')
+    case.expect(place.has() == sorted((bodies[0], bodies[2], first)),
+                place.uids())
+    place.expect_soon(
+        lambda: place.sh('cat INBOX/b.eml').out == first and
+        place.sh('cat INBOX/.b.tmp').out == second,
+        'the mount shows what is not so', place.ls('INBOX'))
+    case.expect(place.sh('mv INBOX/.b.tmp INBOX/b.eml').clean, 'mv')
+    case.expect(place.wait().ok and place.has() == sorted(
+        (bodies[0], bodies[2], second)), place.uids())
+
+
+@tap.test(limit=120)
 def test_read_only_mount_shows_what_was_not_deleted_yet(case):
     """The daemon is killed between the removal of a file and the end of what is
     written in its place."""

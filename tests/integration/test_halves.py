@@ -231,6 +231,25 @@ def test_read_only_mount_shows_what_was_not_deleted_yet(case):
                 place.uids() == [1, 2], place.ls('INBOX'))
 
 
+@tap.test(limit=120)
+def test_with_sync_what_is_removed_is_gone_before_it_is_written_anew(case):
+    place = Place(case, sync=None)
+    body = place.inbox.get(2).body
+    case.expect(place.sh('mv INBOX/2.eml INBOX/b.eml').clean, 'mv')
+    place.server.hooks['APPEND'] = lambda line, command: line.line(
+        f'{command.tag} NO [OVERQUOTA] there is no room')
+    with place.program('os.unlink(sys.argv[1])\n'
+                       'print("removed", flush=True)\n'
+                       'time.sleep(600)\n', 'INBOX/b.eml') as remover:
+        case.expect(remover.stdout.readline() == b'removed\n', 'rm')
+        case.expect(place.uids() == [1, 3], 'it is not gone', place.uids())
+        result = place.put('INBOX/b.eml', body + b'more\r\n')
+    case.expect('quota' in result.err, result)
+    case.expect(place.ls('INBOX') == {'1.eml', '3.eml'}, place.ls('INBOX'))
+    kept = place.sh('cat .imapfs/lost+found/b.eml')
+    case.expect(kept.out == body + b'more\r\n', kept)
+
+
 # ---- marks of others
 
 def with_marks(case, count=2500):

@@ -186,10 +186,9 @@ def test_temporary_file_written_anew_while_it_waits_stays_one(case):
     place.expect_soon(lambda: place.wait().ok, 'it does not end')
     case.expect(place.has() == sorted((bodies[0], bodies[2], first)),
                 place.uids())
-    place.expect_soon(
-        lambda: place.sh('cat INBOX/b.eml').out == first and
-        place.sh('cat INBOX/.b.tmp').out == second,
-        'the mount shows what is not so', place.ls('INBOX'))
+    case.expect(place.sh('cat INBOX/b.eml').out == first and
+                place.sh('cat INBOX/.b.tmp').out == second,
+                'the mount shows what is not so', place.ls('INBOX'))
     case.expect(place.sh('mv INBOX/.b.tmp INBOX/b.eml').clean, 'mv')
     case.expect(place.wait().ok and place.has() == sorted(
         (bodies[0], bodies[2], second)), place.uids())

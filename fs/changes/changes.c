@@ -93,8 +93,10 @@ locate(FsChanges *changes, guint64 inode, Place *place, FsNeed **need,
             return FALSE;
     }
     place->shown_in = guest != NULL ? guest->mailbox : place->mailbox;
+    /* What is held back for a while, as others come, is there all the same. */
     if ((place->first == NULL &&
-         fs_overlay_is_hidden(account->overlay, place->mailbox, place->uid)) ||
+         fs_overlay_is_taken_away(account->overlay, place->mailbox,
+                                  place->uid)) ||
         (!cache_index_message(account->index, place->mailbox, place->uid,
                               &place->row) &&
          guest == NULL)) {

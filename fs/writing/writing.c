@@ -308,7 +308,7 @@ note_namesake(const FsWriting *writing, FsLocalFile *file, guint32 mailbox,
     CacheMessage message;
 
     if (file->replaces != 0 || uid == 0 ||
-        fs_overlay_is_hidden(account->overlay, mailbox, uid))
+        fs_overlay_is_taken_away(account->overlay, mailbox, uid))
         return;
     /* One that is removed by a mark has kept the name. */
     if (account->options->remove == FS_REMOVE_MARK &&

@@ -4,18 +4,14 @@ found out, and finished or undone. No message is lost, and none is doubled."""
 
 import contextlib
 import os
-import shutil
-import subprocess
 import sys
-import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import tap
-from command import wait_until
 from imapserver import CAPABILITIES
-from place import PATIENT, Place
+from place import Place
 from writing import crlf, message
 
 PLAIN = CAPABILITIES.replace(' UIDPLUS', '')
@@ -184,57 +180,6 @@ def test_message_that_may_be_what_is_looked_for_is_not_moved_away(case):
                 len(place.has()) == 3, len(place.has('Other')),
                 len(place.has()))
     case.expect(place.ls('Other') == {'x.eml'}, place.ls('Other'))
-
-
-@tap.test(limit=120)
-def test_older_message_goes_also_while_others_come(case):
-    """What the index had is older than what was stored last, as after a crash;
-    and when the newer state is stored, a move to the same folder is under
-    way."""
-    place = Place(case, folders=('Other', 'Third'))
-    bodies = place.has()
-    case.expect(place.wait().ok, 'it is never settled')
-    data = place.kill()
-    cache = os.path.join(data, 'cache')
-    shutil.copytree(cache, case.path('cache'))
-    place.start(data=data)
-    case.expect(place.put('Other/x.eml', message()).clean, 'it is not stored')
-    case.expect(place.wait().ok, 'it is never settled')
-    for command in ('APPEND', 'UID MOVE'):
-        place.server.hooks[command] = lambda line, command: line.close()
-    newer = message(body='newer')
-    case.expect(not place.put('Other/x.eml', newer).ok, 'it is stored')
-    case.expect(place.sh('mv INBOX/2.eml Other/two.eml').clean, 'mv')
-    place.kill()
-    shutil.rmtree(cache)
-    shutil.copytree(case.path('cache'), cache)
-    place.server.hooks.clear()
-    moving = threading.Event()
-    stored = threading.Event()
-
-    def hold_up(line, command):
-        moving.set()
-        stored.wait(PATIENT)
-        return False
-
-    def wait_for_move(line, command):
-        moving.wait(PATIENT)
-        return False
-
-    def note_stored(line, command):
-        stored.set()
-        return False
-
-    place.server.hooks['UID MOVE'] = hold_up
-    place.server.hooks['APPEND'] = wait_for_move
-    place.server.hooks['UID STORE'] = note_stored
-    place.start(data=data)
-    wait_until(lambda: len(place.has('Other')) > 1, PATIENT)
-    wait_until(stored.is_set, 3)
-    stored.set()
-    place.expect_soon(lambda: place.wait().ok, 'it does not end')
-    case.expect(place.has('Other') == sorted((crlf(newer), bodies[1])),
-                place.has('Other'))
 
 
 # ---- a message that is being written

@@ -150,6 +150,18 @@ judge(const GError *error)
     return VERDICT_REFUSED;
 }
 
+/* A copy goes again only if its original is seen to be there. */
+static void
+refuse(FsPending *pending, const GError *error)
+{
+    if (!fs_undo_is_possible(pending)) {
+        fs_pending_refuse(pending, error);
+        return;
+    }
+    pending->refusal = g_error_copy(error);
+    pending->uncertain = TRUE;
+}
+
 /* @sent: the server may have done it. */
 static void
 end_pending(FsPending *pending, Verdict verdict, gboolean sent,
@@ -171,7 +183,7 @@ end_pending(FsPending *pending, Verdict verdict, gboolean sent,
     pending->attempts++;
     if (verdict == VERDICT_REFUSED || pending->attempts >= ATTEMPTS_MAX ||
         (sync && verdict == VERDICT_AGAIN))
-        fs_pending_refuse(pending, error);
+        refuse(pending, error);
     else
         pending->ready_at =
             g_get_monotonic_time() + ((gint64)AGAIN_US << pending->attempts);

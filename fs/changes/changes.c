@@ -11,7 +11,6 @@
 #include "fs/live/line.h"
 #include "fs/names/message-name.h"
 #include "fs/sync/synchroniser.h"
-#include "imap/changes.h"
 #include "imap/pool-status.h"
 #include "imap/response.h"
 
@@ -26,58 +25,6 @@
 #define PENDING_MAX 100000u
 /* Of a text of flags. */
 #define FLAGS_MAX 4096
-
-/* ---- flags ---- */
-
-char *
-fs_changes_merge_flags(const char *flags, const char *add, const char *remove)
-{
-    g_auto(GStrv) present = g_strsplit(flags != NULL ? flags : "", " ", -1);
-    g_auto(GStrv) added = g_strsplit(add, " ", -1);
-    g_auto(GStrv) removed = g_strsplit(remove, " ", -1);
-    g_autoptr(GPtrArray) result = g_ptr_array_new();
-
-    for (char **flag = present; *flag != NULL; flag++) {
-        gboolean keep = **flag != '\0';
-
-        for (char **other = removed; keep && *other != NULL; other++)
-            keep = g_ascii_strcasecmp(*flag, *other) != 0;
-        for (char **other = added; keep && *other != NULL; other++)
-            keep = g_ascii_strcasecmp(*flag, *other) != 0;
-        if (keep)
-            g_ptr_array_add(result, *flag);
-    }
-    for (char **flag = added; *flag != NULL; flag++)
-        if (**flag != '\0')
-            g_ptr_array_add(result, *flag);
-    g_ptr_array_add(result, NULL);
-    return imap_flags_to_string((const char *const *)result->pdata);
-}
-
-char *
-fs_changes_flags(const FsChanges *changes, guint32 mailbox, guint32 uid,
-                 const char *flags)
-{
-    char *result = g_strdup(flags);
-    const GQueue *queue = NULL;
-
-    if (changes != NULL)
-        queue = fs_pending_queue(changes, mailbox, uid);
-    for (GList *link = queue != NULL ? queue->head : NULL; link != NULL;
-         link = link->next) {
-        const FsPending *pending = link->data;
-        g_auto(GStrv) words = NULL;
-        char *merged;
-
-        if (pending->kind != FS_PENDING_FLAGS)
-            continue;
-        words = g_strsplit(pending->text, "\n", 2);
-        merged = fs_changes_merge_flags(result, words[0], words[1]);
-        g_free(result);
-        result = merged;
-    }
-    return result;
-}
 
 /* ---- where a message is ---- */
 
@@ -146,8 +93,10 @@ locate(FsChanges *changes, guint64 inode, Place *place, FsNeed **need,
             return FALSE;
     }
     place->shown_in = guest != NULL ? guest->mailbox : place->mailbox;
+    /* What is held back for a while, as others come, is there all the same. */
     if ((place->first == NULL &&
-         fs_overlay_is_hidden(account->overlay, place->mailbox, place->uid)) ||
+         fs_overlay_is_taken_away(account->overlay, place->mailbox,
+                                  place->uid)) ||
         (!cache_index_message(account->index, place->mailbox, place->uid,
                               &place->row) &&
          guest == NULL)) {
@@ -175,9 +124,8 @@ on_written(const GError *error, gpointer user_data)
     fs_pending_unref(pending);
 }
 
-/* Everything is set: it is noted, and sent soon. */
-static FsPending *
-accept(FsChanges *changes, FsPending *pending, gint64 gather_us)
+FsPending *
+fs_pending_accept(FsChanges *changes, FsPending *pending, gint64 gather_us)
 {
     if (!changes->account->options->sync)
         pending->ready_at = g_get_monotonic_time() + gather_us;
@@ -339,7 +287,7 @@ fs_changes_delete(FsChanges *changes, guint64 inode, const char *name,
         retract_move(changes, &place);
         fs_overlay_remove_guest(overlay, place.guest);
     }
-    return accept(changes, pending, GATHER_DELETED_US);
+    return fs_pending_accept(changes, pending, GATHER_DELETED_US);
 }
 
 /* ---- moving ---- */
@@ -452,7 +400,7 @@ fs_changes_move(FsChanges *changes, guint64 inode, guint32 mailbox,
     pending->inode = inode;
     hide(changes, &place);
     make_guest(changes, &place, inode, mailbox, name);
-    return accept(changes, pending, GATHER_US);
+    return fs_pending_accept(changes, pending, GATHER_US);
 }
 
 /* ---- flagging ---- */
@@ -474,7 +422,7 @@ fs_changes_set_flags(FsChanges *changes, guint64 inode, const char *add,
         return NULL;
     pending = fs_pending_new(FS_PENDING_FLAGS, place.mailbox, place.uid);
     pending->text = g_strconcat(add, "\n", remove, NULL);
-    return accept(changes, pending, GATHER_US);
+    return fs_pending_accept(changes, pending, GATHER_US);
 }
 
 /* ---- waiting ---- */
@@ -719,6 +667,28 @@ take_up_replaced(FsChanges *changes)
     }
 }
 
+/* Who mounts to read alone sees what the server has, and sends nothing: what
+ * was left waits for a mount that may change something. */
+static void
+take_up_all(FsChanges *changes)
+{
+    const FsAccount *account = changes->account;
+    guint left = cache_journal_count(account->journal);
+
+    if (account->options->read_only) {
+        if (left > 0)
+            g_message("%u changes of an earlier mount wait for one that is not "
+                      "read-only",
+                      left);
+        return;
+    }
+    cache_journal_foreach(account->journal, take_up, changes);
+    take_up_replaced(changes);
+    if (changes->all.length > 0)
+        g_message("%u changes of an earlier mount are still to be made",
+                  changes->all.length);
+}
+
 FsChanges *
 fs_changes_new(FsAccount *account)
 {
@@ -734,13 +704,9 @@ fs_changes_new(FsAccount *account)
     changes->refusals = fs_refusals_new();
     changes->gone = g_array_new(FALSE, FALSE, sizeof(Gone));
     changes->marks = g_ptr_array_new();
-    cache_journal_foreach(account->journal, take_up, changes);
-    take_up_replaced(changes);
+    take_up_all(changes);
     changes->sender = fs_sender_new(changes);
     fs_synchroniser_add_change_func(account->synchroniser, on_change, changes);
-    if (changes->all.length > 0)
-        g_message("%u changes of an earlier mount are still to be made",
-                  changes->all.length);
     return changes;
 }
 

@@ -71,6 +71,7 @@ note_copied(FsBatch *batch, FsPending *pending, const ImapCopied *copied)
         return;
     }
     pending->target_uid = uid;
+    fs_undo_note_told(pending);
     fs_pending_copied(pending);
 }
 

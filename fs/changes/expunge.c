@@ -1,23 +1,32 @@
 /* Deleting where the server has no UIDPLUS, and expunges whatever is marked.
  *
  * What others have marked is unmarked meanwhile, and marked again afterwards;
- * which that was is in the journal, durable, before it is touched. EXPUNGE is
- * sent only when a search shows that nothing but our messages is marked. If
- * somebody marks another in that moment, it goes by his own will. */
+ * which that was is in the journal, durable, before it is touched. If there is
+ * more of it than one command may name, that goes in parts, each with a record
+ * of its own. EXPUNGE is sent only when a search shows that nothing but our
+ * messages is marked. If somebody marks another in that moment, it goes by his
+ * own will. */
 #include "fs/changes/pending.h"
 
 #include "imap/change-requests.h"
 #include "imap/error.h"
 
-#include <string.h>
-
 #define ROUNDS_MAX 5
+/* Of others, more are not unmarked to delete some of ours. */
+#define OTHERS_MAX 100000u
+
+/* Messages whose marks were taken away, as many as go into one command. */
+typedef struct {
+    ImapUidSet *uids;
+    guint64 record; /* of the journal, that says so */
+} Part;
 
 typedef struct {
     FsBatch *batch;
-    ImapUidSet *ours;   /* those that are there; NULL: not known yet */
-    ImapUidSet *others; /* whose marks were taken away */
-    guint64 record;     /* of the journal, that says so; 0 */
+    ImapUidSet *ours; /* those that are there; NULL: not known yet */
+    GArray *others;   /* of Part */
+    guint64 n_others; /* messages in all of those */
+    guint next;       /* of the parts: that which is next */
     guint rounds;
     GError *error; /* why it is being undone */
 } Expunge;
@@ -25,10 +34,16 @@ typedef struct {
 static const char *const deleted[] = {"\\Deleted", NULL};
 
 static void
+clear_part(gpointer part)
+{
+    imap_uid_set_free(((Part *)part)->uids);
+}
+
+static void
 expunge_free(Expunge *expunge)
 {
     imap_uid_set_free(expunge->ours);
-    imap_uid_set_free(expunge->others);
+    g_array_unref(expunge->others);
     g_clear_error(&expunge->error);
     g_free(expunge);
 }
@@ -114,6 +129,27 @@ is_of_the_line(const GError *error)
            g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL);
 }
 
+static Part *
+next_part(Expunge *expunge)
+{
+    return expunge->next < expunge->others->len
+               ? &g_array_index(expunge->others, Part, expunge->next)
+               : NULL;
+}
+
+/* Those that are left are marked again when that is possible. */
+static void
+put_off_restoring(Expunge *expunge)
+{
+    GPtrArray *marks = expunge->batch->changes->marks;
+    const Part *part;
+
+    for (; (part = next_part(expunge)) != NULL; expunge->next++)
+        g_ptr_array_add(marks, GUINT_TO_POINTER((guint)part->record));
+}
+
+static void restore_next(Expunge *expunge);
+
 static void
 on_restored(const ImapUidSet *modified, const GError *error, gpointer user_data)
 {
@@ -122,21 +158,32 @@ on_restored(const ImapUidSet *modified, const GError *error, gpointer user_data)
 
     if (is_over(expunge))
         return;
-    if (error == NULL)
-        cache_journal_remove(changes->account->journal, expunge->record);
+    if (error != NULL) {
+        put_off_restoring(expunge);
+    } else {
+        cache_journal_remove(changes->account->journal,
+                             next_part(expunge)->record);
+        expunge->next++;
+    }
+    restore_next(expunge);
+}
+
+static void
+restore_next(Expunge *expunge)
+{
+    const Part *part = next_part(expunge);
+
+    if (part == NULL)
+        end(expunge);
     else
-        g_ptr_array_add(changes->marks,
-                        GUINT_TO_POINTER((guint)expunge->record));
-    end(expunge);
+        store(expunge, IMAP_STORE_ADD, part->uids, on_restored);
 }
 
 static void
 restore(Expunge *expunge)
 {
-    if (expunge->record == 0)
-        end(expunge);
-    else
-        store(expunge, IMAP_STORE_ADD, expunge->others, on_restored);
+    expunge->next = 0;
+    restore_next(expunge);
 }
 
 static void
@@ -152,13 +199,10 @@ on_unmarked(const ImapUidSet *modified, const GError *error, gpointer user_data)
 static void
 undo(Expunge *expunge, const GError *error)
 {
-    FsChanges *changes = expunge->batch->changes;
-
     expunge->error = g_error_copy(error);
     if (is_of_the_line(error)) {
-        if (expunge->record != 0)
-            g_ptr_array_add(changes->marks,
-                            GUINT_TO_POINTER((guint)expunge->record));
+        expunge->next = 0;
+        put_off_restoring(expunge);
         end(expunge);
     } else if (expunge->ours != NULL && imap_uid_set_count(expunge->ours) > 0) {
         store(expunge, IMAP_STORE_REMOVE, expunge->ours, on_unmarked);
@@ -184,6 +228,8 @@ on_expunged(const GError *error, gpointer user_data)
         restore(expunge);
 }
 
+static void unmark_next(Expunge *expunge);
+
 static void
 on_others_unmarked(const ImapUidSet *modified, const GError *error,
                    gpointer user_data)
@@ -192,10 +238,22 @@ on_others_unmarked(const ImapUidSet *modified, const GError *error,
 
     if (is_over(expunge))
         return;
+    expunge->next++;
     if (error != NULL)
         undo(expunge, error);
     else
+        unmark_next(expunge);
+}
+
+static void
+unmark_next(Expunge *expunge)
+{
+    const Part *part = next_part(expunge);
+
+    if (part == NULL)
         mark(expunge);
+    else
+        store(expunge, IMAP_STORE_REMOVE, part->uids, on_others_unmarked);
 }
 
 static void
@@ -208,42 +266,45 @@ on_noted(const GError *error, gpointer user_data)
     if (error != NULL)
         undo(expunge, error);
     else
-        store(expunge, IMAP_STORE_REMOVE, expunge->others, on_others_unmarked);
+        unmark_next(expunge);
 }
 
 static void
-note_others(Expunge *expunge, const ImapUidSet *others)
+add_part(Expunge *expunge, ImapUidSet *uids)
+{
+    g_autofree char *text = imap_uid_set_to_string(uids);
+    const CacheJournalRecord record = {
+        .kind = FS_PENDING_MARKS,
+        .mailbox = expunge->batch->mailbox,
+        .text = text,
+    };
+    const Part part = {
+        uids,
+        cache_journal_add(expunge->batch->changes->account->journal, &record)};
+
+    g_array_append_val(expunge->others, part);
+}
+
+/* Takes what is in @others. */
+static void
+note_others(Expunge *expunge, ImapUidSet *others)
 {
     FsBatch *batch = expunge->batch;
     CacheJournal *journal = batch->changes->account->journal;
-    g_autofree char *text = NULL;
-    CacheJournalRecord record = {
-        .kind = FS_PENDING_MARKS,
-        .mailbox = batch->mailbox,
-    };
     g_autoptr(GError) many = NULL;
-    guint32 first;
-    guint32 last;
 
-    if (imap_uid_set_count(expunge->others) + imap_uid_set_count(others) >
-        IMAP_MAX_CHANGED) {
+    expunge->n_others += imap_uid_set_count(others);
+    if (expunge->n_others > OTHERS_MAX) {
         many = g_error_new(IMAP_ERROR, IMAP_ERROR_LIMIT,
                            "others have marked more messages as deleted than "
                            "can be marked so again");
         undo(expunge, many);
         return;
     }
-    for (guint i = 0; i < imap_uid_set_n_ranges(others); i++) {
-        imap_uid_set_range(others, i, &first, &last);
-        imap_uid_set_add(expunge->others, first, last);
-    }
-    text = imap_uid_set_to_string(expunge->others);
-    record.text = text;
-    record.id = expunge->record;
-    if (record.id == 0)
-        expunge->record = cache_journal_add(journal, &record);
-    else
-        cache_journal_set(journal, &record);
+    expunge->next = expunge->others->len;
+    while (imap_uid_set_n_ranges(others) > 0)
+        add_part(expunge, imap_uid_set_take(others, IMAP_MAX_CHANGED,
+                                            IMAP_MAX_SET_LENGTH));
     batch->n_waiting++;
     cache_journal_flush(journal, TRUE, on_noted, expunge);
 }
@@ -350,118 +411,7 @@ fs_expunge_start(FsBatch *batch)
     Expunge *expunge = g_new0(Expunge, 1);
 
     expunge->batch = batch;
-    expunge->others = imap_uid_set_new();
+    expunge->others = g_array_new(FALSE, FALSE, sizeof(Part));
+    g_array_set_clear_func(expunge->others, clear_part);
     find_marked(expunge, on_others_found);
-}
-
-/* ---- after a crash, or a line that was lost ---- */
-
-typedef struct {
-    FsChanges *changes; /* a reference */
-    char *key;          /* nothing else deletes there meanwhile */
-    guint64 record;
-    guint32 mailbox;
-    ImapUidSet *uids;
-    ImapLease *lease;
-} Restore;
-
-static void
-restore_free(gpointer data)
-{
-    Restore *restored = data;
-
-    fs_leases_release(restored->changes->leases, restored->lease);
-    fs_changes_unref(restored->changes);
-    imap_uid_set_free(restored->uids);
-    g_free(restored->key);
-    g_free(restored);
-}
-
-static void
-end_restore(Restore *restored, const GError *error)
-{
-    FsChanges *changes = restored->changes;
-
-    if (changes->account != NULL) {
-        if (error == NULL) {
-            cache_journal_remove(changes->account->journal, restored->record);
-        } else if (error->domain == IMAP_ERROR &&
-                   (is_of_the_line(error) ||
-                    error->code <= IMAP_ERROR_CLOSED)) {
-            g_ptr_array_add(changes->marks,
-                            GUINT_TO_POINTER((guint)restored->record));
-            fs_sender_retry(changes->sender);
-        } else {
-            g_message("Messages that others had marked as deleted cannot be "
-                      "marked so again: %s",
-                      error->message);
-            cache_journal_remove(changes->account->journal, restored->record);
-        }
-        fs_sender_batch_over(changes->sender, restored->key);
-    }
-    restore_free(restored);
-}
-
-static void
-on_all_restored(const ImapUidSet *modified, const GError *error,
-                gpointer user_data)
-{
-    end_restore(user_data, error);
-}
-
-static void
-on_left_found(const ImapUidSet *found, const GError *error, gpointer user_data)
-{
-    Restore *restored = user_data;
-    g_autoptr(ImapUidSet) left = NULL;
-
-    if (error == NULL && restored->changes->account != NULL)
-        left = imap_uid_set_intersection(found, restored->uids);
-    if (left != NULL && imap_uid_set_count(left) > 0) {
-        const ImapStore request = {left, IMAP_STORE_ADD, deleted, 0};
-
-        imap_request_store(imap_lease_connection(restored->lease), &request,
-                           on_all_restored, restored);
-    } else {
-        end_restore(restored, error);
-    }
-}
-
-static void
-on_lease(ImapLease *lease, const GError *error, gpointer user_data)
-{
-    Restore *restored = user_data;
-
-    restored->lease = lease;
-    if (lease == NULL)
-        end_restore(restored, error);
-    else
-        imap_request_search(imap_lease_connection(lease), restored->uids,
-                            on_left_found, restored);
-}
-
-void
-fs_expunge_restore(FsChanges *changes, const CacheJournalRecord *record)
-{
-    Restore *restored = g_new0(Restore, 1);
-
-    restored->changes = fs_changes_ref(changes);
-    restored->record = record->id;
-    restored->mailbox = record->mailbox;
-    restored->uids =
-        imap_uid_set_parse(record->text != NULL ? record->text : "",
-                           record->text != NULL ? strlen(record->text) : 0);
-    if (restored->uids == NULL)
-        restored->uids = imap_uid_set_new();
-    restored->key = fs_sender_deletion_key(record->mailbox);
-    if (!fs_sender_claim(changes->sender, restored->key)) {
-        g_ptr_array_add(changes->marks, GUINT_TO_POINTER((guint)record->id));
-        restore_free(restored);
-        return;
-    }
-    if (imap_uid_set_count(restored->uids) == 0)
-        end_restore(restored, NULL);
-    else
-        fs_leases_acquire_writable(changes->leases, record->mailbox, on_lease,
-                                   restored, restore_free);
 }

@@ -180,6 +180,15 @@ fs_overlay_held_above(const FsOverlay *overlay, guint32 mailbox)
 }
 
 gboolean
+fs_overlay_is_taken_away(const FsOverlay *overlay, guint32 mailbox, guint32 uid)
+{
+    const Mailbox *found = find(overlay, mailbox);
+
+    return found != NULL &&
+           g_hash_table_contains(found->hidden, GUINT_TO_POINTER(uid));
+}
+
+gboolean
 fs_overlay_is_hidden(const FsOverlay *overlay, guint32 mailbox, guint32 uid)
 {
     const Mailbox *found = find(overlay, mailbox);

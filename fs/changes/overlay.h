@@ -77,6 +77,9 @@ void fs_overlay_hold_new(FsOverlay *overlay, guint32 mailbox, guint32 uid);
 void fs_overlay_release_new(FsOverlay *overlay, guint32 mailbox, guint32 uid);
 /* The lowest of those; G_MAXUINT32: there is none. */
 guint32 fs_overlay_held_above(const FsOverlay *overlay, guint32 mailbox);
+/* Whether it has been hidden, and not only held. */
+gboolean fs_overlay_is_taken_away(const FsOverlay *overlay, guint32 mailbox,
+                                  guint32 uid);
 /* Whether it shows neither under its UID nor at all. */
 gboolean fs_overlay_is_hidden(const FsOverlay *overlay, guint32 mailbox,
                               guint32 uid);

@@ -25,6 +25,7 @@ fs_pending_unref(gpointer data)
     if (pending == NULL || --pending->references > 0)
         return;
     fs_pending_unref(pending->replaced);
+    g_clear_error(&pending->refusal);
     fs_need_unref(pending->written);
     fs_need_unref(pending->done);
     g_free(pending->name);

@@ -5,10 +5,13 @@
  *     sender.c     decides what is sent when
  *     batch.c      one command for many messages, and its answer
  *     copy.c       moving where the server cannot, by a copy
+ *     undo.c       takes such a copy away again
  *     expunge.c    deleting where the server cannot expunge single messages
+ *     marks.c      puts back what that has taken away from others
  *     reconcile.c  finds out what has become of what was sent and not answered
  *     refusals.c   what the server did not want
- *     replaced.c   what it has done itself */
+ *     replaced.c   what it has done itself
+ *     flags.c      what is to be seen of changed flags */
 #pragma once
 
 #include "fs/changes/changes.h"
@@ -22,7 +25,7 @@ typedef enum {
     FS_PENDING_DELETE = 1, /* text: "expunge" or "mark" */
     FS_PENDING_MOVE = 2,   /* name NULL: it is deleted into the trash */
     FS_PENDING_FLAGS = 3,  /* text: what to add, a line feed, what to remove */
-    FS_PENDING_MARKS = 4,  /* of fs/changes/expunge.c */
+    FS_PENDING_MARKS = 4,  /* of fs/changes/expunge.c; text: a set of UIDs */
 } FsPendingKind;
 
 /* How far it is; in the journal. */
@@ -60,6 +63,8 @@ struct FsPending {
     gint64 ready_at;   /* microseconds, monotonic: others have gathered */
     gint64 not_before; /* the same: after an attempt that failed */
 
+    GError *refusal;     /* of a move: why its copy is to go again, if the
+                            original is there; NULL: it is not */
     FsPending *replaced; /* a deletion that waits for this; a reference */
     FsNeed *written;     /* in the journal */
     FsNeed *done;
@@ -83,7 +88,7 @@ struct FsChanges {
     GArray *gone; /* of messages whose names are to be forgotten */
     guint gone_source;
     GHashTable *reconciling; /* set of mailboxes */
-    GPtrArray *marks; /* ids of records that fs_expunge_restore is to see */
+    GPtrArray *marks; /* ids of records that fs_marks_restore is to see */
     guint n_moved;
     gint64 moved_at;     /* microseconds, monotonic: when the last command that
                             moves was sent, or answered */
@@ -92,6 +97,11 @@ struct FsChanges {
     gboolean gmail;      /* the server has said that it is */
 };
 
+/* All that is to be seen of it is: it takes its place among the others, is
+ * noted, and is sent when others have had @gather_us to go with it. Returns it;
+ * the caller's reference stays the caller's. */
+FsPending *fs_pending_accept(FsChanges *changes, FsPending *pending,
+                             gint64 gather_us);
 /* Whether some of @mailbox (0: any) are pending that wait for nobody. */
 gboolean fs_changes_go_on(const FsChanges *changes, guint32 mailbox);
 
@@ -214,9 +224,23 @@ void fs_batch_delete(FsBatch *batch);
 
 /* Deletes @batch's messages, and no others, with EXPUNGE. */
 void fs_expunge_start(FsBatch *batch);
+
+/* ---- marks.c ---- */
+
 /* An earlier process has taken away marks of others, as @record of the journal
  * says, and not put them back. */
-void fs_expunge_restore(FsChanges *changes, const CacheJournalRecord *record);
+void fs_marks_restore(FsChanges *changes, const CacheJournalRecord *record);
+
+/* ---- undo.c ---- */
+
+/* The server has said which message is the copy of @pending, a move: ours. */
+void fs_undo_note_told(FsPending *pending);
+/* Whether the original of @pending cannot but stay, and its copy is ours to
+ * take away. */
+gboolean fs_undo_is_possible(const FsPending *pending);
+/* The original is there, and stays, for the server refuses with @error to
+ * delete it: @pending is refused, and its copy deleted if that is possible. */
+void fs_undo_copy(FsPending *pending, const GError *error);
 
 /* ---- reconcile.c ---- */
 

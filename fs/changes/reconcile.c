@@ -25,9 +25,9 @@ typedef struct {
     guint32 mailbox;
     gint64 since; /* microseconds, monotonic: what is older tells nothing */
     guint attempts;
-    GHashTable *used;         /* UIDs that are somebody's copy */
-    FsPending *compared;      /* a reference; NULL: none is */
-    guint32 compared_uid;     /* with this one of the target */
+    GHashTable *used;     /* set of mailbox << 32 | UID: somebody's copies */
+    FsPending *compared;  /* a reference; NULL: none is */
+    guint32 compared_uid; /* with this one of the target */
     FsComparison *comparison; /* of them */
 } Reconcile;
 
@@ -112,6 +112,22 @@ is_read(Reconcile *reconcile, guint32 mailbox)
 
 /* ---- looking for copies ---- */
 
+static void
+note_used(Reconcile *reconcile, guint32 mailbox, guint32 uid)
+{
+    guint64 key = (guint64)mailbox << 32 | uid;
+
+    g_hash_table_add(reconcile->used, g_memdup2(&key, sizeof key));
+}
+
+static gboolean
+is_used(const Reconcile *reconcile, guint32 mailbox, guint32 uid)
+{
+    guint64 key = (guint64)mailbox << 32 | uid;
+
+    return g_hash_table_contains(reconcile->used, &key);
+}
+
 static gboolean
 find_row(const Reconcile *reconcile, const FsPending *pending,
          CacheMessage *row)
@@ -145,7 +161,7 @@ next_candidate(const Reconcile *reconcile, const FsPending *pending,
         if (message.size == size &&
             fs_overlay_guest_by_uid(account->overlay, pending->target, after) ==
                 NULL &&
-            !g_hash_table_contains(reconcile->used, GUINT_TO_POINTER(after)))
+            !is_used(reconcile, pending->target, after))
             return after;
     }
     return 0;
@@ -212,7 +228,7 @@ make_certain(FsPending *pending, FsStep step)
         error = g_error_new(FS_ERROR, FS_ERROR_INCOMPLETE,
                             "the server says that it is done, and it is not");
         pending->uncertain = FALSE;
-        fs_pending_refuse(pending, error);
+        fs_undo_copy(pending, error);
         return;
     }
     pending->uncertain = FALSE;
@@ -239,7 +255,7 @@ resolve_gone(Reconcile *reconcile, FsPending *pending)
     if (pending->kind == FS_PENDING_MOVE && may_be_ours)
         uid = find_moved(reconcile, pending);
     if (uid != 0)
-        g_hash_table_add(reconcile->used, GUINT_TO_POINTER(uid));
+        note_used(reconcile, pending->target, uid);
     pending->uncertain = FALSE;
     if (may_be_ours && pending->kind != FS_PENDING_FLAGS &&
         (uid != 0 || (pending->answered && !pending->untold) ||
@@ -314,6 +330,9 @@ resolve(Reconcile *reconcile, FsPending *pending)
     if (!cache_index_message(account->index, pending->mailbox, pending->uid,
                              &row)) {
         resolve_gone(reconcile, pending);
+    } else if (pending->refusal != NULL) {
+        pending->uncertain = FALSE;
+        fs_undo_copy(pending, pending->refusal);
     } else if (pending->kind != FS_PENDING_MOVE) {
         make_certain(pending, pending->step == FS_STEP_HELD ? FS_STEP_HELD
                                                             : FS_STEP_WAITING);
@@ -323,7 +342,7 @@ resolve(Reconcile *reconcile, FsPending *pending)
         if (!find_copy(reconcile, pending, &uid))
             return FALSE;
         if (uid != 0) {
-            g_hash_table_add(reconcile->used, GUINT_TO_POINTER(uid));
+            note_used(reconcile, pending->target, uid);
             pending->target_uid = uid;
             fs_pending_copied(pending);
             make_certain(pending, FS_STEP_COPIED);
@@ -348,15 +367,14 @@ next_uncertain(const Reconcile *reconcile)
 
 /* Those that the server has told to be elsewhere, and the sender knows. */
 static void
-note_used(Reconcile *reconcile)
+note_all_used(Reconcile *reconcile)
 {
     for (GList *link = reconcile->changes->all.head; link != NULL;
          link = link->next) {
         const FsPending *pending = link->data;
 
         if (pending->target_uid != 0)
-            g_hash_table_add(reconcile->used,
-                             GUINT_TO_POINTER(pending->target_uid));
+            note_used(reconcile, pending->target, pending->target_uid);
     }
 }
 
@@ -439,7 +457,7 @@ run(Reconcile *reconcile)
     reconcile->attempts++;
     if (!has_mailbox(reconcile) || !has_read_all(reconcile))
         return;
-    note_used(reconcile);
+    note_all_used(reconcile);
     while ((pending = next_uncertain(reconcile)) != NULL)
         if (!resolve(reconcile, pending))
             return;
@@ -484,7 +502,8 @@ fs_reconcile_start(FsChanges *changes)
         reconcile = g_new0(Reconcile, 1);
         reconcile->changes = fs_changes_ref(changes);
         reconcile->mailbox = pending->mailbox;
-        reconcile->used = g_hash_table_new(NULL, NULL);
+        reconcile->used =
+            g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
         g_hash_table_add(changes->reconciling, key);
         g_timeout_add(
             may_be_in_the_making(changes, pending->mailbox) ? SETTLE_MS : 0,

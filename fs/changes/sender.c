@@ -235,7 +235,7 @@ restore_marks(FsChanges *changes)
                               GPOINTER_TO_UINT(g_ptr_array_index(marks, i)));
 
         if (record != NULL)
-            fs_expunge_restore(changes, record);
+            fs_marks_restore(changes, record);
     }
 }
 
@@ -307,7 +307,7 @@ fs_sender_batch_over(FsSender *sender, const char *key)
 {
     g_hash_table_remove(sender->keys, key);
     fs_changes_moved(sender->changes);
-    if (sender->changes->all.length > 0)
+    if (sender->changes->all.length > 0 || sender->changes->marks->len > 0)
         send_at(sender, 0);
 }
 

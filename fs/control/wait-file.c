@@ -1,7 +1,8 @@
 /* The file that is read by "imapfs --wait".
  *
  * Everything is looked at again each time that something has moved on: what is
- * missing is waited for, one thing after the other. */
+ * missing is waited for, one thing after the other; and last, that the kernel
+ * has been told, so that who reads next sees it. */
 #include "fs/control/wait-file.h"
 
 #include "fs/changes/changes.h"
@@ -16,7 +17,8 @@
 struct FsWaitFile {
     FsAccount *account;
     FsKernelCache *kernel_cache;
-    char *text; /* NULL: not known yet */
+    FsNeed *told; /* the kernel has been; NULL: nobody has begun to */
+    char *text;   /* NULL: not known yet */
 };
 
 FsWaitFile *
@@ -34,6 +36,7 @@ fs_wait_file_free(FsWaitFile *file)
 {
     if (file == NULL)
         return;
+    fs_need_unref(file->told);
     g_free(file->text);
     g_free(file);
 }
@@ -134,6 +137,10 @@ run_read(FsOperation *operation)
             need = fs_changes_need_settled(file->account->changes, 0);
         if (need == NULL && !stuck)
             need = need_of_used(file, operation->since);
+        if (need == NULL && file->told == NULL)
+            file->told = fs_kernel_cache_flush(file->kernel_cache);
+        if (need == NULL && !fs_need_is_complete(file->told))
+            need = file->told;
         if (need != NULL &&
             (!fs_need_is_complete(need) || fs_need_error(need) == NULL)) {
             fs_operation_wait_any(operation, need);

@@ -6,8 +6,9 @@
 #include "fs/names/name-space.h"
 
 /* TRUE while what a program has written is being stored in the place of the
- * message @entry: nothing else can be done with it until it is known what has
- * become of that. The operation waits, or fails with EBUSY if there is no line.
+ * message @entry, or may be that message: nothing else can be done with it
+ * until it is known what has become of that. The operation waits, or fails with
+ * EBUSY if there is no line.
  */
 gboolean fs_busy_message_is_replaced(FsOperation *operation,
                                      const FsAccount *account,

@@ -129,10 +129,10 @@ tell(FsKernelCache *cache, Directory *directory)
     directory->gathering_since = 0;
 }
 
-static gboolean
-on_timer(gpointer user_data)
+/* But for those where a program waits for the loop, for a while. */
+static void
+tell_all(FsKernelCache *cache)
 {
-    FsKernelCache *cache = user_data;
     gint64 now = g_get_monotonic_time();
 
     for (guint i = 0; i < cache->changed->len;) {
@@ -146,10 +146,32 @@ on_timer(gpointer user_data)
         tell(cache, directory);
         g_ptr_array_remove_index_fast(cache->changed, i);
     }
+}
+
+static gboolean
+on_timer(gpointer user_data)
+{
+    FsKernelCache *cache = user_data;
+
+    tell_all(cache);
     if (cache->changed->len > 0)
         return G_SOURCE_CONTINUE;
     cache->timer = 0;
     return G_SOURCE_REMOVE;
+}
+
+FsNeed *
+fs_kernel_cache_flush(FsKernelCache *cache)
+{
+    FsNeed *need = fs_need_new();
+
+    if (cache->notifier == NULL || cache->stopped) {
+        fs_need_complete(need, NULL);
+    } else {
+        tell_all(cache);
+        fs_notifier_flush(cache->notifier, need);
+    }
+    return need;
 }
 
 /* NULL when nobody is to be told. */

@@ -68,3 +68,7 @@ void fs_kernel_cache_close(FsKernelCache *cache, guint64 inode,
                            const struct fuse_file_info *file);
 /* It is being read from its beginning. */
 void fs_kernel_cache_read(FsKernelCache *cache, guint64 inode);
+
+/* Tells the kernel at once what is to be told. Complete when it has been;
+ * caller frees. */
+FsNeed *fs_kernel_cache_flush(FsKernelCache *cache);

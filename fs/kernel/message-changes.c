@@ -95,6 +95,20 @@ is_being_stored(FsOperation *operation, const FsEntry *entry)
     return TRUE;
 }
 
+/* What is to become of @entry when its writer closes it would become of it
+ * where it is now. The operation has failed then. */
+static gboolean
+is_being_edited(FsOperation *operation, const FsEntry *entry)
+{
+    const FsLocalFile *file =
+        fs_local_files_get(local_files_of(operation), entry->inode);
+
+    if (file == NULL || !fs_local_file_is_dirty(file))
+        return FALSE;
+    fs_operation_fail(operation, EBUSY);
+    return TRUE;
+}
+
 /* The message @name of @parent; FALSE, and the operation has been dealt with,
  * if it is none. */
 static gboolean
@@ -356,7 +370,7 @@ clear_way(FsOperation *operation, Renaming *renaming, const FsEntry *entry)
         fs_operation_fail(operation, EEXIST);
     } else if (gives_way(operation, renaming->new_name)) {
         return TRUE;
-    } else {
+    } else if (!is_being_edited(operation, &there)) {
         return replace(operation, renaming, entry, &there);
     }
     return FALSE;
@@ -383,7 +397,8 @@ ask_rename(FsOperation *operation, Renaming *renaming)
     FsNeed *earlier = NULL;
     FsEntry entry;
 
-    if (!find_message(operation, operation->inode, renaming->name, &entry))
+    if (!find_message(operation, operation->inode, renaming->name, &entry) ||
+        is_being_edited(operation, &entry))
         return FALSE;
     if (target == 0 ||
         !fs_rights_may_insert(

@@ -14,6 +14,7 @@ typedef enum {
     FORGET_LISTING,
     FORGET_ATTRIBUTES,
     FORGET_CONTENT,
+    FLUSH,
     END,
 } What;
 
@@ -21,14 +22,26 @@ typedef struct {
     What what;
     guint64 inode; /* 0 for END, and for an entry that is not gone */
     guint64 directory;
-    char name[]; /* of FORGET_ENTRY */
+    FsNeed *need; /* of FLUSH; a reference, the main loop's */
+    char name[];  /* of FORGET_ENTRY */
 } Notification;
+
+static void
+notification_free(gpointer data)
+{
+    Notification *notification = data;
+
+    fs_need_unref(notification->need);
+    g_free(notification);
+}
 
 struct FsNotifier {
     struct fuse_session *fuse;
     GThread *thread;
     GAsyncQueue *queue; /* of Notification */
     gint stopping;      /* atomic: what is queued is dropped */
+    GAsyncQueue *told;  /* of FsNeed, references: what can be completed */
+    GSource *flushed;   /* made due by each of those */
 
     GSource *ended; /* made due by the thread's end */
     void (*stopped)(gpointer user_data);
@@ -61,6 +74,7 @@ send_one(FsNotifier *notifier, const Notification *notification)
     case FORGET_ATTRIBUTES:
         fuse_lowlevel_notify_inval_inode(fuse, inode, -1, 0);
         break;
+    case FLUSH:
     case END:
         break;
     }
@@ -78,6 +92,10 @@ run(gpointer user_data)
         end = notification->what == END;
         if (!g_atomic_int_get(&notifier->stopping))
             send_one(notifier, notification);
+        if (notification->what == FLUSH) {
+            g_async_queue_push(notifier->told, notification->need);
+            g_source_set_ready_time(notifier->flushed, 0);
+        }
         g_free(notification);
     }
     g_source_set_ready_time(notifier->ended, 0);
@@ -96,22 +114,47 @@ dispatch(GSource *source, GSourceFunc callback, gpointer user_data)
 }
 
 static gboolean
+dispatch_flushed(GSource *source, GSourceFunc callback, gpointer user_data)
+{
+    FsNotifier *notifier = user_data;
+    FsNeed *need;
+
+    g_source_set_ready_time(source, -1);
+    while ((need = g_async_queue_try_pop(notifier->told)) != NULL) {
+        fs_need_complete(need, NULL);
+        fs_need_unref(need);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean
 no_callback(gpointer user_data)
 {
     return G_SOURCE_CONTINUE;
 }
 
+static GSource *
+add_source(FsNotifier *notifier, GSourceFuncs *funcs)
+{
+    GSource *source = g_source_new(funcs, sizeof(GSource));
+
+    g_source_set_callback(source, no_callback, notifier, NULL);
+    g_source_attach(source, NULL);
+    return source;
+}
+
 FsNotifier *
 fs_notifier_new(struct fuse_session *fuse)
 {
-    static GSourceFuncs source_funcs = {.dispatch = dispatch};
+    static GSourceFuncs ended_funcs = {.dispatch = dispatch};
+    static GSourceFuncs flushed_funcs = {.dispatch = dispatch_flushed};
     FsNotifier *notifier = g_new0(FsNotifier, 1);
 
     notifier->fuse = fuse;
-    notifier->queue = g_async_queue_new_full(g_free);
-    notifier->ended = g_source_new(&source_funcs, sizeof(GSource));
-    g_source_set_callback(notifier->ended, no_callback, notifier, NULL);
-    g_source_attach(notifier->ended, NULL);
+    notifier->queue = g_async_queue_new_full(notification_free);
+    notifier->told = g_async_queue_new_full((GDestroyNotify)fs_need_unref);
+    notifier->ended = add_source(notifier, &ended_funcs);
+    notifier->flushed = add_source(notifier, &flushed_funcs);
     notifier->thread = g_thread_new("imapfs-notifier", run, notifier);
     return notifier;
 }
@@ -121,12 +164,22 @@ push(FsNotifier *notifier, What what, guint64 directory, const char *name,
      guint64 inode)
 {
     gsize length = strlen(name) + 1;
-    Notification *notification = g_malloc(sizeof *notification + length);
+    Notification *notification = g_malloc0(sizeof *notification + length);
 
     notification->what = what;
     notification->directory = directory;
     notification->inode = inode;
     memcpy(notification->name, name, length);
+    g_async_queue_push(notifier->queue, notification);
+}
+
+void
+fs_notifier_flush(FsNotifier *notifier, FsNeed *need)
+{
+    Notification *notification = g_malloc0(sizeof *notification + 1);
+
+    notification->what = FLUSH;
+    notification->need = fs_need_ref(need);
     g_async_queue_push(notifier->queue, notification);
 }
 
@@ -157,7 +210,10 @@ fs_notifier_free(FsNotifier *notifier)
     g_thread_join(notifier->thread);
     g_source_destroy(notifier->ended);
     g_source_unref(notifier->ended);
+    g_source_destroy(notifier->flushed);
+    g_source_unref(notifier->flushed);
     g_async_queue_unref(notifier->queue);
+    g_async_queue_unref(notifier->told);
     g_free(notifier);
 }
 

@@ -6,6 +6,8 @@
  * the kernel does not know needs no telling. */
 #pragma once
 
+#include "fs/need.h"
+
 #include <fuse_lowlevel.h>
 #include <glib.h>
 
@@ -33,3 +35,7 @@ void fs_notifier_forget_listing(FsNotifier *notifier, guint64 directory);
 void fs_notifier_forget_attributes(FsNotifier *notifier, guint64 inode);
 /* And its octets. */
 void fs_notifier_forget_content(FsNotifier *notifier, guint64 inode);
+
+/* Completes @need (borrowed), from the main loop, when the kernel has been told
+ * of all that was queued before. */
+void fs_notifier_flush(FsNotifier *notifier, FsNeed *need);

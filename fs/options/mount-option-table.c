@@ -157,12 +157,15 @@ const FsMountOption fs_mount_option_table[] = {
      "a message that is written need only be on this disk when close returns",
      IN_OPTIONS(writeback)},
     {"ro", NULL, FS_SECTION_FILES, FS_VALUE_FLAG,
-     "nothing can be written; then inotify sees nothing come or go",
+     "nothing can be written; then inotify sees nothing come or go, and what an "
+     "earlier mount has left to be sent waits for one without it",
      IN_OPTIONS(read_only)},
     {"rw", NULL, FS_SECTION_FILES, FS_VALUE_FLAG, "the opposite",
      .set = fs_set_read_write},
     {"sync", NULL, FS_SECTION_FILES, FS_VALUE_FLAG,
-     "every change waits until the server has it",
+     "every change waits until the server has it; so what a program removes "
+     "before it writes it anew (tar x, mv -f) is gone, also if the new one is "
+     "refused then",
      IN_OPTIONS(sync), TO_LIBFUSE},
     {"delete", "auto|expunge|trash|mark", FS_SECTION_FILES, FS_VALUE_CHOICE,
      "what rm does to a message: expunge it, move it to the trash, or mark it "

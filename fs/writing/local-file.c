@@ -113,13 +113,18 @@ fs_local_file_set_time(FsLocalFile *file, gint64 microseconds)
 }
 
 gboolean
-fs_local_file_is_unfinished(const FsLocalFile *file)
+fs_local_file_is_dirty(const FsLocalFile *file)
 {
     return file->in_place && !file->listed && !file->detached &&
-           file->upload == NULL && file->error == NULL && file->filled &&
-           file->size > 0 && file->generation != 0 &&
-           file->generation != file->stored &&
+           file->generation != 0 && file->generation != file->stored &&
            file->generation != file->refused;
+}
+
+gboolean
+fs_local_file_is_unfinished(const FsLocalFile *file)
+{
+    return fs_local_file_is_dirty(file) && file->upload == NULL &&
+           file->error == NULL && file->filled && file->size > 0;
 }
 
 gboolean

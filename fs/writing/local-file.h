@@ -84,6 +84,9 @@ void fs_local_file_set_time(FsLocalFile *file, gint64 microseconds);
 /* Whether it is a new state of a message that nothing has been made of, and
  * that is in no directory: it lives as long as that is so. */
 gboolean fs_local_file_is_unfinished(const FsLocalFile *file);
+/* Whether it is a message that a program has changed here, and that nothing has
+ * become of yet. */
+gboolean fs_local_file_is_dirty(const FsLocalFile *file);
 /* Whether it is a message that a program has emptied, and nothing was written
  * since: what is next may come with another open. */
 gboolean fs_local_file_is_emptied(const FsLocalFile *file);

@@ -1,7 +1,8 @@
 /* All local files.
  *
- * There are few of them, so what is in a directory is found by looking at all;
- * but every look-up of a name asks for that of a local file first. */
+ * There are few of them, so what a directory lists is found by looking at all;
+ * but every look-up of a name asks for that of a local file first, and finds it
+ * by its hash. */
 #include "fs/writing/local-files.h"
 
 #include "fs/kernel/inode.h"

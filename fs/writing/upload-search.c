@@ -131,6 +131,22 @@ is_anothers(const FsUpload *upload, guint32 uid)
            (name != NULL && g_strcmp0(name, upload->name) != 0);
 }
 
+FsUpload *
+fs_uploads_that_may_be(const FsUploads *uploads, guint32 mailbox, guint32 uid,
+                       guint64 size)
+{
+    for (GList *link = uploads->all.head; link != NULL; link = link->next) {
+        FsUpload *upload = link->data;
+
+        if (upload->mailbox == mailbox && upload->text.size == size &&
+            (upload->step == FS_UPLOAD_STEP_SENT ||
+             upload->step == FS_UPLOAD_STEP_SEARCH) &&
+            uid >= MAX(upload->from_uid, 1) && !is_anothers(upload, uid))
+            return upload;
+    }
+    return NULL;
+}
+
 /* The newest first. */
 static void
 take_candidates(FsUpload *upload, const ImapUidSet *found)

@@ -134,6 +134,31 @@ watch_free(gpointer data)
     g_free(watch);
 }
 
+/* A temporary file was to become a message, had to wait for the line, and was
+ * written anew meanwhile: it stays what it is. */
+static gboolean
+is_written_anew(const FsLocalFile *file)
+{
+    return file->listed && file->generation != file->uploading &&
+           fs_file_name_kind(file->name) == FS_FILE_SCRATCH;
+}
+
+/* The message that it was goes by an inode of its own. */
+static void
+part_from_message(FsWriting *writing, FsLocalFile *file, const FsUpload *upload)
+{
+    FsOverlay *overlay = writing->account->overlay;
+    FsGuest *guest = fs_overlay_guest_by_inode(overlay, file->inode);
+
+    file->replaces = 0;
+    file->must_match = FALSE;
+    if (guest == NULL)
+        return;
+    fs_overlay_remove_guest(overlay, guest);
+    fs_overlay_tell(overlay, FS_OVERLAY_NAME, fs_upload_mailbox(upload), 0,
+                    fs_upload_name(upload));
+}
+
 /* From now on its inode means the message. */
 static void
 take_stored(FsWriting *writing, FsLocalFile *file, const FsUpload *upload,
@@ -146,6 +171,10 @@ take_stored(FsWriting *writing, FsLocalFile *file, const FsUpload *upload,
                          fs_upload_name(upload), uid,
                          uid != file->replaces ? flags : NULL);
     file->stored = file->uploading;
+    if (is_written_anew(file)) {
+        part_from_message(writing, file, upload);
+        return;
+    }
     file->replaces = uid;
     file->in_place = TRUE;
     file->must_match = FALSE;
@@ -279,7 +308,7 @@ note_namesake(const FsWriting *writing, FsLocalFile *file, guint32 mailbox,
     CacheMessage message;
 
     if (file->replaces != 0 || uid == 0 ||
-        fs_overlay_is_hidden(account->overlay, mailbox, uid))
+        fs_overlay_is_taken_away(account->overlay, mailbox, uid))
         return;
     /* One that is removed by a mark has kept the name. */
     if (account->options->remove == FS_REMOVE_MARK &&

@@ -69,6 +69,13 @@ fs_notifier_forget_listing(FsNotifier *notifier, guint64 directory)
                            directory == FS_INODE_ROOT ? "/" : "INBOX");
 }
 
+void
+fs_notifier_flush(FsNotifier *notifier, FsNeed *need)
+{
+    g_string_append(told, "flush\n");
+    fs_need_complete(need, NULL);
+}
+
 gboolean
 fs_line_is_away(const FsLine *line)
 {
@@ -291,6 +298,20 @@ read_inbox(Scene *scene)
 /* ---- the tests ---- */
 
 static void
+flush_tells_at_once_and_then_is_complete(void **state)
+{
+    Scene *scene = *state;
+    g_autoptr(FsNeed) need = NULL;
+
+    change(FS_CHANGE_NEW, 8);
+    assert_int_equal(told->len, 0);
+    need = fs_kernel_cache_flush(scene->cache);
+    assert_true(fs_need_is_complete(need));
+    assert_non_null(strstr(told->str, "listing INBOX\nflush\n"));
+    assert_true(g_str_has_suffix(told->str, "flush\n"));
+}
+
+static void
 listing_is_kept_until_it_changes(void **state)
 {
     Scene *scene = *state;
@@ -470,6 +491,7 @@ int
 main(void)
 {
     static const struct CMUnitTest tests[] = {
+        TEST(flush_tells_at_once_and_then_is_complete),
         TEST(listing_is_kept_until_it_changes),
         TEST(listing_read_across_a_change_is_not_kept),
         TEST(changes_are_gathered_and_told_once),

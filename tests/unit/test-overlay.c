@@ -58,9 +58,12 @@ hidden_as_often_as_it_was_hidden(void **state)
     fs_overlay_hide(overlay, HERE, 7);
     fs_overlay_show(overlay, HERE, 7);
     assert_true(fs_overlay_is_hidden(overlay, HERE, 7));
+    assert_true(fs_overlay_is_taken_away(overlay, HERE, 7));
     assert_false(fs_overlay_is_hidden(overlay, THERE, 7));
+    assert_false(fs_overlay_is_taken_away(overlay, THERE, 7));
     fs_overlay_show(overlay, HERE, 7);
     assert_false(fs_overlay_is_hidden(overlay, HERE, 7));
+    assert_false(fs_overlay_is_taken_away(overlay, HERE, 7));
 }
 
 static void
@@ -73,6 +76,7 @@ new_messages_are_held_by_the_lowest_of_those_who_hold(void **state)
     fs_overlay_hold_new(overlay, THERE, 20);
     fs_overlay_hold_new(overlay, THERE, 10);
     assert_true(fs_overlay_is_hidden(overlay, THERE, 11));
+    assert_false(fs_overlay_is_taken_away(overlay, THERE, 11));
     assert_false(fs_overlay_is_hidden(overlay, THERE, 10));
     fs_overlay_land_guest(overlay, guest, 15);
     assert_false(fs_overlay_is_hidden(overlay, THERE, 15));

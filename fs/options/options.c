@@ -248,6 +248,30 @@ parse_wait(FsOptions *options, FsCommandLine *line, GError **error)
     return check_alone(line, "wait", error);
 }
 
+/* What stands behind a command is its own, even if it begins with "-": so
+ * "--check -o ro ACCOUNT" takes "-o" for the account. */
+static gboolean
+check_objects(const FsCommandLine *line, GError **error)
+{
+    const struct {
+        const char *name, *value, *wanted;
+    } commands[] = {
+        {"check", line->check, "ACCOUNT"},
+        {"fetch", line->fetch, "ACCOUNT or MOUNTPOINT"},
+        {"status", line->status, "MOUNTPOINT"},
+        {"wait", line->wait, "MOUNTPOINT"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(commands); i++)
+        if (commands[i].value != NULL &&
+            (*commands[i].value == '-' || *commands[i].value == '\0'))
+            return fs_usage_fail(error,
+                                 "--%s has its %s right behind it, and options "
+                                 "behind that",
+                                 commands[i].name, commands[i].wanted);
+    return TRUE;
+}
+
 static gboolean
 check_commands(const FsCommandLine *line, GError **error)
 {
@@ -264,7 +288,7 @@ check_commands(const FsCommandLine *line, GError **error)
     if (line->quiet && (line->verbose || line->debug))
         return fs_usage_fail(error, "-q and -%c are both given; choose one",
                              line->debug ? 'd' : 'v');
-    return TRUE;
+    return check_objects(line, error);
 }
 
 /* FS_OPTIONS_MOUNT: it is none of these. */
@@ -483,6 +507,7 @@ fs_options_free(FsOptions *options)
     g_free(options->discover);
     g_free(options->mountpoint);
     g_strfreev(options->arguments);
+    imap_servers_free(options->servers);
     imap_settings_free(options->settings);
     g_free(options->cache_dir);
     g_free(options->state_dir);

@@ -9,6 +9,7 @@
 
 #include "fs/options/account-source.h"
 #include "fs/options/command-line.h"
+#include "fs/options/mount-option-table.h"
 #include "fs/options/mount-options.h"
 #include "fs/options/mountpoint.h"
 #include "fs/options/option-checks.h"
@@ -27,10 +28,12 @@ refuse_unknown(const char *word, GError **error)
     g_autofree char *shown = NULL;
     g_autofree char *name = NULL;
     g_autofree char *printable = NULL;
+    const char *own = NULL;
     const char *nearest = NULL;
 
     if (g_str_has_prefix(word, "--")) {
         shown = g_strndup(word, strcspn(word, "="));
+        own = fs_command_line_nearest(shown + 2);
         name = g_strdelimit(g_strdup(shown + 2), "-", '_');
         if (!fs_choices_check_refused(FS_ORIGIN_COMMAND_LINE, name, error))
             return FALSE;
@@ -41,6 +44,10 @@ refuse_unknown(const char *word, GError **error)
         shown = g_strdup_printf("-%.*s", *first != '\0', first);
     }
     printable = fs_option_printable(shown);
+    /* "--ro" is what one writes behind -o, and "--chek" is not. */
+    if (own != NULL && (nearest == NULL || !fs_mount_option_find(name)))
+        return fs_usage_fail(error, "unknown option '%s'; did you mean '--%s'?",
+                             printable, own);
     if (nearest != NULL)
         return fs_usage_fail(
             error, "unknown option '%s'; did you mean '-o %s%s'?", printable,

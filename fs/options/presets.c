@@ -3,7 +3,8 @@
  * Hosts, ports and what they want for a login are as their help pages have it.
  * max_download and max_upload are what they allow in a day where they say so
  * (Gmail locks an account out for a day that goes beyond), a little less, for
- * other programs use the same account. Whatever stands here can be overruled.
+ * other programs use the same account. Where the provider marks its trash, rm
+ * moves there, as its own pages do. Whatever stands here can be overruled.
  */
 #include "fs/options/presets.h"
 
@@ -24,41 +25,42 @@ static const FsPreset presets[] = {
     {"outlook", "Outlook.com",
      "outlook.com outlook.de outlook.fr hotmail.com hotmail.de hotmail.fr "
      "hotmail.co.uk live.com live.de live.fr live.co.uk msn.com",
-     "imaps://outlook.office365.com/", "auth=xoauth2",
+     "imaps://outlook.office365.com/", "auth=xoauth2,delete=trash",
      "Outlook.com takes no passwords: give token_command=COMMAND, and switch "
      "IMAP on in its settings, under POP and IMAP",
      TOKEN "with the scope " OUTLOOK_SCOPE
            ", and switch IMAP on in the settings of Outlook.com, under POP and "
            "IMAP"},
     {"office365", "Microsoft 365", NULL, "imaps://outlook.office365.com/",
-     "auth=xoauth2",
+     "auth=xoauth2,delete=trash",
      "Microsoft 365 takes no passwords: give token_command=COMMAND, and ask "
      "the administrator whether IMAP is allowed",
      TOKEN "with the scope " OUTLOOK_SCOPE
            ", and ask the administrator whether IMAP is allowed"},
     {"exchange", "Exchange Online", NULL, "imaps://outlook.office365.com/",
-     "auth=xoauth2",
+     "auth=xoauth2,delete=trash",
      "Exchange Online takes no passwords: give token_command=COMMAND, and ask "
      "the administrator whether IMAP is allowed",
      TOKEN "with the scope " OUTLOOK_SCOPE
            ", and ask the administrator whether IMAP is allowed"},
     {"icloud", "iCloud", "icloud.com me.com mac.com",
-     "imaps://imap.mail.me.com/", NULL,
+     "imaps://imap.mail.me.com/", "delete=trash",
      APP_PASSWORD "https://account.apple.com, under App-Specific Passwords",
      NULL},
     {"yahoo", "Yahoo",
      "yahoo.com yahoo.de yahoo.fr yahoo.it yahoo.es yahoo.co.uk yahoo.ca "
      "yahoo.co.in yahoo.com.br ymail.com rocketmail.com",
-     "imaps://imap.mail.yahoo.com/", "connections=2",
+     "imaps://imap.mail.yahoo.com/", "delete=trash,connections=2",
      APP_PASSWORD "https://login.yahoo.com/account/security", NULL},
     {"aol", "AOL", "aol.com aol.de aim.com", "imaps://imap.aol.com/",
-     "connections=2", APP_PASSWORD "https://login.aol.com/account/security",
-     NULL},
+     "delete=trash,connections=2",
+     APP_PASSWORD "https://login.aol.com/account/security", NULL},
     {"fastmail", "Fastmail", "fastmail.com fastmail.fm",
-     "imaps://imap.fastmail.com/", NULL,
+     "imaps://imap.fastmail.com/", "delete=trash",
      APP_PASSWORD "https://app.fastmail.com/settings/security/integrations",
      NULL},
-    {"mailbox", "mailbox.org", "mailbox.org", "imaps://imap.mailbox.org/", NULL,
+    {"mailbox", "mailbox.org", "mailbox.org", "imaps://imap.mailbox.org/",
+     "delete=trash",
      "check the user, which is the whole address; with two factors an app "
      "password is needed",
      NULL},

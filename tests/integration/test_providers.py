@@ -119,6 +119,10 @@ def test_provider_brings_its_limits(case):
     printed = run(BINARY, '--print-config', 'yahoo:me@yahoo.com',
                   check=True).out.decode()
     case.expect('connections = 2\n' in printed, printed)
+    for name in ('outlook', 'icloud', 'yahoo', 'fastmail', 'mailbox'):
+        printed = run(BINARY, '--print-config', f'{name}:me@example.org', '-o',
+                      'token_command=x', check=True).out.decode()
+        case.expect('delete = trash\n' in printed, name, printed)
 
 
 if __name__ == '__main__':

@@ -168,7 +168,12 @@ void
 fs_account_directories_paths(const FsOptions *options, char **state,
                              char **cache)
 {
-    g_autofree char *name = fs_account_directory_name(options->settings);
+    /* Of an address, the domain: whichever server is tried first today, the
+     * account is the same. */
+    ImapSettings asked = {.username = options->settings->username,
+                          .host = options->discover};
+    g_autofree char *name = fs_account_directory_name(
+        options->discover != NULL ? &asked : options->settings);
     g_autofree char *state_base =
         base_directory(g_get_user_state_dir(), ".local/state");
     g_autofree char *cache_base =

@@ -104,6 +104,7 @@ fs_account_new(const FsOptions *options, GError **error)
     account->pool = imap_pool_new(
         options->settings, options->connections + (options->connections > 1));
     imap_pool_set_max_serving(account->pool, options->connections);
+    imap_pool_set_servers(account->pool, options->servers);
     account->tree = new_tree(account->state);
     account->synchroniser = fs_synchroniser_new(account);
     account->lister = fs_lister_new(account, fs_synchroniser_mailbox_gone,

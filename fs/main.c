@@ -10,6 +10,7 @@
 #include "fs/control/wait-client.h"
 #include "fs/live/announcer.h"
 #include "fs/mount/background.h"
+#include "fs/options/arguments.h"
 #include "fs/options/credentials.h"
 #include "fs/options/discovery.h"
 #include "fs/options/options.h"
@@ -49,6 +50,7 @@ serve(FsOptions *options)
     FsHelpers helpers = {NULL, NULL};
     g_autoptr(GError) error = NULL;
 
+    fs_arguments_hide();
     fs_service_manager_find();
     fs_terminal_note();
     if (!options->debug)
@@ -70,6 +72,7 @@ main(int argc, char **argv)
     g_autoptr(FsOptions) options = NULL;
     g_autoptr(GError) error = NULL;
 
+    fs_arguments_note(argc, argv);
     switch (fs_options_parse(argc, argv, &options, &error)) {
     case FS_OPTIONS_MOUNT:
         break;
@@ -80,10 +83,12 @@ main(int argc, char **argv)
     case FS_OPTIONS_WAIT:
         return fs_wait_client_run(options->mountpoint);
     case FS_OPTIONS_CHECK:
+        fs_arguments_hide();
         return fs_check_run(options);
     case FS_OPTIONS_STATUS:
         return fs_show_status_run(options->mountpoint, options->watch);
     case FS_OPTIONS_FETCH:
+        fs_arguments_hide();
         return fs_fetch_run(options, serve);
     case FS_OPTIONS_ALL:
         return fs_mount_all_run(argc, argv, options, serve);

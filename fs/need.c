@@ -17,6 +17,7 @@
 struct FsNeed {
     guint references;
     gboolean complete;
+    gboolean standing;
     GError *error;
     GQueue waiting;  /* of FsNeedWaiter, by their links */
     guint n_waiters; /* in waiting, and due */
@@ -32,16 +33,26 @@ struct FsNeedWaiter {
 
 static GQueue due = G_QUEUE_INIT; /* of FsNeedWaiter, by their links */
 static guint due_source;
-static guint n_pending; /* needs that are not complete */
+static guint n_pending; /* needs that are not complete, and not standing */
 
 FsNeed *
-fs_need_new(void)
+fs_need_new_standing(void)
 {
     FsNeed *need = g_new0(FsNeed, 1);
 
     need->references = 1;
-    n_pending++;
+    need->standing = TRUE;
     g_queue_init(&need->waiting);
+    return need;
+}
+
+FsNeed *
+fs_need_new(void)
+{
+    FsNeed *need = fs_need_new_standing();
+
+    need->standing = FALSE;
+    n_pending++;
     return need;
 }
 
@@ -60,7 +71,7 @@ fs_need_unref(FsNeed *need)
 
     need->references--;
     if (need->references == 0) {
-        n_pending -= !need->complete;
+        n_pending -= !need->complete && !need->standing;
         g_clear_error(&need->error);
         g_free(need);
     } else if (need->references == need->n_waiters && !need->complete) {
@@ -132,7 +143,7 @@ fs_need_complete(FsNeed *need, const GError *error)
         return;
 
     need->complete = TRUE;
-    n_pending--;
+    n_pending -= !need->standing;
     if (error != NULL)
         need->error = g_error_copy(error);
     fs_need_progress(need);

@@ -10,6 +10,9 @@ typedef struct FsNeed FsNeed;
 typedef struct FsNeedWaiter FsNeedWaiter;
 
 FsNeed *fs_need_new(void);
+/* One that is there for good, for whoever wants to hear of progress: nobody is
+ * at work on it, and it does not count as pending. */
+FsNeed *fs_need_new_standing(void);
 FsNeed *fs_need_ref(FsNeed *need);
 /* Accepts NULL. If none but the waiters hold a reference any longer and the
  * need is not complete, it fails with G_IO_ERROR_FAILED: nobody waits for ever.
@@ -39,5 +42,5 @@ void fs_need_cancel(FsNeedWaiter *waiter);
 /* How many wait. */
 guint fs_need_n_waiters(const FsNeed *need);
 
-/* How many needs there are that are not complete. */
+/* How many needs there are that are not complete, without standing ones. */
 guint fs_needs_pending(void);

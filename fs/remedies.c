@@ -51,23 +51,38 @@ server_of_domain(const GError *error, const FsOptions *options)
                        : NULL;
 }
 
+/* Instead of one that would do for others; NULL: that does. */
+static const char *
+remedy_of_login(const FsOptions *options, const char *said)
+{
+    const FsPreset *preset = options->preset;
+
+    if (options->token_command == NULL)
+        return preset != NULL ? preset->login : NULL;
+    /* It may be that no token is of any use. */
+    if (said != NULL && strstr(said, "token_command=") != NULL)
+        return NULL;
+    return preset != NULL && preset->token != NULL
+               ? preset->token
+               : "see whether token_command gets a new one for this user";
+}
+
 void
 fs_remedies_add(GError **error, const FsOptions *options)
 {
-    const FsPreset *preset = options->preset;
     g_autofree char *suggested = server_of_domain(*error, options);
     const char *remedy = suggested != NULL ? suggested : remedy_of(*error);
     char *end = strstr((*error)->message, "; ");
+    const char *login = remedy_of_login(options, end);
     char *sentence;
 
     if (suggested != NULL && end != NULL)
         *end = '\0';
-    if (preset != NULL && preset->login != NULL &&
+    if (login != NULL &&
         g_error_matches(*error, IMAP_ERROR, IMAP_ERROR_AUTHENTICATION)) {
-        /* Instead of one that would do for others. */
         if (end != NULL)
             *end = '\0';
-        remedy = preset->login;
+        remedy = login;
     }
     if (remedy == NULL)
         return;

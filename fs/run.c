@@ -14,6 +14,7 @@
 #include "fs/mount/background.h"
 #include "fs/mount/mount-identity.h"
 #include "fs/names/mailbox-layout.h"
+#include "fs/options/known-server.h"
 #include "fs/remedies.h"
 #include "fs/service/mount-report.h"
 #include "fs/service/reload.h"
@@ -210,6 +211,17 @@ list_mailboxes(Mount *mount)
         fs_need_cancel(g_steal_pointer(&mount->listing));
 }
 
+static void
+keep_server(const Mount *mount)
+{
+    const CacheDirectory *directory =
+        mount->account->directories.state_directory;
+
+    fs_known_server_keep(mount->options, directory != NULL
+                                             ? cache_directory_path(directory)
+                                             : NULL);
+}
+
 static gboolean
 log_in(Mount *mount, GError **error)
 {
@@ -226,8 +238,10 @@ log_in(Mount *mount, GError **error)
     g_main_loop_run(mount->loop);
     mount->waiting = FALSE;
     g_clear_handle_id(&late, g_source_remove);
-    if (mount->error == NULL)
+    if (mount->error == NULL) {
+        keep_server(mount);
         list_mailboxes(mount);
+    }
     if (options->offline_ok && may_pass(mount->error))
         go_offline(mount);
     if (mount->error == NULL)

@@ -52,7 +52,7 @@ imap_connection_timed_out(const ImapConnection *connection)
     return g_error_new(
         IMAP_ERROR, IMAP_ERROR_TIMEOUT,
         "%s did not answer for %.3g seconds (%s)", connection->settings->host,
-        connection->settings->timeout_ms / 1e3, what_is_awaited(connection));
+        connection->watchdog.limit_ms / 1e3, what_is_awaited(connection));
 }
 
 static void
@@ -394,7 +394,9 @@ imap_connection_new(const ImapSettings *settings)
         .moved = on_upload_moved,
         .user_data = connection,
     };
-    imap_watchdog_init(&connection->watchdog, settings->timeout_ms,
+    imap_watchdog_init(&connection->watchdog,
+                       settings->opening_ms != 0 ? settings->opening_ms
+                                                 : settings->timeout_ms,
                        imap_connection_is_awaiting, on_silence, connection);
     return connection;
 }
@@ -481,6 +483,7 @@ imap_connection_set_ready(ImapConnection *connection)
 {
     connection->state = STATE_READY;
     connection->ready_at = g_get_monotonic_time();
+    connection->watchdog.limit_ms = connection->settings->timeout_ms;
     tell_of_login(connection);
     imap_compression_begin(&connection->compression, connection);
     connection_settle(connection);

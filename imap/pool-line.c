@@ -104,14 +104,34 @@ imap_pool_line_opened(ImapPool *pool)
     g_clear_error(&pool->last_error);
     g_clear_handle_id(&pool->reconnect_timer, g_source_remove);
     pool->opened_at = g_get_monotonic_time();
+    if (pool->servers != NULL)
+        imap_servers_reached(pool->servers);
     set_state(pool, IMAP_POOL_ONLINE);
+}
+
+/* Whether another server is tried instead, at once: who waits, waits on. */
+static gboolean
+go_elsewhere(ImapPool *pool, const GError *error, GError **all)
+{
+    if (pool->servers == NULL || pool->logging_out ||
+        !imap_servers_next(pool->servers, error, all))
+        return FALSE;
+    pool->last_progress = g_get_monotonic_time();
+    g_clear_error(&pool->last_error);
+    attempt(pool);
+    return TRUE;
 }
 
 void
 imap_pool_line_failed(ImapPool *pool, const GError *error)
 {
     const ImapLineHandler *handler = pool->line_handler;
+    g_autoptr(GError) all = NULL;
 
+    if (go_elsewhere(pool, error, &all))
+        return;
+    if (all != NULL)
+        error = all;
     imap_pool_put_off(pool, error);
     if (is_refusal(error) && handler != NULL && handler->refused != NULL &&
         handler->refused(error, pool->line_data)) {

@@ -27,6 +27,7 @@ typedef struct {
 
 struct ImapPool {
     const ImapSettings *settings;
+    ImapServers *servers; /* that settings may name; borrowed; NULL: just one */
     ImapAllowance allowance;
     guint max_serving;       /* connections for requests, whatever is allowed */
     ImapLineRate *line_rate; /* of all connections */

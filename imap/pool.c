@@ -475,6 +475,12 @@ imap_pool_set_max_serving(ImapPool *pool, guint n)
 }
 
 void
+imap_pool_set_servers(ImapPool *pool, ImapServers *servers)
+{
+    pool->servers = servers;
+}
+
+void
 imap_pool_prepare(ImapPool *pool)
 {
     /* While there is none, something is wrong, or the first is on its way. */

@@ -7,6 +7,7 @@
 
 #include "imap/changes.h"
 #include "imap/connection.h"
+#include "imap/servers.h"
 
 #include <glib.h>
 
@@ -91,6 +92,11 @@ guint imap_pool_limit(const ImapPool *pool);
 /* Of the connections that there may be, requests use at most @n. Without this
  * call: all. */
 void imap_pool_set_max_serving(ImapPool *pool, guint n);
+
+/* The settings may name any of @servers (borrowed; NULL: just the one that they
+ * name): where no connection can be made, and there is none, the next is tried
+ * at once. It must outlive the pool. */
+void imap_pool_set_servers(ImapPool *pool, ImapServers *servers);
 
 /* Much is likely to be fetched soon: opens a second connection, if there is but
  * one and there may be more. */

@@ -33,6 +33,7 @@ typedef struct {
     ImapSecret *token;           /* OAuth2 access token; NULL: none */
     ImapCompress compress;
     guint timeout_ms; /* silence that ends an operation */
+    guint opening_ms; /* the same, until the login; 0: timeout_ms */
 } ImapSettings;
 
 ImapSettings *imap_settings_new(void);

@@ -700,7 +700,7 @@ fs_changes_new(FsAccount *account)
     changes->by_inode = g_hash_table_new(g_int64_hash, g_int64_equal);
     changes->per_mailbox = g_hash_table_new(NULL, NULL);
     changes->reconciling = g_hash_table_new(NULL, NULL);
-    changes->moved = fs_need_new();
+    changes->moved = fs_need_new_standing();
     changes->refusals = fs_refusals_new();
     changes->gone = g_array_new(FALSE, FALSE, sizeof(Gone));
     changes->marks = g_ptr_array_new();

@@ -139,19 +139,60 @@ on_opened(ImapConnection *connection, const GError *error, gpointer user_data)
     fs_check_done(user_data, error);
 }
 
-gboolean
-fs_check_connect(FsCheck *check)
+/* Whether there is another server; it is tried next. */
+static gboolean
+go_on_elsewhere(FsCheck *check, Step failed)
+{
+    const FsOptions *options = check->options;
+    g_autoptr(GError) all = NULL;
+
+    if (check->error == NULL || options->servers == NULL)
+        return FALSE;
+    if (!imap_servers_next(options->servers, check->error, &all)) {
+        if (all != NULL) {
+            g_clear_error(&check->error);
+            check->error = g_steal_pointer(&all);
+        }
+        return FALSE;
+    }
+    check->is_tried_elsewhere = TRUE;
+    fs_check_say(check, FS_MARK_WARNING, step_names[failed], "%s",
+                 check->error->message);
+    fs_check_say(check, FS_MARK_LACKING, "Server", "%s is tried instead",
+                 options->settings->host);
+    return TRUE;
+}
+
+/* To the server that the settings name, or whichever will do. */
+static Step
+connect_somewhere(FsCheck *check)
 {
     Step failed;
 
-    check->connection = imap_connection_new(check->options->settings);
-    imap_connection_open(check->connection, on_opened, check);
-    fs_check_wait(check);
-    failed = failed_step(check);
+    do {
+        imap_connection_unref(check->connection);
+        g_clear_error(&check->error);
+        check->connection = imap_connection_new(check->options->settings);
+        imap_connection_open(check->connection, on_opened, check);
+        fs_check_wait(check);
+        failed = failed_step(check);
+    } while (go_on_elsewhere(check, failed));
+    return failed;
+}
+
+gboolean
+fs_check_connect(FsCheck *check)
+{
+    Step failed = connect_somewhere(check);
+    /* Then each has been told of, and the steps were those of the last. */
+    gboolean is_of_all = failed != STEP_END && check->is_tried_elsewhere;
+
     if (check->error != NULL)
         fs_remedies_add(&check->error, check->options);
     for (Step step = STEP_HOST; step < STEP_END; step++) {
-        if (was_taken(check, step, failed))
+        if (was_taken(check, step, failed) && is_of_all)
+            continue;
+        else if (was_taken(check, step, failed))
             say_good(check, step);
         else if (step == failed)
             fs_check_say(check, FS_MARK_BAD, step_names[step], "%s",

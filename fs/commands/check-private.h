@@ -15,11 +15,12 @@ typedef struct {
     GMainLoop *loop;
     gboolean failed; /* a mount would not work */
     ImapConnection *connection;
-    gboolean done;       /* with what is waited for */
-    GError *error;       /* of that */
-    FsMailboxTree *tree; /* of the folders; NULL: not known */
-    GArray *folders;     /* of FsCheckFolder, those first that matter most */
-    gboolean idles;      /* IDLE works */
+    gboolean is_tried_elsewhere; /* a server failed that has others beside it */
+    gboolean done;               /* with what is waited for */
+    GError *error;               /* of that */
+    FsMailboxTree *tree;         /* of the folders; NULL: not known */
+    GArray *folders; /* of FsCheckFolder, those first that matter most */
+    gboolean idles;  /* IDLE works */
 } FsCheck;
 
 typedef struct {

@@ -96,9 +96,16 @@ find_server(FsCheck *check, const GError *error)
 
     if (error != NULL)
         fs_check_say(check, FS_MARK_BAD, "Server", "%s", error->message);
+    else if (options->server_is_known)
+        fs_check_say(check, FS_MARK_WARNING, "Server",
+                     "%s, as at the last login: the name servers do not say",
+                     options->settings->host);
     else if (options->discover != NULL)
-        fs_check_say(check, FS_MARK_GOOD, "Server", "%s, as %s says",
-                     options->settings->host, options->discover);
+        fs_check_say(check, FS_MARK_GOOD, "Server", "%s%s, as %s says",
+                     options->settings->host,
+                     imap_servers_count(options->servers) > 1 ? " and others"
+                                                              : "",
+                     options->discover);
     return error == NULL;
 }
 

@@ -33,6 +33,23 @@ struct FsPrivateMount {
 
 /* ---- one that is there already ---- */
 
+/* Or one of those that the account may be at. */
+static gboolean
+is_same_server(JsonObject *account, const FsOptions *options)
+{
+    const ImapSettings *settings = options->settings;
+    const char *host = fs_mount_status_text(account, "host");
+    gint64 port = fs_mount_status_number(account, "port");
+
+    if (host == NULL || port <= 0 || port > G_MAXUINT16)
+        return FALSE;
+    if (options->servers != NULL &&
+        imap_servers_has(options->servers, host, (guint16)port))
+        return TRUE;
+    return strcmp(host, settings->host) == 0 &&
+           port == imap_settings_port(settings);
+}
+
 static gboolean
 is_of_account(const char *mountpoint, const FsOptions *options)
 {
@@ -44,10 +61,7 @@ is_of_account(const char *mountpoint, const FsOptions *options)
 
     return account != NULL &&
            g_strcmp0(fs_mount_status_text(account, "user"), user) == 0 &&
-           g_strcmp0(fs_mount_status_text(account, "host"), settings->host) ==
-               0 &&
-           fs_mount_status_number(account, "port") ==
-               imap_settings_port(settings) &&
+           is_same_server(account, options) &&
            fs_mount_status_number(fs_mount_status_object(status, "cache"),
                                   "disk_limit_bytes") > 0;
 }

@@ -53,7 +53,7 @@ fs_event_file_new(FsEvents *events)
         g_free(file);
         return NULL;
     }
-    file->need = fs_need_new();
+    file->need = fs_need_new_standing();
     g_queue_init(&file->waiting);
     return file;
 }

@@ -333,7 +333,6 @@ add_pending(Status *status, const FsEventUse *events)
     JsonBuilder *builder = status->builder;
     const FsAccount *account = status->account;
     guint n_operations = fs_operation_n_waiting();
-    guint n_needs = fs_needs_pending();
 
     begin_object(builder, "pending");
     fs_json_add_number(builder, "changes", fs_changes_count(account->changes));
@@ -341,9 +340,7 @@ add_pending(Status *status, const FsEventUse *events)
                        fs_writing_pending(account->writing));
     fs_json_add_number(builder, "operations",
                        n_operations - MIN(n_operations, events->n_waiting));
-    /* Each reader has one, for as long as it reads. */
-    fs_json_add_number(builder, "needs",
-                       n_needs - MIN(n_needs, events->n_readers));
+    fs_json_add_number(builder, "needs", fs_needs_pending());
     fs_json_add_number(builder, "requests_for_connections",
                        imap_pool_n_waiting(account->pool));
     fs_json_add_number(builder, "unwritten_bytes",

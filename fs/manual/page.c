@@ -181,9 +181,10 @@ append_default_and_example(GString *out, const FsMountOption *option,
         append_code(out, option->initial);
     else
         append_text(out, default_of(option), FALSE);
-    g_string_append(out, ".\n.br\nExample: ");
+    /* One that is broken would be stretched. */
+    g_string_append(out, ".\n.br\n.ad l\nExample: ");
     append_code(out, example);
-    g_string_append_c(out, '\n');
+    g_string_append(out, "\n.br\n.ad b\n");
 }
 
 static void

@@ -5,6 +5,7 @@
 
 #include "fs/kernel/errno.h"
 #include "fs/options/mount-options.h"
+#include "fs/options/nearest-name.h"
 
 #include <fuse_lowlevel.h>
 #include <stdio.h>
@@ -48,6 +49,7 @@ copy_arguments(int argc, char **argv)
 
 /* The entries' descriptions are the upper half of --help. */
 #define N_ENTRIES 18
+#define NAME_COLUMNS 21
 static void
 fill_entries(GOptionEntry entries[N_ENTRIES], FsCommandLine *line)
 {
@@ -104,6 +106,19 @@ fs_command_line_entries(void)
     return entries;
 }
 
+const char *
+fs_command_line_nearest(const char *name)
+{
+    g_autofree GOptionEntry *entries = fs_command_line_entries();
+    const char *names[N_ENTRIES + 1];
+    guint n_names = 0;
+
+    for (const GOptionEntry *entry = entries; entry->description; entry++)
+        names[n_names++] = entry->long_name;
+    names[n_names] = NULL;
+    return fs_nearest_name(name, names);
+}
+
 gboolean
 fs_command_line_read(FsCommandLine *line, int argc, char **argv, GError **error)
 {
@@ -147,10 +162,12 @@ fs_command_line_print_help(void)
             entry->arg_description, NULL);
 
         if (entry->short_name != 0)
-            printf("  -%c, --%-21s %s\n", entry->short_name, shown,
-                   entry->description);
+            printf("  -%c, --%-*s", entry->short_name, NAME_COLUMNS, shown);
         else
-            printf("      --%-21s %s\n", shown, entry->description);
+            printf("      --%-*s", NAME_COLUMNS, shown);
+        if (strlen(shown) > NAME_COLUMNS)
+            printf("\n%*s", NAME_COLUMNS + 8, "");
+        printf(" %s\n", entry->description);
     }
     fputs("\nOptions to write behind -o, as mount(8) and fstab(5) do:\n",
           stdout);

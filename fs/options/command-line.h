@@ -29,5 +29,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FsCommandLine, fs_command_line_clear)
  * nothing is stored anywhere. Caller frees the array alone. */
 GOptionEntry *fs_command_line_entries(void);
 
+/* Of its long options, the one that is most like @name, without the dashes;
+ * NULL: none is. Borrowed. */
+const char *fs_command_line_nearest(const char *name);
+
 void fs_command_line_print_help(void);
 void fs_command_line_print_version(void);

@@ -6,12 +6,14 @@
 
 #include "fs/kernel/errno.h"
 #include "fs/options/credentials-private.h"
+#include "fs/options/secret-command.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
 #include <glib-unix.h>
 #include <openssl/crypto.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -74,6 +76,17 @@ place_of_secret(const FsCredentialsAgain *again)
 
     return again->options->token_command != NULL ? &settings->token
                                                  : &settings->password;
+}
+
+/* With all that it has started. */
+static void
+end_command(FsCredentialsAgain *again)
+{
+    const char *identifier = g_subprocess_get_identifier(again->process);
+
+    if (identifier != NULL)
+        kill(-(pid_t)g_ascii_strtoll(identifier, NULL, 10), SIGKILL);
+    g_subprocess_force_exit(again->process);
 }
 
 /* ---- the end ---- */
@@ -140,7 +153,7 @@ on_output(gint fd, GIOCondition condition, gpointer user_data)
         again->length <= FS_CREDENTIALS_COMMAND_BYTES)
         return G_SOURCE_CONTINUE;
     if (again->length > FS_CREDENTIALS_COMMAND_BYTES)
-        g_subprocess_force_exit(again->process);
+        end_command(again);
     again->output_source = 0;
     return G_SOURCE_REMOVE;
 }
@@ -152,7 +165,7 @@ on_timeout(gpointer user_data)
 
     again->timer = 0;
     again->timed_out = TRUE;
-    g_subprocess_force_exit(again->process);
+    end_command(again);
     return G_SOURCE_REMOVE;
 }
 
@@ -189,31 +202,45 @@ on_exit_of_command(GObject *process, GAsyncResult *result, gpointer user_data)
     finish(again, secret, error);
 }
 
+/* Nothing waits for a terminal any more, so it can be ended as a whole. */
+static void
+set_group(gpointer user_data)
+{
+    setpgid(0, 0);
+}
+
 static GSubprocess *
-spawn(FsCredentialsAgain *again, const char *command, int output,
-      GError **error)
+spawn(FsCredentialsAgain *again, int script, int output, GError **error)
 {
     g_autoptr(GSubprocessLauncher) launcher =
         g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_NONE);
 
     g_subprocess_launcher_set_cwd(launcher, again->directory);
     g_subprocess_launcher_take_stdout_fd(launcher, output);
-    return g_subprocess_launcher_spawn(launcher, error, "/bin/sh", "-c",
-                                       command, NULL);
+    g_subprocess_launcher_take_fd(launcher, script, FS_SECRET_COMMAND_FD);
+    g_subprocess_launcher_set_child_setup(launcher, set_group, NULL, NULL);
+    return g_subprocess_launcher_spawnv(launcher, fs_secret_command_words,
+                                        error);
 }
 
 static gboolean
 run_command(FsCredentialsAgain *again, const char *command, GError **error)
 {
     g_autoptr(GError) reason = NULL;
+    int script = fs_secret_command_open(command);
     int ends[2];
 
-    if (pipe2(ends, O_CLOEXEC) != 0)
+    if (script < 0)
         return fs_credentials_fail(error, "%s: cannot be run: %s",
                                    name_of_command(again), g_strerror(errno));
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        close(script);
+        return fs_credentials_fail(error, "%s: cannot be run: %s",
+                                   name_of_command(again), g_strerror(errno));
+    }
     again->output = ends[0];
     again->timed_out = FALSE;
-    again->process = spawn(again, command, ends[1], &reason);
+    again->process = spawn(again, script, ends[1], &reason);
     if (again->process == NULL)
         return fs_credentials_fail(error, "%s: cannot be run: %s",
                                    name_of_command(again), reason->message);
@@ -270,7 +297,7 @@ fs_credentials_again_free(FsCredentialsAgain *again)
         return;
     if (again->process != NULL) {
         g_cancellable_cancel(again->cancellable);
-        g_subprocess_force_exit(again->process);
+        end_command(again);
     }
     clear_command(again);
     g_free(again->directory);

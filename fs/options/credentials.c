@@ -8,6 +8,7 @@
 #include "fs/kernel/errno.h"
 #include "fs/options/credentials-private.h"
 #include "fs/options/option-values.h"
+#include "fs/options/secret-command.h"
 #include "fs/options/terminal-prompt.h"
 
 #include <errno.h>
@@ -88,18 +89,25 @@ static pid_t
 start_command(const char *command, int *output)
 {
     int ends[2];
+    int script = fs_secret_command_open(command);
     pid_t child;
 
-    if (pipe2(ends, O_CLOEXEC) != 0)
+    if (script < 0)
         return -1;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        close(script);
+        return -1;
+    }
     signal(SIGCHLD, SIG_DFL);
     offer_terminal();
     child = fork();
     if (child == 0) {
         dup2(ends[1], STDOUT_FILENO);
-        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        dup2(script, FS_SECRET_COMMAND_FD);
+        execv(fs_secret_command_words[0], (char **)fs_secret_command_words);
         _exit(127);
     }
+    close(script);
     close(ends[1]);
     *output = ends[0];
     if (child < 0)

@@ -2,6 +2,7 @@
  * does not run yet. */
 #include "fs/options/discovery.h"
 
+#include "fs/options/known-server.h"
 #include "fs/options/option-values.h"
 #include "fs/options/usage-error.h"
 
@@ -23,7 +24,7 @@ static const struct {
 #define N_SERVICES G_N_ELEMENTS(services)
 
 typedef struct {
-    GList *targets; /* of GSrvTarget, the best first; NULL: none */
+    GList *targets; /* of GSrvTarget, in the order of RFC 2782; NULL: none */
     GError *error;
     gboolean done;
 } Answer;
@@ -89,18 +90,6 @@ ask(Look *look, const char *domain, guint timeout_ms)
 
 /* ---- judging ---- */
 
-/* "." says that there is no such service. */
-static const GSrvTarget *
-best_of(const Answer *answer)
-{
-    const char *host;
-
-    if (answer->targets == NULL)
-        return NULL;
-    host = g_srv_target_get_hostname(answer->targets->data);
-    return strspn(host, ".") == strlen(host) ? NULL : answer->targets->data;
-}
-
 static char *
 host_of(const GSrvTarget *target)
 {
@@ -110,18 +99,6 @@ host_of(const GSrvTarget *target)
     if (g_str_has_suffix(host, "."))
         host[strlen(host) - 1] = '\0';
     return host;
-}
-
-static gboolean
-is_within(const char *host, const char *domain)
-{
-    gsize length = strlen(host);
-    gsize outer = strlen(domain);
-
-    if (length < outer ||
-        g_ascii_strcasecmp(host + length - outer, domain) != 0)
-        return FALSE;
-    return length == outer || host[length - outer - 1] == '.';
 }
 
 static char *
@@ -138,28 +115,95 @@ url_of(guint service, const char *user, const char *host, guint16 port)
                            printable, port);
 }
 
+/* Whether TLS of this kind is what the user wants. */
 static gboolean
-take(FsOptions *options, guint service, const GSrvTarget *target,
-     GError **error)
+is_wanted(const FsOptions *options, guint service)
 {
-    ImapSettings *settings = options->settings;
-    g_autofree char *host = host_of(target);
-    guint16 port = g_srv_target_get_port((GSrvTarget *)target);
-    g_autofree char *url = url_of(service, settings->username, host, port);
+    return !options->tls_is_chosen ||
+           options->settings->tls == services[service].tls;
+}
 
-    if (!is_within(host, options->discover))
-        return fs_usage_fail(
-            error,
-            "%s says that its mail is in another domain, which anybody "
-            "on the way could say; if you know that it is right, write "
-            "%s",
-            options->discover, url);
-    g_debug("%s has its mail at %s", options->discover, url);
-    g_free(settings->host);
-    settings->host = g_steal_pointer(&host);
-    settings->port = port;
-    settings->tls = services[service].tls;
-    return TRUE;
+/* "." says that there is no such service. */
+static gboolean
+is_there(const GSrvTarget *target)
+{
+    const char *host = g_srv_target_get_hostname((GSrvTarget *)target);
+
+    return strspn(host, ".") < strlen(host) &&
+           g_srv_target_get_port((GSrvTarget *)target) != 0;
+}
+
+static guint16
+priority_of(const GList *link)
+{
+    return g_srv_target_get_priority(link->data);
+}
+
+/* Both services in one order: a domain prefers one to the other by priority
+ * (RFC 6186, section 3.4); if it does not, TLS from the start comes first.
+ * Among equals the resolver has drawn lots by their weights. NULL: that was the
+ * last; @service is that of the result. */
+static const GSrvTarget *
+next_target(const Look *look, const FsOptions *options, GList **left,
+            guint *service)
+{
+    guint best = N_SERVICES;
+    const GSrvTarget *target;
+
+    for (guint i = 0; i < N_SERVICES; i++) {
+        if (!is_wanted(options, i))
+            continue;
+        while (left[i] != NULL && !is_there(left[i]->data))
+            left[i] = left[i]->next;
+        if (left[i] != NULL && (best == N_SERVICES ||
+                                priority_of(left[i]) < priority_of(left[best])))
+            best = i;
+    }
+    if (best == N_SERVICES)
+        return NULL;
+    target = left[best]->data;
+    left[best] = left[best]->next;
+    *service = best;
+    return target;
+}
+
+static gboolean
+refuse_elsewhere(const FsOptions *options, const char *url, GError **error)
+{
+    return fs_usage_fail(
+        error,
+        "%s says that its mail is in another domain, which anybody "
+        "on the way could say; if you know that it is right, write "
+        "%s",
+        options->discover, url);
+}
+
+/* All that are in the domain. @elsewhere becomes the URL of the first one that
+ * is not. */
+static void
+take_targets(const Look *look, FsOptions *options, char **elsewhere)
+{
+    g_autoptr(ImapServers) servers = imap_servers_new(options->settings);
+    g_autofree char *user = g_strdup(options->settings->username);
+    GList *left[N_SERVICES];
+    const GSrvTarget *target;
+    guint service;
+
+    for (guint i = 0; i < N_SERVICES; i++)
+        left[i] = look->answers[i].targets;
+    while ((target = next_target(look, options, left, &service)) != NULL) {
+        g_autofree char *host = host_of(target);
+        guint16 port = g_srv_target_get_port((GSrvTarget *)target);
+        g_autofree char *url = url_of(service, user, host, port);
+
+        g_debug("%s has its mail at %s", options->discover, url);
+        if (fs_known_server_is_within(host, options->discover))
+            imap_servers_add(servers, host, port, services[service].tls);
+        else if (*elsewhere == NULL)
+            *elsewhere = g_steal_pointer(&url);
+    }
+    if (imap_servers_count(servers) > 0)
+        options->servers = g_steal_pointer(&servers);
 }
 
 static gboolean
@@ -193,22 +237,33 @@ refuse(const Look *look, const FsOptions *options, GError **error)
         domain, url);
 }
 
-/* Whether TLS of this kind is what the user wants. */
+/* The domain may have a server, and we were not told. */
 static gboolean
-is_wanted(const FsOptions *options, guint service)
+is_in_doubt(const Look *look)
 {
-    return !options->tls_is_chosen ||
-           options->settings->tls == services[service].tls;
+    for (guint i = 0; i < N_SERVICES; i++)
+        if (look->answers[i].error != NULL &&
+            !g_error_matches(look->answers[i].error, G_RESOLVER_ERROR,
+                             G_RESOLVER_ERROR_NOT_FOUND))
+            return TRUE;
+    return FALSE;
 }
 
 static gboolean
 judge(const Look *look, FsOptions *options, GError **error)
 {
-    for (guint i = 0; i < N_SERVICES; i++) {
-        const GSrvTarget *target = best_of(&look->answers[i]);
+    g_autofree char *elsewhere = NULL;
 
-        if (target != NULL && is_wanted(options, i))
-            return take(options, i, target, error);
+    take_targets(look, options, &elsewhere);
+    if (options->servers != NULL)
+        return TRUE;
+    if (elsewhere != NULL)
+        return refuse_elsewhere(options, elsewhere, error);
+    if (is_in_doubt(look) && fs_known_server_take(options)) {
+        g_info("the name servers do not say where the mail of %s is; it was "
+               "at %s",
+               options->discover, options->settings->host);
+        return TRUE;
     }
     return refuse(look, options, error);
 }
@@ -250,6 +305,7 @@ fs_discovery_suggest(const FsOptions *options)
     asked->settings->username = g_strdup(user);
     asked->settings->timeout_ms = MIN(settings->timeout_ms, SUGGEST_MS);
     asked->discover = g_strdup(settings->host);
+    asked->no_state_dir = TRUE;
     if (!fs_discovery_run(asked, NULL) ||
         g_ascii_strcasecmp(asked->settings->host, settings->host) == 0)
         return NULL;

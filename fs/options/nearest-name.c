@@ -39,7 +39,7 @@ fs_nearest_name(const char *name, const char *const *names)
 {
     const char *nearest = NULL;
     gsize length = strlen(name);
-    guint least = length < 4 ? 2 : length < 8 ? 3 : 4; /* too far */
+    guint least = length < 5 ? 2 : length < 12 ? 3 : 4; /* too far */
 
     if (length > NAME_BYTES)
         return NULL;

@@ -1,6 +1,7 @@
 /* Options that exclude, or need, one another, and files that must be there. */
 #include "fs/options/option-checks.h"
 
+#include "fs/options/presets.h"
 #include "fs/options/usage-error.h"
 
 #include <errno.h>
@@ -43,16 +44,17 @@ static gboolean
 check_login(const FsOptions *options, GError **error)
 {
     const char *mechanism = options->settings->mechanism;
+    const FsPreset *preset = options->preset;
     g_autofree char *lower =
         mechanism != NULL ? g_ascii_strdown(mechanism, -1) : NULL;
 
     if (!check_one_source(options, error))
         return FALSE;
     if (options->token_command == NULL && is_token_mechanism(mechanism))
-        return fs_usage_fail(error,
-                             "auth=%s needs an access token; give "
-                             "token_command=COMMAND",
-                             lower);
+        return fs_usage_fail(error, "auth=%s needs an access token; %s", lower,
+                             preset != NULL && preset->login != NULL
+                                 ? preset->login
+                                 : "give token_command=COMMAND");
     if (options->token_command != NULL && mechanism != NULL &&
         !is_token_mechanism(mechanism))
         return fs_usage_fail(

@@ -9,6 +9,7 @@
 
 #include "fs/options/account-source.h"
 #include "fs/options/command-line.h"
+#include "fs/options/mount-option-table.h"
 #include "fs/options/mount-options.h"
 #include "fs/options/mountpoint.h"
 #include "fs/options/option-checks.h"
@@ -27,10 +28,12 @@ refuse_unknown(const char *word, GError **error)
     g_autofree char *shown = NULL;
     g_autofree char *name = NULL;
     g_autofree char *printable = NULL;
+    const char *own = NULL;
     const char *nearest = NULL;
 
     if (g_str_has_prefix(word, "--")) {
         shown = g_strndup(word, strcspn(word, "="));
+        own = fs_command_line_nearest(shown + 2);
         name = g_strdelimit(g_strdup(shown + 2), "-", '_');
         if (!fs_choices_check_refused(FS_ORIGIN_COMMAND_LINE, name, error))
             return FALSE;
@@ -41,6 +44,10 @@ refuse_unknown(const char *word, GError **error)
         shown = g_strdup_printf("-%.*s", *first != '\0', first);
     }
     printable = fs_option_printable(shown);
+    /* "--ro" is what one writes behind -o, and "--chek" is not. */
+    if (own != NULL && (nearest == NULL || !fs_mount_option_find(name)))
+        return fs_usage_fail(error, "unknown option '%s'; did you mean '--%s'?",
+                             printable, own);
     if (nearest != NULL)
         return fs_usage_fail(
             error, "unknown option '%s'; did you mean '-o %s%s'?", printable,
@@ -248,6 +255,30 @@ parse_wait(FsOptions *options, FsCommandLine *line, GError **error)
     return check_alone(line, "wait", error);
 }
 
+/* What stands behind a command is its own, even if it begins with "-": so
+ * "--check -o ro ACCOUNT" takes "-o" for the account. */
+static gboolean
+check_objects(const FsCommandLine *line, GError **error)
+{
+    const struct {
+        const char *name, *value, *wanted;
+    } commands[] = {
+        {"check", line->check, "ACCOUNT"},
+        {"fetch", line->fetch, "ACCOUNT or MOUNTPOINT"},
+        {"status", line->status, "MOUNTPOINT"},
+        {"wait", line->wait, "MOUNTPOINT"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(commands); i++)
+        if (commands[i].value != NULL &&
+            (*commands[i].value == '-' || *commands[i].value == '\0'))
+            return fs_usage_fail(error,
+                                 "--%s has its %s right behind it, and options "
+                                 "behind that",
+                                 commands[i].name, commands[i].wanted);
+    return TRUE;
+}
+
 static gboolean
 check_commands(const FsCommandLine *line, GError **error)
 {
@@ -264,7 +295,7 @@ check_commands(const FsCommandLine *line, GError **error)
     if (line->quiet && (line->verbose || line->debug))
         return fs_usage_fail(error, "-q and -%c are both given; choose one",
                              line->debug ? 'd' : 'v');
-    return TRUE;
+    return check_objects(line, error);
 }
 
 /* FS_OPTIONS_MOUNT: it is none of these. */
@@ -483,6 +514,7 @@ fs_options_free(FsOptions *options)
     g_free(options->discover);
     g_free(options->mountpoint);
     g_strfreev(options->arguments);
+    imap_servers_free(options->servers);
     imap_settings_free(options->settings);
     g_free(options->cache_dir);
     g_free(options->state_dir);

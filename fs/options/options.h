@@ -6,6 +6,7 @@
  * nothing was done yet. */
 #pragma once
 
+#include "imap/servers.h"
 #include "imap/settings.h"
 
 #include <glib.h>
@@ -38,10 +39,13 @@ typedef struct {
     const FsPreset *preset; /* of its provider; NULL: none is known */
     char *discover;         /* the domain that knows the server; NULL: settings
                                has it */
-    gboolean tls_is_chosen; /* it was said apart from the URL */
-    char *mountpoint;       /* absolute */
-    char **arguments;       /* the command line; NULL-terminated */
-    ImapSettings *settings; /* no secrets yet */
+    ImapServers *servers;   /* that the domain names; NULL: settings has the
+                               only one */
+    gboolean server_is_known; /* from an earlier login: it could not be asked */
+    gboolean tls_is_chosen;   /* it was said apart from the URL */
+    char *mountpoint;         /* absolute */
+    char **arguments;         /* the command line; NULL-terminated */
+    ImapSettings *settings;   /* no secrets yet */
 
     gboolean foreground;
     gboolean debug; /* implies foreground */

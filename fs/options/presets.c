@@ -3,7 +3,8 @@
  * Hosts, ports and what they want for a login are as their help pages have it.
  * max_download and max_upload are what they allow in a day where they say so
  * (Gmail locks an account out for a day that goes beyond), a little less, for
- * other programs use the same account. Whatever stands here can be overruled.
+ * other programs use the same account. Where the provider marks its trash, rm
+ * moves there, as its own pages do. Whatever stands here can be overruled.
  */
 #include "fs/options/presets.h"
 
@@ -12,99 +13,124 @@
 #define APP_PASSWORD                                                           \
     "use an app password instead of that of the account, made at "
 
+#define TOKEN "see whether token_command gets a new one for this user, "
+#define OUTLOOK_SCOPE "https://outlook.office.com/IMAP.AccessAsUser.All"
+
 static const FsPreset presets[] = {
     {"gmail", "Gmail", "gmail.com googlemail.com", "imaps://imap.gmail.com/",
      "delete=trash,max_download=2400M,max_upload=480M",
      APP_PASSWORD "https://myaccount.google.com/apppasswords, or give "
-                  "token_command=COMMAND"},
+                  "token_command=COMMAND",
+     TOKEN "with the scope https://mail.google.com/"},
     {"outlook", "Outlook.com",
      "outlook.com outlook.de outlook.fr hotmail.com hotmail.de hotmail.fr "
      "hotmail.co.uk live.com live.de live.fr live.co.uk msn.com",
-     "imaps://outlook.office365.com/", "auth=xoauth2",
+     "imaps://outlook.office365.com/", "auth=xoauth2,delete=trash",
      "Outlook.com takes no passwords: give token_command=COMMAND, and switch "
-     "IMAP on in its settings, under POP and IMAP"},
+     "IMAP on in its settings, under POP and IMAP",
+     TOKEN "with the scope " OUTLOOK_SCOPE
+           ", and switch IMAP on in the settings of Outlook.com, under POP and "
+           "IMAP"},
     {"office365", "Microsoft 365", NULL, "imaps://outlook.office365.com/",
-     "auth=xoauth2",
+     "auth=xoauth2,delete=trash",
      "Microsoft 365 takes no passwords: give token_command=COMMAND, and ask "
-     "the administrator whether IMAP is allowed"},
+     "the administrator whether IMAP is allowed",
+     TOKEN "with the scope " OUTLOOK_SCOPE
+           ", and ask the administrator whether IMAP is allowed"},
     {"exchange", "Exchange Online", NULL, "imaps://outlook.office365.com/",
-     "auth=xoauth2",
+     "auth=xoauth2,delete=trash",
      "Exchange Online takes no passwords: give token_command=COMMAND, and ask "
-     "the administrator whether IMAP is allowed"},
+     "the administrator whether IMAP is allowed",
+     TOKEN "with the scope " OUTLOOK_SCOPE
+           ", and ask the administrator whether IMAP is allowed"},
     {"icloud", "iCloud", "icloud.com me.com mac.com",
-     "imaps://imap.mail.me.com/", NULL,
-     APP_PASSWORD "https://account.apple.com, under App-Specific Passwords"},
+     "imaps://imap.mail.me.com/", "delete=trash",
+     APP_PASSWORD "https://account.apple.com, under App-Specific Passwords",
+     NULL},
     {"yahoo", "Yahoo",
      "yahoo.com yahoo.de yahoo.fr yahoo.it yahoo.es yahoo.co.uk yahoo.ca "
      "yahoo.co.in yahoo.com.br ymail.com rocketmail.com",
-     "imaps://imap.mail.yahoo.com/", "connections=2",
-     APP_PASSWORD "https://login.yahoo.com/account/security"},
+     "imaps://imap.mail.yahoo.com/", "delete=trash,connections=2",
+     APP_PASSWORD "https://login.yahoo.com/account/security", NULL},
     {"aol", "AOL", "aol.com aol.de aim.com", "imaps://imap.aol.com/",
-     "connections=2", APP_PASSWORD "https://login.aol.com/account/security"},
+     "delete=trash,connections=2",
+     APP_PASSWORD "https://login.aol.com/account/security", NULL},
     {"fastmail", "Fastmail", "fastmail.com fastmail.fm",
-     "imaps://imap.fastmail.com/", NULL,
-     APP_PASSWORD "https://app.fastmail.com/settings/security/integrations"},
-    {"mailbox", "mailbox.org", "mailbox.org", "imaps://imap.mailbox.org/", NULL,
+     "imaps://imap.fastmail.com/", "delete=trash",
+     APP_PASSWORD "https://app.fastmail.com/settings/security/integrations",
+     NULL},
+    {"mailbox", "mailbox.org", "mailbox.org", "imaps://imap.mailbox.org/",
+     "delete=trash",
      "check the user, which is the whole address; with two factors an app "
-     "password is needed"},
+     "password is needed",
+     NULL},
     {"posteo", "Posteo",
      "posteo.de posteo.net posteo.org posteo.eu posteo.at posteo.ch posteo.us",
      "imaps://posteo.de/", NULL,
      "check the user, which is the whole address, and whether access by IMAP "
-     "is blocked in the account's settings"},
+     "is blocked in the account's settings",
+     NULL},
     {"gmx", "GMX", "gmx.de gmx.net gmx.at gmx.ch gmx.eu gmx.info gmx.org",
      "imaps://imap.gmx.net/", NULL,
-     "switch on POP3 and IMAP in the settings of the account at gmx.net"},
+     "switch on POP3 and IMAP in the settings of the account at gmx.net", NULL},
     {"gmx.com", "GMX", "gmx.com gmx.us gmx.co.uk gmx.fr gmx.es",
      "imaps://imap.gmx.com/", NULL,
-     "switch on POP3 and IMAP in the settings of the account at gmx.com"},
+     "switch on POP3 and IMAP in the settings of the account at gmx.com", NULL},
     {"web.de", "WEB.DE", "web.de", "imaps://imap.web.de/", NULL,
-     "switch on POP3 and IMAP in the settings of the account at web.de"},
+     "switch on POP3 and IMAP in the settings of the account at web.de", NULL},
     {"t-online", "Telekom", "t-online.de magenta.de",
      "imaps://secureimap.t-online.de/", NULL,
-     "the password is that for e-mail programs, made in the customer centre"},
-    {"ionos", "IONOS", NULL, "imaps://imap.ionos.com/", NULL, NULL},
-    {"strato", "STRATO", NULL, "imaps://imap.strato.de/", NULL, NULL},
-    {"ovh", "OVHcloud", NULL, "imaps://ssl0.ovh.net/", NULL, NULL},
+     "the password is that for e-mail programs, made in the customer centre",
+     NULL},
+    {"ionos", "IONOS", NULL, "imaps://imap.ionos.com/", NULL, NULL, NULL},
+    {"strato", "STRATO", NULL, "imaps://imap.strato.de/", NULL, NULL, NULL},
+    {"ovh", "OVHcloud", NULL, "imaps://ssl0.ovh.net/", NULL, NULL, NULL},
     {"zoho", "Zoho Mail", "zoho.com zohomail.com", "imaps://imap.zoho.com/",
      NULL,
      "switch IMAP on in the settings, and use an app password made at "
      "https://accounts.zoho.com; a domain of your own has the host "
-     "imappro.zoho.com, an account in Europe imap.zoho.eu"},
+     "imappro.zoho.com, an account in Europe imap.zoho.eu",
+     NULL},
     {"zoho.eu", "Zoho Mail", "zoho.eu zohomail.eu", "imaps://imap.zoho.eu/",
      NULL,
      "switch IMAP on in the settings, and use an app password made at "
      "https://accounts.zoho.eu; a domain of your own has the host "
-     "imappro.zoho.eu"},
+     "imappro.zoho.eu",
+     NULL},
     {"proton", "Proton Mail Bridge",
      "proton.me protonmail.com protonmail.ch pm.me", "imap://127.0.0.1:1143/",
      NULL,
      "the password is the one that Proton Mail Bridge shows, which must be "
-     "running on this machine"},
+     "running on this machine",
+     NULL},
     {"mailfence", "Mailfence", "mailfence.com", "imaps://imap.mailfence.com/",
-     NULL, NULL},
-    {"migadu", "Migadu", NULL, "imaps://imap.migadu.com/", NULL, NULL},
+     NULL, NULL, NULL},
+    {"migadu", "Migadu", NULL, "imaps://imap.migadu.com/", NULL, NULL, NULL},
     {"purelymail", "Purelymail", "purelymail.com",
      "imaps://imap.purelymail.com/", NULL,
-     "with two factors, use an app password"},
+     "with two factors, use an app password", NULL},
     {"runbox", "Runbox", "runbox.com runbox.no", "imaps://mail.runbox.com/",
-     NULL, "with two factors, use an app password"},
-    {"disroot", "Disroot", "disroot.org", "imaps://disroot.org/", NULL, NULL},
+     NULL, "with two factors, use an app password", NULL},
+    {"disroot", "Disroot", "disroot.org", "imaps://disroot.org/", NULL, NULL,
+     NULL},
     {"yandex", "Yandex", "yandex.ru yandex.com ya.ru",
      "imaps://imap.yandex.com/", NULL,
-     "switch IMAP on in the settings, and use an app password"},
+     "switch IMAP on in the settings, and use an app password", NULL},
     {"mail.ru", "Mail.ru", "mail.ru bk.ru inbox.ru list.ru",
      "imaps://imap.mail.ru/", NULL,
-     "use a password for external applications, made in the settings"},
+     "use a password for external applications, made in the settings", NULL},
     {"163", "NetEase 163", "163.com", "imaps://imap.163.com/", NULL,
      "switch IMAP on in the settings, and use the authorisation code that they "
-     "show"},
+     "show",
+     NULL},
     {"126", "NetEase 126", "126.com", "imaps://imap.126.com/", NULL,
      "switch IMAP on in the settings, and use the authorisation code that they "
-     "show"},
+     "show",
+     NULL},
     {"qq", "QQ Mail", "qq.com foxmail.com", "imaps://imap.qq.com/", NULL,
      "switch IMAP on in the settings, and use the authorisation code that they "
-     "show"},
+     "show",
+     NULL},
 };
 
 const FsPreset *

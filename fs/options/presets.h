@@ -11,6 +11,7 @@ typedef struct FsPreset {
     const char *options; /* "NAME=VALUE", commas between; NULL: none */
     const char *login;   /* what to do when it refuses a login: ends a sentence;
                             NULL: nothing out of the ordinary */
+    const char *token;   /* the same, of an access token */
 } FsPreset;
 
 /* The provider of that name, in any case; NULL: it is not known. */

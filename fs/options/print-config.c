@@ -22,6 +22,13 @@ shown_value(const FsOptions *options, const FsChoices *choices,
         if (option->passed_on && fs_choices_origin(choices, option, &origin))
             value = g_strdup(said != NULL ? said : "yes");
     }
+    /* No limit, although there is a usual one. */
+    if (value == NULL && option->kind == FS_VALUE_SIZE) {
+        FsOrigin origin;
+
+        if (fs_choices_origin(choices, option, &origin))
+            value = g_strdup("none");
+    }
     if (value != NULL && option->kind == FS_VALUE_COMMAND) {
         g_free(value);
         return g_strdup(HIDDEN);

@@ -178,29 +178,74 @@ class Domain(Scene):
         self.arguments = self.words(url=USER)
 
 
+    def mount_and_end(self, *options):
+        """Mounts it, and unmounts it. Returns what was said."""
+        process = subprocess.Popen(
+            [*self.names.prefix(), BINARY, '-f', *options,
+             *self.arguments[:-1], self.mountpoint],
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, **self.environment()})
+        self.case.defer(process.wait)
+        self.case.defer(process.kill)
+
+        def is_mounted_there():
+            # Mounts of its own are to be seen nowhere else.
+            with open(f'/proc/{process.pid}/mountinfo') as file:
+                return self.mountpoint in file.read()
+
+        self.case.expect(wait_until(lambda: process.poll() is not None or
+                                    is_mounted_there(), 40 * tap.PATIENCE),
+                         'nothing was mounted')
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=40 * tap.PATIENCE)
+        self.case.expect(process.returncode == 0, said)
+        return said
+
+
 @tap.test
 def test_address_finds_the_server_that_its_domain_names(case):
     scene = Domain(case, 'mail.example.test')
-    process = subprocess.Popen(
-        [*scene.names.prefix(), BINARY, '-f', *scene.arguments[:-1],
-         scene.mountpoint], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        text=True, env={**os.environ, **scene.environment()})
-    case.defer(process.wait)
-    case.defer(process.kill)
-
-    def is_mounted_there():
-        # Mounts of its own are to be seen nowhere else.
-        with open(f'/proc/{process.pid}/mountinfo') as file:
-            return scene.mountpoint in file.read()
-
-    case.expect(wait_until(lambda: process.poll() is not None or
-                           is_mounted_there(), 30 * tap.PATIENCE),
-                'nothing was mounted')
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=30 * tap.PATIENCE)
-    case.expect(process.returncode == 0, said)
+    scene.mount_and_end()
     case.expect(('_imaps._tcp.example.test', 33) in scene.names.asked,
                 scene.names.asked)
+
+
+@tap.test
+def test_server_that_cannot_be_reached_makes_way_for_the_next(case):
+    scene = Domain(case, 'mail.example.test')
+    with socket.create_server(('127.0.0.1', 0)) as unused:
+        port = unused.getsockname()[1]
+    good = service_record(scene.server.port, 'mail.example.test', priority=20)
+    scene.names.records['_imaps._tcp.example.test'] = [
+        good, service_record(port, 'mail.example.test', priority=10)]
+    scene.names.records['_imap._tcp.example.test'] = [
+        service_record(993, 'gone.example.test', priority=5)]
+    said = scene.mount_and_end('-v')
+    case.expect('no such host: gone.example.test; check its spelling; trying '
+                'mail.example.test' in said, said)
+    case.expect(f'port {port}: Connection refused' in said, said)
+    case.expect(scene.server.connections, 'the good one was not tried')
+    report = run(*scene.names.prefix(), BINARY, '--check', USER,
+                 *scene.arguments[:2], limit=60 * tap.PATIENCE, env=scene.environment())
+    text = report.out.decode()
+    case.expect(report.ok and 'gone.example.test and others' in text and
+                'no such host' in text and
+                'mail.example.test is tried instead' in text, report)
+    scene.names.records['_imaps._tcp.example.test'].remove(good)
+    scene.says('no such host: gone.example.test, and no other server of the '
+               'account does better; check its spelling',
+               scene.arguments, prefix=scene.names.prefix())
+
+
+@tap.test
+def test_without_name_servers_the_server_of_the_last_login_will_do(case):
+    scene = Domain(case, 'mail.example.test')
+    scene.mount_and_end()
+    scene.names.socket.close()
+    scene.server.stop()
+    said = scene.mount_and_end('-o', 'offline_ok', '-o', 'timeout=6', '-v')
+    case.expect('mounting what is in the cache' in said, said)
 
 
 @tap.test

@@ -22,7 +22,7 @@ import tap
 from command import run, wait_until
 from imapserver import CAPABILITIES
 from mailstore import Mailbox, Message, make_message, simple_mailbox
-from mount import Mount
+from mount import BINARY, Mount
 from proxy import Proxy
 from scene import Scene
 
@@ -308,6 +308,20 @@ def test_status_keeps_the_last_errors(case):
 
 
 @tap.test
+def test_nothing_is_pending_when_all_is_done(case):
+    _, mount = real(case)
+    os.makedirs(mount.path('Kept'))
+    name = names(mount.path('INBOX'))[2]
+    run('cp', mount.path('INBOX', name), mount.path('Kept/copy.eml'),
+        check=True)
+    run('mv', mount.path('INBOX', name), mount.path('Kept'), check=True)
+    run('rm', mount.path('Kept/copy.eml'), check=True)
+    run(BINARY, '--wait', mount.mountpoint, check=True)
+    case.expect(wait_until(lambda: not any(status(mount)['pending'].values()),
+                           30 * tap.PATIENCE), status(mount)['pending'])
+
+
+@tap.test
 def test_status_shows_who_waits(case):
     scene = scripted(case)
     names(scene.path('INBOX'))
@@ -323,6 +337,9 @@ def test_status_shows_who_waits(case):
     waiting.wait(10)
     case.expect(wait_until(lambda: status(scene.mount)['pending']['operations']
                            == 0, 5), status(scene.mount)['pending'])
+    case.expect(wait_until(lambda: status(scene.mount)['pending']['needs']
+                           == 0, 20 * tap.PATIENCE),
+                status(scene.mount)['pending'])
     Events(case, scene.mount)
     pending = status(scene.mount)['pending']
     case.expect(pending['operations'] == 0 and pending['event_readers'] == 1,

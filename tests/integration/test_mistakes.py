@@ -31,6 +31,12 @@ COMMAND_LINES = [
     (['@', '%'], 'the URL comes first, then the mountpoint; ' + USAGE),
     (['%', '@', '--readonly'],
      "unknown option '--readonly'; 'imapfs --help' lists them all"),
+    (['%', '@', '--print-confg'],
+     "unknown option '--print-confg'; did you mean '--print-config'?"),
+    (['%', '@', '--delete=trash'],
+     "unknown option '--delete'; did you mean '-o delete=...'?"),
+    (['--check', '-o', 'ro', '%'],
+     '--check has its ACCOUNT right behind it, and options behind that'),
     (['%', '@', '-o', 'timout=5'],
      "unknown option 'timout'; did you mean 'timeout'?"),
     (['%', '@', '-o', 'kernel_cache'],
@@ -67,7 +73,11 @@ COMMAND_LINES = [
      "no provider 'gmial' is known; did you mean 'gmail'?"),
     (['gmail:', '@'], 'the user is missing; write gmail:USER'),
     (['alice@outlook.com', '@'],
-     'auth=xoauth2 needs an access token; give token_command=COMMAND'),
+     'auth=xoauth2 needs an access token; Outlook.com takes no passwords: give '
+     'token_command=COMMAND, and switch IMAP on in its settings, under POP and '
+     'IMAP'),
+    (['%', '@', '-o', 'auth=oauthbearer'],
+     'auth=oauthbearer needs an access token; give token_command=COMMAND'),
     (['work', '@'],
      "'work' is no URL, and there is no file {conf} that could have an account "
      'of that name; write imaps://USER@HOST/'),
@@ -320,8 +330,8 @@ def test_token_that_has_expired(case):
         line.line(f'{command.tag} NO [AUTHENTICATIONFAILED] expired')
 
     scene.server.hooks['AUTHENTICATE'] = refuse
-    scene.says('localhost refuses the login of alice: expired; check the user '
-               'name and the password or token',
+    scene.says('localhost refuses the login of alice: expired; see whether '
+               'token_command gets a new one for this user',
                scene.words({'token_command': 'echo x'}, password=False))
 
 

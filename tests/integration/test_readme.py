@@ -4,6 +4,7 @@ who has nothing but the README. What differs from a reader's machine is in
 as_here() and Machine, and nowhere else."""
 
 import contextlib
+import glob
 import os
 import pty
 import re
@@ -43,6 +44,7 @@ MAIL = (
     ('shop', 'Receipt', 'Thank you.'),
     ('shop', 'Invoice', 'This is invoice 4711'),
     ('news', 'Newsletter', 'News.'),
+    ('carol', 'Minutes', 'Of the meeting.'),
 )
 
 
@@ -93,6 +95,24 @@ class Machine:
                    f'{body}\r\n')
         assert self.client.imap.append('INBOX', None, None,
                                        message.encode())[0] == 'OK'
+
+    def lose(self):
+        """Removes a message that was backed up. Returns what it held."""
+        path = glob.glob(self.home + '/mail/INBOX/*minutes*.eml')[0]
+        with open(path, 'rb') as file:
+            octets = file.read()
+        os.unlink(path)
+        run(mounting.BINARY, '--wait', self.home + '/mail', check=True)
+        self.case.expect(not self.has(octets), 'it is still there')
+        return octets
+
+    def has(self, octets):
+        """Whether a message of the INBOX is these octets."""
+        for path in glob.glob(self.home + '/mail/INBOX/*.eml'):
+            with open(path, 'rb') as file:
+                if file.read() == octets:
+                    return True
+        return False
 
     def end(self):
         for place in ('mail',):
@@ -186,10 +206,13 @@ def test_commands_of_the_readme_work(case):
         elif block.manner == 'until-unmounted':
             machine.background(text, number)
         else:
+            lost = machine.lose() if block.heading == 'Restore' else None
             status, seen = machine.shell(text)
             if not case.expect(status == 0, f'"{block.heading}" ended with '
                                f'{status}:\n{block.text}', seen[-3000:]):
                 return
+            case.expect(lost is None or machine.has(lost),
+                        'what was lost is not restored')
         n_run += 1
     case.expect(n_run > 14, f'only {n_run} blocks were found')
     check_outcome(case, machine)

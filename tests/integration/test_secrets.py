@@ -181,6 +181,53 @@ def test_trace_shows_no_token(case):
     check_mount(case, mounted, Search(case))
 
 
+def while_it_runs(case, gate, pid, search):
+    """Looks at the processes while the command waits at gate, a FIFO, and lets
+    it go on."""
+    def find():
+        with contextlib.suppress(OSError):
+            return os.open(gate, os.O_WRONLY | os.O_NONBLOCK)
+
+    fd = wait_until(find, 30 * tap.PATIENCE)
+    case.expect(fd, 'the command was not run')
+    pids = family(pid)
+    case.expect(len(pids) > 1, 'the command is not to be seen')
+    search.processes(pids)
+    if fd:
+        os.write(fd, b'go on\n')
+        os.close(fd)
+
+
+@tap.test
+def test_command_that_holds_the_password_does_not_show_it(case):
+    """Neither at the start nor when it is run again, be it from a file or from
+    our own command line."""
+    server, usual = serve(case)
+    gate = case.path('gate')
+    os.mkfifo(gate)
+    os.makedirs(case.path('mnt'))
+    options = ','.join([
+        f'ca_file={usual["ca_file"]}', 'timeout=60',
+        f'password_command=read x < {gate}; echo {MARKER}',
+        f'cache_dir={case.path("c")}', f'state_dir={case.path("s")}'])
+    process = subprocess.Popen(
+        [BINARY, '-f', '-o', options, server.url('localhost'),
+         case.path('mnt')], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    case.defer(process.wait)
+    case.defer(lambda: run('fusermount3', '-uz', case.path('mnt')))
+    case.defer(process.terminate)
+    search = Search(case)
+    while_it_runs(case, gate, process.pid, search)
+    case.expect(wait_until(lambda: os.path.ismount(case.path('mnt')),
+                           30 * tap.PATIENCE), 'not mounted')
+    process.send_signal(signal.SIGHUP)
+    while_it_runs(case, gate, process.pid, search)
+    with open(f'/proc/{process.pid}/cmdline') as file:
+        words = file.read()
+    case.expect('password_command=***' in words and
+                server.url('localhost') in words, words)
+
+
 class Journal:
     """What goes to the system's log, in a mount namespace of the test's own."""
 

@@ -625,8 +625,8 @@ class Server:
             self.tls_context.load_cert_chain(*certificate)
             self.tls_context.set_alpn_protocols(['imap'])
 
-    def start(self):
-        self._listener = socket.create_server(('127.0.0.1', 0), backlog=64)
+    def start(self, port=0):
+        self._listener = socket.create_server(('127.0.0.1', port), backlog=64)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
         return self

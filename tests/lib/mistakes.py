@@ -17,7 +17,7 @@ HOSTS = ['localhost', '127.0.0.1']
 
 class Scene:
     def __init__(self, case, tls='implicit', hosts=HOSTS,
-                 account=('alice', 'secret')):
+                 account=('alice', 'secret'), port=0):
         self.case = case
         self.home = case.path('home')
         self.mountpoint = case.path('mnt')
@@ -27,7 +27,7 @@ class Scene:
         self.authority = certificates.Authority(case.path('ca'))
         self.server = Server(
             tls=tls, account=account,
-            certificate=self.authority.issue('server', hosts)).start()
+            certificate=self.authority.issue('server', hosts)).start(port)
         case.defer(self.server.stop)
         self.password_file = self.write('password', 'secret\n', 0o600)
 

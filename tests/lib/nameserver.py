@@ -47,9 +47,9 @@ class NameServer:
         while True:
             try:
                 question, sender = self.socket.recvfrom(4096)
+                self.socket.sendto(self._answer(question), sender)
             except OSError:
                 return
-            self.socket.sendto(self._answer(question), sender)
 
     def _answer(self, question):
         end, labels = 12, []

@@ -10,7 +10,9 @@
 
 #include <cmocka.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct {
     FsOptions *options;
@@ -161,7 +163,7 @@ end_of_the_command_is_the_end(void **state)
     Fixture *f = *state;
     gint64 began = g_get_monotonic_time();
 
-    run(f, "sleep 20 & echo $! >&2; echo new");
+    run(f, "sleep 20 2>/dev/null & echo new");
     assert_true(g_get_monotonic_time() - began < 10 * G_TIME_SPAN_SECOND);
     assert_password(f, "new");
 }
@@ -246,6 +248,48 @@ free_ends_a_command_that_runs(void **state)
     assert_int_equal(f->n_calls, 0);
 }
 
+/* Also what it has started. */
+static void
+command_that_is_given_up_leaves_nothing(void **state)
+{
+    Fixture *f = *state;
+    g_autofree char *path = NULL;
+    g_autofree char *text = NULL;
+    FsCredentialsAgain *again;
+    int fd = g_file_open_tmp("imapfs-pid-XXXXXX", &path, NULL);
+    gint64 late = g_get_monotonic_time() + 20 * G_TIME_SPAN_SECOND;
+    pid_t child;
+
+    close(fd);
+    f->options->password_command =
+        g_strdup_printf("sleep 100 & echo $! > %s; wait", path);
+    again = fs_credentials_again_new(f->options);
+    fs_credentials_again_start(again, on_credentials, f);
+    do {
+        g_clear_pointer(&text, g_free);
+        g_main_context_iteration(NULL, FALSE);
+        assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    } while (strchr(text, '\n') == NULL && g_get_monotonic_time() < late);
+    child = (pid_t)g_ascii_strtoll(text, NULL, 10);
+    assert_true(child > 0);
+    fs_credentials_again_free(again);
+    /* Whose child it is then, sees to it some time. */
+    while (kill(child, 0) == 0 && g_get_monotonic_time() < late) {
+        g_autofree char *state_file = g_strdup_printf("/proc/%d/stat", child);
+        g_autofree char *stat = NULL;
+
+        if (!g_file_get_contents(state_file, &stat, NULL, NULL) ||
+            strstr(stat, ") Z ") != NULL)
+            break;
+        g_usleep(1000);
+    }
+    assert_true(g_get_monotonic_time() < late);
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    assert_int_equal(f->n_calls, 0);
+    unlink(path);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -262,6 +306,7 @@ main(void)
         TEST(file_is_read_again),
         TEST(typed_password_cannot_be_had_again),
         TEST(free_ends_a_command_that_runs),
+        TEST(command_that_is_given_up_leaves_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -244,6 +244,28 @@ command_runs_with_inherited_ignored_sigchld(void **state)
     signal(SIGCHLD, SIG_DFL);
 }
 
+/* The shell's command line says nothing of it; it has no descriptor of it left,
+ * and standard input is what it was. */
+static void
+command_shows_in_no_command_line(void **state)
+{
+    static const struct {
+        const char *command, *secret;
+    } rows[] = {
+        {"tr '\\0' ' ' < /proc/$$/cmdline # geheim", "/bin/sh -c . /dev/fd/3 "},
+        {"if (: <&3) 2>/dev/null; then echo open; else echo closed; fi",
+         "closed"},
+        {"test /proc/self/fd/0 -ef /proc/$PPID/fd/0 && echo same", "same"},
+        {"x='a\nb'\necho \"$x\" | tail -n 1", "b"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(FsOptions) options = with_command(rows[i].command);
+
+        assert_password(options, rows[i].secret);
+    }
+}
+
 static void
 token_command_fills_the_token_alone(void **state)
 {
@@ -661,6 +683,7 @@ main(void)
         cmocka_unit_test(command_first_line_is_the_password),
         cmocka_unit_test(command_that_fails_is_refused_with_the_reason),
         cmocka_unit_test(command_runs_with_inherited_ignored_sigchld),
+        cmocka_unit_test(command_shows_in_no_command_line),
         cmocka_unit_test(token_command_fills_the_token_alone),
         cmocka_unit_test(username_missing_is_the_callers),
         cmocka_unit_test(certificate_needs_no_password),

@@ -8,8 +8,11 @@
 
 #include "fs/kernel/errno.h"
 #include "fs/options/discovery.h"
+#include "fs/options/known-server.h"
+#include "imap/error.h"
 
 #include <gio/gio.h>
+#include <glib/gstdio.h>
 #include <string.h>
 
 /* What the records say: "HOST:PORT:PRIORITY" of each, blanks between; "": there
@@ -142,12 +145,92 @@ static void
 tls_from_the_start_is_preferred(void **state)
 {
     assert_found(
-        make_options("Mail.Example.ORG.:9993:5", "a.example.org:143:0"),
+        make_options("Mail.Example.ORG.:9993:5", "a.example.org:143:5"),
         "mail.example.org", 9993, IMAP_TLS_IMPLICIT);
     assert_found(make_options("b.example.org:993:20 a.example.org:993:10", ""),
                  "a.example.org", 993, IMAP_TLS_IMPLICIT);
     assert_found(make_options("example.org:993:0", "!"), "example.org", 993,
                  IMAP_TLS_IMPLICIT);
+}
+
+/* All are kept, and which comes after which shows by what is tried next. */
+static void
+assert_order(FsOptions *options, const char *expected)
+{
+    g_autoptr(GError) failure =
+        g_error_new_literal(IMAP_ERROR, IMAP_ERROR_CONNECT, "refused");
+    g_auto(GStrv) servers = g_strsplit(expected, " ", -1);
+
+    assert_true(fs_discovery_run(options, NULL));
+    assert_int_equal(imap_servers_count(options->servers),
+                     g_strv_length(servers));
+    for (guint i = 0; servers[i] != NULL; i++) {
+        g_autofree char *found =
+            g_strdup_printf("%s:%u", options->settings->host,
+                            imap_settings_port(options->settings));
+
+        assert_string_equal(found, servers[i]);
+        assert_int_equal(imap_servers_next(options->servers, failure, NULL),
+                         servers[i + 1] != NULL);
+    }
+    fs_options_free(options);
+}
+
+static void
+all_servers_are_kept_in_their_order(void **state)
+{
+    assert_order(make_options("b.example.org:993:20 a.example.org:993:10", ""),
+                 "a.example.org:993 b.example.org:993");
+    /* Of equal standing, TLS from the start comes first. */
+    assert_order(make_options("a.example.org:993:10 b.example.org:993:20",
+                              "c.example.org:143:10 d.example.org:143:5"),
+                 "d.example.org:143 a.example.org:993 c.example.org:143 "
+                 "b.example.org:993");
+    /* What is no server, or elsewhere, or there twice, is left out. */
+    assert_order(make_options("x.evil.example:993:0 a.example.org:993:1 "
+                              "A.example.org.:993:2 z.example.org:0:2",
+                              ".:0:0"),
+                 "a.example.org:993");
+}
+
+static void
+server_of_the_last_login_will_do_when_nobody_can_be_asked(void **state)
+{
+    g_autofree char *base = g_dir_make_tmp("imapfs-server-XXXXXX", NULL);
+    g_autofree char *directory = NULL;
+    g_autofree char *path = NULL;
+    FsOptions *options = make_options("mail.example.org:9993:5", "");
+
+    directory = g_build_filename(base, "me@example.org@example.org", NULL);
+    path = g_build_filename(directory, "server", NULL);
+    assert_int_equal(g_mkdir(directory, 0700), 0);
+    assert_true(fs_discovery_run(options, NULL));
+    fs_known_server_keep(options, directory);
+    fs_options_free(options);
+
+    options = make_options("!", "!");
+    options->state_dir = g_strdup(base);
+    assert_found(options, "mail.example.org", 9993, IMAP_TLS_IMPLICIT);
+    options = make_options(NULL, NULL);
+    options->state_dir = g_strdup(base);
+    assert_found(options, "mail.example.org", 9993, IMAP_TLS_IMPLICIT);
+    /* But who is told that there is none, believes it. */
+    options = make_options("", "");
+    options->state_dir = g_strdup(base);
+    assert_refused(options, "no SRV record");
+    /* Nor is anything believed that the name servers would not be. */
+    for (guint i = 0; i < 3; i++) {
+        static const char *const bad[] = {"imaps://mail.evil.example:993/\n",
+                                          "http://mail.example.org/\n", ""};
+
+        assert_true(g_file_set_contents(path, bad[i], -1, NULL));
+        options = make_options("!", "!");
+        options->state_dir = g_strdup(base);
+        assert_refused(options, "no way|later");
+    }
+    g_unlink(path);
+    g_rmdir(directory);
+    g_rmdir(base);
 }
 
 static void
@@ -227,6 +310,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tls_from_the_start_is_preferred),
+        cmocka_unit_test(all_servers_are_kept_in_their_order),
+        cmocka_unit_test(
+            server_of_the_last_login_will_do_when_nobody_can_be_asked),
         cmocka_unit_test(imap_means_starttls),
         cmocka_unit_test(tls_that_was_chosen_is_looked_for),
         cmocka_unit_test(host_of_another_domain_is_refused_with_its_url),

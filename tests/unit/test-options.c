@@ -290,7 +290,7 @@ static const struct {
     {"http://h/|@", "imap", "imap"},
     {"imaps://u:geheim@h/|@", "password", "password"},
     {URL "|@|-o", "-o", "usage:"},
-    {URL "|@|--forground", "'--forground'", "--help"},
+    {URL "|@|--forground", "'--forground'", "'--foreground'"},
     {URL "|@|--time-out=5", "'--time-out'", "-o timeout=..."},
     {URL "|@|--password=geheim", "'password'", "password_file="},
     {URL "|@|-pseCreT", "'-p'", "--help"},
@@ -424,6 +424,8 @@ nearest_name_is_near_or_none(void **state)
                         "username");
     assert_string_equal(fs_mount_options_nearest("pasword_file", FALSE),
                         "password_file");
+    assert_null(fs_mount_options_nearest("nonsense", FALSE));
+    assert_null(fs_mount_options_nearest("nope", FALSE));
     assert_null(fs_mount_options_nearest("", FALSE));
     assert_null(fs_mount_options_nearest("b", FALSE));
     assert_null(fs_mount_options_nearest("entry_timeout", FALSE));

@@ -61,6 +61,24 @@ provider_says_what_its_login_wants(void **state)
         "token_command=COMMAND");
 }
 
+static void
+refused_token_is_not_told_to_be_one(void **state)
+{
+    FsOptions options = {.token_command = (char *)"x"};
+    GError *error = g_error_new_literal(IMAP_ERROR, IMAP_ERROR_AUTHENTICATION,
+                                        "h refuses the login; check it");
+
+    fs_remedies_add(&error, &options);
+    assert_string_equal(error->message,
+                        "h refuses the login; see whether token_command gets a "
+                        "new one for this user");
+    options.preset = fs_preset_find("outlook");
+    fs_remedies_add(&error, &options);
+    assert_non_null(strstr(error->message, "IMAP.AccessAsUser.All, and"));
+    assert_null(strstr(error->message, "passwords"));
+    g_error_free(error);
+}
+
 int
 main(void)
 {
@@ -68,6 +86,7 @@ main(void)
         cmocka_unit_test(sentence_without_remedy_gets_one),
         cmocka_unit_test(sentence_with_remedy_or_of_others_is_left_alone),
         cmocka_unit_test(provider_says_what_its_login_wants),
+        cmocka_unit_test(refused_token_is_not_told_to_be_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

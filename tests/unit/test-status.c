@@ -116,6 +116,7 @@ status_of_a_new_account_is_empty_and_whole(void **state)
     assert_int_equal(json_object_get_int_member(root, "connections_allowed"),
                      scene->options->connections + 1);
     assert_int_equal(json_object_get_int_member(pending, "operations"), 0);
+    assert_int_equal(json_object_get_int_member(pending, "needs"), 0);
     assert_int_equal(json_object_get_int_member(pending, "event_readers"), 2);
     assert_true(json_object_get_null_member(cache, "hit_rate"));
     assert_false(json_object_has_member(root, "connection_error"));
@@ -133,6 +134,13 @@ needs_are_counted_until_they_are_complete(void **state)
     fs_need_complete(one, NULL);
     assert_int_equal(fs_needs_pending(), before + 1);
     fs_need_unref(one);
+    fs_need_unref(other);
+    assert_int_equal(fs_needs_pending(), before);
+    one = fs_need_new_standing();
+    assert_int_equal(fs_needs_pending(), before);
+    fs_need_complete(one, NULL);
+    fs_need_unref(one);
+    other = fs_need_new_standing();
     fs_need_unref(other);
     assert_int_equal(fs_needs_pending(), before);
 }

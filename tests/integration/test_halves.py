@@ -182,6 +182,30 @@ def test_message_that_may_be_what_is_looked_for_is_not_moved_away(case):
     case.expect(place.ls('Other') == {'x.eml'}, place.ls('Other'))
 
 
+@tap.test(limit=120)
+def test_message_that_cannot_be_seen_now_is_not_taken_for_gone(case):
+    """What the server has stored and the mount has not read yet is replaced,
+    while every connection ends as soon as it is asked for anything else."""
+    place = Place(case)
+    case.expect(place.wait().ok, 'it is never settled')
+
+    def cut(line, command):
+        if command.name in ('SELECT', 'EXAMINE', 'STATUS', 'LIST', 'NOOP',
+                            'UID FETCH', 'UID SEARCH', 'IDLE'):
+            return line.close()
+        return False
+
+    place.server.hooks['*'] = cut
+    case.expect(place.put('Other/x.eml', message()).ok, 'it is not stored')
+    place.sh('cat > Other/.x.tmp; mv -f Other/.x.tmp Other/x.eml',
+             message(body='newer'))
+    place.server.hooks.clear()
+    place.expect_soon(lambda: place.wait().ok, 'it does not end')
+    case.expect(place.has('Other') == [crlf(message(body='newer'))],
+                place.has('Other'))
+    case.expect(place.ls('Other') == {'x.eml'}, place.ls('Other'))
+
+
 # ---- a message that is being written
 
 @tap.test(limit=120)

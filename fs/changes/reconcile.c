@@ -17,8 +17,10 @@
 
 #define SETTLE_MS 3000u
 #define RETRY_MS 2000u
-/* That a mailbox may take to be read. */
+/* That a mailbox may take to be read, before all is put off; and how often it
+ * may be. */
 #define ATTEMPTS_MAX 10u
+#define PUT_OFF_MAX 5u
 
 typedef struct {
     FsChanges *changes; /* a reference */
@@ -413,26 +415,87 @@ has_mailbox(Reconcile *reconcile)
     return FALSE;
 }
 
+/* Whether the target of @pending has to be read before it can be told what has
+ * become of it. */
+static gboolean
+needs_target(const Reconcile *reconcile, const FsPending *pending)
+{
+    const FsMailbox *target;
+
+    if (!is_ours(reconcile, pending) || pending->target == 0 ||
+        pending->step != FS_STEP_SENT)
+        return FALSE;
+    target =
+        fs_mailbox_tree_get(reconcile->changes->account->tree, pending->target);
+    return target != NULL && target->selectable;
+}
+
+static gboolean
+has_unread_target(const Reconcile *reconcile, const FsPending *pending)
+{
+    return needs_target(reconcile, pending) &&
+           !fs_synchroniser_has_seen(reconcile->changes->account->synchroniser,
+                                     pending->target, reconcile->since);
+}
+
+/* One that was put off too often; NULL: there is none. */
+static FsPending *
+next_hopeless(const Reconcile *reconcile)
+{
+    for (GList *link = reconcile->changes->all.head; link != NULL;
+         link = link->next) {
+        FsPending *pending = link->data;
+
+        if (pending->attempts >= PUT_OFF_MAX &&
+            has_unread_target(reconcile, pending))
+            return pending;
+    }
+    return NULL;
+}
+
+/* Whether a copy is there nobody knows, so none is made again: all waits for
+ * another attempt; or, when there were many, is refused. */
+static void
+put_off(Reconcile *reconcile)
+{
+    FsChanges *changes = reconcile->changes;
+    g_autoptr(GError) error =
+        g_error_new(FS_ERROR, FS_ERROR_INCOMPLETE,
+                    "the other folder cannot be read, to see whether it is "
+                    "there already");
+    FsPending *pending;
+
+    for (GList *link = changes->all.head; link != NULL; link = link->next)
+        if (has_unread_target(reconcile, link->data))
+            ((FsPending *)link->data)->attempts++;
+    while ((pending = next_hopeless(reconcile)) != NULL) {
+        pending->uncertain = FALSE;
+        fs_pending_refuse(pending, error);
+    }
+    g_hash_table_remove(changes->reconciling,
+                        GUINT_TO_POINTER(reconcile->mailbox));
+    reconcile_free(reconcile);
+    fs_sender_retry(changes->sender);
+}
+
+/* FALSE: waiting, or put off. */
 static gboolean
 has_read_all(Reconcile *reconcile)
 {
-    const FsAccount *account = reconcile->changes->account;
+    FsChanges *changes = reconcile->changes;
 
     if (!is_read(reconcile, reconcile->mailbox))
         return FALSE;
-    for (GList *link = reconcile->changes->all.head; link != NULL;
-         link = link->next) {
+    for (GList *link = changes->all.head; link != NULL; link = link->next) {
         const FsPending *pending = link->data;
-        const FsMailbox *target;
 
-        if (!is_ours(reconcile, pending) || pending->target == 0 ||
-            pending->step != FS_STEP_SENT)
+        if (!has_unread_target(reconcile, pending))
             continue;
-        target = fs_mailbox_tree_get(account->tree, pending->target);
-        if (target != NULL && target->selectable &&
-            reconcile->attempts < ATTEMPTS_MAX &&
-            !is_read(reconcile, pending->target))
-            return FALSE;
+        if (reconcile->attempts >= ATTEMPTS_MAX)
+            put_off(reconcile);
+        else
+            is_read(reconcile, pending->target);
+        return FALSE;
     }
     return TRUE;
 }

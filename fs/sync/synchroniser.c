@@ -310,6 +310,24 @@ fs_synchroniser_need_message(FsSynchroniser *synchroniser, guint32 id,
     return fs_sync_look_up(mailbox, uid);
 }
 
+FsNeed *
+fs_synchroniser_need_certainty(FsSynchroniser *synchroniser, guint32 id,
+                               guint32 uid, gint64 since)
+{
+    FsSyncMailbox *mailbox = mailbox_of(synchroniser, id);
+    CacheMessage message;
+
+    if (cache_index_message(fs_sync_index(mailbox), id, uid, &message))
+        return NULL;
+    if (fs_sync_is_known(mailbox))
+        return mailbox->seen_at >= since
+                   ? NULL
+                   : fs_synchroniser_need_messages(synchroniser, id, FS_NOW);
+    if (fs_sync_is_looked_up(mailbox, uid, since))
+        return NULL;
+    return fs_sync_look_up(mailbox, uid);
+}
+
 void
 fs_synchroniser_add_change_func(FsSynchroniser *synchroniser, FsChangeFunc func,
                                 gpointer user_data)

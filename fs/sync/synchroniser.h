@@ -95,6 +95,14 @@ FsNeed *fs_synchroniser_need_message(FsSynchroniser *synchroniser,
                                      guint32 mailbox, guint32 uid,
                                      gint64 since);
 
+/* NULL when the index has the message @uid of @mailbox, or it is certain that
+ * there is none, for the server was asked after @since; else what to wait for.
+ * That may be met and it is not certain all the same, when the line was lost
+ * meanwhile: who asks again and again has to stop some time. Borrowed. */
+FsNeed *fs_synchroniser_need_certainty(FsSynchroniser *synchroniser,
+                                       guint32 mailbox, guint32 uid,
+                                       gint64 since);
+
 /* Told what has changed in a mailbox that was known before: a message is new,
  * or has other flags; and of any message that is gone. When what was shown of a
  * mailbox has turned out to be wrong, or is not known any more, that is one

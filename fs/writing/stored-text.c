@@ -15,6 +15,8 @@
 #define PIECE (64u * 1024)
 #define PIECES_AT_ONCE 16
 #define MAX_SIZES 2
+/* That it takes to see whether a message is there. */
+#define LOOKS_MAX 10u
 
 struct FsStoredReading {
     FsAccount *account;
@@ -25,7 +27,8 @@ struct FsStoredReading {
     FsStoredFunc done;
     gpointer user_data;
 
-    gint64 since;
+    gint64 since; /* microseconds, monotonic */
+    guint n_looks;
     FsReader *reader; /* NULL: not opened yet */
     FsNeed *need;     /* waited for; a reference; NULL: none */
     FsNeedWaiter *waiter;
@@ -106,36 +109,54 @@ on_turn(gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
+/* It may have come just before the line was lost: so it is gone only when the
+ * server has said so since. */
+static void
+finish_without(FsStoredReading *reading, gboolean gone)
+{
+    g_autoptr(GError) error =
+        gone ? g_error_new(FS_ERROR, FS_ERROR_GONE, "the message is gone")
+             : g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED,
+                           "what is to be replaced cannot be seen now");
+
+    finish(reading, error);
+}
+
+/* FALSE: it waits, or is over. */
+static gboolean
+find_message(FsStoredReading *reading)
+{
+    FsAccount *account = reading->account;
+    CacheMessage message;
+    FsNeed *need = fs_synchroniser_need_certainty(
+        account->synchroniser, reading->mailbox, reading->uid, reading->since);
+
+    if (need != NULL &&
+        (fs_line_is_away(account->line) || reading->n_looks++ >= LOOKS_MAX)) {
+        finish_without(reading, FALSE);
+        return FALSE;
+    }
+    if (need != NULL) {
+        wait_for(reading, fs_need_ref(need));
+        return FALSE;
+    }
+    if (cache_index_message(account->index, reading->mailbox, reading->uid,
+                            &message))
+        return TRUE;
+    finish_without(reading, TRUE);
+    return FALSE;
+}
+
 /* FALSE: it waits, or is over. */
 static gboolean
 open_message(FsStoredReading *reading)
 {
     FsAccount *account = reading->account;
-    g_autoptr(GError) error = NULL;
-    CacheMessage message;
     guint64 size;
     FsNeed *need = NULL;
 
-    if (!cache_index_message(account->index, reading->mailbox, reading->uid,
-                             &message))
-        need = fs_synchroniser_need_message(account->synchroniser,
-                                            reading->mailbox, reading->uid,
-                                            reading->since);
-    if (need != NULL) {
-        wait_for(reading, fs_need_ref(need));
+    if (!find_message(reading))
         return FALSE;
-    }
-    if (!cache_index_message(account->index, reading->mailbox, reading->uid,
-                             &message)) {
-        /* It may have come just before the line was lost. */
-        error =
-            fs_line_is_away(account->line)
-                ? g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED,
-                              "what is to be replaced cannot be seen now")
-                : g_error_new(FS_ERROR, FS_ERROR_GONE, "the message is gone");
-        finish(reading, error);
-        return FALSE;
-    }
     need = fs_message_bodies_open(account->bodies, reading->mailbox,
                                   reading->uid, 0, &size);
     if (need != NULL) {

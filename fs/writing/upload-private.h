@@ -92,6 +92,9 @@ struct FsUpload {
     gboolean selects; /* the mailbox has to be selected to be changed */
     FsStoredReading *reading;
     guint64 offset;     /* octets that were sent */
+    gint64 looks_since; /* microseconds, monotonic: for what it replaces; 0: it
+                           has not */
+    guint n_looks;
     FsNeed *waited_for; /* a reference; NULL: none */
     GArray *candidates; /* of guint32: UIDs that may be it */
     guint n_compared;   /* of those */

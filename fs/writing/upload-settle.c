@@ -13,6 +13,10 @@
 
 #include <string.h>
 
+/* That it takes to see whether a message is there, before it waits for the
+ * line. */
+#define LOOKS_MAX 10u
+
 /* ---- the new message ---- */
 
 /* "UID.eml" is the name of that message, and of no other. */
@@ -153,18 +157,25 @@ static gboolean
 is_old_known(FsUpload *upload)
 {
     FsAccount *account = upload->uploads->account;
-    CacheMessage message;
+    g_autoptr(GError) error = NULL;
     FsNeed *need;
 
     if (fs_overlay_guest_by_uid(account->overlay, upload->mailbox,
-                                upload->replaces) != NULL ||
-        cache_index_message(account->index, upload->mailbox, upload->replaces,
-                            &message))
+                                upload->replaces) != NULL)
         return TRUE;
-    need = fs_synchroniser_need_message(account->synchroniser, upload->mailbox,
-                                        upload->replaces, FS_KNOWN);
-    if (need != NULL)
+    if (upload->looks_since == 0)
+        upload->looks_since = g_get_monotonic_time();
+    need =
+        fs_synchroniser_need_certainty(account->synchroniser, upload->mailbox,
+                                       upload->replaces, upload->looks_since);
+    if (need != NULL && upload->n_looks++ >= LOOKS_MAX) {
+        upload->n_looks = 0;
+        error = g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED,
+                            "what it replaces cannot be seen now");
+        fs_upload_postpone(upload, error);
+    } else if (need != NULL) {
         wait_for(upload, fs_need_ref(need), on_old);
+    }
     return need == NULL;
 }
 

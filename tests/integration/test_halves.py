@@ -142,6 +142,37 @@ def test_copy_is_found_beside_one_with_that_uid_elsewhere(case):
                 place.ls('Third'))
 
 
+@tap.test(limit=120)
+def test_copy_is_not_made_again_while_its_folder_cannot_be_read(case):
+    place = Place(case, CAPABILITIES)
+    body = place.inbox.get(2).body
+    left = [30]
+
+    def cut(line, command):
+        there = (line.mailbox is not None and line.mailbox.name == 'Other' or
+                 'Other' in command.text)
+        if not there or left[0] == 0:
+            return False
+        left[0] -= 1
+        return line.close()
+
+    def copy(line, command):
+        line.default(command)
+        place.server.hooks['*'] = cut
+        for name in ('SELECT', 'EXAMINE', 'UID SEARCH', 'UID FETCH', 'NOOP'):
+            place.server.hooks[name] = cut
+        del place.server.hooks['UID COPY']
+        line.close()
+
+    place.server.hooks['UID COPY'] = copy
+    case.expect(place.sh('mv INBOX/2.eml Other/two.eml').clean, 'mv')
+    place.expect_soon(lambda: place.wait().ok and left[0] == 0,
+                      'it does not end', left)
+    case.expect(place.uids() == [1, 3] and place.has('Other') == [body],
+                place.uids(), place.uids('Other'))
+    case.expect(place.ls('Other') == {'two.eml'}, place.ls('Other'))
+
+
 # ---- a message of which nobody knows yet whether it is stored
 
 def lose_answer(place):
@@ -179,6 +210,30 @@ def test_message_that_may_be_what_is_looked_for_is_not_moved_away(case):
     case.expect(place.has('Other') == [crlf(message())] and
                 len(place.has()) == 3, len(place.has('Other')),
                 len(place.has()))
+    case.expect(place.ls('Other') == {'x.eml'}, place.ls('Other'))
+
+
+@tap.test(limit=120)
+def test_message_that_cannot_be_seen_now_is_not_taken_for_gone(case):
+    """What the server has stored and the mount has not read yet is replaced,
+    while every connection ends as soon as it is asked for anything else."""
+    place = Place(case)
+    case.expect(place.wait().ok, 'it is never settled')
+
+    def cut(line, command):
+        if command.name in ('SELECT', 'EXAMINE', 'STATUS', 'LIST', 'NOOP',
+                            'UID FETCH', 'UID SEARCH', 'IDLE'):
+            return line.close()
+        return False
+
+    place.server.hooks['*'] = cut
+    case.expect(place.put('Other/x.eml', message()).ok, 'it is not stored')
+    place.sh('cat > Other/.x.tmp; mv -f Other/.x.tmp Other/x.eml',
+             message(body='newer'))
+    place.server.hooks.clear()
+    place.expect_soon(lambda: place.wait().ok, 'it does not end')
+    case.expect(place.has('Other') == [crlf(message(body='newer'))],
+                place.has('Other'))
     case.expect(place.ls('Other') == {'x.eml'}, place.ls('Other'))
 
 

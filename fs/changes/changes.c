@@ -739,8 +739,9 @@ fs_changes_new(FsAccount *account)
     changes->sender = fs_sender_new(changes);
     fs_synchroniser_add_change_func(account->synchroniser, on_change, changes);
     if (changes->all.length > 0)
-        g_message("%u changes of an earlier mount are still to be made",
-                  changes->all.length);
+        fs_account_say(account,
+                       "%u changes of an earlier mount are still to be made",
+                       changes->all.length);
     return changes;
 }
 

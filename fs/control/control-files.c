@@ -422,6 +422,7 @@ fs_control_files_new(FsAccount *account, FsNameSpace *names,
     control->names = names;
     control->kernel_cache = kernel_cache;
     control->errors = fs_recent_errors_new(on_error, control);
+    fs_recent_errors_set_account(control->errors, account->label);
     control->events = fs_events_new();
     control->feed = fs_event_feed_new(account, names, control->events);
     control->inbox_use =
@@ -458,8 +459,11 @@ on_mount_gone(gpointer user_data)
 void
 fs_control_files_attach(FsControlFiles *control)
 {
-    control->watch = fs_mount_watch_new(control->account->options->mountpoint,
-                                        on_mount_gone, control);
+    const FsOptions *options = control->account->options;
+
+    control->watch = fs_mount_watch_new(
+        options->top != NULL ? options->top : options->mountpoint,
+        on_mount_gone, control);
 }
 
 void

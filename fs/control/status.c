@@ -332,7 +332,7 @@ add_pending(Status *status, const FsEventUse *events)
 {
     JsonBuilder *builder = status->builder;
     const FsAccount *account = status->account;
-    guint n_operations = fs_operation_n_waiting();
+    guint n_operations = fs_operation_n_waiting(account->served_by);
     guint n_needs = fs_needs_pending();
 
     begin_object(builder, "pending");

@@ -68,7 +68,8 @@ log_connections(const FsAccount *account)
     imap_pool_traffic(account->pool, &traffic);
     received = g_format_size(traffic.bytes_received);
     sent = g_format_size(traffic.bytes_sent);
-    fs_log_answer("Status: connections: %u of %u; received %s, sent %s", count,
+    fs_log_answer(account->label,
+                  "Status: connections: %u of %u; received %s, sent %s", count,
                   imap_pool_limit(account->pool), received, sent);
 }
 
@@ -83,7 +84,8 @@ log_cache(const FsAccount *account)
     cache_blocks_use(account->blocks, &use);
     cache_index_totals(account->index, &messages, &octets);
     kept = g_format_size(use.disk_octets + use.memory_octets);
-    fs_log_answer("Status: messages known: %" G_GUINT64_FORMAT
+    fs_log_answer(account->label,
+                  "Status: messages known: %" G_GUINT64_FORMAT
                   "; kept of them: %s",
                   messages, kept);
 }
@@ -97,13 +99,14 @@ fs_mount_report_log(const FsAccount *account)
         since != NULL ? g_date_time_format(since, WHEN) : NULL;
     g_autofree char *line = describe_line(account);
 
-    fs_log_answer("Status: %s", line);
-    fs_log_answer("Status: mounted at %s since %s",
+    fs_log_answer(account->label, "Status: %s", line);
+    fs_log_answer(account->label, "Status: mounted at %s since %s",
                   account->options->mountpoint, when != NULL ? when : "?");
     log_connections(account);
-    fs_log_answer("Status: not on the server yet: %u changes, %u uploads; "
+    fs_log_answer(account->label,
+                  "Status: not on the server yet: %u changes, %u uploads; "
                   "programs waiting: %u",
                   fs_changes_count(account->changes), count_uploads(account),
-                  fs_operation_n_waiting());
+                  fs_operation_n_waiting(account->served_by));
     log_cache(account);
 }

@@ -49,7 +49,8 @@ finish(Listing *listing, const GError *error)
 
     g_clear_pointer(&listing->lease, imap_lease_release);
     if (error != NULL && fs_refresh_is_news(&lister->refresh))
-        g_message("the mailboxes cannot be listed: %s", error->message);
+        fs_account_say(lister->account, "the mailboxes cannot be listed: %s",
+                       error->message);
     g_clear_pointer(&lister->listing, listing_unref);
     fs_refresh_end(&lister->refresh, error);
 }

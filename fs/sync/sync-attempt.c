@@ -97,7 +97,8 @@ fs_sync_finish(FsSync *sync, const GError *error)
     } else {
         doubt_rows(sync);
         if (fs_refresh_is_news(&mailbox->refresh))
-            g_message("a mailbox cannot be listed: %s", error->message);
+            fs_account_say(synchroniser->account,
+                           "a mailbox cannot be listed: %s", error->message);
     }
     /* Before the end: what changed meanwhile is in, and makes nothing stale. */
     fs_sync_end_attempt(sync);

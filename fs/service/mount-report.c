@@ -33,12 +33,38 @@ describe_line(const FsAccount *account)
     return g_strdup_printf("Login refused: %s", why);
 }
 
+static GSList *mounted; /* of FsAccount, borrowed */
+
 void
 fs_mount_report_line(const FsAccount *account)
 {
-    g_autofree char *line = describe_line(account);
+    g_autoptr(GString) text = g_string_new(NULL);
 
-    fs_service_manager_status("%s", line);
+    for (const GSList *link = mounted; link != NULL; link = link->next) {
+        const char *label = ((const FsAccount *)link->data)->label;
+        g_autofree char *line = describe_line(link->data);
+
+        if (text->len > 0)
+            g_string_append(text, "; ");
+        if (label != NULL)
+            g_string_append_printf(text, "%s: ", label);
+        g_string_append(text, line);
+    }
+    if (text->len > 0)
+        fs_service_manager_status("%s", text->str);
+}
+
+void
+fs_mount_report_add(const FsAccount *account)
+{
+    mounted = g_slist_append(mounted, (gpointer)account);
+    fs_mount_report_line(account);
+}
+
+void
+fs_mount_report_remove(const FsAccount *account)
+{
+    mounted = g_slist_remove(mounted, account);
 }
 
 /* An ImapConnectionStatusFunc. */

@@ -163,10 +163,13 @@ static void G_GNUC_PRINTF(3, 0) log_of(const char *of, gboolean is_answer,
     g_log_structured_array(G_LOG_LEVEL_MESSAGE, fields, n_fields);
 }
 
-void
+const char *
 fs_log_set_present(const char *new_present)
 {
+    const char *before = present;
+
     present = new_present;
+    return before;
 }
 
 void

@@ -26,8 +26,9 @@ void fs_log_of(const char *account, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
 
 /* What this thread is at work for until told otherwise: what is logged without
- * a name is about that account. Borrowed; NULL: none, or all. */
-void fs_log_set_present(const char *account);
+ * a name is about that account. Borrowed; NULL: none, or all. Returns what it
+ * was before. */
+const char *fs_log_set_present(const char *account);
 
 /* Told of each message, debug messages left out, as it is written: on the
  * thread that writes it, which may be any. It must not log. @account: as with

@@ -195,7 +195,7 @@ note_request(FsBranches *branches, Branch *branch,
 
 /* All of them look at it, and it is the mount's own session that answers. */
 static void
-initialise(FsBranches *branches, const struct fuse_buf *message)
+initialise(FsBranches *branches, struct fuse_buf *message)
 {
     GHashTableIter iter;
     gpointer branch;
@@ -209,7 +209,7 @@ initialise(FsBranches *branches, const struct fuse_buf *message)
 
 /* Of a request that is answered already, nobody needs to know. */
 static void
-interrupt(FsBranches *branches, const struct fuse_buf *message)
+interrupt(FsBranches *branches, struct fuse_buf *message)
 {
     const struct fuse_interrupt_in *interrupt =
         (const void *)((char *)message->mem + sizeof(struct fuse_in_header));
@@ -223,7 +223,7 @@ interrupt(FsBranches *branches, const struct fuse_buf *message)
 }
 
 static void
-hand_on(FsBranches *branches, Branch *branch, const struct fuse_buf *message)
+hand_on(FsBranches *branches, Branch *branch, struct fuse_buf *message)
 {
     struct fuse_in_header *header = message->mem;
 
@@ -240,7 +240,7 @@ hand_on(FsBranches *branches, Branch *branch, const struct fuse_buf *message)
     fs_log_set_present(NULL);
 }
 
-/* Whether its top directory belongs to an account, of those that are served. */
+/* Of the account whose inode that is; NULL: none that is served. */
 static Branch *
 branch_of(FsBranches *branches, guint64 number)
 {

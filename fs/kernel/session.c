@@ -169,19 +169,14 @@ fs_session_use_io(FsSession *session, const struct fuse_custom_io *io, int fd)
 }
 
 void
-fs_session_handle(FsSession *session, const struct fuse_buf *request)
+fs_session_handle(FsSession *session, struct fuse_buf *request)
 {
+    if (session->divert != NULL &&
+        session->divert(request, session->divert_data))
+        return;
     handling = session;
     fuse_session_process_buf(session->fuse, request);
     handling = NULL;
-}
-
-static void
-handle_received(FsSession *session)
-{
-    if (session->divert == NULL ||
-        !session->divert(&session->buffer, session->divert_data))
-        fs_session_handle(session, &session->buffer);
 }
 
 /* As the last thing that a source does: @ended may free the session. */
@@ -206,7 +201,7 @@ shake_hands(FsSession *session, const char *mountpoint, GError **error)
     poll(&wait, 1, INIT_TIMEOUT_MS);
     result = fuse_session_receive_buf(session->fuse, &session->buffer);
     if (result > 0)
-        handle_received(session);
+        fs_session_handle(session, &session->buffer);
     /* Unmounted already (0): the loop finds that out, too. */
     if (result == 0 ||
         (session->initialised && !fuse_session_exited(session->fuse)))
@@ -300,7 +295,7 @@ serve(int fd, GIOCondition condition, gpointer user_data)
         if (result <= 0)
             return end(session);
 
-        handle_received(session);
+        fs_session_handle(session, &session->buffer);
         if (fuse_session_exited(session->fuse))
             return end(session);
     }

@@ -34,7 +34,7 @@ void fs_session_set_divert(FsSession *session,
  * @io. */
 gboolean fs_session_use_io(FsSession *session, const struct fuse_custom_io *io,
                            int fd);
-void fs_session_handle(FsSession *session, const struct fuse_buf *request);
+void fs_session_handle(FsSession *session, struct fuse_buf *request);
 
 /* Mounts at @mountpoint, once, and attaches to the default main context. May
  * wait for fusermount3. Fails with FS_ERROR_MOUNT: not a directory, no

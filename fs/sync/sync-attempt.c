@@ -78,9 +78,12 @@ static void
 tell_waiting(FsSyncMailbox *mailbox, const GError *error)
 {
     g_autoptr(FsNeed) more = g_steal_pointer(&mailbox->more);
+    const char *before;
 
     mailbox->seen = TRUE;
+    before = fs_log_set_present(mailbox->synchroniser->account->label);
     fs_refresh_end(&mailbox->refresh, error);
+    fs_log_set_present(before);
     if (more != NULL)
         fs_need_complete(more, mailbox->refresh.known ? NULL : error);
 }

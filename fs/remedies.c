@@ -51,11 +51,11 @@ server_of_domain(const GError *error, const FsOptions *options)
                        : NULL;
 }
 
-void
-fs_remedies_add(GError **error, const FsOptions *options)
+/* @suggested: comes first; NULL: nothing. */
+static void
+add(GError **error, const FsOptions *options, const char *suggested)
 {
     const FsPreset *preset = options->preset;
-    g_autofree char *suggested = server_of_domain(*error, options);
     const char *remedy = suggested != NULL ? suggested : remedy_of(*error);
     char *end = strstr((*error)->message, "; ");
     char *sentence;
@@ -74,4 +74,18 @@ fs_remedies_add(GError **error, const FsOptions *options)
     sentence = g_strconcat((*error)->message, "; ", remedy, NULL);
     g_free((*error)->message);
     (*error)->message = sentence;
+}
+
+void
+fs_remedies_add(GError **error, const FsOptions *options)
+{
+    g_autofree char *suggested = server_of_domain(*error, options);
+
+    add(error, options, suggested);
+}
+
+void
+fs_remedies_add_known(GError **error, const FsOptions *options)
+{
+    add(error, options, NULL);
 }

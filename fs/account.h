@@ -30,6 +30,9 @@ typedef struct {
     const char *label;        /* what messages call it: where it is one of
                                  several in a mount, its name; NULL: nothing */
     guint number;             /* in inode numbers */
+    guint64 first_inode;      /* what is added to its own numbers where the
+                                 kernel has others, for there are other accounts;
+                                 0: it has the same */
     gconstpointer served_by;  /* owner of the requests of the kernel on it
                                  (fs/kernel/operation.h) */
     gint64 mounted_at;        /* seconds since the epoch */

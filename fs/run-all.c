@@ -160,7 +160,10 @@ add_branch(Together *together, Account *account, GError **error)
                            fs_serving_handlers(account->serving), error);
     fuse_opt_free_args(&args);
     if (fuse != NULL)
-        fs_serving_attach(account->serving, fuse);
+        fs_serving_attach(
+            account->serving, fuse,
+            fs_branches_root(together->run.branches, account->number) -
+                FS_INODE_ROOT);
     return fuse != NULL;
 }
 
@@ -225,8 +228,6 @@ tell_mounted(Together *together)
 
     for (guint i = 0; i < together->accounts->len; i++) {
         Account *account = g_ptr_array_index(together->accounts, i);
-        guint64 root =
-            fs_branches_root(together->run.branches, account->number);
         FsMountIdentity identity = mount;
         gsize used = strlen(identity.path);
         gboolean fits;
@@ -237,8 +238,7 @@ tell_mounted(Together *together)
                    identity.path + used, sizeof identity.path - used, "/%s",
                    account->given->name) < sizeof identity.path - used;
         fs_log_set_present(account->given->name);
-        fs_serving_mounted(account->serving, found && fits ? &identity : NULL,
-                           root - FS_INODE_ROOT);
+        fs_serving_mounted(account->serving, found && fits ? &identity : NULL);
         fs_log_set_present(NULL);
     }
 }

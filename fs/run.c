@@ -316,7 +316,7 @@ attach(FsMountRun *run, FsServing *serving, const FsOptions *options,
     fuse_opt_free_args(&args);
     if (run->session == NULL)
         return FALSE;
-    fs_serving_attach(serving, fs_session_fuse(run->session));
+    fs_serving_attach(serving, fs_session_fuse(run->session), 0);
     if (fs_mount_run_mount(run, options->mountpoint, error))
         return TRUE;
     g_clear_pointer(&run->session, fs_session_free);
@@ -334,7 +334,7 @@ serve(FsMountRun *run, FsServing *serving, const FsOptions *options)
         fs_background_detach(0);
     }
     fs_serving_mounted(serving,
-                       fs_mount_run_find(run, &identity) ? &identity : NULL, 0);
+                       fs_mount_run_find(run, &identity) ? &identity : NULL);
     fs_mount_run_serve(run);
 }
 

@@ -244,8 +244,10 @@ fs_serving_go_offline(FsServing *serving)
 /* ---- the mount ---- */
 
 void
-fs_serving_attach(FsServing *serving, struct fuse_session *fuse)
+fs_serving_attach(FsServing *serving, struct fuse_session *fuse,
+                  guint64 first_inode)
 {
+    serving->account->first_inode = first_inode;
     fs_handlers_attach(serving->handlers, fuse);
 }
 
@@ -258,11 +260,11 @@ fs_serving_begin(FsServing *serving)
 }
 
 void
-fs_serving_mounted(FsServing *serving, const FsMountIdentity *identity,
-                   guint64 first)
+fs_serving_mounted(FsServing *serving, const FsMountIdentity *identity)
 {
     if (identity != NULL) {
-        fs_announcer_set_first(serving->announcer, first);
+        fs_announcer_set_first(serving->announcer,
+                               serving->account->first_inode);
         fs_announcer_start(serving->announcer, identity);
     }
     fs_handlers_watch(serving->handlers);

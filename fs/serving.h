@@ -41,16 +41,16 @@ gboolean fs_serving_go_offline(FsServing *serving);
 
 /* ---- the mount ---- */
 
-/* Before the first request: tells the session that it is served by. */
-void fs_serving_attach(FsServing *serving, struct fuse_session *fuse);
+/* Before the first request: tells the session that it is served by, and
+ * first_inode of the account. */
+void fs_serving_attach(FsServing *serving, struct fuse_session *fuse,
+                       guint64 first_inode);
 /* The login is over, one way or the other: looks after the line to the server
  * from now on. */
 void fs_serving_begin(FsServing *serving);
 /* It is mounted: takes up what was left, and watches for changes. @identity:
- * with the path of its directory; NULL: not known. @first: see
- * fs_announcer_set_first. */
-void fs_serving_mounted(FsServing *serving, const FsMountIdentity *identity,
-                        guint64 first);
+ * with the path of its directory; NULL: not known. */
+void fs_serving_mounted(FsServing *serving, const FsMountIdentity *identity);
 /* SIGHUP. FALSE: it is not served yet, or no longer. */
 gboolean fs_serving_reload(FsServing *serving);
 

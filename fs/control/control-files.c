@@ -274,12 +274,29 @@ free_file(gpointer data)
     g_free(file);
 }
 
+/* Reads of events that wait. */
+static guint
+count_waiting(const FsControlFiles *control)
+{
+    GHashTableIter iter;
+    gpointer file;
+    guint count = 0;
+
+    g_hash_table_iter_init(&iter, control->open_files);
+    while (g_hash_table_iter_next(&iter, &file, NULL)) {
+        const FsEventFile *events = ((const OpenFile *)file)->events;
+
+        count += events != NULL ? fs_event_file_n_waiting(events) : 0;
+    }
+    return count;
+}
+
 /* FALSE: too many read events. */
 static gboolean
 begin(FsControlFiles *control, OpenFile *file, guint64 inode)
 {
     const FsEventUse use = {fs_events_n_readers(control->events),
-                            fs_event_files_waiting()};
+                            count_waiting(control)};
 
     if (inode == INODE_STATUS) {
         file->text = fs_status_to_json(control->account, control->errors, &use);

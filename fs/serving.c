@@ -257,6 +257,7 @@ fs_serving_begin(FsServing *serving)
     serving->line = fs_line_new(serving->account,
                                 fs_handlers_kernel_cache(serving->handlers));
     serving->reload = fs_reload_new(serving->account, serving->options);
+    fs_mount_report_line(serving->account);
 }
 
 void

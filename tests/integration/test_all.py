@@ -535,7 +535,7 @@ def test_passwords_are_asked_for_one_after_the_other(case):
                         environment=house.environment())
     for count in (1, 2):
         terminal.wait_for(
-            lambda screen: screen.count('Password for alice at localhost: ')
+            lambda screen: screen.count('Password for alice at localhost:')
             == count, 'a question')
         terminal.press('secret', 'Enter')
     terminal.wait_for('after 0', 'the end')

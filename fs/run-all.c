@@ -61,7 +61,7 @@ fail_account(Account *account, GError *error)
     g_printerr("imapfs: %s: %s\n", account->given->name, error->message);
 }
 
-/* Bytes of a password or a path are nobody's business who looks into it. */
+/* Wrong options, or a password that is missing, are the user's to put right. */
 static int
 errno_of(const GError *error)
 {

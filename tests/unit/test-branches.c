@@ -1,356 +1,6 @@
-/* A mount of two accounts and one that is broken, without a kernel: requests
- * are put in as it would send them, and what comes out is looked at. */
-#include "fs/kernel/branches.h"
-
-#include "fs/kernel/inode.h"
-#include "fs/kernel/root-directory.h"
-
-#include <errno.h>
-#include <linux/fuse.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#define MESSAGE_BYTES 65536
-#define MAIL_INODE (G_GUINT64_CONSTANT(3) << 32 | 77)
-
-enum { WORK, HOME, BROKEN, N_ACCOUNTS };
-
-static const char *const names[] = {"work", "home", "broken"};
-
-typedef struct Scene Scene;
-
-/* An account: it knows one message, and of it the directory of flags. */
-typedef struct {
-    Scene *scene;
-    fuse_req_t waiting; /* a read that is not answered */
-    guint n_asked;
-    fuse_ino_t asked; /* of the last request */
-    fuse_ino_t asked_second;
-    gboolean interrupted;
-} Fake;
-
-struct Scene {
-    int kernel; /* the kernel's end */
-    FsSession *session;
-    FsBranches *branches;
-    FsRootDirectory *root;
-    Fake accounts[N_ACCOUNTS];
-    struct fuse_session *fuse[N_ACCOUNTS];
-    guint numbers[N_ACCOUNTS];
-    guint64 unique;
-    guint64 reply_buffer[MESSAGE_BYTES / sizeof(guint64)];
-    gsize reply_length;
-};
-
-/* ---- an account ---- */
-
-static Fake *
-asked(fuse_req_t request, fuse_ino_t inode)
-{
-    Fake *fake = fuse_req_userdata(request);
-
-    fake->n_asked++;
-    fake->asked = inode;
-    return fake;
-}
-
-static struct fuse_entry_param
-entry_of(fuse_ino_t inode)
-{
-    struct fuse_entry_param entry = {.ino = inode, .attr.st_ino = inode};
-
-    entry.attr.st_mode = S_IFREG | 0400;
-    return entry;
-}
-
-static void
-fake_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
-{
-    struct fuse_entry_param entry = entry_of(MAIL_INODE);
-
-    asked(request, parent);
-    if (strcmp(name, "flags") == 0)
-        entry = entry_of(MAIL_INODE | FS_INODE_FLAGS);
-    if (strcmp(name, "missing") == 0)
-        fuse_reply_err(request, ENOENT);
-    else
-        fuse_reply_entry(request, &entry);
-}
-
-static void
-fake_getattr(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file)
-{
-    struct fuse_entry_param entry = entry_of(inode);
-
-    asked(request, inode);
-    fuse_reply_attr(request, &entry.attr, 1);
-}
-
-static void
-list(fuse_req_t request, gboolean plus)
-{
-    static const fuse_ino_t inodes[] = {0, MAIL_INODE,
-                                        MAIL_INODE | FS_INODE_FLAGS};
-    static const char *const listed[] = {".", "mail", "flags"};
-    char buffer[4096];
-    gsize used = 0;
-
-    for (guint i = 0; i < 3; i++) {
-        struct fuse_entry_param entry = entry_of(inodes[i]);
-
-        if (i == 0)
-            entry.attr.st_ino = FS_INODE_ROOT;
-        used += plus ? fuse_add_direntry_plus(request, buffer + used,
-                                              sizeof buffer - used, listed[i],
-                                              &entry, i + 1)
-                     : fuse_add_direntry(request, buffer + used,
-                                         sizeof buffer - used, listed[i],
-                                         &entry.attr, i + 1);
-    }
-    fuse_reply_buf(request, buffer, used);
-}
-
-static void
-fake_readdir(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
-             struct fuse_file_info *file)
-{
-    asked(request, inode);
-    list(request, FALSE);
-}
-
-static void
-fake_readdirplus(fuse_req_t request, fuse_ino_t inode, size_t size,
-                 off_t offset, struct fuse_file_info *file)
-{
-    asked(request, inode);
-    list(request, TRUE);
-}
-
-static void
-fake_rename(fuse_req_t request, fuse_ino_t parent, const char *name,
-            fuse_ino_t new_parent, const char *new_name, unsigned flags)
-{
-    asked(request, parent)->asked_second = new_parent;
-    fuse_reply_err(request, 0);
-}
-
-static void
-fake_link(fuse_req_t request, fuse_ino_t inode, fuse_ino_t new_parent,
-          const char *new_name)
-{
-    struct fuse_entry_param entry = entry_of(inode);
-
-    asked(request, new_parent)->asked_second = inode;
-    fuse_reply_entry(request, &entry);
-}
-
-static void
-interrupted(fuse_req_t request, void *data)
-{
-    ((Fake *)data)->interrupted = TRUE;
-}
-
-static void
-fake_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
-          struct fuse_file_info *file)
-{
-    Fake *fake = asked(request, inode);
-
-    fake->waiting = request;
-    fuse_req_interrupt_func(request, interrupted, fake);
-}
-
-static const struct fuse_lowlevel_ops fake_ops = {
-    .lookup = fake_lookup,
-    .getattr = fake_getattr,
-    .readdir = fake_readdir,
-    .readdirplus = fake_readdirplus,
-    .rename = fake_rename,
-    .link = fake_link,
-    .read = fake_read,
-};
-
-/* ---- the kernel ---- */
-
-static ssize_t
-read_nothing(int fd, void *buffer, size_t size, void *user_data)
-{
-    return 0;
-}
-
-static ssize_t
-write_out(int fd, struct iovec *parts, int count, void *user_data)
-{
-    return writev(fd, parts, count);
-}
-
-/* Returns the number of the request. */
-static guint64
-put(Scene *scene, guint32 opcode, guint64 inode, const void *body, gsize length,
-    const char *first, const char *second)
-{
-    static guint64 message[MESSAGE_BYTES / sizeof(guint64)];
-    struct fuse_in_header *header = (struct fuse_in_header *)message;
-    struct fuse_buf buffer = {.mem = message};
-    char *at = (char *)(header + 1);
-
-    memset(message, 0, sizeof message);
-    scene->unique += 2;
-    header->opcode = opcode;
-    header->unique = scene->unique;
-    header->nodeid = inode;
-    header->uid = getuid();
-    if (length > 0)
-        memcpy(at, body, length);
-    at += length;
-    if (first != NULL)
-        at = g_stpcpy(at, first) + 1;
-    if (second != NULL)
-        at = g_stpcpy(at, second) + 1;
-    buffer.size = (gsize)(at - (char *)message);
-    header->len = (guint32)buffer.size;
-    fs_session_handle(scene->session, &buffer);
-    return scene->unique;
-}
-
-/* NULL: nothing was said. */
-static const struct fuse_out_header *
-take(Scene *scene)
-{
-    ssize_t length = recv(scene->kernel, scene->reply_buffer,
-                          sizeof scene->reply_buffer, MSG_DONTWAIT);
-
-    scene->reply_length = length > 0 ? (gsize)length : 0;
-    return length > 0 ? (const void *)scene->reply_buffer : NULL;
-}
-
-static const void *
-body_of(const struct fuse_out_header *reply)
-{
-    return reply + 1;
-}
-
-/* What the answer has; fails if it is an error. */
-static const void *
-ask(Scene *scene, guint32 opcode, guint64 inode, const void *body, gsize length,
-    const char *first, const char *second)
-{
-    guint64 unique = put(scene, opcode, inode, body, length, first, second);
-    const struct fuse_out_header *reply = take(scene);
-
-    assert_non_null(reply);
-    assert_int_equal(reply->unique, unique);
-    assert_int_equal(reply->error, 0);
-    assert_int_equal(reply->len, scene->reply_length);
-    assert_null(recv(scene->kernel, &unique, sizeof unique, MSG_DONTWAIT) > 0
-                    ? scene
-                    : NULL);
-    return body_of(reply);
-}
-
-static int
-errno_of(Scene *scene, guint32 opcode, guint64 inode, const void *body,
-         gsize length, const char *first, const char *second)
-{
-    guint64 unique = put(scene, opcode, inode, body, length, first, second);
-    const struct fuse_out_header *reply = take(scene);
-
-    assert_non_null(reply);
-    assert_int_equal(reply->unique, unique);
-    assert_int_equal(reply->len, sizeof *reply);
-    return -reply->error;
-}
-
-static guint64
-root_of(Scene *scene, int account)
-{
-    return fs_branches_root(scene->branches, scene->numbers[account]);
-}
-
-/* As the kernel is told it. */
-static guint64
-number_of(Scene *scene, int account, guint64 inode)
-{
-    return inode | (guint64)scene->numbers[account] << 52;
-}
-
-/* ---- the scene ---- */
-
-static char *
-describe(gpointer user_data)
-{
-    return g_strdup("how they are\n");
-}
-
-static void
-add_account(Scene *scene, int i)
-{
-    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
-
-    fuse_opt_add_arg(&args, "imapfs");
-    scene->accounts[i].scene = scene;
-    scene->fuse[i] =
-        fs_branches_add(scene->branches, scene->numbers[i], names[i], &args,
-                        &fake_ops, &scene->accounts[i], NULL);
-    assert_non_null(scene->fuse[i]);
-    fuse_opt_free_args(&args);
-}
-
-static int
-set_up(void **state)
-{
-    const struct fuse_custom_io io = {.read = read_nothing,
-                                      .writev = write_out};
-    const struct fuse_init_in init = {.major = FUSE_KERNEL_VERSION,
-                                      .minor = 36,
-                                      .max_readahead = 131072,
-                                      .flags = FUSE_DO_READDIRPLUS};
-    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
-    Scene *scene = g_new0(Scene, 1);
-    int ends[2];
-
-    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
-    scene->kernel = ends[0];
-    scene->root = fs_root_directory_new(1, 2, 0500, describe, NULL);
-    fuse_opt_add_arg(&args, "imapfs");
-    scene->session =
-        fs_session_new(&args, &fs_root_directory_ops, scene->root, NULL);
-    fuse_opt_free_args(&args);
-    assert_true(fs_session_use_io(scene->session, &io, ends[1]));
-    scene->branches = fs_branches_new(scene->session);
-    fs_node_numbers_of_names(names, N_ACCOUNTS, scene->numbers);
-    for (int i = 0; i < N_ACCOUNTS; i++) {
-        fs_root_directory_add(scene->root, names[i], root_of(scene, i));
-        if (i != BROKEN)
-            add_account(scene, i);
-    }
-    fs_root_directory_set_broken(scene->root, root_of(scene, BROKEN), EACCES);
-    ask(scene, FUSE_INIT, 0, &init, sizeof init, NULL, NULL);
-    *state = scene;
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    Scene *scene = *state;
-
-    fs_branches_end(scene->branches);
-    fs_branches_free(scene->branches);
-    fs_session_free(scene->session);
-    fs_root_directory_free(scene->root);
-    close(scene->kernel);
-    g_free(scene);
-    return 0;
-}
+/* What of the kernel's requests reaches which account, in which terms, and what
+ * comes back. */
+#include "branches-fixture.h"
 
 /* ---- requests ---- */
 
@@ -538,6 +188,105 @@ what_libfuse_does_not_know_is_refused(void **state)
                      ENOSYS);
 }
 
+/* ---- operations that wait ---- */
+
+static gint64 watched_at[N_ACCOUNTS];
+
+static void
+watch(gpointer user_data)
+{
+    watched_at[GPOINTER_TO_INT(user_data)] = g_get_monotonic_time();
+}
+
+static void
+let_wait(Scene *scene)
+{
+    need = fs_need_new();
+    for (int i = WORK; i <= HOME; i++) {
+        put(scene, FUSE_STATFS, root_of(scene, i), NULL, 0, NULL, NULL);
+        assert_int_equal(fs_operation_n_waiting(&scene->accounts[i]), 1);
+    }
+    assert_null(take(scene));
+}
+
+/* Those of HOME fail, too. */
+static void
+end_waiting(Scene *scene)
+{
+    fs_operation_fail_all(&scene->accounts[HOME], EIO);
+    assert_int_equal(take(scene)->error, -EIO);
+    fs_operation_forget_owner(&scene->accounts[WORK]);
+    fs_operation_forget_owner(&scene->accounts[HOME]);
+    g_clear_pointer(&need, fs_need_unref);
+}
+
+static void
+operations_of_another_account_do_not_fail(void **state)
+{
+    Scene *scene = *state;
+
+    let_wait(scene);
+    fs_operation_fail_older(&scene->accounts[WORK], G_MAXINT64, ETIMEDOUT);
+    assert_int_equal(take(scene)->error, -ETIMEDOUT);
+    assert_null(take(scene));
+    assert_int_equal(fs_operation_n_waiting(&scene->accounts[WORK]), 0);
+    assert_int_equal(fs_operation_n_waiting(&scene->accounts[HOME]), 1);
+    end_waiting(scene);
+}
+
+static void
+operations_of_another_account_are_not_run_again(void **state)
+{
+    Scene *scene = *state;
+
+    let_wait(scene);
+    fs_operation_run_all_again(&scene->accounts[WORK]);
+    assert_int_equal(scene->accounts[WORK].n_runs, 2);
+    assert_int_equal(scene->accounts[HOME].n_runs, 1);
+    fs_operation_fail_all(&scene->accounts[WORK], ENETDOWN);
+    assert_int_equal(take(scene)->error, -ENETDOWN);
+    end_waiting(scene);
+}
+
+static void
+end_of_one_account_lets_others_wait(void **state)
+{
+    Scene *scene = *state;
+
+    let_wait(scene);
+    fs_operation_fail_all(&scene->accounts[WORK], ENETDOWN);
+    assert_int_equal(take(scene)->error, -ENETDOWN);
+    assert_int_equal(
+        errno_of(scene, FUSE_STATFS, root_of(scene, WORK), NULL, 0, NULL, NULL),
+        ENETDOWN);
+    put(scene, FUSE_STATFS, root_of(scene, HOME), NULL, 0, NULL, NULL);
+    assert_null(take(scene));
+    assert_int_equal(fs_operation_n_waiting(&scene->accounts[HOME]), 2);
+    fs_operation_fail_all(&scene->accounts[HOME], EIO);
+    assert_int_equal(take(scene)->error, -EIO);
+    end_waiting(scene);
+}
+
+static void
+each_account_has_its_watch(void **state)
+{
+    Scene *scene = *state;
+
+    for (int i = WORK; i <= HOME; i++)
+        fs_operation_set_watch(&scene->accounts[i], watch, GINT_TO_POINTER(i));
+    let_wait(scene);
+    while (watched_at[WORK] == 0 || watched_at[HOME] == 0)
+        g_main_context_iteration(NULL, TRUE);
+    fs_operation_set_watch(&scene->accounts[WORK], NULL, NULL);
+    watched_at[WORK] = watched_at[HOME] = 0;
+    while (watched_at[HOME] == 0)
+        g_main_context_iteration(NULL, TRUE);
+    assert_int_equal(watched_at[WORK], 0);
+    fs_operation_fail_all(&scene->accounts[WORK], EIO);
+    assert_int_equal(take(scene)->error, -EIO);
+    end_waiting(scene);
+}
+
 /* ---- notifications ---- */
 
 static void
@@ -606,160 +355,6 @@ nothing_is_said_after_the_end(void **state)
     assert_null(take(scene));
 }
 
-/* ---- the top ---- */
-
-static void
-top_leads_to_accounts(void **state)
-{
-    Scene *scene = *state;
-
-    for (int i = 0; i < N_ACCOUNTS; i++) {
-        const struct fuse_entry_out *entry =
-            ask(scene, FUSE_LOOKUP, FS_INODE_ROOT, NULL, 0, names[i], NULL);
-
-        assert_true(entry->nodeid == root_of(scene, i));
-        assert_true(S_ISDIR(entry->attr.mode));
-        /* Who serves it is asked for its attributes. */
-        assert_int_equal(entry->attr_valid == 0, i != BROKEN);
-        assert_true(entry->entry_valid > 0);
-    }
-    assert_int_equal(
-        errno_of(scene, FUSE_LOOKUP, FS_INODE_ROOT, NULL, 0, "else", NULL),
-        ENOENT);
-}
-
-static void
-top_lists_accounts_in_order(void **state)
-{
-    Scene *scene = *state;
-    const struct fuse_read_in read = {.size = 4096};
-    const char *at = ask(scene, FUSE_READDIRPLUS, FS_INODE_ROOT, &read,
-                         sizeof read, NULL, NULL);
-    const char *end = (const char *)scene->reply_buffer + scene->reply_length;
-
-    for (int i = -2; i < N_ACCOUNTS; i++) {
-        const struct fuse_direntplus *entry = (const void *)at;
-        const char *name = i == -2 ? "." : i == -1 ? ".." : names[i];
-
-        assert_true(at < end);
-        assert_int_equal(entry->dirent.namelen, strlen(name));
-        assert_memory_equal(entry->dirent.name, name, strlen(name));
-        assert_true(entry->entry_out.nodeid == (i < 0 ? 0 : root_of(scene, i)));
-        at += FUSE_DIRENTPLUS_SIZE(entry);
-    }
-    assert_ptr_equal(at, end);
-}
-
-static void
-top_goes_on_where_a_listing_was_full(void **state)
-{
-    Scene *scene = *state;
-    struct fuse_read_in read = {.size = 40};
-    guint n = 0;
-
-    for (;;) {
-        const struct fuse_dirent *entry = ask(
-            scene, FUSE_READDIR, FS_INODE_ROOT, &read, sizeof read, NULL, NULL);
-
-        if (scene->reply_length == sizeof(struct fuse_out_header))
-            break;
-        read.offset = entry->off;
-        n++;
-    }
-    assert_int_equal(n, N_ACCOUNTS + 2);
-}
-
-static void
-top_tells_how_they_are(void **state)
-{
-    Scene *scene = *state;
-    const struct fuse_open_in open = {0};
-    struct fuse_read_in read = {.size = 4096};
-    guint64 hidden =
-        ((const struct fuse_entry_out *)ask(scene, FUSE_LOOKUP, FS_INODE_ROOT,
-                                            NULL, 0, ".imapfs", NULL))
-            ->nodeid;
-    guint64 status = ((const struct fuse_entry_out *)ask(
-                          scene, FUSE_LOOKUP, hidden, NULL, 0, "status", NULL))
-                         ->nodeid;
-
-    read.fh = ((const struct fuse_open_out *)ask(
-                   scene, FUSE_OPEN, status, &open, sizeof open, NULL, NULL))
-                  ->fh;
-    assert_memory_equal(
-        ask(scene, FUSE_READ, status, &read, sizeof read, NULL, NULL),
-        "how they are\n", 13);
-    read.offset = 13;
-    ask(scene, FUSE_READ, status, &read, sizeof read, NULL, NULL);
-    assert_int_equal(scene->reply_length, sizeof(struct fuse_out_header));
-}
-
-static void
-top_cannot_be_changed(void **state)
-{
-    Scene *scene = *state;
-    const struct fuse_mkdir_in make = {.mode = 0700};
-    const struct fuse_create_in create = {.mode = 0600};
-    const struct fuse_rename2_in rename = {.newdir = FS_INODE_ROOT};
-
-    assert_int_equal(errno_of(scene, FUSE_MKDIR, FS_INODE_ROOT, &make,
-                              sizeof make, "new", NULL),
-                     EPERM);
-    assert_int_equal(errno_of(scene, FUSE_CREATE, FS_INODE_ROOT, &create,
-                              sizeof create, "new", NULL),
-                     EPERM);
-    assert_int_equal(
-        errno_of(scene, FUSE_RMDIR, FS_INODE_ROOT, NULL, 0, names[WORK], NULL),
-        EPERM);
-    assert_int_equal(
-        errno_of(scene, FUSE_UNLINK, FS_INODE_ROOT, NULL, 0, names[WORK], NULL),
-        EPERM);
-    assert_int_equal(errno_of(scene, FUSE_RENAME2, FS_INODE_ROOT, &rename,
-                              sizeof rename, names[WORK], "other"),
-                     EPERM);
-}
-
-static void
-account_that_is_broken_says_so(void **state)
-{
-    Scene *scene = *state;
-    const struct fuse_getattr_in getattr = {0};
-    const struct fuse_open_in open = {0};
-    const struct fuse_mkdir_in make = {.mode = 0700};
-    guint64 broken = root_of(scene, BROKEN);
-    const struct fuse_attr_out *attributes =
-        ask(scene, FUSE_GETATTR, broken, &getattr, sizeof getattr, NULL, NULL);
-
-    assert_true(S_ISDIR(attributes->attr.mode));
-    assert_int_equal(attributes->attr.uid, 1);
-    assert_int_equal(
-        errno_of(scene, FUSE_LOOKUP, broken, NULL, 0, "INBOX", NULL), EACCES);
-    assert_int_equal(
-        errno_of(scene, FUSE_OPENDIR, broken, &open, sizeof open, NULL, NULL),
-        EACCES);
-    assert_int_equal(
-        errno_of(scene, FUSE_MKDIR, broken, &make, sizeof make, "new", NULL),
-        EACCES);
-}
-
-static void
-number_of_nobody_is_stale(void **state)
-{
-    Scene *scene = *state;
-    const struct fuse_getattr_in getattr = {0};
-    const struct fuse_open_in open = {0};
-    guint64 nobody = number_of(scene, BROKEN, MAIL_INODE);
-
-    assert_int_equal(errno_of(scene, FUSE_GETATTR, nobody, &getattr,
-                              sizeof getattr, NULL, NULL),
-                     ESTALE);
-    assert_int_equal(
-        errno_of(scene, FUSE_OPENDIR, nobody, &open, sizeof open, NULL, NULL),
-        ESTALE);
-    assert_int_equal(
-        errno_of(scene, FUSE_LOOKUP, nobody, NULL, 0, "work", NULL), ENOENT);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -777,17 +372,14 @@ main(void)
         TEST(interrupt_reaches_who_works_on_it),
         TEST(forgetting_is_not_answered),
         TEST(what_libfuse_does_not_know_is_refused),
+        TEST(operations_of_another_account_do_not_fail),
+        TEST(operations_of_another_account_are_not_run_again),
+        TEST(end_of_one_account_lets_others_wait),
+        TEST(each_account_has_its_watch),
         TEST(notification_has_the_kernels_numbers),
         TEST(notification_of_content_is_passed_on),
         TEST(notification_of_what_the_kernel_does_not_know_is_dropped),
         TEST(nothing_is_said_after_the_end),
-        TEST(top_leads_to_accounts),
-        TEST(top_lists_accounts_in_order),
-        TEST(top_goes_on_where_a_listing_was_full),
-        TEST(top_tells_how_they_are),
-        TEST(top_cannot_be_changed),
-        TEST(account_that_is_broken_says_so),
-        TEST(number_of_nobody_is_stale),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -583,6 +583,32 @@ def test_foreground_ends_by_a_signal(case):
 
 
 @tap.test
+def test_end_does_not_wait_for_who_has_files_open(case):
+    house = House(case)
+    house.start()
+    files = [os.open(house.at(name, 'INBOX/1.eml'), os.O_RDONLY)
+             for name in NAMES]
+    for file in files:
+        case.defer(os.close, file)
+    events = subprocess.Popen(['cat', house.at('work/.imapfs/events')],
+                              stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
+    case.defer(events.wait)
+    case.defer(events.kill)
+    case.expect(house.ends(signal.SIGTERM) == 0, house.said())
+    case.expect(not is_mounted(house.mountpoint), 'it is mounted')
+    # Whoever still has something open is told at once.
+    case.expect(events.wait(STUCK) is not None)
+    for file in files:
+        try:
+            os.getxattr(file, 'user.imap.uid')
+            case.expect(False, 'somebody answers')
+        except OSError as error:
+            case.note(error)
+
+
+@tap.test
 def test_killed_daemon_leaves_no_mount(case):
     house = House(case)
     house.mount()

@@ -401,6 +401,10 @@ def test_what_is_cached_is_told_of_a_moved_message(case):
     os.mkdir(house.at('home/Filed'))
     path = house.at('home/Filed/x.eml')
     os.rename(house.at('home/INBOX/3.eml'), path)
+    result = house.imapfs('--wait', house.mountpoint)
+    case.expect(result.clean, result)
+    house.names('home/INBOX')
+    house.names('home/Filed')
 
     def is_missing():
         query = bytearray(250 * 8)

@@ -9,6 +9,7 @@
 #include "cache/index.h"
 #include "cache/journal.h"
 #include "fs/account-directories.h"
+#include "fs/log.h"
 #include "fs/names/mailbox-tree.h"
 #include "fs/options/options.h"
 #include "imap/pool.h"
@@ -26,7 +27,14 @@ typedef struct FsWriting FsWriting;
 
 typedef struct {
     const FsOptions *options; /* borrowed */
+    const char *label;        /* what messages call it: where it is one of
+                                 several in a mount, its name; NULL: nothing */
     guint number;             /* in inode numbers */
+    guint64 first_inode;      /* what is added to its own numbers where the
+                                 kernel has others, for there are other accounts;
+                                 0: it has the same */
+    gconstpointer served_by;  /* owner of the requests of the kernel on it
+                                 (fs/kernel/operation.h) */
     gint64 mounted_at;        /* seconds since the epoch */
     ImapPool *pool;
     CacheStoreThread *store_thread;
@@ -48,6 +56,9 @@ typedef struct {
     FsAnnouncer *announcer; /* NULL: nothing is announced. Borrowed */
     FsWatcher *watcher;     /* NULL: nobody watches. Borrowed */
 } FsAccount;
+
+/* As g_message, about @account. */
+#define fs_account_say(account, ...) fs_log_of((account)->label, __VA_ARGS__)
 
 /* @options must outlive the account. Nothing is connected yet. Fails as
  * fs_account_directories_open does. */

@@ -11,6 +11,7 @@
 
 #define TEXT_MAX 8000
 #define ANSWER "IMAPFS_ANSWER"
+#define ACCOUNT "IMAPFS_ACCOUNT"
 
 static gboolean show_debug;
 static gboolean show_info;
@@ -20,6 +21,7 @@ static gboolean use_journal; /* stderr leads there */
 static char *account;        /* NULL: not known yet; set once, before threads */
 static char *mountpoint;
 static FsLogObserver observer; /* atomic */
+static _Thread_local const char *present;
 
 static int
 priority_of(GLogLevelFlags level)
@@ -43,26 +45,32 @@ field(const GLogField *fields, gsize n_fields, const char *name)
 }
 
 static gboolean
-send_to_journal(GLogLevelFlags level, const char *text)
+send_to_journal(GLogLevelFlags level, const char *of, const char *text)
 {
     const char priority[] = {(char)('0' + priority_of(level)), '\0'};
     const GLogField fields[] = {
         {"MESSAGE", text, -1},
         {"PRIORITY", priority, -1},
         {"SYSLOG_IDENTIFIER", "imapfs", -1},
-        {"IMAPFS_ACCOUNT", account, -1},
         {"IMAPFS_MOUNTPOINT", mountpoint, -1},
+        {ACCOUNT, of != NULL ? of : account, -1},
     };
-    gsize n_fields = G_N_ELEMENTS(fields) - (account == NULL ? 2 : 0);
+    gsize n_fields = G_N_ELEMENTS(fields) - (mountpoint == NULL ? 2 : 0) -
+                     (mountpoint != NULL && of == NULL && account == NULL);
 
     return g_log_writer_journald(level, fields, n_fields, NULL) ==
            G_LOG_WRITER_HANDLED;
 }
 
 static void
-write_text(GLogLevelFlags level, const char *text)
+write_text(GLogLevelFlags level, const char *of, const char *text)
 {
-    if ((use_system || use_journal) && send_to_journal(level, text))
+    g_autofree char *named =
+        of != NULL ? g_strdup_printf("%s: %s", of, text) : NULL;
+
+    if (named != NULL)
+        text = named;
+    if ((use_system || use_journal) && send_to_journal(level, of, text))
         return;
     if (use_system)
         syslog(priority_of(level), "%s", text);
@@ -85,19 +93,22 @@ write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields,
 {
     FsLogObserver told = g_atomic_pointer_get(&observer);
     const char *message = field(fields, n_fields, "MESSAGE");
+    const char *of = field(fields, n_fields, ACCOUNT);
     g_autofree char *text = NULL;
     gboolean is_answer;
 
     if (is_left_out(level))
         return G_LOG_WRITER_HANDLED;
+    if (of == NULL)
+        of = present;
     text = fs_text_tame(message != NULL ? message : "", TEXT_MAX);
     is_answer = field(fields, n_fields, ANSWER) != NULL;
     /* Those who observe are told all the same. */
     if (!hide_messages || is_answer || (level & G_LOG_LEVEL_MESSAGE) == 0)
-        write_text(level, text);
+        write_text(level, of, text);
     if (told != NULL && !is_answer &&
         !(level & (G_LOG_LEVEL_DEBUG | G_LOG_LEVEL_INFO)))
-        told(text);
+        told(text, of);
     return G_LOG_WRITER_HANDLED;
 }
 
@@ -138,15 +149,45 @@ fs_log_set_observer(FsLogObserver new_observer)
     g_atomic_pointer_set(&observer, new_observer);
 }
 
-void
-fs_log_answer(const char *format, ...)
+static void G_GNUC_PRINTF(3, 0) log_of(const char *of, gboolean is_answer,
+                                       const char *format, va_list arguments)
 {
-    g_autofree char *text = NULL;
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    GLogField fields[4] = {{"MESSAGE", text, -1}, {"PRIORITY", "5", -1}};
+    gsize n_fields = 2;
+
+    if (is_answer)
+        fields[n_fields++] = (GLogField){ANSWER, "1", -1};
+    if (of != NULL)
+        fields[n_fields++] = (GLogField){ACCOUNT, of, -1};
+    g_log_structured_array(G_LOG_LEVEL_MESSAGE, fields, n_fields);
+}
+
+const char *
+fs_log_set_present(const char *new_present)
+{
+    const char *before = present;
+
+    present = new_present;
+    return before;
+}
+
+void
+fs_log_of(const char *of, const char *format, ...)
+{
     va_list arguments;
 
     va_start(arguments, format);
-    text = g_strdup_vprintf(format, arguments);
+    log_of(of, FALSE, format, arguments);
     va_end(arguments);
-    g_log_structured(G_LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, ANSWER, "1", "MESSAGE",
-                     "%s", text);
+}
+
+void
+fs_log_answer(const char *of, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    log_of(of, TRUE, format, arguments);
+    va_end(arguments);
 }

@@ -20,11 +20,23 @@ void fs_log_use_system(void);
 /* What the mount is of, and where; copied. */
 void fs_log_set_mount(const char *account, const char *mountpoint);
 
+/* As g_message, about one of several accounts of a mount: its name comes first.
+ * NULL: there is but one. */
+void fs_log_of(const char *account, const char *format, ...)
+    G_GNUC_PRINTF(2, 3);
+
+/* What this thread is at work for until told otherwise: what is logged without
+ * a name is about that account. Borrowed; NULL: none, or all. Returns what it
+ * was before. */
+const char *fs_log_set_present(const char *account);
+
 /* Told of each message, debug messages left out, as it is written: on the
- * thread that writes it, which may be any. It must not log. NULL: nobody. */
-typedef void (*FsLogObserver)(const char *text);
+ * thread that writes it, which may be any. It must not log. @account: as with
+ * fs_log_of; its name is not in @text. NULL: nobody. */
+typedef void (*FsLogObserver)(const char *text, const char *account);
 void fs_log_set_observer(FsLogObserver observer);
 
 /* An answer to who has asked, and not word of anything that has happened: the
- * observer is not told. */
-void fs_log_answer(const char *format, ...) G_GNUC_PRINTF(1, 2);
+ * observer is not told. @account: as with fs_log_of. */
+void fs_log_answer(const char *account, const char *format, ...)
+    G_GNUC_PRINTF(2, 3);

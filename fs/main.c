@@ -7,7 +7,7 @@
 #include "fs/commands/fetch.h"
 #include "fs/commands/mount-all.h"
 #include "fs/commands/show-status.h"
-#include "fs/control/wait-client.h"
+#include "fs/commands/top-mount.h"
 #include "fs/live/announcer.h"
 #include "fs/mount/background.h"
 #include "fs/options/arguments.h"
@@ -81,7 +81,7 @@ main(int argc, char **argv)
     case FS_OPTIONS_CONFIG:
         return EXIT_SUCCESS;
     case FS_OPTIONS_WAIT:
-        return fs_wait_client_run(options->mountpoint);
+        return fs_top_mount_wait(options->mountpoint);
     case FS_OPTIONS_CHECK:
         fs_arguments_hide();
         return fs_check_run(options);
@@ -91,7 +91,7 @@ main(int argc, char **argv)
         fs_arguments_hide();
         return fs_fetch_run(options, serve);
     case FS_OPTIONS_ALL:
-        return fs_mount_all_run(argc, argv, options, serve);
+        return fs_mount_all_run(argc, argv, options);
     case FS_OPTIONS_ERROR:
         return fail(error);
     }

@@ -67,10 +67,10 @@ remedy_of_login(const FsOptions *options, const char *said)
                : "see whether token_command gets a new one for this user";
 }
 
-void
-fs_remedies_add(GError **error, const FsOptions *options)
+/* @suggested: comes first; NULL: nothing. */
+static void
+add(GError **error, const FsOptions *options, const char *suggested)
 {
-    g_autofree char *suggested = server_of_domain(*error, options);
     const char *remedy = suggested != NULL ? suggested : remedy_of(*error);
     char *end = strstr((*error)->message, "; ");
     const char *login = remedy_of_login(options, end);
@@ -89,4 +89,18 @@ fs_remedies_add(GError **error, const FsOptions *options)
     sentence = g_strconcat((*error)->message, "; ", remedy, NULL);
     g_free((*error)->message);
     (*error)->message = sentence;
+}
+
+void
+fs_remedies_add(GError **error, const FsOptions *options)
+{
+    g_autofree char *suggested = server_of_domain(*error, options);
+
+    add(error, options, suggested);
+}
+
+void
+fs_remedies_add_known(GError **error, const FsOptions *options)
+{
+    add(error, options, NULL);
 }

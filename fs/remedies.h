@@ -6,3 +6,5 @@
 
 /* Adds the remedy to the end of the sentence of *@error. */
 void fs_remedies_add(GError **error, const FsOptions *options);
+/* The same without asking the DNS, which that may do for some seconds. */
+void fs_remedies_add_known(GError **error, const FsOptions *options);

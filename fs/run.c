@@ -4,84 +4,37 @@
  * password is a sentence on the terminal and nothing else. */
 #include "fs/run.h"
 
-#include "fs/account.h"
-#include "fs/changes/changes.h"
-#include "fs/kernel/handlers.h"
-#include "fs/kernel/session.h"
-#include "fs/live/announcer.h"
-#include "fs/live/line.h"
 #include "fs/log.h"
 #include "fs/mount/background.h"
-#include "fs/mount/mount-identity.h"
-#include "fs/names/mailbox-layout.h"
-#include "fs/options/known-server.h"
 #include "fs/remedies.h"
+#include "fs/run-private.h"
 #include "fs/service/mount-report.h"
-#include "fs/service/reload.h"
 #include "fs/service/service-manager.h"
 #include "fs/service/terminal.h"
-#include "fs/sync/lister.h"
-#include "fs/writing/local-names.h"
-#include "fs/writing/writing.h"
-#include "imap/error.h"
 #include "imap/trace.h"
 
-#include <errno.h>
 #include <glib-unix.h>
 #include <signal.h>
 
-/* With offline_ok, what is in the cache is shown after so long: the server may
- * well come later. */
-#define OFFLINE_LOGIN_MS 10000u
-
-/* The mailboxes are listed before the mount is there, so that who comes first
- * need not wait for them; but it does not wait for longer. */
-#define LIST_MS 2000u
-
-/* What was changed is sent before the end, for so long at the most: the next
- * mount of the account waits a little longer (cache/directory.c). What is left
- * then, is left to it. */
-#define DRAIN_MS 15000u
-
-typedef struct {
-    FsOptions *options;
-    GMainLoop *loop;
-    FsAccount *account;
-    FsNameSpace *names;
-    FsWriting *writing; /* NULL: read-only */
-    FsSession *session;
-    FsHandlers *handlers;
-    gboolean stopped; /* nobody waits for the kernel any longer */
-    FsLine *line;     /* NULL before and after serving */
-    FsReload *reload; /* NULL before serving */
-    gboolean waiting; /* for the login, of which this is the error */
-    GError *error;
-    FsNeedWaiter *listing; /* NULL: nothing is waited for */
-    FsSupervisor *supervisor;
-    FsAnnouncer *announcer;
-    FsHelperProcess *announcing; /* until the announcer has it */
-} Mount;
-
-static gboolean
-on_end(gpointer user_data)
-{
-    Mount *mount = user_data;
-
-    g_main_loop_quit(mount->loop);
-    return G_SOURCE_REMOVE;
-}
-
-static void
-on_drained(gpointer user_data)
-{
-    on_end(user_data);
-}
+/* ---- what ends it ---- */
 
 static gboolean
 on_signal(gpointer user_data)
 {
-    on_end(user_data);
+    FsMountRun *run = user_data;
+
+    run->ended = run->interrupted = TRUE;
+    g_main_loop_quit(run->loop);
     return G_SOURCE_CONTINUE;
+}
+
+static void
+on_ended(gpointer user_data)
+{
+    FsMountRun *run = user_data;
+
+    run->ended = TRUE;
+    g_main_loop_quit(run->loop);
 }
 
 /* As daemons do; but what stays in the foreground of a terminal ends with that.
@@ -89,319 +42,315 @@ on_signal(gpointer user_data)
 static gboolean
 on_hangup(gpointer user_data)
 {
-    Mount *mount = user_data;
+    FsMountRun *run = user_data;
+    gboolean reloads = FALSE;
 
-    if (mount->reload == NULL || fs_terminal_is_lost())
-        return on_signal(mount);
-    fs_reload_start(mount->reload);
-    return G_SOURCE_CONTINUE;
+    if (!fs_terminal_is_lost())
+        for (guint i = 0; i < run->servings->len; i++)
+            reloads |= fs_serving_reload(g_ptr_array_index(run->servings, i));
+    return reloads ? G_SOURCE_CONTINUE : on_signal(run);
 }
 
 static gboolean
 on_question(gpointer user_data)
 {
-    Mount *mount = user_data;
+    FsMountRun *run = user_data;
 
-    fs_mount_report_log(mount->account);
+    for (guint i = 0; i < run->servings->len; i++)
+        fs_mount_report_log(
+            fs_serving_account(g_ptr_array_index(run->servings, i)));
     return G_SOURCE_CONTINUE;
 }
 
 static void
-on_ended(gpointer user_data)
-{
-    on_end(user_data);
-}
-
-static void
-on_stopped(gpointer user_data)
-{
-    Mount *mount = user_data;
-
-    mount->stopped = TRUE;
-    on_end(mount);
-}
-
-static void
-on_logged_in(ImapLease *lease, const GError *error, gpointer user_data)
-{
-    Mount *mount = user_data;
-
-    imap_lease_release(lease);
-    if (!mount->waiting)
-        return;
-    if (error != NULL)
-        mount->error = g_error_copy(error);
-    g_main_loop_quit(mount->loop);
-}
-
-static gboolean
-on_late(gpointer user_data)
-{
-    Mount *mount = user_data;
-
-    mount->error = g_error_new(
-        IMAP_ERROR, IMAP_ERROR_TIMEOUT, "%s did not answer for %.3g seconds",
-        mount->options->settings->host,
-        MIN(OFFLINE_LOGIN_MS, mount->options->settings->timeout_ms) / 1e3);
-    g_main_loop_quit(mount->loop);
-    return G_SOURCE_CONTINUE;
-}
-
-/* Whether the error of the login may be over later, by itself: not a wrong
- * password, nor a wrong certificate. */
-static gboolean
-may_pass(const GError *error)
-{
-    static const int codes[] = {
-        IMAP_ERROR_RESOLVE,     IMAP_ERROR_CONNECT, IMAP_ERROR_TIMEOUT,
-        IMAP_ERROR_CLOSED,      IMAP_ERROR_LIMIT,   IMAP_ERROR_IN_USE,
-        IMAP_ERROR_UNAVAILABLE,
-    };
-
-    for (guint i = 0; i < G_N_ELEMENTS(codes); i++)
-        if (g_error_matches(error, IMAP_ERROR, codes[i]))
-            return TRUE;
-    return FALSE;
-}
-
-static void
-go_offline(Mount *mount)
-{
-    gboolean has_list = fs_lister_restore(mount->account->lister);
-
-    g_message("%s; mounting %s", mount->error->message,
-              has_list ? "what is in the cache"
-                       : "without anything, for nothing is in the cache");
-    g_clear_error(&mount->error);
-}
-
-static void
-on_listed(const GError *error, gpointer user_data)
-{
-    Mount *mount = user_data;
-
-    mount->listing = NULL;
-    g_main_loop_quit(mount->loop);
-}
-
-static gboolean
-on_list_late(gpointer user_data)
-{
-    Mount *mount = user_data;
-
-    g_main_loop_quit(mount->loop);
-    return G_SOURCE_CONTINUE;
-}
-
-/* If that fails, whoever looks into the mount is told why. */
-static void
-list_mailboxes(Mount *mount)
-{
-    FsNeed *need =
-        fs_lister_need(mount->account->lister, g_get_monotonic_time());
-    guint late;
-
-    if (need == NULL)
-        return;
-    mount->listing = fs_need_wait(need, on_listed, mount);
-    late = g_timeout_add(LIST_MS, on_list_late, mount);
-    g_main_loop_run(mount->loop);
-    g_source_remove(late);
-    if (mount->listing != NULL)
-        fs_need_cancel(g_steal_pointer(&mount->listing));
-}
-
-static void
-keep_server(const Mount *mount)
-{
-    const CacheDirectory *directory =
-        mount->account->directories.state_directory;
-
-    fs_known_server_keep(mount->options, directory != NULL
-                                             ? cache_directory_path(directory)
-                                             : NULL);
-}
-
-static gboolean
-log_in(Mount *mount, GError **error)
-{
-    const FsOptions *options = mount->options;
-    guint late = 0;
-
-    if (options->offline_ok)
-        late =
-            g_timeout_add(MIN(OFFLINE_LOGIN_MS, options->settings->timeout_ms),
-                          on_late, mount);
-    mount->waiting = TRUE;
-    fs_service_manager_status("Logging in at %s", options->settings->host);
-    imap_pool_acquire(mount->account->pool, NULL, on_logged_in, mount);
-    g_main_loop_run(mount->loop);
-    mount->waiting = FALSE;
-    g_clear_handle_id(&late, g_source_remove);
-    if (mount->error == NULL) {
-        keep_server(mount);
-        list_mailboxes(mount);
-    }
-    if (options->offline_ok && may_pass(mount->error))
-        go_offline(mount);
-    if (mount->error == NULL)
-        return TRUE;
-    fs_remedies_add(&mount->error, options);
-    g_propagate_error(error, g_steal_pointer(&mount->error));
-    return FALSE;
-}
-
-static void
-add_option(struct fuse_args *args, const char *option)
-{
-    fuse_opt_add_arg(args, "-o");
-    fuse_opt_add_arg(args, option);
-}
-
-static gboolean
-attach(Mount *mount, GError **error)
-{
-    const FsOptions *options = mount->options;
-    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
-    g_autofree char *fsname = NULL;
-    gboolean attached;
-
-    fsname = g_strdup_printf(
-        "fsname=imapfs#%s@%s",
-        options->settings->username != NULL ? options->settings->username : "",
-        options->settings->host);
-    g_strdelimit(fsname, ",\\", '_');
-    fuse_opt_add_arg(&args, "imapfs");
-    add_option(&args, fsname);
-    add_option(&args, "subtype=imapfs");
-    for (char **option = options->fuse_options; *option != NULL; option++)
-        add_option(&args, *option);
-    /* Without it nobody would look at the mode bits, and umask be void. */
-    if (options->allow_other)
-        add_option(&args, "default_permissions");
-    /* Last, for mount(8) begins with "rw". Without it, too, nothing can be
-     * written; but the kernel lets watchers be woken (fs/live/announcer.h). */
-    if (options->read_only)
-        add_option(&args, "ro");
-
-    mount->session =
-        fs_session_new(&args, &fs_handlers_ops, mount->handlers, error);
-    fuse_opt_free_args(&args);
-    if (mount->session == NULL)
-        return FALSE;
-    fs_handlers_attach(mount->handlers, fs_session_fuse(mount->session));
-    fs_session_set_ended(mount->session, on_ended, mount);
-    attached = fs_session_mount(mount->session, options->mountpoint, error);
-    if (!attached)
-        g_clear_pointer(&mount->session, fs_session_free);
-    return attached;
-}
-
-/* From here on somebody sees to the mount if we are killed. */
-static void
-introduce_helpers(Mount *mount)
-{
-    FsMountIdentity identity;
-
-    if (!fs_mount_identity_find(fs_session_mountpoint(mount->session),
-                                &identity)) {
-        g_message("The mount is not in the list of mounts");
-        return;
-    }
-    fs_supervisor_watch(mount->supervisor, &identity);
-    fs_announcer_start(mount->announcer, &identity);
-}
-
-/* Another signal ends this, too. */
-static void
-drain(Mount *mount)
-{
-    FsChanges *changes = mount->account->changes;
-    FsDrain *drain;
-
-    if (!fs_drain_is_needed(changes))
-        return;
-    fs_account_announce_end(mount->account);
-    fs_service_manager_status("Sending %u changes before the end",
-                              fs_changes_count(changes));
-    drain = fs_drain_new(changes, DRAIN_MS, on_drained, mount);
-    g_main_loop_run(mount->loop);
-    fs_drain_free(drain);
-    if (fs_changes_count(changes) > 0)
-        g_message("%u changes are left to the next mount",
-                  fs_changes_count(changes));
-}
-
-static void
-serve(Mount *mount)
-{
-    mount->line =
-        fs_line_new(mount->account, fs_handlers_kernel_cache(mount->handlers));
-    mount->reload = fs_reload_new(mount->account, mount->options);
-    if (!mount->options->foreground) {
-        fs_log_use_system();
-        fs_background_detach();
-    }
-    introduce_helpers(mount);
-    fs_handlers_watch(mount->handlers);
-    fs_writing_resume(mount->writing);
-    fs_mount_report_line(mount->account);
-    fs_service_manager_ready();
-    g_main_loop_run(mount->loop);
-    fs_service_manager_stopping();
-    fs_reload_stop(mount->reload);
-    drain(mount);
-    fs_announcer_retire(mount->announcer);
-    g_clear_pointer(&mount->line, fs_line_free);
-    fs_handlers_stop(mount->handlers, ENETDOWN, on_stopped, mount);
-    while (!mount->stopped)
-        g_main_loop_run(mount->loop);
-    fs_session_unmount(mount->session);
-    mount->account->writing = NULL;
-    fs_writing_stop(mount->writing);
-    fs_announcer_stop(mount->announcer);
-    g_clear_pointer(&mount->supervisor, fs_supervisor_free);
-    fs_account_announce_end(mount->account);
-    imap_pool_log_out(mount->account->pool, on_end, mount);
-    g_main_loop_run(mount->loop);
-}
-
-/* From before it is mounted, so that no signal leaves a dead mount. */
-static gboolean
-attach_and_serve(Mount *mount, GError **error)
+heed_signals(FsMountRun *run)
 {
     static const struct {
         int number;
         GSourceFunc func;
-    } signals[] = {
+    } signals[FS_RUN_SIGNALS] = {
         {SIGTERM, on_signal},
         {SIGINT, on_signal},
         {SIGHUP, on_hangup},
         {SIGUSR1, on_question},
     };
-    guint sources[G_N_ELEMENTS(signals)];
-    gboolean attached;
 
-    for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
-        sources[i] =
-            g_unix_signal_add(signals[i].number, signals[i].func, mount);
-    attached = attach(mount, error);
-    if (attached)
-        serve(mount);
-    for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
-        g_source_remove(sources[i]);
-    return attached;
+    for (guint i = 0; i < FS_RUN_SIGNALS; i++)
+        run->signals[i] =
+            g_unix_signal_add(signals[i].number, signals[i].func, run);
+}
+
+static void
+ignore_signals(FsMountRun *run)
+{
+    for (guint i = 0; i < FS_RUN_SIGNALS; i++)
+        g_clear_handle_id(&run->signals[i], g_source_remove);
+}
+
+/* ---- the mount ---- */
+
+void
+fs_mount_run_add_option(struct fuse_args *args, const char *option)
+{
+    fuse_opt_add_arg(args, "-o");
+    fuse_opt_add_arg(args, option);
+}
+
+void
+fs_mount_run_add_options(struct fuse_args *args, const FsOptions *options,
+                         const char *name)
+{
+    g_autofree char *fsname = g_strdup_printf("fsname=imapfs#%s", name);
+
+    g_strdelimit(fsname, ",\\", '_');
+    fuse_opt_add_arg(args, "imapfs");
+    fs_mount_run_add_option(args, fsname);
+    fs_mount_run_add_option(args, "subtype=imapfs");
+    for (char **option = options->fuse_options; *option != NULL; option++)
+        fs_mount_run_add_option(args, *option);
+    /* Without it nobody would look at the mode bits, and umask be void. */
+    if (options->allow_other)
+        fs_mount_run_add_option(args, "default_permissions");
+    /* Last, for mount(8) begins with "rw". Without it, too, nothing can be
+     * written; but the kernel lets watchers be woken (fs/live/announcer.h). */
+    if (options->read_only)
+        fs_mount_run_add_option(args, "ro");
+}
+
+gboolean
+fs_mount_run_mount(FsMountRun *run, const char *mountpoint, GError **error)
+{
+    fs_session_set_ended(run->session, on_ended, run);
+    heed_signals(run);
+    if (fs_session_mount(run->session, mountpoint, error))
+        return TRUE;
+    ignore_signals(run);
+    return FALSE;
+}
+
+gboolean
+fs_mount_run_find(FsMountRun *run, FsMountIdentity *identity)
+{
+    if (!fs_mount_identity_find(fs_session_mountpoint(run->session),
+                                identity)) {
+        g_message("The mount is not in the list of mounts");
+        return FALSE;
+    }
+    fs_supervisor_watch(run->supervisor, identity);
+    return TRUE;
+}
+
+/* ---- the end ---- */
+
+/* A FsServingFunc. */
+static void
+on_answer(FsServing *serving, const GError *error, gpointer user_data)
+{
+    FsMountRun *run = user_data;
+
+    run->n_awaited--;
+    if (run->n_awaited == 0)
+        g_main_loop_quit(run->loop);
+}
+
+/* A signal ends that, too. */
+static void
+await(FsMountRun *run)
+{
+    run->interrupted = FALSE;
+    while (run->n_awaited > 0 && !run->interrupted)
+        g_main_loop_run(run->loop);
+    run->n_awaited = 0;
+}
+
+static void
+drain(FsMountRun *run)
+{
+    for (guint i = 0; i < run->servings->len; i++)
+        if (fs_serving_drain(g_ptr_array_index(run->servings, i), on_answer,
+                             run))
+            run->n_awaited++;
+    await(run);
+    for (guint i = 0; i < run->servings->len; i++)
+        fs_serving_end_drain(g_ptr_array_index(run->servings, i));
+}
+
+static void
+stop(FsMountRun *run)
+{
+    for (guint i = 0; i < run->servings->len; i++) {
+        run->n_awaited++;
+        fs_serving_stop(g_ptr_array_index(run->servings, i), on_answer, run);
+    }
+    /* To the end: the session must not go before. */
+    while (run->n_awaited > 0)
+        g_main_loop_run(run->loop);
+}
+
+static void
+unmount(FsMountRun *run)
+{
+    if (run->branches != NULL)
+        fs_branches_end(run->branches);
+    fs_session_unmount(run->session);
+    for (guint i = 0; i < run->servings->len; i++)
+        fs_serving_unmounted(g_ptr_array_index(run->servings, i));
+    g_clear_pointer(&run->supervisor, fs_supervisor_free);
+}
+
+static void
+log_out(FsMountRun *run)
+{
+    for (guint i = 0; i < run->servings->len; i++) {
+        run->n_awaited++;
+        fs_serving_log_out(g_ptr_array_index(run->servings, i), on_answer, run);
+    }
+    await(run);
+}
+
+void
+fs_mount_run_serve(FsMountRun *run)
+{
+    fs_service_manager_ready();
+    while (!run->ended)
+        g_main_loop_run(run->loop);
+    fs_service_manager_stopping();
+    drain(run);
+    stop(run);
+    unmount(run);
+    log_out(run);
+    ignore_signals(run);
+}
+
+void
+fs_mount_run_init(FsMountRun *run, FsSupervisor *supervisor)
+{
+    *run = (FsMountRun){
+        .loop = g_main_loop_new(NULL, FALSE),
+        .servings =
+            g_ptr_array_new_with_free_func((GDestroyNotify)fs_serving_free),
+        .supervisor = supervisor,
+    };
+}
+
+void
+fs_mount_run_finish(FsMountRun *run)
+{
+    ignore_signals(run);
+    if (run->branches != NULL)
+        fs_branches_end(run->branches);
+    if (run->session != NULL)
+        fs_session_unmount(run->session);
+    fs_branches_free(run->branches);
+    fs_session_free(run->session);
+    fs_supervisor_free(run->supervisor);
+    g_ptr_array_unref(run->servings);
+    fs_service_manager_forget();
+    g_main_loop_unref(run->loop);
+}
+
+/* ---- one account ---- */
+
+typedef struct {
+    FsMountRun *run;
+    GError *error;
+    gboolean done;
+} Login;
+
+/* A FsServingFunc. */
+static void
+on_logged_in(FsServing *serving, const GError *error, gpointer user_data)
+{
+    Login *login = user_data;
+
+    login->done = TRUE;
+    if (error != NULL)
+        login->error = g_error_copy(error);
+    g_main_loop_quit(login->run->loop);
+}
+
+static void
+go_offline(FsServing *serving, GError **error)
+{
+    gboolean has_list = fs_serving_go_offline(serving);
+
+    g_message("%s; mounting %s", (*error)->message,
+              has_list ? "what is in the cache"
+                       : "without anything, for nothing is in the cache");
+    g_clear_error(error);
 }
 
 static gboolean
-begin_writing(Mount *mount, GError **error)
+log_in(FsMountRun *run, FsServing *serving, const FsOptions *options,
+       GError **error)
 {
-    mount->writing = fs_writing_new(mount->account, error);
-    if (mount->writing == NULL)
+    Login login = {.run = run};
+
+    fs_service_manager_status("Logging in at %s", options->settings->host);
+    fs_serving_log_in(serving,
+                      options->offline_ok ? fs_serving_patience_ms(serving) : 0,
+                      on_logged_in, &login);
+    while (!login.done)
+        g_main_loop_run(run->loop);
+    if (options->offline_ok && fs_serving_may_pass(login.error))
+        go_offline(serving, &login.error);
+    if (login.error == NULL)
+        return TRUE;
+    fs_remedies_add(&login.error, options);
+    g_propagate_error(error, login.error);
+    return FALSE;
+}
+
+static gboolean
+attach(FsMountRun *run, FsServing *serving, const FsOptions *options,
+       GError **error)
+{
+    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+    const char *user = options->settings->username;
+    g_autofree char *name = g_strdup_printf("%s@%s", user != NULL ? user : "",
+                                            options->settings->host);
+
+    fs_mount_run_add_options(&args, options, name);
+    run->session = fs_session_new(&args, &fs_handlers_ops,
+                                  fs_serving_handlers(serving), error);
+    fuse_opt_free_args(&args);
+    if (run->session == NULL)
         return FALSE;
-    mount->account->writing = mount->writing;
-    mount->names =
-        fs_local_names_new(mount->account, mount->names, mount->writing);
+    fs_serving_attach(serving, fs_session_fuse(run->session), 0);
+    if (fs_mount_run_mount(run, options->mountpoint, error))
+        return TRUE;
+    g_clear_pointer(&run->session, fs_session_free);
+    return FALSE;
+}
+
+static void
+serve(FsMountRun *run, FsServing *serving, const FsOptions *options)
+{
+    FsMountIdentity identity;
+
+    fs_serving_begin(serving);
+    if (!options->foreground) {
+        fs_log_use_system();
+        fs_background_detach(0);
+    }
+    fs_serving_mounted(serving,
+                       fs_mount_run_find(run, &identity) ? &identity : NULL);
+    fs_mount_run_serve(run);
+}
+
+static gboolean
+run_one(FsMountRun *run, FsOptions *options, FsHelperProcess *announcing,
+        GError **error)
+{
+    FsServing *serving = fs_serving_new(options, announcing, error);
+
+    if (serving == NULL)
+        return FALSE;
+    g_ptr_array_add(run->servings, serving);
+    if (!log_in(run, serving, options, error) ||
+        !attach(run, serving, options, error))
+        return FALSE;
+    serve(run, serving, options);
     return TRUE;
 }
 
@@ -416,50 +365,19 @@ name_mount(const FsOptions *options)
     fs_log_set_mount(account, options->mountpoint);
 }
 
-static gboolean
-run(Mount *mount, GError **error)
-{
-    mount->account = fs_account_new(mount->options, error);
-    if (mount->account == NULL)
-        return FALSE;
-    mount->announcer = fs_announcer_new(g_steal_pointer(&mount->announcing),
-                                        mount->account->tree);
-    mount->account->announcer = mount->announcer;
-    mount->names = fs_mailbox_layout_new(mount->account);
-    if (!mount->options->read_only && !begin_writing(mount, error))
-        return FALSE;
-    mount->handlers =
-        fs_handlers_new(mount->account, mount->names, mount->writing);
-    return log_in(mount, error) && attach_and_serve(mount, error);
-}
-
 int
 fs_run(FsOptions *options, FsHelpers *helpers)
 {
-    Mount mount = {
-        .options = options,
-        .supervisor = g_steal_pointer(&helpers->supervisor),
-        .announcing = g_steal_pointer(&helpers->announcing),
-    };
     g_autoptr(GError) error = NULL;
+    FsMountRun run;
 
     fs_log_start(options->debug);
     fs_log_set_verbosity(options->verbose, options->quiet);
     name_mount(options);
     imap_trace_enable(options->trace);
-    mount.loop = g_main_loop_new(NULL, FALSE);
-    run(&mount, &error);
-    fs_session_free(mount.session);
-    fs_handlers_free(mount.handlers);
-    fs_name_space_free(mount.names);
-    fs_writing_free(mount.writing);
-    fs_announcer_free(mount.announcer);
-    fs_helper_process_free(mount.announcing);
-    fs_supervisor_free(mount.supervisor);
-    fs_account_free(mount.account);
-    fs_reload_free(mount.reload);
-    fs_service_manager_forget();
-    g_main_loop_unref(mount.loop);
+    fs_mount_run_init(&run, g_steal_pointer(&helpers->supervisor));
+    run_one(&run, options, g_steal_pointer(&helpers->announcing), &error);
+    fs_mount_run_finish(&run);
     if (error == NULL)
         return 0;
     g_printerr("imapfs: %s\n", error->message);

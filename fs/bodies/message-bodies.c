@@ -277,7 +277,8 @@ fs_body_finish(FsBody *body, const GError *error)
     body->fetch = NULL;
     g_clear_pointer(&body->parts, fs_part_fetch_free);
     if (error != NULL)
-        g_message("message %u cannot be read: %s", body->uid, error->message);
+        fs_account_say(bodies->account, "message %u cannot be read: %s",
+                       body->uid, error->message);
     if (body->need != NULL)
         fs_need_complete(body->need, error);
     fs_body_unref(body);

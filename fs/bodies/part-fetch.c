@@ -143,9 +143,10 @@ fetch_whole(FsPartFetch *parts)
 {
     FsBody *body = parts->body;
 
-    g_message("message %u is fetched whole: the server's size, or what it "
-              "sends of it in part, is not right",
-              body->uid);
+    fs_account_say(body->bodies->account,
+                   "message %u is fetched whole: the server's size, or what it "
+                   "sends of it in part, is not right",
+                   body->uid);
     g_clear_pointer(&body->parts, fs_part_fetch_free);
     fs_body_fetch_alone(body);
 }

@@ -386,8 +386,9 @@ note_failure(Mailbox *mailbox, const GError *error)
     stop_scans(mailbox);
     if (error->code < IMAP_ERROR_NO && ++mailbox->failures < FAILURES_MAX)
         return;
-    g_message("messages are fetched one by one for a while: %s",
-              error->message);
+    fs_account_say(mailbox->ahead->bodies->account,
+                   "messages are fetched one by one for a while: %s",
+                   error->message);
     mailbox->failures = 0;
     mailbox->refused_at = g_get_monotonic_time();
 }

@@ -677,16 +677,19 @@ take_up_all(FsChanges *changes)
 
     if (account->options->read_only) {
         if (left > 0)
-            g_message("%u changes of an earlier mount wait for one that is not "
-                      "read-only",
-                      left);
+            fs_account_say(
+                account,
+                "%u changes of an earlier mount wait for one that is "
+                "not read-only",
+                left);
         return;
     }
     cache_journal_foreach(account->journal, take_up, changes);
     take_up_replaced(changes);
     if (changes->all.length > 0)
-        g_message("%u changes of an earlier mount are still to be made",
-                  changes->all.length);
+        fs_account_say(account,
+                       "%u changes of an earlier mount are still to be made",
+                       changes->all.length);
 }
 
 FsChanges *

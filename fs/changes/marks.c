@@ -47,9 +47,11 @@ end_restore(Restore *restored, const GError *error)
                             GUINT_TO_POINTER((guint)restored->record));
             fs_sender_retry(changes->sender);
         } else {
-            g_message("Messages that others had marked as deleted cannot be "
-                      "marked so again: %s",
-                      error->message);
+            fs_account_say(
+                changes->account,
+                "Messages that others had marked as deleted cannot be "
+                "marked so again: %s",
+                error->message);
             cache_journal_remove(changes->account->journal, restored->record);
         }
     }

@@ -416,7 +416,7 @@ fs_pending_refuse(FsPending *pending, const GError *error)
     g_autofree char *text = g_strdup_printf("%s: %s", what, error->message);
 
     *text = g_ascii_toupper(*text);
-    g_message("%s", text);
+    fs_account_say(changes->account, "%s", text);
     fs_refusals_add(changes->refusals, pending->mailbox, pending->target, error,
                     text);
     show_again(pending);

@@ -6,14 +6,17 @@
 #include "fs/commands/mount-status.h"
 #include "fs/commands/private-mount.h"
 #include "fs/commands/progress.h"
+#include "fs/commands/top-mount.h"
 #include "fs/commands/words.h"
 #include "fs/kernel/errno.h"
 
+#include <errno.h>
 #include <glib-unix.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* At most ten times a second. */
@@ -269,8 +272,8 @@ choose_mount(Fetch *fetch)
     return fetch->own != NULL;
 }
 
-int
-fs_fetch_run(FsOptions *options, FsServeFunc serve)
+static int
+fetch_one(FsOptions *options, FsServeFunc serve)
 {
     Fetch fetch = {.options = options, .serve = serve};
     int ended_by;
@@ -299,4 +302,107 @@ fs_fetch_run(FsOptions *options, FsServeFunc serve)
         raise(ended_by);
     }
     return fetch.failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* ---- several accounts ---- */
+
+/* The folders that are in the directory of @account, as they are called there;
+ * those of other accounts are left out. */
+static char **
+folders_of(const FsTopAccount *account, char **folders, guint *n_found)
+{
+    GPtrArray *found = g_ptr_array_new();
+    gsize length = strlen(account->name);
+
+    for (char **folder = folders; *folder != NULL; folder++) {
+        const char *name = *folder;
+        gboolean whole = g_str_has_prefix(name, account->path);
+
+        if (whole)
+            name += strlen(account->path);
+        else if (strncmp(name, account->name, length) == 0)
+            name += length;
+        else
+            continue;
+        if (*name != '/' && *name != '\0')
+            continue;
+        g_ptr_array_add(found, g_strdup(*name == '/' ? name + 1 : name));
+    }
+    *n_found += found->len;
+    g_ptr_array_add(found, NULL);
+    return (char **)g_ptr_array_free(found, FALSE);
+}
+
+/* In a process of its own, for a loop that has ended is no good for another
+ * one. Ctrl-C ends us, too. */
+static int
+fetch_account(const FsOptions *options, const FsTopAccount *account,
+              char **folders)
+{
+    pid_t child;
+    int status = 0;
+
+    if (account->error != NULL) {
+        fprintf(stderr, "imapfs: %s: %s\n", account->name, account->error);
+        return EXIT_FAILURE;
+    }
+    printf("%s:\n", account->name);
+    fflush(NULL);
+    signal(SIGCHLD, SIG_DFL);
+    child = fork();
+    if (child == 0) {
+        FsOptions own = *options;
+
+        own.mountpoint = account->path;
+        own.folders = folders;
+        exit(fetch_one(&own, NULL));
+    }
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (child > 0 && WIFSIGNALED(status)) {
+        signal(WTERMSIG(status), SIG_DFL);
+        raise(WTERMSIG(status));
+    }
+    return child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+}
+
+static int
+fetch_all(const FsOptions *options, const GPtrArray *accounts)
+{
+    guint n_folders = g_strv_length(options->folders);
+    g_autoptr(GPtrArray) folders =
+        g_ptr_array_new_with_free_func((GDestroyNotify)g_strfreev);
+    int worst = EXIT_SUCCESS;
+    guint n_found = 0;
+
+    for (guint i = 0; i < accounts->len; i++)
+        g_ptr_array_add(folders, folders_of(g_ptr_array_index(accounts, i),
+                                            options->folders, &n_found));
+    if (n_found < n_folders) {
+        fprintf(stderr,
+                "imapfs: %s has several accounts; write ACCOUNT/FOLDER "
+                "for each folder\n",
+                options->mountpoint);
+        return EXIT_FAILURE;
+    }
+    for (guint i = 0; i < accounts->len; i++) {
+        char **own = g_ptr_array_index(folders, i);
+
+        if (n_folders == 0 || own[0] != NULL)
+            worst =
+                MAX(worst, fetch_account(options,
+                                         g_ptr_array_index(accounts, i), own));
+    }
+    return worst;
+}
+
+int
+fs_fetch_run(FsOptions *options, FsServeFunc serve)
+{
+    g_autoptr(GPtrArray) accounts = options->mountpoint != NULL
+                                        ? fs_top_mount_find(options->mountpoint)
+                                        : NULL;
+
+    return accounts != NULL ? fetch_all(options, accounts)
+                            : fetch_one(options, serve);
 }

@@ -1,169 +1,181 @@
-/* One process for each account.
+/* Before the mount: what each account is to be, and what it needs to log in.
  *
- * In the background one begins when the one before it has mounted, or failed:
- * each may ask for its password at the same terminal. In the foreground they
- * run side by side, and we wait for all. */
+ * All of it comes one after another, for each may ask for its password at the
+ * same terminal; but servers are looked for all at once, for a DNS that does
+ * not answer takes its time. What is wrong with one account is said, and the
+ * others go on. What they do not agree in, and have to, is the end of it. */
 #include "fs/commands/mount-all.h"
 
-#include "fs/mount/guarded-stat.h"
-#include "fs/mount/mount-identity.h"
+#include "fs/live/announcer.h"
+#include "fs/mount/background.h"
+#include "fs/options/credentials.h"
+#include "fs/options/discovery.h"
+#include "fs/options/options-together.h"
+#include "fs/run-all.h"
+#include "fs/service/service-manager.h"
+#include "fs/service/terminal.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#define ACCOUNTS_MAX 4096
+/* What inode numbers have room for (fs/kernel/node-numbers.h), by far. */
+#define ACCOUNTS_MAX 500u
 
-/* Those that run in the foreground; for the signal handler. */
-static pid_t children[ACCOUNTS_MAX];
-static volatile sig_atomic_t n_children;
-
-static void
-pass_on(int number)
-{
-    int before = errno;
-
-    for (int i = 0; i < n_children; i++)
-        if (children[i] > 0)
-            kill(children[i], number);
-    errno = before;
-}
-
-static void
-pass_signals_on(void)
-{
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
-    struct sigaction action = {.sa_handler = pass_on};
-
-    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++)
-        sigaction(numbers[i], &action, NULL);
-}
-
-static void
-stop_passing_on(void)
-{
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
-
-    n_children = 0;
-    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++)
-        signal(numbers[i], SIG_DFL);
-}
-
-/* ---- one account ---- */
+typedef struct {
+    FsRunAccount *account;
+    GError *error; /* NULL: its server is known */
+    GThread *thread;
+} Discovery;
 
 static int
-fail(const char *account, const char *reason)
+fail(const GError *error)
 {
-    fprintf(stderr, "imapfs: %s: %s\n", account, reason);
+    fprintf(stderr, "imapfs: %s\n", error->message);
     return EXIT_FAILURE;
 }
 
-static int
-mount_account(int argc, char **argv, const char *account, const char *path,
-              FsServeFunc serve)
+static void
+fail_account(FsRunAccount *account, GError *error)
 {
-    g_autoptr(FsOptions) options = NULL;
-    g_autoptr(GError) error = NULL;
-
-    if (mkdir(path, 0700) != 0 && errno != EEXIST && errno != ENOTCONN)
-        return fail(account, g_strerror(errno));
-    if (!fs_options_parse_account(argc, argv, account, path, &options, &error))
-        return fail(account, error->message);
-    return serve(options);
+    fprintf(stderr, "imapfs: %s: %s\n", account->name, error->message);
+    account->error = error;
 }
 
-/* And served: what a daemon that died has left is mounted anew. */
-static gboolean
-is_mounted(const char *path)
-{
-    FsMountIdentity identity;
-    struct stat attributes;
+/* ---- what they are to be ---- */
 
-    return fs_guarded_stat(path, &attributes) == 0 &&
-           fs_mount_identity_find(path, &identity) &&
-           strcmp(identity.path, path) == 0;
+static void
+parse(int argc, char **argv, const FsOptions *options, FsRunAccount *account)
+{
+    GError *error = NULL;
+
+    if (!fs_options_parse_account(argc, argv, account->name,
+                                  options->mountpoint, &account->options,
+                                  &error))
+        fail_account(account, error);
 }
 
-static pid_t
-start(int argc, char **argv, const FsOptions *options, const char *account,
-      const char *path, FsServeFunc serve)
+static GPtrArray *
+parse_all(int argc, char **argv, const FsOptions *options)
 {
-    pid_t parent = getpid();
-    pid_t child;
+    GPtrArray *accounts =
+        g_ptr_array_new_with_free_func((GDestroyNotify)fs_run_account_free);
 
-    fflush(NULL);
-    child = fork();
-    if (child != 0)
-        return child;
-    stop_passing_on();
-    if (options->foreground)
-        prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent)
-        _exit(EXIT_FAILURE);
-    exit(mount_account(argc, argv, account, path, serve));
-}
+    for (char **name = options->accounts; *name != NULL; name++) {
+        FsRunAccount *account = g_new0(FsRunAccount, 1);
 
-/* Whether it has ended well. */
-static gboolean
-wait_for(pid_t child)
-{
-    int status;
-
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR)
-            return FALSE;
-    return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
-}
-
-/* ---- all of them ---- */
-
-static gboolean
-wait_for_all(void)
-{
-    gboolean good = TRUE;
-
-    for (int i = 0; i < n_children; i++) {
-        good = wait_for(children[i]) && good;
-        children[i] = 0;
+        account->name = g_strdup(*name);
+        g_ptr_array_add(accounts, account);
+        parse(argc, argv, options, account);
     }
-    return good;
+    return accounts;
+}
+
+/* Of those that have any. FALSE also if there are none, which was said. */
+static gboolean
+join(FsOptions *options, const GPtrArray *accounts, GError **error)
+{
+    g_autoptr(GPtrArray) all = g_ptr_array_new();
+
+    for (guint i = 0; i < accounts->len; i++) {
+        const FsRunAccount *account = g_ptr_array_index(accounts, i);
+
+        if (account->options != NULL)
+            g_ptr_array_add(all, account->options);
+    }
+    return all->len > 0 && fs_options_join(options, all, error);
+}
+
+/* ---- what they need ---- */
+
+static gpointer
+discover(gpointer user_data)
+{
+    Discovery *discovery = user_data;
+
+    fs_discovery_run(discovery->account->options, &discovery->error);
+    return NULL;
+}
+
+static void
+discover_all(GPtrArray *accounts)
+{
+    g_autofree Discovery *all = g_new0(Discovery, accounts->len);
+
+    for (guint i = 0; i < accounts->len; i++) {
+        FsRunAccount *account = g_ptr_array_index(accounts, i);
+
+        all[i].account = account;
+        if (account->error == NULL && account->options->discover != NULL)
+            all[i].thread = g_thread_new("imapfs-discover", discover, &all[i]);
+    }
+    for (guint i = 0; i < accounts->len; i++) {
+        if (all[i].thread != NULL)
+            g_thread_join(all[i].thread);
+        if (all[i].error != NULL)
+            fail_account(all[i].account, all[i].error);
+    }
+}
+
+static void
+obtain_all(GPtrArray *accounts, gboolean discovered)
+{
+    for (guint i = 0; i < accounts->len; i++) {
+        FsRunAccount *account = g_ptr_array_index(accounts, i);
+        GError *error = NULL;
+
+        if (account->error == NULL &&
+            (account->options->discover != NULL) == discovered &&
+            !fs_credentials_obtain(account->options, &error))
+            fail_account(account, error);
+    }
+}
+
+/* The kernel would not let them do anything in a mount that is read-only. */
+static void
+start_announcing(GPtrArray *accounts)
+{
+    for (guint i = 0; i < accounts->len; i++) {
+        FsRunAccount *account = g_ptr_array_index(accounts, i);
+
+        if (account->error == NULL)
+            account->announcing = fs_announcer_fork();
+    }
+}
+
+static int
+serve(FsOptions *options, GPtrArray *accounts)
+{
+    FsSupervisor *supervisor;
+
+    fs_service_manager_find();
+    fs_terminal_note();
+    if (!options->debug)
+        fs_background_protect_secrets();
+    if (!options->foreground)
+        fs_background_start();
+    supervisor = fs_supervisor_start();
+    if (!options->read_only)
+        start_announcing(accounts);
+    /* Commands that tell a password are run before there are threads. */
+    obtain_all(accounts, FALSE);
+    discover_all(accounts);
+    obtain_all(accounts, TRUE);
+    return fs_run_all(options, accounts, supervisor);
 }
 
 int
-fs_mount_all_run(int argc, char **argv, const FsOptions *options,
-                 FsServeFunc serve)
+fs_mount_all_run(int argc, char **argv, FsOptions *options)
 {
-    gboolean good = TRUE;
+    g_autoptr(GPtrArray) accounts = NULL;
+    g_autoptr(GError) error = NULL;
 
-    if (g_strv_length(options->accounts) > ACCOUNTS_MAX)
-        return fail("--all", "there are too many accounts");
-    signal(SIGCHLD, SIG_DFL);
-    if (options->foreground)
-        pass_signals_on();
-    for (char **account = options->accounts; *account != NULL; account++) {
-        g_autofree char *path =
-            g_build_filename(options->mountpoint, *account, NULL);
-        pid_t child;
-
-        if (is_mounted(path))
-            continue;
-        child = start(argc, argv, options, *account, path, serve);
-        if (child < 0) {
-            fail(*account, g_strerror(errno));
-            good = FALSE;
-        } else if (options->foreground) {
-            children[n_children] = child;
-            n_children++;
-        } else {
-            good = wait_for(child) && good;
-        }
+    if (g_strv_length(options->accounts) > ACCOUNTS_MAX) {
+        fprintf(stderr, "imapfs: --all takes %u accounts at most\n",
+                ACCOUNTS_MAX);
+        return EXIT_FAILURE;
     }
-    good = wait_for_all() && good;
-    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+    accounts = parse_all(argc, argv, options);
+    if (!join(options, accounts, &error))
+        return error != NULL ? fail(error) : EXIT_FAILURE;
+    return serve(options, accounts);
 }

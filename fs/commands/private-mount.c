@@ -3,6 +3,7 @@
 #include "fs/commands/private-mount.h"
 
 #include "fs/commands/mount-status.h"
+#include "fs/commands/top-mount.h"
 #include "fs/kernel/errno.h"
 #include "fs/mount/mount-identity.h"
 
@@ -66,6 +67,23 @@ is_of_account(const char *mountpoint, const FsOptions *options)
                                   "disk_limit_bytes") > 0;
 }
 
+/* At @mountpoint, or in a directory of it. */
+static char *
+find_account(const char *mountpoint, const FsOptions *options)
+{
+    g_autoptr(GPtrArray) accounts = fs_top_mount_find(mountpoint);
+
+    if (accounts == NULL)
+        return is_of_account(mountpoint, options) ? g_strdup(mountpoint) : NULL;
+    for (guint i = 0; i < accounts->len; i++) {
+        const FsTopAccount *account = g_ptr_array_index(accounts, i);
+
+        if (account->error == NULL && is_of_account(account->path, options))
+            return g_strdup(account->path);
+    }
+    return NULL;
+}
+
 char *
 fs_private_mount_find_other(const FsOptions *options)
 {
@@ -77,9 +95,8 @@ fs_private_mount_find_other(const FsOptions *options)
         GUnixMountEntry *mount = link->data;
         const char *path = g_unix_mount_get_mount_path(mount);
 
-        if (strcmp(g_unix_mount_get_fs_type(mount), "fuse.imapfs") == 0 &&
-            is_of_account(path, options))
-            found = g_strdup(path);
+        if (strcmp(g_unix_mount_get_fs_type(mount), "fuse.imapfs") == 0)
+            found = find_account(path, options);
     }
     g_list_free_full(mounts, (GDestroyNotify)g_unix_mount_free);
     return found;

@@ -8,6 +8,7 @@
 
 #include "fs/commands/mount-status.h"
 #include "fs/commands/status-report.h"
+#include "fs/commands/top-mount.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,10 +31,11 @@ typedef struct {
     const char *mountpoint;
     FsOutput output;
     GMainLoop *loop;
-    int events;    /* a descriptor; -1: none */
-    guint soon;    /* a source; 0: none */
-    char *shown;   /* not on a terminal; NULL: nothing yet */
-    GError *error; /* why it is over; NULL: somebody wanted that */
+    int events;     /* a descriptor; -1: none */
+    guint soon;     /* a source; 0: none */
+    char *shown;    /* not on a terminal; NULL: nothing yet */
+    guint n_failed; /* of several accounts */
+    GError *error;  /* why it is over; NULL: somebody wanted that */
 } Watch;
 
 /* ---- drawing ---- */
@@ -77,22 +79,74 @@ write_news(Watch *watch, GString *report)
     watch->shown = g_strdup(report->str);
 }
 
+/* ---- what is drawn ---- */
+
+/* Below its name; instead of its status, why there is none. */
+static void
+append_account(Watch *watch, GString *reports, const FsTopAccount *account,
+               gboolean steady)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonObject) status =
+        account->error == NULL ? fs_mount_status_read(account->path, &error)
+                               : NULL;
+    GString *report;
+
+    if (reports->len > 0)
+        g_string_append_c(reports, '\n');
+    g_string_append_printf(reports, "%s%s:%s\n",
+                           fs_output_begin(&watch->output, FS_STYLE_HEADING),
+                           account->name, fs_output_end(&watch->output));
+    if (status == NULL) {
+        g_autofree char *why = fs_output_text(
+            &watch->output,
+            account->error != NULL ? account->error : error->message);
+
+        g_string_append_printf(reports, "%s\n", why);
+        watch->n_failed++;
+        return;
+    }
+    report = fs_status_report(&watch->output, status, steady);
+    g_string_append(reports, report->str);
+    g_string_free(report, TRUE);
+}
+
+/* NULL: nothing of ours is mounted there. @steady: as with fs_status_report. */
+static GString *
+read_report(Watch *watch, gboolean steady)
+{
+    g_autoptr(JsonObject) status =
+        fs_mount_status_read(watch->mountpoint, &watch->error);
+    g_autoptr(GPtrArray) accounts = NULL;
+    GString *reports;
+
+    if (status == NULL)
+        return NULL;
+    accounts = fs_top_mount_accounts(watch->mountpoint, status);
+    if (accounts == NULL)
+        return fs_status_report(&watch->output, status, steady);
+    watch->n_failed = 0;
+    reports = g_string_new(NULL);
+    for (guint i = 0; i < accounts->len; i++)
+        append_account(watch, reports, g_ptr_array_index(accounts, i), steady);
+    return reports;
+}
+
+/* ---- drawing it again ---- */
+
 static void
 show(Watch *watch)
 {
-    g_autoptr(JsonObject) status = NULL;
     GString *report;
 
     if (watch->error != NULL)
         return;
-    status = fs_mount_status_read(watch->mountpoint, &watch->error);
-    if (status == NULL) {
+    fs_output_look_at_width(&watch->output, STDOUT_FILENO);
+    report = read_report(watch, !watch->output.is_terminal);
+    if (report == NULL) {
         g_main_loop_quit(watch->loop);
         return;
     }
-    fs_output_look_at_width(&watch->output, STDOUT_FILENO);
-    report =
-        fs_status_report(&watch->output, status, !watch->output.is_terminal);
     if (watch->output.is_terminal)
         draw(report);
     else
@@ -188,16 +242,13 @@ run_watch(Watch *watch)
 static int
 show_once(Watch *watch)
 {
-    g_autoptr(JsonObject) status =
-        fs_mount_status_read(watch->mountpoint, &watch->error);
-    GString *report;
+    GString *report = read_report(watch, FALSE);
 
-    if (status == NULL)
+    if (report == NULL)
         return EXIT_FAILURE;
-    report = fs_status_report(&watch->output, status, FALSE);
     fputs(report->str, stdout);
     g_string_free(report, TRUE);
-    return EXIT_SUCCESS;
+    return watch->n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int

@@ -15,8 +15,8 @@ is_missing(FsAccount *account, FsNameSpace *names, guint64 inode)
     FsEntry entry;
 
     return inode != 0 &&
-           fs_name_space_describe(names, inode, &entry, &obstacle) ==
-               FS_ANSWER_FOUND &&
+           fs_name_space_describe(names, inode - account->first_inode, &entry,
+                                  &obstacle) == FS_ANSWER_FOUND &&
            entry.mailbox != 0 && entry.uid != 0 &&
            cache_index_message(account->index, entry.mailbox, entry.uid,
                                &message) &&

@@ -11,8 +11,9 @@
 
 #define FS_CACHED_QUERY_MAX 250u
 
-/* Inode numbers of files. In the answer, those that nothing has to be fetched
- * of are 0: they are wholly in the cache, or no messages of the server's. */
+/* Inode numbers of files, as the kernel has them. In the answer, those that
+ * nothing has to be fetched of are 0: they are wholly in the cache, or no
+ * messages of the server's. */
 typedef struct {
     guint64 inodes[FS_CACHED_QUERY_MAX];
 } FsCachedQuery;

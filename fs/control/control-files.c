@@ -274,12 +274,29 @@ free_file(gpointer data)
     g_free(file);
 }
 
+/* Reads of events that wait. */
+static guint
+count_waiting(const FsControlFiles *control)
+{
+    GHashTableIter iter;
+    gpointer file;
+    guint count = 0;
+
+    g_hash_table_iter_init(&iter, control->open_files);
+    while (g_hash_table_iter_next(&iter, &file, NULL)) {
+        const FsEventFile *events = ((const OpenFile *)file)->events;
+
+        count += events != NULL ? fs_event_file_n_waiting(events) : 0;
+    }
+    return count;
+}
+
 /* FALSE: too many read events. */
 static gboolean
 begin(FsControlFiles *control, OpenFile *file, guint64 inode)
 {
     const FsEventUse use = {fs_events_n_readers(control->events),
-                            fs_event_files_waiting()};
+                            count_waiting(control)};
 
     if (inode == INODE_STATUS) {
         file->text = fs_status_to_json(control->account, control->errors, &use);
@@ -422,6 +439,7 @@ fs_control_files_new(FsAccount *account, FsNameSpace *names,
     control->names = names;
     control->kernel_cache = kernel_cache;
     control->errors = fs_recent_errors_new(on_error, control);
+    fs_recent_errors_set_account(control->errors, account->label);
     control->events = fs_events_new();
     control->feed = fs_event_feed_new(account, names, control->events);
     control->inbox_use =
@@ -458,8 +476,11 @@ on_mount_gone(gpointer user_data)
 void
 fs_control_files_attach(FsControlFiles *control)
 {
-    control->watch = fs_mount_watch_new(control->account->options->mountpoint,
-                                        on_mount_gone, control);
+    const FsOptions *options = control->account->options;
+
+    control->watch = fs_mount_watch_new(
+        options->top != NULL ? options->top : options->mountpoint,
+        on_mount_gone, control);
 }
 
 void

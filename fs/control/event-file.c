@@ -22,8 +22,6 @@ typedef struct {
     GList link;
 } Waiting;
 
-static guint n_waiting;
-
 static void
 drop_poll_handle(FsEventFile *file)
 {
@@ -78,7 +76,6 @@ stop_waiting(gpointer data)
     FsEventFile *file = waiting->file;
 
     g_queue_unlink(&file->waiting, &waiting->link);
-    n_waiting--;
     g_free(waiting);
 }
 
@@ -93,7 +90,6 @@ note_waiting(FsOperation *operation, FsEventFile *file)
     waiting->file = file;
     waiting->link.data = operation;
     g_queue_push_tail_link(&file->waiting, &waiting->link);
-    n_waiting++;
     operation->memory = waiting;
     operation->free_memory = stop_waiting;
 }
@@ -153,7 +149,7 @@ fs_event_file_end(FsEventFile *file)
 }
 
 guint
-fs_event_files_waiting(void)
+fs_event_file_n_waiting(const FsEventFile *file)
 {
-    return n_waiting;
+    return file->waiting.length;
 }

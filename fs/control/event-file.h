@@ -27,5 +27,5 @@ unsigned fs_event_file_poll(FsEventFile *file, struct fuse_pollhandle *handle);
 /* Nothing more comes: reads that wait are answered inside this call. */
 void fs_event_file_end(FsEventFile *file);
 
-/* How many reads wait, of all files. */
-guint fs_event_files_waiting(void);
+/* How many reads of it wait. */
+guint fs_event_file_n_waiting(const FsEventFile *file);

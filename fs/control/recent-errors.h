@@ -16,10 +16,13 @@ typedef struct {
 /* Runs from the main loop, behind the call that logged. @text is borrowed. */
 typedef void (*FsRecentErrorFunc)(const char *text, gpointer user_data);
 
-/* From now on gathers what is logged, debug messages left out. At most one at a
- * time. @func may be NULL. */
+/* From now on gathers what is logged, debug messages left out. @func may be
+ * NULL. */
 FsRecentErrors *fs_recent_errors_new(FsRecentErrorFunc func,
                                      gpointer user_data);
+/* Nothing that is known to be about another account of the mount (fs_log_of).
+ * NULL: it is alone. */
+void fs_recent_errors_set_account(FsRecentErrors *errors, const char *account);
 void fs_recent_errors_free(FsRecentErrors *errors); /* accepts NULL */
 
 guint fs_recent_errors_count(const FsRecentErrors *errors);

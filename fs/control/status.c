@@ -332,7 +332,7 @@ add_pending(Status *status, const FsEventUse *events)
 {
     JsonBuilder *builder = status->builder;
     const FsAccount *account = status->account;
-    guint n_operations = fs_operation_n_waiting();
+    guint n_operations = fs_operation_n_waiting(account->served_by);
 
     begin_object(builder, "pending");
     fs_json_add_number(builder, "changes", fs_changes_count(account->changes));

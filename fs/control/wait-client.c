@@ -19,7 +19,7 @@ fail(const char *mountpoint, int reason)
 }
 
 int
-fs_wait_client_run(const char *mountpoint)
+fs_wait_client_run(const char *mountpoint, const char *heading)
 {
     g_autofree char *path =
         g_build_filename(mountpoint, ".imapfs", "wait", NULL);
@@ -31,6 +31,8 @@ fs_wait_client_run(const char *mountpoint)
     if (fd < 0)
         return fail(mountpoint, errno);
     while ((length = read(fd, buffer, sizeof buffer)) > 0) {
+        if (heading != NULL && status == EXIT_SUCCESS)
+            fprintf(stderr, "%s:\n", heading);
         fwrite(buffer, 1, (size_t)length, stderr);
         status = EXIT_FAILURE;
     }

@@ -3,5 +3,5 @@
 #pragma once
 
 /* Returns the exit status: 0 if it has. Otherwise the reasons why not go to the
- * standard error. */
-int fs_wait_client_run(const char *mountpoint);
+ * standard error, below @heading, which may be NULL. */
+int fs_wait_client_run(const char *mountpoint, const char *heading);

@@ -277,7 +277,8 @@ mark_seen(FsOperation *operation, const FsReader *reader)
                                    "", &need, &error);
     earlier = need;
     if (error != NULL)
-        g_message("A message cannot be marked as read: %s", error->message);
+        fs_account_say(account, "A message cannot be marked as read: %s",
+                       error->message);
 }
 
 static void

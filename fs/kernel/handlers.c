@@ -600,6 +600,7 @@ fs_handlers_new(FsAccount *account, FsNameSpace *names, FsWriting *writing)
     FsHandlers *handlers = g_new0(FsHandlers, 1);
 
     handlers->account = account;
+    account->served_by = handlers;
     handlers->names = names;
     handlers->files = fs_file_handlers_new(account, names);
     handlers->writing = writing;
@@ -617,6 +618,7 @@ fs_handlers_free(FsHandlers *handlers)
 {
     if (handlers == NULL)
         return;
+    fs_operation_forget_owner(handlers);
     fs_write_handlers_free(handlers->write);
     fs_file_handlers_free(handlers->files);
     fs_watcher_free(handlers->watcher);
@@ -669,7 +671,7 @@ fs_handlers_stop(FsHandlers *handlers, int error_number,
     handlers->account->watcher = NULL;
     g_clear_pointer(&handlers->watcher, fs_watcher_free);
     fs_control_files_stop(handlers->control);
-    fs_operation_fail_all(error_number);
+    fs_operation_fail_all(handlers, error_number);
     fs_kernel_cache_stop(handlers->kernel_cache, stopped, user_data);
 }
 

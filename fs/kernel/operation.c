@@ -29,10 +29,41 @@ static GQueue waiting = G_QUEUE_INIT; /* of FsOperation, by their links */
 /* How many of those are on an inode of a bucket's. */
 #define BUCKETS 1024
 static guint waiting_at[BUCKETS];
-static void (*watch)(gpointer user_data); /* NULL: none */
-static gpointer watch_data;
 static guint watch_timer; /* 0: none wait, or nobody watches */
-static int ending;        /* the errno of whoever would wait; 0: not yet */
+
+/* What is said of all operations of one owner. */
+typedef struct {
+    void (*watch)(gpointer user_data); /* NULL: nobody watches */
+    gpointer watch_data;
+    int ending; /* the errno of whoever would wait; 0: not yet */
+} Owner;
+
+static GHashTable *owners; /* user_data -> Owner, owned; NULL: none yet */
+
+static Owner *
+owner_of(gconstpointer user_data)
+{
+    Owner *owner;
+
+    if (owners == NULL)
+        owners = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    owner = g_hash_table_lookup(owners, user_data);
+    if (owner == NULL) {
+        owner = g_new0(Owner, 1);
+        g_hash_table_insert(owners, (gpointer)user_data, owner);
+    }
+    return owner;
+}
+
+void
+fs_operation_forget_owner(gconstpointer owner)
+{
+    if (owners == NULL || !g_hash_table_remove(owners, owner) ||
+        g_hash_table_size(owners) > 0)
+        return;
+    g_clear_pointer(&owners, g_hash_table_unref);
+    g_clear_handle_id(&watch_timer, g_source_remove);
+}
 
 static guint *
 bucket_of(guint64 inode)
@@ -167,30 +198,47 @@ need_moved_on(const GError *error, gpointer user_data)
 static gboolean
 on_watch(gpointer user_data)
 {
-    if (watch == NULL || waiting.length == 0) {
-        watch_timer = 0;
-        return G_SOURCE_REMOVE;
+    GHashTableIter iter;
+    gpointer value;
+    gboolean watched = FALSE;
+
+    g_hash_table_iter_init(&iter, owners);
+    while (waiting.length > 0 && g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Owner *owner = value;
+
+        if (owner->watch == NULL)
+            continue;
+        watched = TRUE;
+        owner->watch(owner->watch_data);
     }
-    watch(watch_data);
-    return G_SOURCE_CONTINUE;
+    if (watched)
+        return G_SOURCE_CONTINUE;
+    watch_timer = 0;
+    return G_SOURCE_REMOVE;
 }
 
 void
-fs_operation_set_watch(void (*func)(gpointer user_data), gpointer user_data)
+fs_operation_set_watch(gconstpointer owner, void (*func)(gpointer user_data),
+                       gpointer user_data)
 {
-    g_clear_handle_id(&watch_timer, g_source_remove);
-    watch = func;
-    watch_data = user_data;
+    Owner *watched = owner_of(owner);
+
+    watched->watch = func;
+    watched->watch_data = user_data;
 }
 
 void
-fs_operation_run_all_again(void)
+fs_operation_run_all_again(gconstpointer owner)
 {
-    /* Those that wait on go to the end. */
+    /* Those that wait on, and those of others, go to the end. */
     for (guint left = waiting.length; left > 0 && waiting.head != NULL;
          left--) {
         FsOperation *operation = waiting.head->data;
 
+        if (operation->user_data != owner) {
+            g_queue_push_tail_link(&waiting, g_queue_pop_head_link(&waiting));
+            continue;
+        }
         fs_need_cancel(operation->waiter);
         stop_waiting(operation);
         run(operation);
@@ -198,7 +246,7 @@ fs_operation_run_all_again(void)
 }
 
 void
-fs_operation_fail_older(gint64 when, int error_number)
+fs_operation_fail_older(gconstpointer owner, gint64 when, int error_number)
 {
     GList *next;
 
@@ -206,7 +254,8 @@ fs_operation_fail_older(gint64 when, int error_number)
         FsOperation *operation = link->data;
 
         next = link->next;
-        if (!operation->patient && operation->moved_at < when)
+        if (operation->user_data == owner && !operation->patient &&
+            operation->moved_at < when)
             fs_operation_fail(operation, error_number);
     }
 }
@@ -216,8 +265,10 @@ fs_operation_fail_older(gint64 when, int error_number)
 static void
 wait_for(FsOperation *operation, FsNeed *need, gboolean sees_errors)
 {
-    if (ending != 0) {
-        fs_operation_fail(operation, ending);
+    const Owner *owner = owner_of(operation->user_data);
+
+    if (owner->ending != 0) {
+        fs_operation_fail(operation, owner->ending);
         return;
     }
     operation->sees_errors = sees_errors;
@@ -225,7 +276,7 @@ wait_for(FsOperation *operation, FsNeed *need, gboolean sees_errors)
     operation->waiter = fs_need_wait(need, need_moved_on, operation);
     g_queue_push_tail_link(&waiting, &operation->link);
     (*bucket_of(operation->inode))++;
-    if (watch_timer == 0 && watch != NULL && !operation->patient)
+    if (watch_timer == 0 && owner->watch != NULL && !operation->patient)
         watch_timer = g_timeout_add(WATCH_MS, on_watch, NULL);
 
     /* Most requests are answered in their first run and need none of this.
@@ -337,9 +388,13 @@ fs_operation_reply_xattr(FsOperation *operation, gsize size)
 }
 
 guint
-fs_operation_n_waiting(void)
+fs_operation_n_waiting(gconstpointer owner)
 {
-    return waiting.length;
+    guint count = 0;
+
+    for (const GList *link = waiting.head; link != NULL; link = link->next)
+        count += ((const FsOperation *)link->data)->user_data == owner;
+    return count;
 }
 
 gboolean
@@ -349,9 +404,16 @@ fs_operation_waits_at(guint64 inode)
 }
 
 void
-fs_operation_fail_all(int error_number)
+fs_operation_fail_all(gconstpointer owner, int error_number)
 {
-    ending = error_number;
-    while (waiting.head != NULL)
-        fs_operation_fail(waiting.head->data, error_number);
+    owner_of(owner)->ending = error_number;
+    for (guint left = waiting.length; left > 0 && waiting.head != NULL;
+         left--) {
+        FsOperation *operation = waiting.head->data;
+
+        if (operation->user_data == owner)
+            fs_operation_fail(operation, error_number);
+        else
+            g_queue_push_tail_link(&waiting, g_queue_pop_head_link(&waiting));
+    }
 }

@@ -102,20 +102,27 @@ void fs_operation_reply_buffer(FsOperation *operation, const void *data,
 /* How large an extended attribute, or the list of their names, is. */
 void fs_operation_reply_xattr(FsOperation *operation, gsize size);
 
+/* Below, an owner is the user data of the session that requests came by: each
+ * account of a mount has its own. */
+
 /* How many wait now, and whether one on @inode does; rarely it is said so
  * although none does. */
-guint fs_operation_n_waiting(void);
+guint fs_operation_n_waiting(gconstpointer owner);
 gboolean fs_operation_waits_at(guint64 inode);
 /* @watch runs a few times a second while any wait; NULL: none does. */
-void fs_operation_set_watch(void (*watch)(gpointer user_data),
+void fs_operation_set_watch(gconstpointer owner,
+                            void (*watch)(gpointer user_data),
                             gpointer user_data);
 /* What they wait for may not be needed any more: runs all that wait again. From
  * the main loop, not from inside a run. */
-void fs_operation_run_all_again(void);
+void fs_operation_run_all_again(gconstpointer owner);
 /* Fails those with @error_number whose needs have not moved on since @when
  * (microseconds, monotonic). */
-void fs_operation_fail_older(gint64 when, int error_number);
+void fs_operation_fail_older(gconstpointer owner, gint64 when,
+                             int error_number);
 
 /* For the end: fails all that wait with @error_number, and likewise from here
  * on all that would. */
-void fs_operation_fail_all(int error_number);
+void fs_operation_fail_all(gconstpointer owner, int error_number);
+/* None of it waits any more, and another may come to have the same address. */
+void fs_operation_forget_owner(gconstpointer owner);

@@ -67,6 +67,8 @@ struct FsSession {
 
     void (*ended)(gpointer user_data);
     gpointer ended_data;
+    gboolean (*divert)(struct fuse_buf *request, gpointer user_data);
+    gpointer divert_data; /* of divert, which may be NULL */
 };
 
 static _Thread_local FsSession *handling;
@@ -150,6 +152,33 @@ fs_session_new(struct fuse_args *args, const struct fuse_lowlevel_ops *ops,
     return g_steal_pointer(&session);
 }
 
+void
+fs_session_set_divert(FsSession *session,
+                      gboolean (*divert)(struct fuse_buf *request,
+                                         gpointer user_data),
+                      gpointer user_data)
+{
+    session->divert = divert;
+    session->divert_data = user_data;
+}
+
+gboolean
+fs_session_use_io(FsSession *session, const struct fuse_custom_io *io, int fd)
+{
+    return fuse_session_custom_io(session->fuse, io, fd) == 0;
+}
+
+void
+fs_session_handle(FsSession *session, struct fuse_buf *request)
+{
+    if (session->divert != NULL &&
+        session->divert(request, session->divert_data))
+        return;
+    handling = session;
+    fuse_session_process_buf(session->fuse, request);
+    handling = NULL;
+}
+
 /* As the last thing that a source does: @ended may free the session. */
 static gboolean
 end(FsSession *session)
@@ -171,11 +200,8 @@ shake_hands(FsSession *session, const char *mountpoint, GError **error)
 
     poll(&wait, 1, INIT_TIMEOUT_MS);
     result = fuse_session_receive_buf(session->fuse, &session->buffer);
-    if (result > 0) {
-        handling = session;
-        fuse_session_process_buf(session->fuse, &session->buffer);
-        handling = NULL;
-    }
+    if (result > 0)
+        fs_session_handle(session, &session->buffer);
     /* Unmounted already (0): the loop finds that out, too. */
     if (result == 0 ||
         (session->initialised && !fuse_session_exited(session->fuse)))
@@ -269,9 +295,7 @@ serve(int fd, GIOCondition condition, gpointer user_data)
         if (result <= 0)
             return end(session);
 
-        handling = session;
-        fuse_session_process_buf(session->fuse, &session->buffer);
-        handling = NULL;
+        fs_session_handle(session, &session->buffer);
         if (fuse_session_exited(session->fuse))
             return end(session);
     }

@@ -21,6 +21,21 @@ FsSession *fs_session_new(struct fuse_args *args,
                           const struct fuse_lowlevel_ops *ops,
                           gpointer user_data, GError **error);
 
+/* Each request of the kernel goes by @divert first, which may change it. If
+ * that returns TRUE, it has been taken, and somebody else answers it. To be
+ * called before the session is mounted. */
+void fs_session_set_divert(FsSession *session,
+                           gboolean (*divert)(struct fuse_buf *request,
+                                              gpointer user_data),
+                           gpointer user_data);
+
+/* Instead of being mounted: @session answers requests that somebody gives to
+ * it, by @io; see fuse_session_custom_io. @fd (takes ownership) is handed to
+ * @io. */
+gboolean fs_session_use_io(FsSession *session, const struct fuse_custom_io *io,
+                           int fd);
+void fs_session_handle(FsSession *session, struct fuse_buf *request);
+
 /* Mounts at @mountpoint, once, and attaches to the default main context. May
  * wait for fusermount3. Fails with FS_ERROR_MOUNT: not a directory, no
  * permission, /dev/fuse missing … with the remedy. A dead mount that is already

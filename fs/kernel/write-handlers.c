@@ -382,9 +382,10 @@ lose_part(FsWriteHandlers *handlers, FsLocalFile *file)
         kind == FS_FILE_SCRATCH || file->upload != NULL ||
         file->directory == FS_LOCAL_LOST)
         return;
-    g_message("%s was not written to its end; what there is of it is in "
-              "lost+found",
-              file->name);
+    fs_account_say(handlers->account,
+                   "%s was not written to its end; what there is of it is in "
+                   "lost+found",
+                   file->name);
     fs_writing_let_go(handlers->writing, file, FALSE);
     fs_local_files_lose(fs_write_files_of(handlers), file);
 }

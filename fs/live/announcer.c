@@ -48,6 +48,7 @@ struct FsAnnouncer {
     FsHelperProcess *process; /* NULL: there is none, or it has ended */
     const FsMailboxTree *tree;
     FsMountIdentity mount; /* its id 0: not mounted */
+    guint64 first;         /* see fs_announcer_set_first */
     guint source;
 
     GQueue undecided;     /* of Announcement, by their links */
@@ -295,6 +296,20 @@ decide(FsAnnouncer *announcer)
         look_in(announcer, 0);
 }
 
+/* From the kernel's to the account's. FALSE if it is of another account. Those
+ * that have something of their own in the first bits are no directories of
+ * mail, and nobody is told of changes there. */
+static gboolean
+take_number(const FsAnnouncer *announcer, guint64 *inode)
+{
+    guint64 of_account = *inode - announcer->first;
+
+    if (announcer->first != 0 && fs_inode_account(of_account) != 0)
+        return FALSE;
+    *inode = of_account;
+    return TRUE;
+}
+
 static void
 take_watched(FsAnnouncer *announcer, const FsAnnouncementReply *reply)
 {
@@ -306,9 +321,13 @@ take_watched(FsAnnouncer *announcer, const FsAnnouncementReply *reply)
             reply->duration_us / 1000);
     announcer->all_watched = reply->incomplete != 0;
     g_hash_table_remove_all(announcer->watched);
-    for (guint i = 0; i < reply->n_inodes; i++)
-        g_hash_table_add(announcer->watched,
-                         g_memdup2(&reply->inodes[i], sizeof reply->inodes[i]));
+    for (guint i = 0; i < reply->n_inodes; i++) {
+        guint64 inode = reply->inodes[i];
+
+        if (take_number(announcer, &inode))
+            g_hash_table_add(announcer->watched,
+                             g_memdup2(&inode, sizeof inode));
+    }
     decide(announcer);
 }
 
@@ -318,7 +337,7 @@ tell_watched(FsAnnouncer *announcer, const FsAnnouncementReply *reply)
     for (guint i = 0; i < reply->n_inodes; i++) {
         guint64 inode = reply->inodes[i];
 
-        if (announcer->watched_func != NULL &&
+        if (announcer->watched_func != NULL && take_number(announcer, &inode) &&
             (inode == FS_INODE_ROOT || fs_inode_uid(inode) == 0))
             announcer->watched_func(inode, announcer->watched_data);
     }
@@ -458,6 +477,13 @@ fs_announcer_new(FsHelperProcess *process, const FsMailboxTree *tree)
     g_queue_init(&announcer->waiting);
     g_queue_init(&announcer->sent);
     return announcer;
+}
+
+void
+fs_announcer_set_first(FsAnnouncer *announcer, guint64 first)
+{
+    if (announcer != NULL)
+        announcer->first = first;
 }
 
 void

@@ -43,6 +43,9 @@ void fs_announcer_set_watched_func(FsAnnouncer *announcer, FsWatchedFunc func,
                                    gpointer user_data);
 
 /* It is mounted: announcements begin. */
+/* Before that, where the kernel has other inode numbers than the account, for
+ * there are others in the mount: it adds @first to all of them. */
+void fs_announcer_set_first(FsAnnouncer *announcer, guint64 first);
 void fs_announcer_start(FsAnnouncer *announcer, const FsMountIdentity *mount);
 /* It is not going to be mounted much longer: nothing more is announced. */
 void fs_announcer_retire(FsAnnouncer *announcer);

@@ -138,7 +138,8 @@ note_online(FsLine *line)
     FsAccount *account = line->account;
 
     if (line->away)
-        g_message("%s can be reached again", account->options->settings->host);
+        fs_account_say(account, "%s can be reached again",
+                       account->options->settings->host);
     line->away = line->asked = line->suspect = FALSE;
     g_clear_handle_id(&line->refused_timer, g_source_remove);
     fs_lister_mark_old(account->lister);
@@ -153,11 +154,22 @@ static void
 note_offline(FsLine *line, const GError *error)
 {
     if (!line->away)
-        g_message("%s; what was read before is shown as it was, and the "
-                  "connection is made again as soon as that is possible",
-                  error->message);
+        fs_account_say(line->account,
+                       "%s; what was read before is shown as it was, and the "
+                       "connection is made again as soon as that is possible",
+                       error->message);
     line->away = TRUE;
-    fs_operation_run_all_again();
+    fs_operation_run_all_again(line->account->served_by);
+}
+
+static gboolean on_refused_timer(gpointer user_data);
+
+static void
+wait_refused(FsLine *line)
+{
+    line->away = TRUE;
+    g_clear_handle_id(&line->refused_timer, g_source_remove);
+    line->refused_timer = g_timeout_add(REFUSED_MS, on_refused_timer, line);
 }
 
 static gboolean
@@ -173,13 +185,13 @@ on_refused_timer(gpointer user_data)
 static void
 note_refused(FsLine *line, const GError *error)
 {
-    g_message("%s; what was read before is shown as it was; the next attempt "
-              "to log in is in %u minutes, or at the next mount",
-              error->message, REFUSED_MS / 60 / 1000);
-    line->away = TRUE;
-    g_clear_handle_id(&line->refused_timer, g_source_remove);
-    line->refused_timer = g_timeout_add(REFUSED_MS, on_refused_timer, line);
-    fs_operation_run_all_again();
+    fs_account_say(
+        line->account,
+        "%s; what was read before is shown as it was; the next attempt "
+        "to log in is in %u minutes, or at the next mount",
+        error->message, REFUSED_MS / 60 / 1000);
+    wait_refused(line);
+    fs_operation_run_all_again(line->account->served_by);
 }
 
 static void
@@ -229,10 +241,11 @@ on_refused(const GError *error, gpointer user_data)
     if (line->asked || !fs_credentials_again_is_possible(line->credentials))
         return FALSE;
     line->asked = TRUE;
-    g_message("%s; trying once more with what is obtained anew",
-              error->message);
+    fs_account_say(line->account,
+                   "%s; trying once more with what is obtained anew",
+                   error->message);
     fs_credentials_again_start(line->credentials, on_credentials, line);
-    fs_operation_run_all_again();
+    fs_operation_run_all_again(line->account->served_by);
     return TRUE;
 }
 
@@ -291,10 +304,10 @@ on_waiting(gpointer user_data)
         line->suspect = FALSE;
     } else if (!line->suspect) {
         line->suspect = TRUE;
-        fs_operation_run_all_again();
+        fs_operation_run_all_again(line->account->served_by);
     }
     if (imap_pool_last_progress(pool) < limit)
-        fs_operation_fail_older(limit, ETIMEDOUT);
+        fs_operation_fail_older(line->account->served_by, limit, ETIMEDOUT);
 }
 
 /* ---- making and ending ---- */
@@ -311,10 +324,12 @@ fs_line_new(FsAccount *account, FsKernelCache *kernel_cache)
     line->watch = fs_line_watch_new(on_suspect, line);
     line->away = imap_pool_state(account->pool) == IMAP_POOL_OFFLINE;
     account->line = line;
+    if (imap_pool_state(account->pool) == IMAP_POOL_REFUSED)
+        wait_refused(line);
     imap_pool_set_line_handler(account->pool, &handler, line);
     imap_pool_set_idle_probe(account->pool, IDLE_TIMEOUTS * line->timeout_ms,
                              line->timeout_ms);
-    fs_operation_set_watch(on_waiting, line);
+    fs_operation_set_watch(account->served_by, on_waiting, line);
     return line;
 }
 
@@ -323,7 +338,7 @@ fs_line_free(FsLine *line)
 {
     if (line == NULL)
         return;
-    fs_operation_set_watch(NULL, NULL);
+    fs_operation_set_watch(line->account->served_by, NULL, NULL);
     imap_pool_set_line_handler(line->account->pool, NULL, NULL);
     line->account->line = NULL;
     g_clear_handle_id(&line->refused_timer, g_source_remove);

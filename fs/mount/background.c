@@ -107,9 +107,9 @@ close_standard_streams(void)
 }
 
 void
-fs_background_detach(void)
+fs_background_detach(int status)
 {
-    const unsigned char success = 0;
+    const unsigned char octet = (unsigned char)status;
 
     if (status_pipe < 0)
         return;
@@ -119,7 +119,7 @@ fs_background_detach(void)
     close_standard_streams();
     prctl(PR_SET_PDEATHSIG, 0);
     signal(SIGPIPE, SIG_IGN); /* the parent may have been killed just now */
-    if (write(status_pipe, &success, 1) != 1)
+    if (write(status_pipe, &octet, 1) != 1)
         g_debug("nobody waits for the mount");
     close(status_pipe);
     status_pipe = -1;

@@ -9,12 +9,13 @@
 #include <glib.h>
 
 /* Forks. Returns in the child alone; the parent exits with the child's status,
- * or with 0 once fs_background_detach was called. */
+ * or with that of fs_background_detach once it was called. */
 void fs_background_start(void);
 
 /* In the child: leaves session and terminal, standard streams to /dev/null, and
- * lets the parent go. Does nothing if fs_background_start was not called. */
-void fs_background_detach(void);
+ * lets the parent go, which exits with @status. Does nothing if
+ * fs_background_start was not called. */
+void fs_background_detach(int status);
 
 /* No core file, and no debugger of the same user's: passwords and mail are in
  * our memory. To be called before a secret is there. Does nothing in a build

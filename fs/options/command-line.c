@@ -77,7 +77,7 @@ fill_entries(GOptionEntry entries[N_ENTRIES], FsCommandLine *line)
         {"quiet", 'q', 0, G_OPTION_ARG_NONE, &line->quiet,
          "tell nothing but why it ends", NULL},
         {"all", 0, 0, G_OPTION_ARG_NONE, &line->all,
-         "mount every account, each below MOUNTPOINT", NULL},
+         "mount every account, as directories of MOUNTPOINT", NULL},
         {"config", 0, 0, G_OPTION_ARG_FILENAME, &line->config,
          "the configuration file", "FILE"},
         {"print-config", 0, 0, G_OPTION_ARG_NONE, &line->print_config,

@@ -321,7 +321,7 @@ parse_command(FsOptions *options, FsCommandLine *line, GError **error)
     return is_good ? command : FS_OPTIONS_ERROR;
 }
 
-/* Each of them is looked at in its own process. */
+/* Each of them is looked at later (fs/commands/mount-all.h). */
 static FsOptionsResult
 parse_all(const FsCommandLine *line, FsOptions *parsed, GError **error)
 {
@@ -348,7 +348,7 @@ parse_all(const FsCommandLine *line, FsOptions *parsed, GError **error)
                       fs_conf_file_path(file));
     else {
         parsed->foreground = line->foreground || line->debug || line->trace;
-        parsed->nonempty = TRUE; /* nothing is mounted there itself */
+        parsed->nonempty = TRUE; /* as long as that is not known of them */
         parsed->accounts = g_strdupv((char **)fs_conf_file_accounts(file));
         if (fs_options_take_mountpoint(parsed, line->words[0], error))
             return FS_OPTIONS_ALL;
@@ -486,8 +486,7 @@ fs_options_parse(int argc, char **argv, FsOptions **options, GError **error)
 
 gboolean
 fs_options_parse_account(int argc, char **argv, const char *account,
-                         const char *mountpoint, FsOptions **options,
-                         GError **error)
+                         const char *top, FsOptions **options, GError **error)
 {
     g_auto(FsCommandLine) line = {0};
     g_autoptr(FsOptions) parsed = NULL;
@@ -495,9 +494,10 @@ fs_options_parse_account(int argc, char **argv, const char *account,
     if (!fs_command_line_read(&line, argc, argv, error))
         return FALSE;
     parsed = options_new(&line);
-    if (!take_account(parsed, &line, account, error) ||
-        !fs_options_take_mountpoint(parsed, mountpoint, error))
+    if (!take_account(parsed, &line, account, error))
         return FALSE;
+    parsed->top = g_strdup(top);
+    parsed->mountpoint = g_build_filename(top, account, NULL);
     parsed->arguments = g_strdupv(argv);
     *options = g_steal_pointer(&parsed);
     return TRUE;
@@ -513,6 +513,7 @@ fs_options_free(FsOptions *options)
     g_strfreev(options->accounts);
     g_free(options->discover);
     g_free(options->mountpoint);
+    g_free(options->top);
     g_strfreev(options->arguments);
     imap_servers_free(options->servers);
     imap_settings_free(options->settings);

@@ -44,6 +44,9 @@ typedef struct {
     gboolean server_is_known; /* from an earlier login: it could not be asked */
     gboolean tls_is_chosen;   /* it was said apart from the URL */
     char *mountpoint;         /* absolute */
+    char *top;                /* absolute: the mount that the mountpoint is a
+                                 directory of, with other accounts beside it;
+                                 NULL: it is the mount */
     char **arguments;         /* the command line; NULL-terminated */
     ImapSettings *settings;   /* no secrets yet */
 
@@ -118,9 +121,10 @@ FsOptionsResult fs_options_parse(int argc, char **argv, FsOptions **options,
  * FS_ERROR_USAGE. Caller frees. */
 FsOptions *fs_options_read_again(const FsOptions *options, GError **error);
 
-/* The same command line, which was one with --all, for one of the accounts. */
+/* The same command line, which was one with --all for @top, for one of the
+ * accounts. */
 gboolean fs_options_parse_account(int argc, char **argv, const char *account,
-                                  const char *mountpoint, FsOptions **options,
+                                  const char *top, FsOptions **options,
                                   GError **error);
 void fs_options_free(FsOptions *options); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsOptions, fs_options_free)

@@ -33,12 +33,38 @@ describe_line(const FsAccount *account)
     return g_strdup_printf("Login refused: %s", why);
 }
 
+static GSList *mounted; /* of FsAccount, borrowed */
+
 void
 fs_mount_report_line(const FsAccount *account)
 {
-    g_autofree char *line = describe_line(account);
+    g_autoptr(GString) text = g_string_new(NULL);
 
-    fs_service_manager_status("%s", line);
+    for (const GSList *link = mounted; link != NULL; link = link->next) {
+        const char *label = ((const FsAccount *)link->data)->label;
+        g_autofree char *line = describe_line(link->data);
+
+        if (text->len > 0)
+            g_string_append(text, "; ");
+        if (label != NULL)
+            g_string_append_printf(text, "%s: ", label);
+        g_string_append(text, line);
+    }
+    if (text->len > 0)
+        fs_service_manager_status("%s", text->str);
+}
+
+void
+fs_mount_report_add(const FsAccount *account)
+{
+    mounted = g_slist_append(mounted, (gpointer)account);
+    fs_mount_report_line(account);
+}
+
+void
+fs_mount_report_remove(const FsAccount *account)
+{
+    mounted = g_slist_remove(mounted, account);
 }
 
 /* An ImapConnectionStatusFunc. */
@@ -68,7 +94,8 @@ log_connections(const FsAccount *account)
     imap_pool_traffic(account->pool, &traffic);
     received = g_format_size(traffic.bytes_received);
     sent = g_format_size(traffic.bytes_sent);
-    fs_log_answer("Status: connections: %u of %u; received %s, sent %s", count,
+    fs_log_answer(account->label,
+                  "Status: connections: %u of %u; received %s, sent %s", count,
                   imap_pool_limit(account->pool), received, sent);
 }
 
@@ -83,7 +110,8 @@ log_cache(const FsAccount *account)
     cache_blocks_use(account->blocks, &use);
     cache_index_totals(account->index, &messages, &octets);
     kept = g_format_size(use.disk_octets + use.memory_octets);
-    fs_log_answer("Status: messages known: %" G_GUINT64_FORMAT
+    fs_log_answer(account->label,
+                  "Status: messages known: %" G_GUINT64_FORMAT
                   "; kept of them: %s",
                   messages, kept);
 }
@@ -97,13 +125,14 @@ fs_mount_report_log(const FsAccount *account)
         since != NULL ? g_date_time_format(since, WHEN) : NULL;
     g_autofree char *line = describe_line(account);
 
-    fs_log_answer("Status: %s", line);
-    fs_log_answer("Status: mounted at %s since %s",
+    fs_log_answer(account->label, "Status: %s", line);
+    fs_log_answer(account->label, "Status: mounted at %s since %s",
                   account->options->mountpoint, when != NULL ? when : "?");
     log_connections(account);
-    fs_log_answer("Status: not on the server yet: %u changes, %u uploads; "
+    fs_log_answer(account->label,
+                  "Status: not on the server yet: %u changes, %u uploads; "
                   "programs waiting: %u",
                   fs_changes_count(account->changes), count_uploads(account),
-                  fs_operation_n_waiting());
+                  fs_operation_n_waiting(account->served_by));
     log_cache(account);
 }

@@ -4,8 +4,11 @@
 
 #include "fs/account.h"
 
-/* Tells the service manager how the line to the server is. To be called when
- * that may have changed. */
+/* @account is mounted, or no longer: tells the service manager how its line to
+ * the server is, beside those of others that are in the mount. */
+void fs_mount_report_add(const FsAccount *account);
+void fs_mount_report_remove(const FsAccount *account);
+/* To be called when that may have changed. */
 void fs_mount_report_line(const FsAccount *account);
 
 /* Writes to the log, as an answer, how things are. */

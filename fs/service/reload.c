@@ -41,10 +41,12 @@ on_logged_in(ImapLease *lease, const GError *error, gpointer user_data)
     if (reload->account == NULL)
         return;
     if (error == NULL)
-        g_message("Reloaded: logged in at %s anew",
-                  reload->account->options->settings->host);
+        fs_account_say(reload->account, "Reloaded: logged in at %s anew",
+                       reload->account->options->settings->host);
     else
-        g_message("Reloaded, but there is no connection: %s", error->message);
+        fs_account_say(reload->account,
+                       "Reloaded, but there is no connection: %s",
+                       error->message);
     finish(reload);
 }
 
@@ -75,9 +77,12 @@ read_configuration(FsReload *reload)
     g_autofree char *left = NULL;
 
     if (!fs_options_take_again(reload->options, &left, &error))
-        g_message("%s; going on with what was known before", error->message);
+        fs_account_say(reload->account,
+                       "%s; going on with what was known before",
+                       error->message);
     if (left != NULL)
-        g_message("Changed, but only for the next mount: %s", left);
+        fs_account_say(reload->account,
+                       "Changed, but only for the next mount: %s", left);
 }
 
 static void
@@ -86,7 +91,9 @@ on_credentials(const GError *error, gboolean same, gpointer user_data)
     FsReload *reload = user_data;
 
     if (error != NULL)
-        g_message("%s; going on with what was known before", error->message);
+        fs_account_say(reload->account,
+                       "%s; going on with what was known before",
+                       error->message);
     else
         drop_other_secret(reload->options);
     reconnect(reload);

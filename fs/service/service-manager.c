@@ -26,6 +26,7 @@ static struct {
     GQueue waiting;
     guint source; /* while something waits */
     char *status; /* the last that was said */
+    guint n_reloading;
 } manager = {.fd = -1, .waiting = G_QUEUE_INIT};
 
 void
@@ -123,6 +124,8 @@ tell(const char *text)
 void
 fs_service_manager_ready(void)
 {
+    if (manager.n_reloading > 0 && --manager.n_reloading > 0)
+        return;
     tell("READY=1");
 }
 
@@ -133,7 +136,8 @@ fs_service_manager_reloading(void)
         g_strdup_printf("RELOADING=1\nMONOTONIC_USEC=%" G_GINT64_FORMAT,
                         g_get_monotonic_time());
 
-    tell(text);
+    if (manager.n_reloading++ == 0)
+        tell(text);
 }
 
 void

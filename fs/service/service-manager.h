@@ -13,7 +13,8 @@ void fs_service_manager_find(void);
 /* Nothing is sent any more, and what was not taken is dropped. */
 void fs_service_manager_forget(void);
 
-/* Mounted, or done with what fs_service_manager_reloading began. */
+/* Mounted, or done with what fs_service_manager_reloading began: once for each
+ * of its calls. */
 void fs_service_manager_ready(void);
 void fs_service_manager_reloading(void);
 void fs_service_manager_stopping(void);

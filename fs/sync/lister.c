@@ -46,12 +46,16 @@ static void
 finish(Listing *listing, const GError *error)
 {
     FsLister *lister = listing->lister;
+    const char *before;
 
     g_clear_pointer(&listing->lease, imap_lease_release);
     if (error != NULL && fs_refresh_is_news(&lister->refresh))
-        g_message("the mailboxes cannot be listed: %s", error->message);
+        fs_account_say(lister->account, "the mailboxes cannot be listed: %s",
+                       error->message);
     g_clear_pointer(&lister->listing, listing_unref);
+    before = fs_log_set_present(lister->account->label);
     fs_refresh_end(&lister->refresh, error);
+    fs_log_set_present(before);
 }
 
 /* ---- the list in the cache ---- */

@@ -78,9 +78,12 @@ static void
 tell_waiting(FsSyncMailbox *mailbox, const GError *error)
 {
     g_autoptr(FsNeed) more = g_steal_pointer(&mailbox->more);
+    const char *before;
 
     mailbox->seen = TRUE;
+    before = fs_log_set_present(mailbox->synchroniser->account->label);
     fs_refresh_end(&mailbox->refresh, error);
+    fs_log_set_present(before);
     if (more != NULL)
         fs_need_complete(more, mailbox->refresh.known ? NULL : error);
 }
@@ -97,7 +100,8 @@ fs_sync_finish(FsSync *sync, const GError *error)
     } else {
         doubt_rows(sync);
         if (fs_refresh_is_news(&mailbox->refresh))
-            g_message("a mailbox cannot be listed: %s", error->message);
+            fs_account_say(synchroniser->account,
+                           "a mailbox cannot be listed: %s", error->message);
     }
     /* Before the end: what changed meanwhile is in, and makes nothing stale. */
     fs_sync_end_attempt(sync);

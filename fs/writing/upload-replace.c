@@ -77,9 +77,9 @@ fs_upload_replaces_no_more(FsUpload *upload, const GError *error)
     case IMAP_ERROR_READ_ONLY:
         return FALSE;
     }
-    g_message("%s is stored without REPLACE: %s",
-              upload->name != NULL ? upload->name : "a message",
-              error->message);
+    fs_account_say(upload->uploads->account, "%s is stored without REPLACE: %s",
+                   upload->name != NULL ? upload->name : "a message",
+                   error->message);
     upload->cannot_replace = TRUE;
     return TRUE;
 }

@@ -200,8 +200,9 @@ delete_old(FsUpload *upload)
         return FALSE;
     }
     if (pending == NULL)
-        g_message("The older message %u that %s replaces stays: %s",
-                  upload->replaces, upload->name, error->message);
+        fs_account_say(account,
+                       "The older message %u that %s replaces stays: %s",
+                       upload->replaces, upload->name, error->message);
     return TRUE;
 }
 

@@ -213,7 +213,7 @@ fs_upload_refuse(FsUpload *upload, const GError *error)
         "%s/%s cannot be stored: %s", path != NULL ? path : "?",
         upload->name != NULL ? upload->name : "?", error->message);
 
-    g_message("%s", text);
+    fs_account_say(uploads->account, "%s", text);
     fs_upload_let_go(upload, FALSE);
     if (upload->is_safe && uploads->refused->len < MAX_REFUSED)
         g_ptr_array_add(uploads->refused, text);

@@ -604,8 +604,9 @@ lose_if_old(FsLocalFile *file, gpointer user_data)
         file->n_handles > 0 ||
         g_get_monotonic_time() - file->listed_at < SCRATCH_US)
         return;
-    g_message("%s was not touched for a day; it is in lost+found now",
-              file->name);
+    fs_account_say(writing->account,
+                   "%s was not touched for a day; it is in lost+found now",
+                   file->name);
     fs_writing_let_go(writing, file, FALSE);
     fs_local_files_lose(writing->files, file);
 }

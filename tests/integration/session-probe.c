@@ -294,7 +294,8 @@ obey(const char *command)
     const char *name = words[0] == NULL || words[1] == NULL ? "" : words[1];
 
     if (strcmp(verb, "counts") == 0) {
-        printf("%u %u %u\n", fs_operation_n_waiting(), n_opened, n_released);
+        printf("%u %u %u\n", fs_operation_n_waiting(NULL), n_opened,
+               n_released);
         return;
     }
     if (strcmp(verb, "need") == 0) {
@@ -372,7 +373,7 @@ mount_and_serve(const char *mountpoint, const char *option)
     puts("mounted");
     g_main_loop_run(loop);
 
-    fs_operation_fail_all(EIO);
+    fs_operation_fail_all(NULL, EIO);
     fs_session_unmount(session);
     return 0;
 }

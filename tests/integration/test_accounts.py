@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""Accounts of a configuration file, mounted by name, alone and all at once; and
-accounts by their address, whose domain knows the server."""
+"""Accounts of a configuration file, mounted by name (test_all.py mounts all of
+them); and accounts by their address, whose domain knows the server."""
 
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 
@@ -83,67 +82,6 @@ def test_account_by_its_name_and_the_only_one_without(case):
     case.expect('1.eml' in run('ls', scene.at('INBOX')).out.decode().split(),
                 'the command line does not count')
     run('fusermount3', '-u', scene.mountpoint, check=True)
-
-
-@tap.test
-def test_all_accounts_are_mounted_each_by_its_name(case):
-    scene = Accounts(case)
-    result = scene.imapfs('--all', scene.mountpoint)
-    case.expect(result.clean, result)
-    for name in NAMES:
-        case.expect(is_mounted(scene.at(name)), f'{name} is not mounted')
-    case.expect(scene.shows('home', 'Holidays'), 'not home')
-    case.expect(scene.shows('work', 'INBOX') and
-                not scene.shows('work', 'Holidays'), 'not work')
-    case.expect(run('cat', scene.at('work/INBOX/2.eml')).out ==
-                scene.server.mailboxes[0].get(2).body, 'wrong bytes')
-    # Once more: nothing is mounted twice.
-    again = scene.imapfs('--all', scene.mountpoint)
-    case.expect(again.clean, again)
-    run('fusermount3', '-u', scene.at('work'), check=True)
-    case.expect(scene.shows('home', 'INBOX'), 'one took the other with it')
-    # What is missing comes back.
-    again = scene.imapfs('--all', scene.mountpoint)
-    case.expect(again.clean, again)
-    case.expect(scene.shows('work', 'INBOX'), 'it did not come back')
-    for name in NAMES:
-        # None was mounted twice.
-        run('fusermount3', '-u', scene.at(name), check=True)
-
-
-@tap.test
-def test_account_that_fails_leaves_the_others(case):
-    scene = Accounts(case)
-    with socket.create_server(('127.0.0.1', 0)) as unused:
-        port = unused.getsockname()[1]
-    scene.groups['work'][0] = f'url = imaps://alice@localhost:{port}/'
-    scene.write_groups()
-    result = scene.imapfs('--all', scene.mountpoint)
-    case.expect(result.status == 1 and result.err.count('\n') == 1 and
-                f'localhost port {port}' in result.err, result)
-    case.expect(not is_mounted(scene.at('work')), 'it was mounted')
-    case.expect(scene.shows('home', 'Holidays'), 'the other was not')
-    run('fusermount3', '-u', scene.at('home'), check=True)
-
-
-@tap.test
-def test_all_in_the_foreground_end_together(case):
-    scene = Accounts(case)
-    process = subprocess.Popen(
-        [BINARY, '-f', '--all', scene.mountpoint], stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, text=True,
-        env={**os.environ, **scene.environment()})
-    case.defer(process.wait)
-    case.defer(process.kill)
-    case.expect(wait_until(lambda: all(is_mounted(scene.at(name))
-                                       for name in NAMES),
-                           30 * tap.PATIENCE), 'not mounted')
-    case.expect(scene.shows('work', 'INBOX') and scene.shows('home', 'INBOX'))
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=30 * tap.PATIENCE)
-    case.expect(process.returncode == 0, process.returncode, said)
-    for name in NAMES:
-        case.expect(not is_mounted(scene.at(name)), f'{name} is mounted')
 
 
 @tap.test

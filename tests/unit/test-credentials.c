@@ -527,7 +527,7 @@ detach_and_live_on(void)
     struct stat in, null;
 
     fs_background_start();
-    fs_background_detach();
+    fs_background_detach(0);
     while (getppid() == parent)
         g_thread_yield();
     stat("/dev/null", &null);
@@ -628,7 +628,7 @@ detach_without_start(void)
 {
     pid_t session = getsid(0);
 
-    fs_background_detach();
+    fs_background_detach(0);
     _exit(getsid(0) == session && write(STDERR_FILENO, "x", 1) == 1 ? 7 : 8);
 }
 

@@ -1,0 +1,417 @@
+/* Several accounts, one mount.
+ *
+ * All log in at the same time. As soon as one has, the mount is there, so that
+ * none waits for another; who looks into the directory of one that is not so
+ * far waits for that one alone. One whose login fails is served all the same:
+ * from its cache, and with errors for the rest, until it succeeds. One that
+ * cannot be served at all, for its options or its password are missing or its
+ * state cannot be opened, has a directory that says so.
+ *
+ * A server that does not answer keeps the others only from going to the
+ * background, and not for long. */
+#include "fs/run-all.h"
+
+#include "fs/control/json.h"
+#include "fs/kernel/errno.h"
+#include "fs/kernel/inode.h"
+#include "fs/kernel/root-directory.h"
+#include "fs/log.h"
+#include "fs/mount/background.h"
+#include "fs/remedies.h"
+#include "fs/run-private.h"
+#include "fs/service/service-manager.h"
+#include "imap/trace.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* What may be told of an error. */
+#define TEXT_MAX 1000
+#define PATH_MAX_BYTES 4096
+
+struct Together;
+
+typedef struct {
+    const FsRunAccount *given;
+    struct Together *together;
+    guint number;       /* in inode numbers of the kernel */
+    FsServing *serving; /* borrowed; NULL: it cannot be served */
+    gboolean logged_in; /* or not, but that is over */
+    gboolean begun;
+    GError *error; /* of opening it, or of the login */
+} Account;
+
+typedef struct Together {
+    FsMountRun run;
+    const FsOptions *options;
+    GPtrArray *accounts; /* of Account, owned */
+    FsRootDirectory *root;
+    gint64 since; /* microseconds since the epoch */
+    gboolean mounted;
+    guint n_good;
+} Together;
+
+/* ---- saying what has failed ---- */
+
+static void
+fail_account(Account *account, GError *error)
+{
+    g_clear_error(&account->error);
+    account->error = error;
+    g_printerr("imapfs: %s: %s\n", account->given->name, error->message);
+}
+
+/* Wrong options, or a password that is missing, are the user's to put right. */
+static int
+errno_of(const GError *error)
+{
+    int number = error->domain == FS_ERROR && error->code != FS_ERROR_MOUNT
+                     ? EACCES
+                     : fs_errno_from_error(error);
+
+    return number != 0 ? number : EIO;
+}
+
+/* A FsRootStatusFunc. */
+static char *
+describe(gpointer user_data)
+{
+    const Together *together = user_data;
+    g_autoptr(JsonBuilder) builder = json_builder_new();
+    g_autofree char *text = NULL;
+
+    json_builder_begin_object(builder);
+    fs_json_add_text(builder, "version", IMAPFS_VERSION, TEXT_MAX);
+    fs_json_add_text(builder, "mountpoint", together->options->mountpoint,
+                     PATH_MAX_BYTES);
+    fs_json_add_time(builder, "since", together->since);
+    json_builder_set_member_name(builder, "accounts");
+    json_builder_begin_array(builder);
+    for (guint i = 0; i < together->accounts->len; i++) {
+        const Account *account = g_ptr_array_index(together->accounts, i);
+
+        json_builder_begin_object(builder);
+        fs_json_add_text(builder, "name", account->given->name, TEXT_MAX);
+        fs_json_add_bool(builder, "served", account->serving != NULL);
+        if (account->serving == NULL)
+            fs_json_add_text(builder, "error", account->error->message,
+                             TEXT_MAX);
+        json_builder_end_object(builder);
+    }
+    json_builder_end_array(builder);
+    json_builder_end_object(builder);
+    text = fs_json_to_text(builder, TRUE);
+    return g_strconcat(text, "\n", NULL);
+}
+
+/* ---- opening ---- */
+
+static void
+open_account(Together *together, Account *account)
+{
+    FsRunAccount *given = (FsRunAccount *)account->given;
+    GError *error = NULL;
+
+    if (given->error != NULL) {
+        account->error = g_error_copy(given->error);
+        return;
+    }
+    fs_log_set_present(given->name);
+    account->serving = fs_serving_new(
+        given->options, g_steal_pointer(&given->announcing), &error);
+    fs_log_set_present(NULL);
+    if (account->serving == NULL)
+        fail_account(account, error);
+    else
+        g_ptr_array_add(together->run.servings, account->serving);
+}
+
+static void
+open_accounts(Together *together, GPtrArray *given)
+{
+    g_autofree const char **names = g_new(const char *, given->len);
+    g_autofree guint *numbers = g_new(guint, given->len);
+
+    for (guint i = 0; i < given->len; i++)
+        names[i] = ((FsRunAccount *)g_ptr_array_index(given, i))->name;
+    fs_node_numbers_of_names(names, given->len, numbers);
+    for (guint i = 0; i < given->len; i++) {
+        Account *account = g_new0(Account, 1);
+
+        account->given = g_ptr_array_index(given, i);
+        account->together = together;
+        account->number = numbers[i];
+        g_ptr_array_add(together->accounts, account);
+        open_account(together, account);
+    }
+}
+
+/* ---- the mount ---- */
+
+static gboolean
+add_branch(Together *together, Account *account, GError **error)
+{
+    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+    struct fuse_session *fuse;
+
+    fs_mount_run_add_options(&args, together->options, account->given->name);
+    fuse = fs_branches_add(together->run.branches, account->number,
+                           account->given->name, &args, &fs_handlers_ops,
+                           fs_serving_handlers(account->serving), error);
+    fuse_opt_free_args(&args);
+    if (fuse != NULL)
+        fs_serving_attach(
+            account->serving, fuse,
+            fs_branches_root(together->run.branches, account->number) -
+                FS_INODE_ROOT);
+    return fuse != NULL;
+}
+
+static gboolean
+add_accounts(Together *together, GError **error)
+{
+    for (guint i = 0; i < together->accounts->len; i++) {
+        Account *account = g_ptr_array_index(together->accounts, i);
+        guint64 root =
+            fs_branches_root(together->run.branches, account->number);
+
+        fs_root_directory_add(together->root, account->given->name, root);
+        if (account->serving == NULL)
+            fs_root_directory_set_broken(together->root, root,
+                                         errno_of(account->error));
+        else if (!add_branch(together, account, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* Who may look into the top is who may look into any of the accounts. */
+static mode_t
+mode_of_top(const Together *together)
+{
+    mode_t umask = 0777;
+
+    for (guint i = 0; i < together->accounts->len; i++) {
+        const Account *account = g_ptr_array_index(together->accounts, i);
+
+        if (account->given->options != NULL)
+            umask &= account->given->options->umask;
+    }
+    return (0555 & ~umask) | 0500;
+}
+
+static gboolean
+attach(Together *together, GError **error)
+{
+    FsMountRun *run = &together->run;
+    const FsOptions *options = together->options;
+    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+
+    together->root = fs_root_directory_new(
+        options->uid, options->gid, mode_of_top(together), describe, together);
+    fs_mount_run_add_options(&args, options, "all");
+    run->session =
+        fs_session_new(&args, &fs_root_directory_ops, together->root, error);
+    fuse_opt_free_args(&args);
+    if (run->session == NULL)
+        return FALSE;
+    run->branches = fs_branches_new(run->session);
+    return add_accounts(together, error) &&
+           fs_mount_run_mount(run, options->mountpoint, error);
+}
+
+static void
+tell_mounted(Together *together)
+{
+    FsMountIdentity mount = {0};
+    gboolean found = fs_mount_run_find(&together->run, &mount);
+
+    for (guint i = 0; i < together->accounts->len; i++) {
+        Account *account = g_ptr_array_index(together->accounts, i);
+        FsMountIdentity identity = mount;
+        gsize used = strlen(identity.path);
+        gboolean fits;
+
+        if (account->serving == NULL)
+            continue;
+        fits = (gsize)g_snprintf(
+                   identity.path + used, sizeof identity.path - used, "/%s",
+                   account->given->name) < sizeof identity.path - used;
+        fs_log_set_present(account->given->name);
+        fs_serving_mounted(account->serving, found && fits ? &identity : NULL);
+        fs_log_set_present(NULL);
+    }
+}
+
+/* ---- the login ---- */
+
+/* A FsServingFunc. What follows has to wait until this has returned. */
+static void
+on_logged_in(FsServing *serving, const GError *error, gpointer user_data)
+{
+    Account *account = user_data;
+
+    account->logged_in = TRUE;
+    if (error != NULL)
+        account->error = g_error_copy(error);
+    g_main_loop_quit(account->together->run.loop);
+}
+
+/* Not for longer than somebody at a terminal would wait. */
+static void
+log_in(Together *together)
+{
+    for (guint i = 0; i < together->accounts->len; i++) {
+        Account *account = g_ptr_array_index(together->accounts, i);
+
+        if (account->serving != NULL)
+            fs_serving_log_in(account->serving,
+                              fs_serving_patience_ms(account->serving),
+                              on_logged_in, account);
+    }
+}
+
+static void
+take_failure(Account *account)
+{
+    const FsOptions *options = account->given->options;
+    gboolean has_list = fs_serving_go_offline(account->serving);
+
+    if (options->offline_ok && fs_serving_may_pass(account->error)) {
+        fs_log_of(account->given->name, "%s; mounting %s",
+                  account->error->message,
+                  has_list ? "what is in the cache"
+                           : "without anything, for nothing is in the cache");
+        g_clear_error(&account->error);
+        return;
+    }
+    /* Without asking the DNS: the others are served meanwhile. */
+    fs_remedies_add_known(&account->error, options);
+    fail_account(account, g_steal_pointer(&account->error));
+}
+
+/* FALSE: some are not logged in yet. */
+static gboolean
+take_logins(Together *together)
+{
+    gboolean all = TRUE;
+
+    for (guint i = 0; i < together->accounts->len; i++) {
+        Account *account = g_ptr_array_index(together->accounts, i);
+
+        if (account->serving == NULL || account->begun)
+            continue;
+        if (!account->logged_in) {
+            all = FALSE;
+            continue;
+        }
+        if (account->error != NULL)
+            take_failure(account);
+        together->n_good += account->error == NULL;
+        account->begun = TRUE;
+        fs_log_set_present(account->given->name);
+        fs_serving_begin(account->serving);
+        fs_log_set_present(NULL);
+    }
+    return all;
+}
+
+/* FALSE, and nothing is mounted: @error says why, or it was said of each. */
+static gboolean
+log_in_and_mount(Together *together, GError **error)
+{
+    FsMountRun *run = &together->run;
+    gboolean all;
+
+    log_in(together);
+    while (!(all = take_logins(together)) || together->n_good > 0) {
+        if (together->n_good > 0 && !together->mounted) {
+            if (!attach(together, error))
+                return FALSE;
+            together->mounted = TRUE;
+            tell_mounted(together);
+        }
+        if (all || run->ended)
+            break;
+        g_main_loop_run(run->loop);
+    }
+    return together->mounted;
+}
+
+/* ---- serving ---- */
+
+static gboolean
+all_are_good(const Together *together)
+{
+    for (guint i = 0; i < together->accounts->len; i++)
+        if (((Account *)g_ptr_array_index(together->accounts, i))->error !=
+            NULL)
+            return FALSE;
+    return TRUE;
+}
+
+/* The exit status. */
+static int
+serve(Together *together)
+{
+    int status = all_are_good(together) ? 0 : 1;
+
+    if (!together->options->foreground) {
+        fs_log_use_system();
+        fs_background_detach(status);
+    }
+    fs_mount_run_serve(&together->run);
+    return together->options->foreground ? 0 : status;
+}
+
+/* ---- making and ending ---- */
+
+static void
+account_free(gpointer data)
+{
+    Account *account = data;
+
+    g_clear_error(&account->error);
+    g_free(account);
+}
+
+void
+fs_run_account_free(FsRunAccount *account)
+{
+    if (account == NULL)
+        return;
+    g_free(account->name);
+    fs_helper_process_free(account->announcing);
+    fs_options_free(account->options);
+    g_clear_error(&account->error);
+    g_free(account);
+}
+
+int
+fs_run_all(const FsOptions *mount, GPtrArray *accounts,
+           FsSupervisor *supervisor)
+{
+    Together together = {
+        .options = mount,
+        .accounts = g_ptr_array_new_with_free_func(account_free),
+        .since = g_get_real_time(),
+    };
+    g_autoptr(GError) error = NULL;
+    int status = 1;
+
+    fs_log_start(mount->debug);
+    fs_log_set_verbosity(mount->verbose, mount->quiet);
+    fs_log_set_mount(NULL, mount->mountpoint);
+    imap_trace_enable(mount->trace);
+    fs_mount_run_init(&together.run, supervisor);
+    fs_service_manager_status("Logging in: %u accounts", accounts->len);
+    open_accounts(&together, accounts);
+    if (log_in_and_mount(&together, &error))
+        status = serve(&together);
+    if (error != NULL)
+        g_printerr("imapfs: %s\n", error->message);
+    fs_mount_run_finish(&together.run);
+    fs_root_directory_free(together.root);
+    g_ptr_array_unref(together.accounts);
+    return status;
+}

@@ -11,7 +11,7 @@ packages_test=(git clang libclang-rt-14-dev llvm clang-format libcmocka-dev
     rsync ripgrep tar findutils grep procps util-linux iproute2 jq
     inotify-tools attr restic borgbackup mutt nano vim ed perl zip unzip
     libglib2.0-bin tmux man-db mandoc zsh fish systemd curl dpkg-dev debhelper
-    debootstrap)
+    debootstrap gpg gpg-agent)
 
 missing_packages() {
     local name

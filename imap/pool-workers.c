@@ -177,6 +177,19 @@ is_listener_in_the_way(const ImapPool *pool)
            pool->listening != NULL && !pool->listening->leaving;
 }
 
+/* One that is merely being opened may end like the one before it. */
+static gboolean
+has_usable(const ImapPool *pool)
+{
+    for (guint i = 0; i < pool->workers->len; i++) {
+        const ImapWorker *worker = g_ptr_array_index(pool->workers, i);
+
+        if (!worker->listens && imap_worker_is_usable(worker))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* A server may let one connection too many in, and then hang up. */
 static void
 on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
@@ -207,7 +220,7 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
     } else if (!served && young && !cut && imap_pool_n_serving(pool) > 0) {
         imap_pool_shrink_for_now(pool, error);
     }
-    if (!served && imap_pool_n_serving(pool) == 0)
+    if (!served && !has_usable(pool))
         imap_pool_count_attempt(pool, worker, NULL, error);
     imap_pool_line_lost(pool);
 }

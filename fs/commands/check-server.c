@@ -313,6 +313,26 @@ say_message_size(FsCheck *check)
                  "at most %s can be stored as one message", size);
 }
 
+/* Of the options, or the provider. */
+static void
+say_day_limits(FsCheck *check)
+{
+    const FsOptions *options = check->options;
+    g_autofree char *down = fs_words_size(options->max_download);
+    g_autofree char *up = fs_words_size(options->max_upload);
+
+    if (options->max_download > 0)
+        fs_check_say(check, FS_MARK_NONE, "Fetching",
+                     "at most %s a day (max_download); beyond it, what is in "
+                     "the cache can be read",
+                     down);
+    if (options->max_upload > 0)
+        fs_check_say(check, FS_MARK_NONE, "Sending",
+                     "at most %s a day (max_upload); beyond it, what is "
+                     "written waits",
+                     up);
+}
+
 void
 fs_check_server(FsCheck *check)
 {
@@ -321,4 +341,5 @@ fs_check_server(FsCheck *check)
     say_deleting(check);
     say_quota(check);
     say_message_size(check);
+    say_day_limits(check);
 }

@@ -256,6 +256,34 @@ say_traffic(Report *report)
             "%s received, %s sent, with %s commands", received, sent, commands);
 }
 
+/* Of one direction, if there is a limit to it. */
+static void
+say_limit(Report *report, const char *count, const char *limit,
+          const char *what, const char *then)
+{
+    JsonObject *today = fs_mount_status_object(report->status, "today");
+    guint64 octets = fs_mount_status_number(today, count);
+    guint64 most = fs_mount_status_number(today, limit);
+    g_autofree char *used = fs_words_size(octets);
+    g_autofree char *allowed = fs_words_size(most);
+
+    if (most > 0 && octets >= most)
+        say(report, FS_MARK_WARNING, "Today",
+            "all of the %s that may be %s in a day; until midnight (UTC) %s",
+            allowed, what, then);
+    else if (most > 0 && !report->steady)
+        say(report, FS_MARK_NONE, "Today", "%s of at most %s %s", used, allowed,
+            what);
+}
+
+static void
+say_today(Report *report)
+{
+    say_limit(report, "received", "max_download", "fetched",
+              "what is not in the cache cannot be read");
+    say_limit(report, "sent", "max_upload", "sent", "what is written waits");
+}
+
 /* ---- folders ---- */
 
 static char *
@@ -360,6 +388,7 @@ fs_status_report(const FsOutput *output, JsonObject *status, gboolean steady)
     say_refused(&report);
     say_cache(&report);
     say_traffic(&report);
+    say_today(&report);
     say_folders(&report);
     say_errors(&report);
     return report.report;

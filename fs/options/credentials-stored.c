@@ -133,6 +133,10 @@ take_netrc(const FsOptions *options, ImapSecret **secret, GError **error)
         return FALSE;
     found =
         fs_netrc_find(stored.text, settings->host, settings->username, &login);
+    /* Whichever of its servers is tried first today. */
+    if (found == NULL && options->discover != NULL)
+        found = fs_netrc_find(stored.text, options->discover,
+                              settings->username, &login);
     if (found == NULL)
         return fs_credentials_fail(
             error,

@@ -439,6 +439,23 @@ refused_login_is_not_repeated(void **state)
     disown(&owner);
 }
 
+/* While one ends, the next is being opened: that must not go on for ever. */
+static void
+server_that_hangs_up_after_selecting_is_given_up(void **state)
+{
+    Fixture f;
+    Wish a;
+    static const char *const first[] = {LOGIN, EXAMINE(2, "INBOX"), "CLOSE",
+                                        NULL};
+    const char *const *const scripts[] = {first, NULL};
+
+    start(&f, scripts, 2, LONG_TIMEOUT_MS);
+    ask(&f, &a, "INBOX");
+    assert_refused(&a, IMAP_ERROR_CLOSED, "closed the connection");
+    assert_true(f.listener.n_accepted <= 4);
+    stop(&f);
+}
+
 int
 main(void)
 {
@@ -458,6 +475,7 @@ main(void)
         cmocka_unit_test(line_that_was_not_needed_is_tried_with_one_connection),
         cmocka_unit_test(who_waits_gets_the_connection_of_the_new_password),
         cmocka_unit_test(refused_login_is_not_repeated),
+        cmocka_unit_test(server_that_hangs_up_after_selecting_is_given_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -246,6 +246,10 @@ def test_quota_and_limit_are_told(case):
     expect_line(case, result, 'Message size', ' ', '35 MB')
     expect_line(case, result, 'APPENDLIMIT', '✓')
     expect_line(case, result, 'TLS', '–', 'off')
+    case.expect('Fetching' not in result.out.decode(), result)
+    result = check_scripted(case, server, max_download='5G', max_upload='2M')
+    expect_line(case, result, 'Fetching', ' ', '5.4 GB a day')
+    expect_line(case, result, 'Sending', ' ', '2.1 MB a day')
 
 
 @tap.test(limit=120)

@@ -14,7 +14,7 @@ import tap
 from command import run, wait_until
 from imapserver import CAPABILITIES, Server
 from mailstore import Mailbox, Message, make_message, simple_mailbox
-from mount import Mount
+from mount import BINARY, Mount
 
 SIZE = 400_000
 COUNT = 8
@@ -80,6 +80,15 @@ def test_download_of_a_day_ends_at_its_limit(case):
                     for one in status['last_errors']), status['last_errors'])
     case.expect(mounted.messages().count('is used up: until') == 1,
                 'told more than once')
+    told = run(BINARY, '--status', mounted.mountpoint, check=True).out.decode()
+    case.expect('all of the 1.0 MB that may be fetched in a day; until midnight '
+                '(UTC) what is not in the cache cannot be read' in told, told)
+    mounted.unmount()
+    mounted = mount(case, server, 'other-data', max_download='1G',
+                    max_upload='3G')
+    told = run(BINARY, '--status', mounted.mountpoint, check=True).out.decode()
+    case.expect(' of at most 1.1 GB fetched\n' in told and
+                ' of at most 3.2 GB sent\n' in told, told)
     mounted.unmount()
 
     # Another mount goes on counting; without a limit there is none.

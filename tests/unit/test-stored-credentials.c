@@ -149,6 +149,24 @@ netrc_gives_password_and_user(void **state)
     assert_refused(options, "netrc|No such file");
 }
 
+/* Any of its servers may be tried first. */
+static void
+netrc_entry_of_the_domain_will_do_for_an_address(void **state)
+{
+    g_autofree char *path = write_file(
+        "netrc", "machine example.org login alice password geheim\n", 0600);
+    FsOptions *options = make_options("alice");
+
+    options->netrc = g_strdup(path);
+    options->discover = g_strdup("example.org");
+    assert_password(options, "geheim");
+    fs_options_free(options);
+
+    options = make_options("alice");
+    options->netrc = g_strdup(path);
+    assert_refused(options, "netrc|alice at mail.example.org");
+}
+
 /* ---- credentials of a service ---- */
 
 static void
@@ -278,6 +296,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(netrc_entry_of_host_and_user_is_found),
         cmocka_unit_test(netrc_gives_password_and_user),
+        cmocka_unit_test(netrc_entry_of_the_domain_will_do_for_an_address),
         cmocka_unit_test(credential_is_found_by_name),
         cmocka_unit_test(
             usual_credential_is_taken_unless_another_source_is_named),

@@ -71,6 +71,7 @@ imap_mailbox_apply_codes(ImapMailbox *mailbox, const ImapStatus *status)
 void
 imap_mailbox_apply(ImapMailbox *mailbox, const ImapResponse *response)
 {
+    guint64 before = mailbox->exists;
     guint64 gone;
 
     if (mailbox->name == NULL)
@@ -90,6 +91,8 @@ imap_mailbox_apply(ImapMailbox *mailbox, const ImapResponse *response)
         mailbox->exists -= MIN(gone, mailbox->exists);
         mailbox->changes++;
     }
+    if (before > 0 && mailbox->exists == 0)
+        mailbox->emptied = TRUE;
 }
 
 void

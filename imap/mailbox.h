@@ -17,6 +17,7 @@ typedef struct {
     gboolean read_only;      /* nothing else can be done with it */
     char *permanent_flags; /* it keeps; words, spaces between. NULL: the server
                               did not say, so any */
+    gboolean emptied;      /* the last message has gone since it was selected */
     guint changes;         /* goes up when messages come or go */
     guint flag_changes;    /* goes up when the server tells flags unasked */
 } ImapMailbox;

@@ -285,6 +285,9 @@ run_readdir_as(FsOperation *operation, gboolean plus)
         fs_operation_reply_buffer(operation, buffer, portion.used);
     else if (answer == FS_ANSWER_FOUND)
         fs_operation_fail(operation, EINVAL);
+    else if (answer == FS_ANSWER_FAILED && obstacle.error_number == ENOENT)
+        /* The C library takes that for the end of the directory. */
+        fs_operation_fail(operation, ESTALE);
     else
         answer_obstacle(operation, answer, &obstacle, ESTALE);
 }

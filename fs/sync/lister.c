@@ -15,6 +15,8 @@ struct FsLister {
     FsRefresh refresh;
     FsMailboxGoneFunc gone;
     gpointer gone_data;
+    FsListedFunc listed; /* or NULL */
+    gpointer listed_data;
     struct Listing *listing; /* NULL unless under way; a reference */
     GBytes *kept;            /* the list in the cache; NULL: not known */
 };
@@ -172,6 +174,9 @@ update_tree(Listing *listing, const GArray *mailboxes, GError **error)
         g_ptr_array_add(names, name);
         g_array_append_val(listed, one);
     }
+    if (lister->listed != NULL)
+        lister->listed((const FsMailboxListing *)listed->data, listed->len,
+                       lister->listed_data);
     if (!fs_mailbox_tree_update(
             lister->account->tree, (const FsMailboxListing *)listed->data,
             listed->len, lister->gone, lister->gone_data, error))
@@ -321,6 +326,14 @@ fs_lister_new(FsAccount *account, FsMailboxGoneFunc gone, gpointer user_data)
     lister->gone = gone;
     lister->gone_data = user_data;
     return lister;
+}
+
+void
+fs_lister_set_listed_func(FsLister *lister, FsListedFunc func,
+                          gpointer user_data)
+{
+    lister->listed = func;
+    lister->listed_data = user_data;
 }
 
 void

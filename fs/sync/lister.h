@@ -12,6 +12,14 @@ FsLister *fs_lister_new(FsAccount *account, FsMailboxGoneFunc gone,
                         gpointer user_data);
 void fs_lister_free(FsLister *lister); /* accepts NULL */
 
+/* Runs with each list of the server, before the tree is made of it: who has
+ * renamed mailboxes gives what is known by the old name to the new one. At most
+ * one. */
+typedef void (*FsListedFunc)(const FsMailboxListing *listings, gsize n,
+                             gpointer user_data);
+void fs_lister_set_listed_func(FsLister *lister, FsListedFunc func,
+                               gpointer user_data);
+
 /* NULL when there is a list good enough for an operation that began at @since
  * (see fs/sync/refresh.h), which any is while the line is down; else what to
  * wait for. Borrowed. */

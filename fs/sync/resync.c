@@ -103,7 +103,9 @@ is_complete(FsSync *sync)
 void
 fs_sync_check(FsSync *sync)
 {
-    if (!is_complete(sync) || is_overtaken(sync))
+    if (fs_sync_seems_emptied(sync))
+        fs_sync_reselect(sync);
+    else if (!is_complete(sync) || is_overtaken(sync))
         fs_sync_start_round(sync);
     else if (!sync->flags_in && sync->can_tell)
         fs_sync_fetch_changes(sync, FALSE);
@@ -182,7 +184,7 @@ on_changes_done(const GError *error, gpointer user_data)
         return;
     if (error == NULL) {
         sync->flags_in = TRUE;
-        if (sync->vanished != NULL)
+        if (sync->vanished != NULL && !fs_sync_seems_emptied(sync))
             fs_sync_remove_set(sync->mailbox, sync->vanished);
     } else if (is_refusal(error)) {
         /* It cannot, after all. */
@@ -350,6 +352,8 @@ on_searched(const ImapUidSet *found, const GError *error, gpointer user_data)
         fs_sync_fail(sync, error);
     } else if (is_overtaken(sync)) {
         search(sync);
+    } else if (fs_sync_seems_emptied(sync)) {
+        fs_sync_reselect(sync);
     } else if (imap_uid_set_count(found) != count_said_then(sync, found)) {
         /* It has just changed, or the server does not tell of changes in a
          * mailbox that stays selected: select it anew. */

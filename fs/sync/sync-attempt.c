@@ -292,6 +292,15 @@ is_behind(const CacheMailbox *known, const ImapMailbox *selected)
            selected->uidnext < known->uidnext;
 }
 
+gboolean
+fs_sync_seems_emptied(const FsSync *sync)
+{
+    const ImapMailbox *selected =
+        imap_connection_mailbox(imap_lease_connection(sync->lease));
+
+    return selected->exists == 0 && selected->emptied;
+}
+
 /* Begins with what the selection says; @fresh: it has just been made. */
 static void
 begin(FsSync *sync, gboolean fresh)
@@ -309,7 +318,8 @@ begin(FsSync *sync, gboolean fresh)
         fs_sync_replaced(mailbox, connection);
         return;
     }
-    if (!fresh && is_behind(&sync->known, situation.selected)) {
+    if (!fresh && (fs_sync_seems_emptied(sync) ||
+                   is_behind(&sync->known, situation.selected))) {
         sync->begins_anew = TRUE;
         fs_sync_reselect(sync);
         return;
@@ -344,6 +354,41 @@ begin_selected(FsSync *sync, gboolean fresh)
     fs_sync_start_round(sync);
 }
 
+/* Whether the mailbox was asked for by a name that it no longer has. */
+static gboolean
+was_renamed(const FsSync *sync)
+{
+    const FsSyncMailbox *mailbox = sync->mailbox;
+    const FsMailbox *directory =
+        fs_mailbox_tree_get(mailbox->synchroniser->account->tree, mailbox->id);
+
+    return directory != NULL && directory->wire_name != NULL &&
+           strcmp(directory->wire_name, sync->wire_name) != 0;
+}
+
+static void
+on_explained(const GError *error, gpointer user_data)
+{
+    g_autoptr(FsSync) sync = user_data;
+
+    if (sync->mailbox == NULL)
+        return;
+    if (was_renamed(sync))
+        begin_again(sync);
+    else
+        fs_sync_finish(sync, error);
+}
+
+/* The mailbox cannot be selected. */
+static void
+explain(FsSync *sync, const GError *error)
+{
+    const FsSyncMailbox *mailbox = sync->mailbox;
+
+    fs_lister_explain(mailbox->synchroniser->account->lister, mailbox->id,
+                      error, on_explained, g_rc_box_acquire(sync));
+}
+
 static void
 on_reselected(const GError *error, gpointer user_data)
 {
@@ -362,7 +407,10 @@ on_reselected(const GError *error, gpointer user_data)
     }
     /* Now it has no mailbox selected, whatever its other leases believe. */
     imap_connection_close(imap_lease_connection(sync->lease), error);
-    fs_sync_finish(sync, error);
+    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED))
+        fs_sync_fail(sync, error);
+    else
+        explain(sync, error);
 }
 
 void
@@ -376,30 +424,13 @@ fs_sync_reselect(FsSync *sync)
         fs_sync_finish_incomplete(sync, "the mailbox is gone");
         return;
     }
+    if (was_renamed(sync)) {
+        begin_again(sync);
+        return;
+    }
     imap_request_reselect(imap_lease_connection(sync->lease),
                           directory->wire_name, on_reselected,
                           g_rc_box_acquire(sync));
-}
-
-static void
-on_explained(const GError *error, gpointer user_data)
-{
-    g_autoptr(FsSync) sync = user_data;
-
-    if (sync->mailbox != NULL)
-        fs_sync_finish(sync, error);
-}
-
-/* Whether the mailbox was asked for by a name that it no longer has. */
-static gboolean
-was_renamed(const FsSync *sync)
-{
-    const FsSyncMailbox *mailbox = sync->mailbox;
-    const FsMailbox *directory =
-        fs_mailbox_tree_get(mailbox->synchroniser->account->tree, mailbox->id);
-
-    return directory != NULL && directory->wire_name != NULL &&
-           strcmp(directory->wire_name, sync->wire_name) != 0;
 }
 
 static void
@@ -417,9 +448,7 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
         return;
     }
     if (lease == NULL) {
-        fs_lister_explain(sync->mailbox->synchroniser->account->lister,
-                          sync->mailbox->id, error, on_explained,
-                          g_rc_box_acquire(sync));
+        explain(sync, error);
         return;
     }
     sync->lease = lease;

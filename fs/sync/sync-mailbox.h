@@ -138,6 +138,10 @@ void fs_sync_end_attempt(FsSync *sync);
 void fs_sync_finish(FsSync *sync, const GError *error);
 void fs_sync_fail(FsSync *sync, const GError *error);
 void fs_sync_finish_incomplete(FsSync *sync, const char *why);
+/* Whether the mailbox has become empty while it was selected. It may also have
+ * been renamed: then Cyrus tells those who have it selected that every message
+ * was expunged, and only a new selection tells. */
+gboolean fs_sync_seems_emptied(const FsSync *sync);
 /* Selects the mailbox anew, and begins another round. */
 void fs_sync_reselect(FsSync *sync);
 /* The server has given the mailbox's name to another one. */

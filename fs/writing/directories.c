@@ -42,7 +42,9 @@ struct FsDirectoryChange {
     char *name;        /* there; NULL: of CHANGE_REMOVE */
     char *to;          /* wire name; NULL: not known yet */
     char delimiter;
-    gboolean abandoned; /* answers are passed over */
+    gboolean abandoned;   /* answers are passed over */
+    gboolean sent;        /* RENAME, and no list has shown it yet */
+    GPtrArray *old_names; /* of RENAME: wire names of it and its children */
     ImapLease *lease;
     guint n_lists; /* that were asked for */
     FsNeed *list;  /* waited for; a reference */
@@ -60,6 +62,7 @@ fs_directory_change_unref(gpointer data)
     fs_need_unref(change->need);
     fs_need_unref(change->list);
     g_clear_error(&change->error);
+    g_clear_pointer(&change->old_names, g_ptr_array_unref);
     g_free(change->from);
     g_free(change->parent_wire);
     g_free(change->name);
@@ -365,6 +368,31 @@ on_lease_to_count(ImapLease *lease, const GError *error, gpointer user_data)
 
 /* ---- renaming ---- */
 
+static void
+note_names(FsDirectoryChange *change, guint32 mailbox)
+{
+    const FsMailboxTree *tree = change->account->tree;
+    const FsMailbox *renamed = fs_mailbox_tree_get(tree, mailbox);
+    const FsMailbox *child;
+    guint32 after = 0;
+
+    if (renamed->wire_name != NULL)
+        g_ptr_array_add(change->old_names, g_strdup(renamed->wire_name));
+    for (; (child = fs_mailbox_tree_next_child(tree, mailbox, after)) != NULL;
+         after = child->id)
+        note_names(change, child->id);
+}
+
+/* What other connections have selected under the old names is not what it says
+ * any more. Cyrus tells them that every message was expunged. */
+static void
+leave(const FsDirectoryChange *change)
+{
+    for (guint i = 0; i < change->old_names->len; i++)
+        imap_pool_forget_selected(change->account->pool,
+                                  g_ptr_array_index(change->old_names, i));
+}
+
 /* It and its children keep their numbers, and so does what is known of them. */
 static void
 move_ids(FsDirectoryChange *change, guint32 mailbox)
@@ -391,6 +419,39 @@ move_ids(FsDirectoryChange *change, guint32 mailbox)
         move_ids(change, child->id);
 }
 
+/* @unless: IMAP_LIST_… by which it does not count. */
+static gboolean
+is_listed(const FsMailboxListing *listings, gsize n, const char *wire_name,
+          guint unless)
+{
+    for (gsize i = 0; i < n; i++)
+        if (strcmp(listings[i].wire_name, wire_name) == 0)
+            return (listings[i].attributes & unless) == 0;
+    return FALSE;
+}
+
+/* A FsListedFunc. A list may be answered before RENAME is: the first one that
+ * has the new name, and not the old one, decides. */
+static void
+on_list_of_server(const FsMailboxListing *listings, gsize n, gpointer user_data)
+{
+    const FsMailboxTree *tree = ((FsAccount *)user_data)->tree;
+
+    for (GList *link = under_way.head; link != NULL; link = link->next) {
+        FsDirectoryChange *change = link->data;
+        const FsMailbox *old;
+
+        if (!change->sent || change->account != user_data ||
+            !is_listed(listings, n, change->to, IMAP_LIST_NONEXISTENT) ||
+            is_listed(listings, n, change->from, IMAP_LIST_NOSELECT))
+            continue;
+        change->sent = FALSE;
+        old = fs_mailbox_tree_by_wire_name(tree, change->from);
+        if (old != NULL)
+            move_ids(change, old->id);
+    }
+}
+
 static void
 on_unsubscribed(const GError *error, gpointer user_data)
 {
@@ -407,8 +468,6 @@ on_listed(const ImapListedMailbox *listed, const GError *error,
           gpointer user_data)
 {
     g_autoptr(FsDirectoryChange) change = user_data;
-    const FsMailbox *old =
-        fs_mailbox_tree_by_wire_name(change->account->tree, change->from);
 
     if (change->abandoned || has_failed(change, error))
         return;
@@ -417,8 +476,6 @@ on_listed(const ImapListedMailbox *listed, const GError *error,
                  "the server says OK to what it has not done");
         return;
     }
-    if (old != NULL)
-        move_ids(change, old->id);
     imap_request_unsubscribe(connection_of(change), change->from,
                              on_unsubscribed, await(change));
 }
@@ -430,9 +487,28 @@ on_renamed(const GError *error, gpointer user_data)
 
     if (change->abandoned)
         return;
+    /* Others may have selected it meanwhile. */
+    leave(change);
     if (!has_failed(change, error))
         imap_request_list_one(connection_of(change), change->to, on_listed,
                               await(change));
+}
+
+static void
+send_rename(FsDirectoryChange *change)
+{
+    FsAccount *account = change->account;
+    const FsMailbox *old =
+        fs_mailbox_tree_by_wire_name(account->tree, change->from);
+
+    change->old_names = g_ptr_array_new_with_free_func(g_free);
+    if (old != NULL)
+        note_names(change, old->id);
+    leave(change);
+    change->sent = TRUE;
+    fs_lister_set_listed_func(account->lister, on_list_of_server, account);
+    imap_request_rename(connection_of(change), change->from, change->to,
+                        on_renamed, await(change));
 }
 
 /* ---- the beginning ---- */
@@ -455,8 +531,7 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
         imap_request_create(connection_of(change), change->to, on_made,
                             await(change));
     else
-        imap_request_rename(connection_of(change), change->from, change->to,
-                            on_renamed, await(change));
+        send_rename(change);
 }
 
 static FsDirectoryChange *

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import socket
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))

@@ -60,6 +60,7 @@ struct FsPending {
     gboolean untold;    /* although the server could */
     gboolean is_written;
     guint attempts;    /* that the server has not taken */
+    guint n_put_off;   /* attempts to find out that the server has refused */
     gint64 ready_at;   /* microseconds, monotonic: others have gathered */
     gint64 not_before; /* the same: after an attempt that failed */
 

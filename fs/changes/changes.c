@@ -308,6 +308,7 @@ fs_changes_delete(FsChanges *changes, guint64 inode, const char *name,
     if (pending == NULL)
         return NULL;
     pending->old_name = g_strdup(name);
+    pending->unasked = how == FS_DELETE_EXPUNGE;
     pending->shown_in = place.shown_in;
     hide(changes, &place);
     if (place.first != NULL) {
@@ -661,7 +662,7 @@ take_up(const CacheJournalRecord *record, gpointer user_data)
         (record->kind != FS_PENDING_MOVE && record->text == NULL))
         return;
     pending = fs_pending_from_record(record);
-    pending->uncertain = TRUE;
+    pending->uncertain = pending->unasked = TRUE;
     if (pending->kind != FS_PENDING_FLAGS)
         show_taken_up(changes, pending);
     fs_pending_enter(changes, pending);

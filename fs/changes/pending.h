@@ -54,6 +54,7 @@ struct FsPending {
     guint32 shown_in;   /* likewise */
     guint64 inode;      /* of the guest; 0: there is none */
 
+    gboolean unasked; /* nobody waits for it, also with -o sync */
     gboolean in_flight;
     gboolean uncertain; /* is found out before anything is sent */
     gboolean answered;  /* with OK, and not told what has become of it */

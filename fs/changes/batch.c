@@ -167,7 +167,8 @@ static void
 end_pending(FsPending *pending, Verdict verdict, gboolean sent,
             const GError *error)
 {
-    gboolean sync = pending->changes->account->options->sync;
+    gboolean sync =
+        pending->changes->account->options->sync && !pending->unasked;
 
     pending->in_flight = FALSE;
     pending->uncertain = sent;

@@ -136,14 +136,41 @@ fs_pending_accept(FsChanges *changes, FsPending *pending, gint64 gather_us)
     return pending;
 }
 
-/* One of which the server need not know. */
+typedef struct {
+    FsPending *pending; /* a reference */
+    guint n_waiting;
+} Writing;
+
+static void
+on_either_written(const GError *error, gpointer user_data)
+{
+    Writing *writing = user_data;
+    FsPending *pending = writing->pending;
+
+    writing->n_waiting--;
+    if (error != NULL || writing->n_waiting == 0) {
+        fs_need_complete(pending->written, error);
+        fs_need_complete(pending->done, error);
+    }
+    if (writing->n_waiting > 0)
+        return;
+    fs_pending_unref(pending);
+    g_free(writing);
+}
+
+/* One of which the server need not know: all of it is done, and is to be
+ * written: the name, and that an earlier change is not to be made. */
 static FsPending *
-done_at_once(FsChanges *changes, guint32 mailbox, guint32 uid)
+done_here(FsChanges *changes, guint32 mailbox, guint32 uid)
 {
     FsPending *pending = fs_pending_new(FS_PENDING_MOVE, mailbox, uid);
+    Writing *writing = g_new0(Writing, 1);
 
-    fs_need_complete(pending->written, NULL);
-    fs_need_complete(pending->done, NULL);
+    writing->pending = fs_pending_ref(pending);
+    writing->n_waiting = 2;
+    cache_aliases_flush(changes->account->aliases, on_either_written, writing);
+    cache_journal_flush(changes->account->journal, FALSE, on_either_written,
+                        writing);
     fs_overlay_touch(changes->account->overlay, mailbox);
     return pending;
 }
@@ -281,6 +308,7 @@ fs_changes_delete(FsChanges *changes, guint64 inode, const char *name,
     if (pending == NULL)
         return NULL;
     pending->old_name = g_strdup(name);
+    pending->unasked = how == FS_DELETE_EXPUNGE;
     pending->shown_in = place.shown_in;
     hide(changes, &place);
     if (place.first != NULL) {
@@ -313,7 +341,7 @@ rename_here(FsChanges *changes, const Place *place, const char *name,
         cache_aliases_set(account->aliases, place->mailbox, place->uid, name);
     else
         cache_aliases_remove(account->aliases, place->mailbox, place->uid);
-    return done_at_once(changes, place->mailbox, place->uid);
+    return done_here(changes, place->mailbox, place->uid);
 }
 
 /* A move that was not made yet goes somewhere else. */
@@ -321,7 +349,6 @@ static FsPending *
 move_on(FsChanges *changes, Place *place, guint32 mailbox, const char *name)
 {
     FsOverlay *overlay = changes->account->overlay;
-    FsPending *pending;
 
     fs_overlay_touch(overlay, place->shown_in);
     fs_overlay_tell(overlay, FS_OVERLAY_LISTING, place->shown_in, 0, NULL);
@@ -331,7 +358,6 @@ move_on(FsChanges *changes, Place *place, guint32 mailbox, const char *name)
     if (mailbox != place->mailbox)
         return NULL;
     /* Home again. */
-    pending = done_at_once(changes, mailbox, place->uid);
     if (place->guest->inode ==
         fs_inode_make(changes->account->number, place->mailbox, place->uid)) {
         fs_overlay_remove_guest(overlay, place->guest);
@@ -342,7 +368,7 @@ move_on(FsChanges *changes, Place *place, guint32 mailbox, const char *name)
     if (fs_pending_keeps_name(name))
         cache_aliases_set(changes->account->aliases, mailbox, place->uid, name);
     fs_overlay_tell(overlay, FS_OVERLAY_LISTING, mailbox, 0, NULL);
-    return pending;
+    return done_here(changes, mailbox, place->uid);
 }
 
 /* "UID.eml" may be another's there. */
@@ -636,7 +662,7 @@ take_up(const CacheJournalRecord *record, gpointer user_data)
         (record->kind != FS_PENDING_MOVE && record->text == NULL))
         return;
     pending = fs_pending_from_record(record);
-    pending->uncertain = TRUE;
+    pending->uncertain = pending->unasked = TRUE;
     if (pending->kind != FS_PENDING_FLAGS)
         show_taken_up(changes, pending);
     fs_pending_enter(changes, pending);

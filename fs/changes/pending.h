@@ -54,12 +54,14 @@ struct FsPending {
     guint32 shown_in;   /* likewise */
     guint64 inode;      /* of the guest; 0: there is none */
 
+    gboolean unasked; /* nobody waits for it, also with -o sync */
     gboolean in_flight;
     gboolean uncertain; /* is found out before anything is sent */
     gboolean answered;  /* with OK, and not told what has become of it */
     gboolean untold;    /* although the server could */
     gboolean is_written;
     guint attempts;    /* that the server has not taken */
+    guint n_put_off;   /* attempts to find out that the server has refused */
     gint64 ready_at;   /* microseconds, monotonic: others have gathered */
     gint64 not_before; /* the same: after an attempt that failed */
 

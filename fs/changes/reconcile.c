@@ -14,6 +14,7 @@
 #include "fs/changes/pending.h"
 #include "fs/sync/lister.h"
 #include "fs/sync/synchroniser.h"
+#include "imap/error.h"
 
 #define SETTLE_MS 3000u
 #define RETRY_MS 2000u
@@ -27,9 +28,10 @@ typedef struct {
     guint32 mailbox;
     gint64 since; /* microseconds, monotonic: what is older tells nothing */
     guint attempts;
-    GHashTable *used;     /* set of mailbox << 32 | UID: somebody's copies */
-    FsPending *compared;  /* a reference; NULL: none is */
-    guint32 compared_uid; /* with this one of the target */
+    gboolean refused;    /* something could not be read, and not for the line */
+    GHashTable *used;    /* set of mailbox << 32 | UID: somebody's copies */
+    FsPending *compared; /* a reference; NULL: none is */
+    guint32 compared_uid;     /* with this one of the target */
     FsComparison *comparison; /* of them */
 } Reconcile;
 
@@ -83,10 +85,13 @@ on_need(const GError *error, gpointer user_data)
 {
     Reconcile *reconcile = user_data;
 
-    if (error == NULL)
+    if (error == NULL) {
         run(reconcile);
-    else
-        run_later(reconcile, RETRY_MS);
+        return;
+    }
+    reconcile->refused |=
+        error->domain != IMAP_ERROR || error->code > IMAP_ERROR_CLOSED;
+    run_later(reconcile, RETRY_MS);
 }
 
 /* Whether @mailbox has been read since; if not, that is waited for. */
@@ -446,7 +451,7 @@ next_hopeless(const Reconcile *reconcile)
          link = link->next) {
         FsPending *pending = link->data;
 
-        if (pending->attempts >= PUT_OFF_MAX &&
+        if (pending->n_put_off >= PUT_OFF_MAX &&
             has_unread_target(reconcile, pending))
             return pending;
     }
@@ -454,7 +459,8 @@ next_hopeless(const Reconcile *reconcile)
 }
 
 /* Whether a copy is there nobody knows, so none is made again: all waits for
- * another attempt; or, when there were many, is refused. */
+ * another attempt; or, when the server does not let us read the folder, is
+ * refused some time. */
 static void
 put_off(Reconcile *reconcile)
 {
@@ -467,7 +473,7 @@ put_off(Reconcile *reconcile)
 
     for (GList *link = changes->all.head; link != NULL; link = link->next)
         if (has_unread_target(reconcile, link->data))
-            ((FsPending *)link->data)->attempts++;
+            ((FsPending *)link->data)->n_put_off += reconcile->refused;
     while ((pending = next_hopeless(reconcile)) != NULL) {
         pending->uncertain = FALSE;
         fs_pending_refuse(pending, error);

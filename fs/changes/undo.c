@@ -72,6 +72,7 @@ fs_undo_copy(FsPending *pending, const GError *error)
         deletion = fs_pending_new(FS_PENDING_DELETE, pending->target,
                                   pending->target_uid);
         deletion->text = g_strdup(FS_PENDING_EXPUNGE);
+        deletion->unasked = TRUE;
         fs_pending_unref(fs_pending_accept(changes, deletion, 0));
     }
     fs_pending_refuse(pending, error);

@@ -344,6 +344,28 @@ def test_with_sync_what_is_removed_is_gone_before_it_is_written_anew(case):
     case.expect(kept.out == body + b'more\r\n', kept)
 
 
+@tap.test(limit=120)
+def test_with_sync_the_older_message_goes_when_there_is_a_line_again(case):
+    place = Place(case, sync=None)
+    case.expect(place.put('Other/x.eml', message()).clean, 'it is not stored')
+    case.expect(place.wait().ok, 'it is never settled')
+    left = [6]
+
+    def cut(line, command):
+        if left[0] == 0:
+            return False
+        left[0] -= 1
+        return line.close()
+
+    place.server.hooks['SELECT'] = cut
+    place.sh('cat > Other/.x.tmp; mv -f Other/.x.tmp Other/x.eml',
+             message(body='newer'))
+    place.expect_soon(lambda: left[0] == 0 and place.wait().ok,
+                      'it does not end', left)
+    case.expect(place.has('Other') == [crlf(message(body='newer'))],
+                place.has('Other'))
+
+
 # ---- marks of others
 
 def with_marks(case, count=2500):

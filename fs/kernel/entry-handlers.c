@@ -138,6 +138,7 @@ target_refusal(FsHandlers *handlers, guint64 parent, const char *name)
     const FsAccount *account = fs_handlers_account(handlers);
     const FsMailbox *mailbox =
         fs_mailbox_tree_get(account->tree, directory_of(parent));
+    FsRights *rights = fs_writing_rights(fs_handlers_writing(handlers));
 
     if (parent == FS_INODE_LOST_FOUND)
         return EACCES;
@@ -145,10 +146,10 @@ target_refusal(FsHandlers *handlers, guint64 parent, const char *name)
         return ENAMETOOLONG;
     if (fs_file_name_kind(name) == FS_FILE_REFUSED)
         return EINVAL;
-    if (mailbox == NULL || !mailbox->selectable ||
-        !fs_rights_may_insert(fs_writing_rights(fs_handlers_writing(handlers)),
-                              mailbox->id))
+    if (mailbox == NULL || !mailbox->selectable)
         return EACCES;
+    if (!fs_rights_may_insert(rights, mailbox->id))
+        return fs_rights_refusal(rights, mailbox->id);
     return 0;
 }
 

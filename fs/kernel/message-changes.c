@@ -145,9 +145,7 @@ may_take_from(FsOperation *operation, guint32 mailbox, gboolean expunge)
     if (need != NULL)
         fs_operation_wait(operation, need);
     else if (!fs_rights_may_delete(rights, mailbox, expunge))
-        fs_operation_fail(operation, fs_rights_is_read_only(rights, mailbox)
-                                         ? EROFS
-                                         : EACCES);
+        fs_operation_fail(operation, fs_rights_refusal(rights, mailbox));
     else
         return TRUE;
     return FALSE;
@@ -392,6 +390,8 @@ static gboolean
 ask_rename(FsOperation *operation, Renaming *renaming)
 {
     guint32 target = mailbox_of(operation, renaming->new_parent);
+    FsRights *rights =
+        fs_writing_rights(fs_handlers_writing(handlers_of(operation)));
     g_autoptr(GError) error = NULL;
     g_autoptr(FsNeed) need = NULL;
     FsNeed *earlier = NULL;
@@ -400,11 +400,10 @@ ask_rename(FsOperation *operation, Renaming *renaming)
     if (!find_message(operation, operation->inode, renaming->name, &entry) ||
         is_being_edited(operation, &entry))
         return FALSE;
-    if (target == 0 ||
-        !fs_rights_may_insert(
-            fs_writing_rights(fs_handlers_writing(handlers_of(operation))),
-            target)) {
-        fs_operation_fail(operation, EACCES);
+    if (target == 0 || !fs_rights_may_insert(rights, target)) {
+        fs_operation_fail(operation, target == 0
+                                         ? EACCES
+                                         : fs_rights_refusal(rights, target));
         return FALSE;
     }
     if (target != entry.mailbox &&

@@ -39,6 +39,7 @@ refusal(const FsWriteHandlers *handlers, const FsEntry *parent,
 {
     const FsMailbox *mailbox =
         fs_mailbox_tree_get(handlers->account->tree, parent->mailbox);
+    FsRights *rights = fs_writing_rights(handlers->writing);
 
     if (parent->inode == FS_INODE_LOST_FOUND)
         return EACCES;
@@ -46,10 +47,10 @@ refusal(const FsWriteHandlers *handlers, const FsEntry *parent,
         return ENAMETOOLONG;
     if (fs_file_name_kind(name) == FS_FILE_REFUSED)
         return EINVAL;
-    if (mailbox == NULL || !mailbox->selectable ||
-        !fs_rights_may_insert(fs_writing_rights(handlers->writing),
-                              parent->mailbox))
+    if (mailbox == NULL || !mailbox->selectable)
         return EACCES;
+    if (!fs_rights_may_insert(rights, parent->mailbox))
+        return fs_rights_refusal(rights, parent->mailbox);
     return 0;
 }
 
@@ -257,7 +258,9 @@ fs_write_find_file(FsOperation *operation)
         return NULL;
     else if (!fs_rights_may_replace(fs_writing_rights(handlers->writing),
                                     entry.mailbox))
-        fs_operation_fail(operation, EACCES);
+        fs_operation_fail(
+            operation, fs_rights_refusal(fs_writing_rights(handlers->writing),
+                                         entry.mailbox));
     else if (!fs_busy_message_is_replaced(operation, handlers->account, &entry))
         return edit_message(operation, &entry);
     return NULL;

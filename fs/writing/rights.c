@@ -6,6 +6,8 @@
 #include "imap/error.h"
 #include "imap/mailbox-requests.h"
 
+#include <errno.h>
+
 #define KEEP_US (5 * G_TIME_SPAN_MINUTE)
 #define ALL G_MAXUINT
 
@@ -174,6 +176,12 @@ fs_rights_is_read_only(FsRights *rights, guint32 id)
 
     return mailbox != NULL && mailbox->read_only_at != 0 &&
            g_get_monotonic_time() - mailbox->read_only_at < KEEP_US;
+}
+
+int
+fs_rights_refusal(FsRights *rights, guint32 mailbox)
+{
+    return fs_rights_is_read_only(rights, mailbox) ? EROFS : EACCES;
 }
 
 void

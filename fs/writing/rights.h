@@ -31,3 +31,7 @@ gboolean fs_rights_may_delete(FsRights *rights, guint32 mailbox,
 void fs_rights_note_read_only(FsRights *rights, guint32 mailbox,
                               gboolean read_only);
 gboolean fs_rights_is_read_only(FsRights *rights, guint32 mailbox);
+
+/* The errno of what may not be done in @mailbox: EROFS if the server lets it
+ * only be read, else EACCES. */
+int fs_rights_refusal(FsRights *rights, guint32 mailbox);

@@ -30,6 +30,10 @@ examine_keeps_what_the_server_says(void **state)
         "C:i5 NOOP",
         "S:* 20 EXISTS",
         "S:i5 OK",
+        "C:i6 NOOP",
+        "S:* VANISHED 1:19",
+        "S:* 1 EXPUNGE",
+        "S:i6 OK",
         NULL,
     };
     const ImapMailbox *mailbox;
@@ -56,6 +60,11 @@ examine_keeps_what_the_server_says(void **state)
     send_text(f, "NOOP");
     wait_done(f);
     assert_int_equal(mailbox->exists, 20);
+    assert_false(mailbox->emptied);
+    send_text(f, "NOOP");
+    wait_done(f);
+    assert_int_equal(mailbox->exists, 0);
+    assert_true(mailbox->emptied);
 }
 
 static void

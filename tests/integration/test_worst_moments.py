@@ -519,8 +519,15 @@ def test_read_only_mailbox_shows_in_its_mode(case):
     place.expect_soon(
         lambda: place.sh('stat -c %a INBOX').out.strip() == b'500',
         place.sh('stat -c %a INBOX').out)
-    result = place.sh('rm INBOX/3.eml')
-    case.expect(not result.ok, result)
+    # And nothing is sent any more to find out.
+    mark = place.server.mark()
+    for command in ('rm INBOX/3.eml', 'cp INBOX/1.eml INBOX/copy.eml',
+                    'mv INBOX/1.eml Other/', 'echo x >> INBOX/3.eml',
+                    "echo 'Subject: x' > INBOX/new.eml"):
+        result = place.sh(command)
+        case.expect('Read-only file system' in result.err, result)
+    for sent in ('UID COPY*', 'UID MOVE*', 'UID STORE*', 'APPEND*'):
+        case.expect(not place.server.saw(sent, mark), sent)
 
 
 if __name__ == '__main__':

@@ -428,6 +428,7 @@ on_head(const ImapFetch *fetch, gpointer user_data)
     item->useless =
         fetch->structure == NULL || fetch->header == NULL ||
         (item->size != 0 && fetch->has_size && fetch->size != item->size);
+    item->useless = item->useless || fs_structure_is_doubtful(fetch->structure);
     if (item->useless)
         return;
     parts = fs_mime_parts_of_structure(fetch->structure);

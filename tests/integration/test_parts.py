@@ -4,9 +4,7 @@ agree with the mailbox."""
 
 import contextlib
 import os
-import re
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
@@ -120,6 +118,205 @@ def test_corpus_by_structure_is_what_gmime_makes_of_it(case):
         if not any(line.split(' ', 1)[1].startswith(title)
                    for title in DIFFERENT):
             case.expect(False, line)
+    bench.mount.unmount()
+
+
+# ---- what it costs
+
+PDF = bytes(range(1, 251)) * 40  # 10,000 octets
+
+
+def attachment(name, octets):
+    return hardmail.part(
+        f'application/pdf; name="{name}"', hardmail.encoded(octets, 'base64'),
+        'Content-Transfer-Encoding: base64',
+        f'Content-Disposition: attachment; filename="{name}"')
+
+
+def large_message(title='large', size=30 * MB):
+    return hardmail.mixed(title, [
+        hardmail.part('text/plain; charset=utf-8', 'Grüße\r\n'.encode(),
+                      'Content-Transfer-Encoding: 8bit'),
+        attachment('small.pdf', PDF),
+        attachment('large.pdf', b'x' * (size * 3 // 4)),
+    ])[1]
+
+
+@tap.test(limit=180)
+def test_attachment_is_fetched_alone(case):
+    bench = Bench(case, [large_message()])
+    os.listdir(bench.path('Hard'))
+    names, octets = bench.received(lambda: os.listdir(bench.parts(1)))
+    case.expect(sorted(names) == ['body.txt', 'header.txt', 'large.pdf',
+                                  'small.pdf'], names)
+    case.expect(octets < 4 * KB, f'{octets} octets for the structure')
+    turns = bench.proxy.counts()['turns']
+    content, octets = bench.received(
+        lambda: read(bench.parts(1, 'small.pdf')))
+    turns = bench.proxy.counts()['turns'] - turns
+    case.expect(content == PDF, f'{len(content)} octets of the attachment')
+    case.expect(octets < 12 * KB, f'{octets} octets for one of 10,000')
+    case.expect(turns <= 1, f'{turns} round trips beyond the structure')
+    again, octets = bench.received(
+        lambda: (read(bench.parts(1, 'small.pdf')),
+                 os.stat(bench.parts(1, 'small.pdf')).st_size))
+    case.expect(again == (PDF, len(PDF)) and octets == 0,
+                f'{octets} octets for it once more')
+    text, octets = bench.received(lambda: read(bench.parts(1, 'body.txt')))
+    case.expect(text == 'Grüße\r\n'.encode() and octets < KB, (text, octets))
+
+
+@tap.test(limit=180)
+def test_attachment_without_binary_is_decoded_here(case):
+    bench = Bench(case, [large_message(size=2 * MB)],
+                  capability='IMAP4rev1 SASL-IR ID ENABLE IDLE UIDPLUS')
+    content, octets = bench.received(
+        lambda: read(bench.parts(1, 'small.pdf')))
+    case.expect(content == PDF, f'{len(content)} octets of the attachment')
+    case.expect(octets < 24 * KB, f'{octets} octets for one of 10,000')
+    content = read(bench.parts(1, 'large.pdf'))
+    case.expect(content == b'x' * (2 * MB * 3 // 4), f'{len(content)} octets')
+
+
+@tap.test(limit=180)
+def test_sizes_are_right_before_the_first_read(case):
+    bench = Bench(case, [large_message(size=2 * MB)])
+    for name, size in (('small.pdf', len(PDF)), ('large.pdf', 2 * MB * 3 // 4),
+                       ('body.txt', len('Grüße\r\n'.encode()))):
+        case.expect(os.stat(bench.parts(1, name)).st_size == size, name)
+    result = run('sh', '-c', 'tar -cf - "$0" | tar -xOf - | wc -c', 'small.pdf',
+                 cwd=bench.parts(1))
+    case.expect(result.out.strip() == b'%d' % len(PDF), result)
+    copy = case.path('copy')
+    result = run('cp', bench.parts(1, 'small.pdf'), copy)
+    case.expect(result.clean and read(copy) == PDF, result)
+
+
+@tap.test(limit=180)
+def test_text_is_fetched_alone(case):
+    count = 60
+    body = 'Das Wörterbuch.\r\n'.encode()
+    messages = [hardmail.mixed(f'message {i}', [
+        hardmail.part('text/plain; charset=utf-8',
+                      hardmail.encoded(body, 'base64'),
+                      'Content-Transfer-Encoding: base64'),
+        attachment('a.pdf', b'%d' % i * 20000)])[1] for i in range(count)]
+    bench = Bench(case, messages)
+    os.listdir(bench.path('Hard'))
+    commands = bench.proxy.counts()['turns']
+    result, octets = bench.received(
+        lambda: run('grep', '-rc', 'Wörterbuch',
+                    bench.path('.imapfs', 'text', 'Hard'), limit=60))
+    commands = bench.proxy.counts()['turns'] - commands
+    found = result.out.decode().split()
+    case.expect(len(found) == count and all(line.endswith('.eml.txt:1')
+                                            for line in found), found[:3])
+    case.expect(octets < count * 1500, f'{octets} octets for {count} texts')
+    case.expect(commands < count / 2, f'{commands} round trips')
+    case.note(f'{octets} octets, {commands} round trips, {count} texts')
+    again, octets = bench.received(
+        lambda: run('grep', '-rc', 'Wörterbuch',
+                    bench.path('.imapfs', 'text', 'Hard'), limit=60))
+    # The server may say a word of its own.
+    case.expect(again.out == result.out and octets < KB,
+                f'{octets} octets for the same once more')
+
+
+# ---- what it shows
+
+@tap.test(limit=120)
+def test_text_is_headers_and_texts_with_lf(case):
+    inner = (hardmail.header('=?utf-8?q?innere_Gr=C3=BC=C3=9Fe?=',
+                             'Content-Type: text/html; charset=iso-8859-1')
+             + b'\r\n<p>\xfcber</p>\r\n')
+    message = hardmail.mixed('=?iso-8859-1?q?=C4u=DFeres?=', [
+        hardmail.part('text/plain; charset=utf-8',
+                      hardmail.encoded('Zeile ä\r\nZwei'.encode(), 'base64'),
+                      'Content-Transfer-Encoding: base64'),
+        attachment('a.pdf', b'not text'),
+        hardmail.part('message/rfc822', inner)])[1]
+    messages = [message, hardmail.with_filler(message, 40 * KB)]
+    bench = Bench(case, messages)
+    for uid in (1, 2):
+        text = read(bench.text(uid)).decode()
+        case.expect(os.stat(bench.text(uid)).st_size == len(text.encode()),
+                    'stat after read')
+        case.expect('\r' not in text, 'there is a CR')
+        case.expect('not text' not in text, 'there is an attachment')
+        for line in ('Subject: Äußeres\n', '\n\nZeile ä\nZwei\n',
+                     'Subject: innere Grüße\n', '<p>über</p>\n'):
+            case.expect(line in text, f'{line!r} is not in {text[-900:]!r}')
+    # A message that is there as a whole has the same text.
+    first = read(bench.text(1))
+    bench.add(message)
+    bench.soon(lambda: os.path.exists(bench.path('Hard', '3.eml')), 'arrival')
+    read(bench.path('Hard', '3.eml'))
+    case.expect(read(bench.text(3)) == first, 'another text of the whole')
+
+
+@tap.test(limit=120)
+def test_views_are_hidden_and_described(case):
+    bench = Bench(case, [large_message(size=KB)])
+    listed = os.listdir(bench.path('.imapfs'))
+    case.expect('parts' not in listed and 'text' not in listed, listed)
+    about = read(bench.path('.imapfs', 'README')).decode()
+    case.expect('parts/' in about and 'text/' in about, about)
+    case.expect('Hard' in os.listdir(bench.path('.imapfs', 'parts')), 'parts')
+    case.expect(os.listdir(bench.path('.imapfs', 'text', 'Hard'))
+                == ['1.eml.txt'], 'text')
+    for path in (bench.text(9), bench.parts(9), bench.parts(1, 'none'),
+                 bench.path('.imapfs', 'parts', 'None'),
+                 bench.path('.imapfs', 'text', 'Hard', '1.eml')):
+        case.expect(not os.path.exists(path), f'{path} is there')
+    for arguments in (['touch', bench.parts(1, 'new')],
+                      ['rm', '-f', bench.parts(1, 'small.pdf')],
+                      ['mkdir', bench.path('.imapfs', 'text', 'new')],
+                      ['sh', '-c', 'echo x > "$0"', bench.text(1)],
+                      ['mv', bench.text(1), bench.path('Hard', 'x.eml')]):
+        result = run(*arguments)
+        case.expect(not result.ok, f'{arguments} succeeds')
+    target = bench.path('Hard', 'copied.eml')
+    result = run('cp', bench.parts(1, 'header.txt'), target)
+    case.expect(not result.ok or read(target) != read(
+        bench.path('Hard', '1.eml')), 'a part is copied as its message')
+
+
+def disagreement(bench, folder):
+    names = set(os.listdir(bench.path(folder)))
+    text = {name.removesuffix('.txt') for name in
+            os.listdir(bench.path('.imapfs', 'text', folder))}
+    shown = set(os.listdir(bench.path('.imapfs', 'parts', folder)))
+    return sorted(names ^ text) + sorted(names ^ shown)
+
+
+@tap.test(limit=240)
+def test_views_agree_after_changes_from_both_sides(case):
+    messages = hardmail.corpus()[:40]
+    bench = Bench(case, [body for _title, body in messages], names='uid')
+    for path, _directories, _files in os.walk(bench.path('.imapfs', 'parts')):
+        pass
+    for step in range(6):
+        gone, moved = f'{3 * step + 1}.eml', f'{3 * step + 2}.eml'
+        os.remove(bench.path('Hard', gone))
+        os.rename(bench.path('Hard', moved),
+                  bench.path('INBOX', f'moved-{step}.eml'))
+        case.expect(not os.path.exists(
+            bench.path('.imapfs', 'text', 'Hard', gone + '.txt')), gone)
+        case.expect(read(bench.path('.imapfs', 'parts', 'INBOX',
+                                    f'moved-{step}.eml', 'header.txt')),
+                    'no header of what was moved')
+        bench.client.expunge('Hard', 3 * step + 3)
+        bench.add(hardmail.corpus()[50 + step][1])
+    bench.soon(lambda: len(os.listdir(bench.path('Hard'))) == 28,
+               'the mailbox is not what it should be')
+    for folder in ('Hard', 'INBOX'):
+        bench.soon(lambda: not disagreement(bench, folder),
+                   f'{folder}: {disagreement(bench, folder)}')
+    for name in os.listdir(bench.path('Hard')):
+        problem = parts.compare(
+            bench.path('.imapfs', 'parts', 'Hard', name),
+            read(bench.path('Hard', name)))
+        case.expect(problem == '', f'{name}: {problem}')
     bench.mount.unmount()
 
 

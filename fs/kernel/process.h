@@ -7,3 +7,9 @@
 /* Whether @thread and @other are threads of one process that still runs. 0,
  * which the kernel tells of processes that we cannot see, is none. */
 gboolean fs_process_is_one(pid_t thread, pid_t other);
+
+/* Whether a signal waits for @thread that ends it, or asks it to end. Not those
+ * that a program has a handler for and goes on (timers, children, the threads
+ * of Go), nor Ctrl-Z: they would be errors of files where no program expects
+ * one. TRUE if that cannot be seen. */
+gboolean fs_process_is_to_end(pid_t thread);

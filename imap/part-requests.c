@@ -6,10 +6,24 @@
 
 typedef struct {
     ImapUidSet *uids;
-    gboolean with_structure;
+    enum { STRUCTURE, HEADER, SIZES } kind;
     const ImapHeadsHandler *handler;
     gpointer user_data;
 } HeadsRequest;
+
+static gboolean
+is_as_asked(const HeadsRequest *request, const ImapFetch *fetch)
+{
+    switch (request->kind) {
+    case STRUCTURE:
+        return fetch->has_structure;
+    case HEADER:
+        return fetch->header != NULL && !fetch->has_size;
+    case SIZES:
+        return fetch->binary_sizes != NULL;
+    }
+    return FALSE;
+}
 
 static gboolean
 on_untagged(const ImapResponse *response, gpointer user_data)
@@ -20,8 +34,7 @@ on_untagged(const ImapResponse *response, gpointer user_data)
     if (response->type != IMAP_RESPONSE_FETCH ||
         fetch->body == IMAP_BODY_DELIVERED ||
         !imap_uid_set_contains(request->uids, fetch->uid) ||
-        (request->with_structure ? !fetch->has_structure
-                                 : fetch->header == NULL || fetch->has_size))
+        !is_as_asked(request, fetch))
         return FALSE;
     request->handler->head(fetch, request->user_data);
     return TRUE;
@@ -52,7 +65,7 @@ imap_request_heads(ImapConnection *connection, const ImapUidSet *uids,
     g_autofree char *text = imap_uid_set_to_string(uids);
 
     request->uids = imap_uid_set_parse(text, strlen(text));
-    request->with_structure = section == NULL;
+    request->kind = section == NULL ? STRUCTURE : HEADER;
     request->handler = handler;
     request->user_data = user_data;
     imap_command_add_text(command, text);
@@ -62,5 +75,22 @@ imap_request_heads(ImapConnection *connection, const ImapUidSet *uids,
     else
         imap_command_add_format(command, " (UID BODY.PEEK[%s.HEADER])",
                                 section);
+    imap_connection_send(connection, command, &heads_handler, request);
+}
+
+void
+imap_request_binary_size(ImapConnection *connection, guint32 uid,
+                         const char *section, const ImapHeadsHandler *handler,
+                         gpointer user_data)
+{
+    HeadsRequest *request = g_new0(HeadsRequest, 1);
+    ImapCommand *command = imap_command_new("UID FETCH ");
+
+    request->uids = imap_uid_set_new();
+    imap_uid_set_add(request->uids, uid, uid);
+    request->kind = SIZES;
+    request->handler = handler;
+    request->user_data = user_data;
+    imap_command_add_format(command, "%u (UID BINARY.SIZE[%s])", uid, section);
     imap_connection_send(connection, command, &heads_handler, request);
 }

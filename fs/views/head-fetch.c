@@ -196,9 +196,10 @@ decode(const FsPart *part, const GByteArray *octets)
 {
     FsPartDecoder *decoder = fs_part_decoder_new(part->encoding);
     GByteArray *decoded = g_byte_array_new();
+    const char *encoded = octets->len > 0 ? (const char *)octets->data : "";
     gsize length = 0;
-    const char *data = fs_part_decoder_step(decoder, (const char *)octets->data,
-                                            octets->len, TRUE, &length);
+    const char *data =
+        fs_part_decoder_step(decoder, encoded, octets->len, TRUE, &length);
 
     if (length > 0)
         g_byte_array_append(decoded, (const guint8 *)data, (guint)length);

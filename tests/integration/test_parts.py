@@ -72,11 +72,15 @@ class Bench:
         return result, self.proxy.counts()['to_client'] - before
 
     def fetches(self, function):
-        """What it returns, and the commands that fetched for it."""
+        """What it returns, and the commands that fetched anything of a
+        message for it."""
         before = len(self.mount.messages())
         result = function()
         said = self.mount.messages()[before:]
-        return result, re.findall(r'UID FETCH ([^\r\n]*)', said)
+        return result, [
+            command for command in re.findall(r'UID FETCH ([^\r\n]*)', said)
+            if 'PEEK[' in command or 'BINARY' in command
+            or 'BODYSTRUCTURE' in command]
 
     def soon(self, condition, what, limit=15):
         self.case.expect(wait_until(condition, limit * PATIENCE, 0.1), what)

@@ -226,6 +226,9 @@ header_is_unfolded_and_decoded_up_to_its_end(void **state)
     assert_string_equal(text->str, "Subject: Gr\xc3\xbc\xc3\x9f"
                                    "e alle\nX-Raw: caf\xc3\xa9 [0m\n");
     g_string_free(text, TRUE);
+    text = fs_header_to_text(NULL, 0);
+    assert_string_equal(text->str, "");
+    g_string_free(text, TRUE);
 }
 
 static void
@@ -235,6 +238,7 @@ lines_end_in_lf(void **state)
     GString *text = g_string_new(NULL);
 
     fs_text_append_lines(text, octets, strlen(octets));
+    fs_text_append_lines(text, NULL, 0);
     assert_string_equal(text->str, "a\nb\rc\nd\r\n\r");
     g_string_free(text, TRUE);
 }

@@ -145,7 +145,7 @@ refusal_of(ImapConnection *connection, const ImapAppend *append)
 }
 
 gboolean
-imap_can_replace(ImapConnection *connection)
+imap_can_replace(const ImapConnection *connection)
 {
     return imap_connection_has(connection, "REPLACE");
 }

@@ -57,7 +57,7 @@ typedef struct {
 /* IMAP_ERROR_TOO_BIG, and nothing is sent, if the server has announced a limit
  * that is lower; IMAP_ERROR_UNSUPPORTED with @replaces and without REPLACE.
  * @handler must stay valid. */
-gboolean imap_can_replace(ImapConnection *connection);
+gboolean imap_can_replace(const ImapConnection *connection);
 void imap_request_append(ImapConnection *connection, const ImapAppend *append,
                          const ImapAppendHandler *handler, gpointer user_data);
 

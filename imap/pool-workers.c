@@ -7,6 +7,8 @@
 
 #include "imap/error.h"
 
+#include <string.h>
+
 /* After the server would not select a mailbox, nothing is made ready. */
 #define SPARE_DELAY_US (30 * G_TIME_SPAN_SECOND)
 
@@ -110,6 +112,16 @@ is_fetched_from(const ImapPool *pool, const char *mailbox)
     return FALSE;
 }
 
+/* Dovecot keeps in mind for a while what it had selected, and that it was
+ * deleted then: it does not find one that is made again under that name, but on
+ * a new connection it does. */
+static gboolean
+takes_it_for_the_deleted(const GError *error)
+{
+    return g_error_matches(error, IMAP_ERROR, IMAP_ERROR_NO) &&
+           strstr(error->message, "deleted under us") != NULL;
+}
+
 static void
 on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
                    gpointer user_data)
@@ -117,6 +129,8 @@ on_worker_switched(ImapWorker *worker, const char *mailbox, const GError *error,
     ImapPool *pool = user_data;
 
     imap_pool_wake(pool);
+    if (error != NULL && takes_it_for_the_deleted(error))
+        imap_connection_close(worker->connection, error);
     /* A line that was cut tells nothing of the mailbox. */
     if (error == NULL || imap_connection_is_open(worker->connection))
         imap_pool_note_selected(pool, mailbox, error != NULL);

@@ -115,6 +115,8 @@ typedef enum {
 static Verdict
 judge(const GError *error)
 {
+    if (g_error_matches(error, FS_ERROR, FS_ERROR_INCOMPLETE))
+        return VERDICT_UNCLEAR; /* others just change what we have to read */
     if (error->domain != IMAP_ERROR)
         return VERDICT_REFUSED;
     switch ((ImapError)error->code) {
@@ -207,6 +209,15 @@ end_done(FsBatch *batch)
     }
 }
 
+static void
+note_move(const FsBatch *batch)
+{
+    FsChanges *changes = batch->changes;
+
+    changes->moved_at = g_get_monotonic_time();
+    changes->move_took_us = changes->moved_at - batch->began;
+}
+
 void
 fs_batch_end(FsBatch *batch, const GError *error)
 {
@@ -217,6 +228,8 @@ fs_batch_end(FsBatch *batch, const GError *error)
         end_failed(batch, error);
     else
         end_done(batch);
+    if (batch->target != 0)
+        note_move(batch);
     if (batch->target != 0)
         fs_synchroniser_freshen(account_of(batch)->synchroniser, batch->target,
                                 &begun);
@@ -591,6 +604,7 @@ fs_batch_start(FsChanges *changes, char *key, GPtrArray *pendings)
 
     batch->changes = fs_changes_ref(changes);
     batch->key = key;
+    batch->began = g_get_monotonic_time();
     batch->mailbox = first->mailbox;
     batch->kind =
         fs_pending_is_deletion(first) ? FS_PENDING_DELETE : first->kind;
@@ -598,8 +612,10 @@ fs_batch_start(FsChanges *changes, char *key, GPtrArray *pendings)
     batch->pendings = pendings;
     take_uids(batch);
     mark_in_flight(batch);
-    if (batch->target != 0)
+    if (batch->target != 0) {
+        changes->moved_at = batch->began;
         hold_arrivals(batch);
+    }
     batch->n_waiting++;
     fs_leases_acquire_writable(changes->leases, batch->mailbox, on_lease, batch,
                                forget);

@@ -653,6 +653,12 @@ show_taken_up(FsChanges *changes, FsPending *pending)
     fs_overlay_hide(account->overlay, pending->mailbox, pending->uid);
     if (pending->kind != FS_PENDING_MOVE || pending->name == NULL)
         return;
+    if (pending->step == FS_STEP_COPIED) {
+        if (fs_pending_keeps_name(pending->name))
+            cache_aliases_set(account->aliases, pending->target,
+                              pending->target_uid, pending->name);
+        return;
+    }
     if (cache_index_message(account->index, pending->mailbox, pending->uid,
                             &place.row) == FALSE)
         place.row = row;

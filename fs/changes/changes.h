@@ -117,6 +117,12 @@ void fs_changes_release(FsChanges *changes, guint64 held, gboolean done);
 /* After a crash: the same for those whose record is not in the journal. */
 void fs_changes_release_orphans(FsChanges *changes);
 
+/* Whether any change of the message @uid of @mailbox is pending. */
+gboolean fs_changes_concern(const FsChanges *changes, guint32 mailbox,
+                            guint32 uid);
+/* The server has put another message in its place: it shows no more. */
+void fs_changes_note_replaced(FsChanges *changes, guint32 mailbox, guint32 uid);
+
 /* ---- what is seen ---- */
 
 /* The flags of the message @uid of @mailbox as the user has set them: @flags

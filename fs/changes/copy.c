@@ -31,6 +31,18 @@ end(Copy *copy, const GError *error)
     fs_batch_end(batch, error);
 }
 
+/* The same before anything was sent. */
+static void
+end_unsent(Copy *copy, const GError *error)
+{
+    FsBatch *batch = copy->batch;
+
+    for (guint i = 0; i < batch->pendings->len; i++)
+        ((FsPending *)g_ptr_array_index(batch->pendings, i))->step =
+            FS_STEP_WAITING;
+    end(copy, error);
+}
+
 /* TRUE if it is all over, and @copy is freed. */
 static gboolean
 is_over(Copy *copy)
@@ -58,9 +70,8 @@ note_copied(FsBatch *batch, FsPending *pending, const ImapCopied *copied)
         pending->step = FS_STEP_SENT;
         return;
     }
-    pending->step = FS_STEP_COPIED;
     pending->target_uid = uid;
-    fs_pending_note(pending);
+    fs_pending_copied(pending);
 }
 
 static void
@@ -149,7 +160,7 @@ on_looked(const GError *error, gpointer user_data)
     if (is_over(copy))
         return;
     if (error != NULL)
-        end(copy, error);
+        end_unsent(copy, error);
     else
         look(copy);
 }
@@ -181,10 +192,7 @@ look(Copy *copy)
     batch->n_waiting--;
     unknown = g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED,
                           "the other folder could not be read");
-    for (guint i = 0; i < batch->pendings->len; i++)
-        ((FsPending *)g_ptr_array_index(batch->pendings, i))->step =
-            FS_STEP_WAITING;
-    end(copy, unknown);
+    end_unsent(copy, unknown);
 }
 
 void

@@ -17,8 +17,7 @@ fs_drain_is_needed(FsChanges *changes)
 {
     FsWriting *writing = changes->account->writing;
 
-    if (writing != NULL &&
-        fs_uploads_need_settled(fs_writing_uploads(writing)) != NULL)
+    if (writing != NULL && fs_writing_need_settled(writing) != NULL)
         return TRUE;
     return fs_changes_go_on(changes, 0) && !fs_changes_are_stuck(changes);
 }

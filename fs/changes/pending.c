@@ -311,10 +311,7 @@ show_again(FsPending *pending)
     if (pending->kind == FS_PENDING_FLAGS)
         return;
     /* It is in both, if only its original could not be deleted. */
-    if (pending->step == FS_STEP_COPIED)
-        land(pending, pending->target_uid);
-    else
-        take_guest_home(pending);
+    take_guest_home(pending);
     fs_overlay_show(overlay, pending->mailbox, pending->uid);
     fs_overlay_touch(overlay, pending->mailbox);
     fs_overlay_tell(overlay, FS_OVERLAY_NEW, pending->mailbox, pending->uid,
@@ -345,6 +342,22 @@ land(FsPending *pending, guint32 uid)
     else
         fs_overlay_tell(account->overlay, FS_OVERLAY_NAME, pending->target, 0,
                         name);
+}
+
+void
+fs_pending_copied(FsPending *pending)
+{
+    FsChanges *changes = pending->changes;
+    FsGuest *guest = guest_of(pending);
+
+    pending->step = FS_STEP_COPIED;
+    fs_pending_note(pending);
+    land(pending, pending->target_uid);
+    if (guest != NULL)
+        g_clear_pointer(&guest->under_way, fs_need_unref);
+    if (g_hash_table_lookup(changes->by_inode, &pending->inode) == pending)
+        g_hash_table_remove(changes->by_inode, &pending->inode);
+    pending->inode = 0;
 }
 
 static void

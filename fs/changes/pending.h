@@ -7,7 +7,8 @@
  *     copy.c       moving where the server cannot, by a copy
  *     expunge.c    deleting where the server cannot expunge single messages
  *     reconcile.c  finds out what has become of what was sent and not answered
- *     refusals.c   what the server did not want */
+ *     refusals.c   what the server did not want
+ *     replaced.c   what it has done itself */
 #pragma once
 
 #include "fs/changes/changes.h"
@@ -84,8 +85,11 @@ struct FsChanges {
     GHashTable *reconciling; /* set of mailboxes */
     GPtrArray *marks; /* ids of records that fs_expunge_restore is to see */
     guint n_moved;
-    guint32 trash;  /* when last looked for; 0: there was none */
-    gboolean gmail; /* the server has said that it is */
+    gint64 moved_at;     /* microseconds, monotonic: when the last command that
+                            moves was sent, or answered */
+    gint64 move_took_us; /* that one, until the answer */
+    guint32 trash;       /* when last looked for; 0: there was none */
+    gboolean gmail;      /* the server has said that it is */
 };
 
 /* Whether some of @mailbox (0: any) are pending that wait for nobody. */
@@ -118,6 +122,11 @@ gboolean fs_pending_keeps_name(const char *name);
 void fs_pending_note(FsPending *pending);
 /* The first of its message. */
 gboolean fs_pending_is_first(const FsPending *pending);
+
+/* Of a move: the copy is there, as pending->target_uid; only the original is
+ * still to be deleted. The message shows as the copy from now on, and whatever
+ * is asked for next is asked for of that. */
+void fs_pending_copied(FsPending *pending);
 
 /* The ends of a change. The server has it as asked for; @uid: where a message
  * that was moved is now, 0: not known. */
@@ -179,6 +188,7 @@ struct FsBatch {
     GPtrArray *pendings; /* of FsPending, references; all alike */
     ImapUidSet *uids;
     ImapLease *lease;
+    gint64 began;    /* microseconds, monotonic */
     guint n_waiting; /* requests */
     GError *error;   /* the first of theirs */
     gboolean holds;  /* new messages of the target */

@@ -325,8 +325,7 @@ resolve(Reconcile *reconcile, FsPending *pending)
         if (uid != 0) {
             g_hash_table_add(reconcile->used, GUINT_TO_POINTER(uid));
             pending->target_uid = uid;
-            pending->step = FS_STEP_COPIED;
-            fs_pending_note(pending);
+            fs_pending_copied(pending);
             make_certain(pending, FS_STEP_COPIED);
         } else {
             make_certain(pending, FS_STEP_WAITING);

@@ -15,6 +15,13 @@
 
 /* Commands on their way at a time. */
 #define BATCHES_MAX 8u
+/* Between commands that move messages, unless somebody waits for them. Who
+ * looks up a name where they go waits until it is known what has come there,
+ * which takes some round trips: were the next sent meanwhile, whatever is moved
+ * after that would wait, one by one. */
+#define BETWEEN_MOVES_MIN_US (500 * 1000)
+#define BETWEEN_MOVES_MAX_US (4000 * 1000)
+#define BETWEEN_MOVES_ROUND_TRIPS 10
 #define RETRY_MS 2000u
 #define RETRY_MAX_MS 60000u
 
@@ -61,10 +68,25 @@ fs_sender_is_away(const FsSender *sender)
 
 /* ---- gathering ---- */
 
+/* 0: at once. */
+static gint64
+next_move_at(const FsChanges *changes)
+{
+    if (changes->moved_at == 0)
+        return 0;
+    return changes->moved_at +
+           CLAMP(BETWEEN_MOVES_ROUND_TRIPS * changes->move_took_us,
+                 BETWEEN_MOVES_MIN_US, BETWEEN_MOVES_MAX_US);
+}
+
 static gint64
 due_at(const FsPending *pending)
 {
-    return MAX(pending->ready_at, pending->not_before);
+    gint64 due = MAX(pending->ready_at, pending->not_before);
+
+    if (pending->kind == FS_PENDING_MOVE && pending->ready_at > 0)
+        due = MAX(due, next_move_at(pending->changes));
+    return due;
 }
 
 static gboolean

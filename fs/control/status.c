@@ -314,9 +314,8 @@ add_pending(Status *status, const FsEventUse *events)
 
     begin_object(builder, "pending");
     fs_json_add_number(builder, "changes", fs_changes_count(account->changes));
-    fs_json_add_number(
-        builder, "uploads",
-        account->writing != NULL ? fs_writing_pending(account->writing) : 0);
+    fs_json_add_number(builder, "uploads",
+                       fs_writing_pending(account->writing));
     fs_json_add_number(builder, "operations",
                        n_operations - MIN(n_operations, events->n_waiting));
     /* Each reader has one, for as long as it reads. */

@@ -129,8 +129,7 @@ run_read(FsOperation *operation)
     if (file->text == NULL) {
         stuck = fs_changes_are_stuck(file->account->changes);
         if (file->account->writing != NULL)
-            need = fs_uploads_need_settled(
-                fs_writing_uploads(file->account->writing));
+            need = fs_writing_need_settled(file->account->writing);
         if (need == NULL && !stuck)
             need = fs_changes_need_settled(file->account->changes, 0);
         if (need == NULL && !stuck)

@@ -6,6 +6,7 @@
 #include "fs/kernel/entry-handlers.h"
 
 #include "fs/changes/changes.h"
+#include "fs/kernel/busy-message.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
@@ -187,7 +188,8 @@ look_at_target(FsOperation *operation, guint32 *uid)
         return FALSE;
     }
     if (fs_write_waits_for_arrival(operation, account_of(operation),
-                                   entry.inode))
+                                   entry.inode) ||
+        fs_busy_message_is_replaced(operation, account_of(operation), &entry))
         return FALSE;
     *uid = entry.uid;
     if (entry.uid != 0 && (move->flags & RENAME_NOREPLACE) == 0 && !move->links)
@@ -220,6 +222,10 @@ finish_message(FsOperation *operation)
         fs_writing_let_go(fs_handlers_writing(handlers), before, TRUE);
         fs_local_files_unlist(files_of(handlers), before);
     }
+    /* It is on the disk, and not on the server yet (-o writeback). */
+    if (move->file->upload != NULL && !move->links)
+        fs_local_files_move(files_of(handlers), move->file,
+                            directory_of(move->new_parent), move->new_name);
     reply_moved(operation);
 }
 

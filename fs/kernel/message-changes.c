@@ -6,6 +6,7 @@
 
 #include "fs/changes/changes.h"
 #include "fs/changes/same-message.h"
+#include "fs/kernel/busy-message.h"
 #include "fs/kernel/errno.h"
 #include "fs/kernel/flag-values.h"
 #include "fs/kernel/handlers.h"
@@ -85,7 +86,8 @@ is_being_stored(FsOperation *operation, const FsEntry *entry)
         fs_local_files_get(local_files_of(operation), entry->inode);
 
     if (file == NULL || file->upload == NULL)
-        return FALSE;
+        return fs_busy_message_is_replaced(operation, account_of(operation),
+                                           entry);
     if (fs_upload_state(file->upload) == FS_UPLOAD_UNDER_WAY)
         fs_operation_wait_any(operation, fs_upload_need(file->upload));
     else

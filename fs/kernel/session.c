@@ -176,7 +176,9 @@ shake_hands(FsSession *session, const char *mountpoint, GError **error)
         fuse_session_process_buf(session->fuse, &session->buffer);
         handling = NULL;
     }
-    if (session->initialised && !fuse_session_exited(session->fuse))
+    /* Unmounted already (0): the loop finds that out, too. */
+    if (result == 0 ||
+        (session->initialised && !fuse_session_exited(session->fuse)))
         return TRUE;
     fs_mount_set_error(error, mountpoint,
                        "the kernel and libfuse do not agree on the options");

@@ -3,6 +3,7 @@
 
 #include "fs/bodies/message-bodies.h"
 #include "fs/changes/changes.h"
+#include "fs/kernel/busy-message.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/live/line.h"
@@ -135,8 +136,7 @@ run_mknod(FsOperation *operation)
     file = make_file(operation, &entry);
     if (file == NULL)
         return;
-    /* Nobody need ever open it. */
-    fs_writing_let_go(handlers->writing, file, TRUE);
+    fs_writing_await_opening(handlers->writing, file);
     fs_handlers_fill_entry(operation->user_data, &entry, &param);
     fs_operation_reply_entry(operation, &param);
 }
@@ -258,7 +258,7 @@ fs_write_find_file(FsOperation *operation)
     else if (!fs_rights_may_replace(fs_writing_rights(handlers->writing),
                                     entry.mailbox))
         fs_operation_fail(operation, EACCES);
-    else
+    else if (!fs_busy_message_is_replaced(operation, handlers->account, &entry))
         return edit_message(operation, &entry);
     return NULL;
 }

@@ -1,7 +1,7 @@
 /* All local files.
  *
- * There are few of them, so what is in a directory is found by looking at
- * all. */
+ * There are few of them, so what is in a directory is found by looking at all;
+ * but every look-up of a name asks for that of a local file first. */
 #include "fs/writing/local-files.h"
 
 #include "fs/kernel/inode.h"
@@ -17,6 +17,7 @@ struct FsLocalFiles {
     CacheSpool *spool;
     GHashTable *by_inode; /* &FsLocalFile.inode -> FsLocalFile, a reference */
     GSequence *in_order;  /* of FsLocalFile, borrowed, by inode: the listed */
+    GHashTable *by_name;  /* set of the same, by directory and name */
     guint64 next_inode;
     FsLocalEntryFunc entry;
     gpointer entry_data;
@@ -32,6 +33,24 @@ compare_inodes(gconstpointer a, gconstpointer b, gpointer unused)
     return (one->inode > other->inode) - (one->inode < other->inode);
 }
 
+static guint
+hash_name(gconstpointer data)
+{
+    const FsLocalFile *file = data;
+
+    return g_str_hash(file->name) ^ file->directory;
+}
+
+static gboolean
+has_same_name(gconstpointer a, gconstpointer b)
+{
+    const FsLocalFile *one = a;
+    const FsLocalFile *other = b;
+
+    return one->directory == other->directory &&
+           strcmp(one->name, other->name) == 0;
+}
+
 FsLocalFiles *
 fs_local_files_new(CacheSpool *spool)
 {
@@ -41,6 +60,7 @@ fs_local_files_new(CacheSpool *spool)
     files->by_inode = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
                                             fs_local_file_unref);
     files->in_order = g_sequence_new(NULL);
+    files->by_name = g_hash_table_new(hash_name, has_same_name);
     files->next_inode = FS_INODE_LOCAL;
     return files;
 }
@@ -51,6 +71,7 @@ fs_local_files_free(FsLocalFiles *files)
     if (files == NULL)
         return;
     g_clear_handle_id(&files->emptied_timer, g_source_remove);
+    g_hash_table_unref(files->by_name);
     g_sequence_free(files->in_order);
     g_hash_table_unref(files->by_inode);
     g_free(files);
@@ -97,13 +118,9 @@ fs_local_files_next(FsLocalFiles *files, guint32 directory, guint64 after)
 FsLocalFile *
 fs_local_files_find(FsLocalFiles *files, guint32 directory, const char *name)
 {
-    FsLocalFile *file = NULL;
-    guint64 after = 0;
+    const FsLocalFile key = {.directory = directory, .name = (char *)name};
 
-    while ((file = fs_local_files_next(files, directory, after)) != NULL &&
-           !g_str_equal(file->name, name))
-        after = file->inode;
-    return file;
+    return g_hash_table_lookup(files->by_name, &key);
 }
 
 guint
@@ -142,10 +159,10 @@ fs_local_files_foreach(FsLocalFiles *files,
 static void
 enlist(FsLocalFiles *files, FsLocalFile *file)
 {
-    if (file->listed)
-        return;
+    if (!file->listed)
+        g_sequence_insert_sorted(files->in_order, file, compare_inodes, NULL);
     file->listed = TRUE;
-    g_sequence_insert_sorted(files->in_order, file, compare_inodes, NULL);
+    g_hash_table_add(files->by_name, file);
 }
 
 /* What is on the disk says what it is; an empty file is not worth one. */
@@ -187,6 +204,7 @@ fs_local_files_unlist(FsLocalFiles *files, FsLocalFile *file)
     if (!file->listed)
         return;
     file->listed = FALSE;
+    g_hash_table_remove(files->by_name, file);
     iter = g_sequence_lookup(files->in_order, file, compare_inodes, NULL);
     if (iter != NULL)
         g_sequence_remove(iter);
@@ -256,6 +274,8 @@ fs_local_files_move(FsLocalFiles *files, FsLocalFile *file, guint32 directory,
     FsLocalFile *before = fs_local_files_find(files, directory, name);
     char *old_name = file->name;
 
+    if (file->listed)
+        g_hash_table_remove(files->by_name, file);
     file->name = g_strdup(name);
     file->directory = directory;
     file->noted = FALSE;

@@ -186,6 +186,15 @@ next_local(FsNameSpace *names, guint64 directory, guint64 after, FsEntry *entry)
     return FS_ANSWER_FOUND;
 }
 
+/* A message is not listed beside what is about to take its place. */
+static gboolean
+gives_way(FsNameSpace *names, guint64 directory, const FsEntry *entry)
+{
+    return entry->uid != 0 &&
+           fs_local_files_find(files_of(names), mailbox_of(directory),
+                               entry->name) != NULL;
+}
+
 static FsAnswer
 local_next(FsNameSpace *names, guint64 directory, guint64 cookie,
            FsEntry *entry, FsObstacle *obstacle)
@@ -194,8 +203,11 @@ local_next(FsNameSpace *names, guint64 directory, guint64 cookie,
 
     if (directory == FS_INODE_LOST_FOUND || (cookie & LOCAL_COOKIE) != 0)
         return next_local(names, directory, cookie & ~LOCAL_COOKIE, entry);
-    answer = fs_name_space_next(local_of(names)->behind, directory, cookie,
-                                entry, obstacle);
+    do {
+        answer = fs_name_space_next(local_of(names)->behind, directory, cookie,
+                                    entry, obstacle);
+        cookie = entry->cookie;
+    } while (answer == FS_ANSWER_FOUND && gives_way(names, directory, entry));
     if (answer == FS_ANSWER_NONE)
         return next_local(names, directory, 0, entry);
     if (answer == FS_ANSWER_FOUND)

@@ -57,6 +57,7 @@ on_stored_text(const FsStoredText *stored, const GError *error,
         return;
     }
     upload->step = FS_UPLOAD_STEP_SEND;
+    fs_need_progress(upload->need);
     fs_upload_go_on(upload);
 }
 

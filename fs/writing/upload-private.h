@@ -4,6 +4,7 @@
  *     recorded  what is to be done is on the disk          uploads.c
  *     compared  with the message whose place it takes      upload-compare.c
  *     sent      by APPEND or COPY                          upload-send.c
+ *               or REPLACE                                 upload-replace.c
  *     found     if nobody knows whether it was stored      upload-search.c
  *     settled   names and what it replaces                 upload-settle.c */
 #pragma once
@@ -29,6 +30,7 @@ struct FsUploads {
     GHashTable *claimed; /* mailbox << 32 | UID: messages that uploads are */
     FsUploadLostFunc lost;
     gpointer lost_data;
+    gboolean cannot_replace; /* the server, although it says so */
 };
 
 typedef enum {
@@ -77,8 +79,11 @@ struct FsUpload {
     GError *error;
     guint32 uid;
     gboolean is_safe;
-    gboolean is_certain; /* that it is stored; it has to be found */
-    gboolean is_same;    /* as what it was to replace: nothing was sent */
+    gboolean is_certain;     /* that it is stored; it has to be found */
+    gboolean is_same;        /* as what it was to replace: nothing was sent */
+    gboolean is_replacing;   /* it is being sent by REPLACE */
+    gboolean cannot_replace; /* that was refused */
+    gboolean has_replaced;   /* the server has: what it replaces is gone */
     FsUploadChangedFunc changed;
     gpointer changed_data;
     GDestroyNotify free_changed_data;
@@ -119,6 +124,11 @@ const char *fs_upload_wire_name(const FsUpload *upload, guint32 mailbox);
 void fs_upload_compare(FsUpload *upload);
 void fs_upload_send(FsUpload *upload);
 void fs_upload_search(FsUpload *upload);
+/* Whether it is to be sent by REPLACE. */
+gboolean fs_upload_can_replace(const FsUpload *upload);
+/* Whether it is to be sent again, by APPEND, after REPLACE was answered with
+ * @error. */
+gboolean fs_upload_replaces_no_more(FsUpload *upload, const GError *error);
 /* The message is there: its name, its inode, and what it replaces. */
 void fs_upload_settle(FsUpload *upload);
 void fs_upload_settled(FsUpload *upload);

@@ -126,7 +126,8 @@ is_anothers(const FsUpload *upload, guint32 uid)
                                           upload->mailbox, uid);
     guint64 claim = (guint64)upload->mailbox << 32 | uid;
 
-    return g_hash_table_contains(upload->uploads->claimed, &claim) ||
+    return uid == upload->replaces ||
+           g_hash_table_contains(upload->uploads->claimed, &claim) ||
            (name != NULL && g_strcmp0(name, upload->name) != 0);
 }
 

@@ -1,4 +1,4 @@
-/* Sending: APPEND, or COPY of what the server has already.
+/* Sending: APPEND or REPLACE, or COPY of what the server has already.
  *
  * Small messages go along one connection one behind another, without waiting
  * for the answers; how many are on their way is bounded. */
@@ -83,9 +83,8 @@ was_only_examined(const FsUpload *upload)
 }
 
 static void
-select_and_send(FsUpload *upload)
+send_again(FsUpload *upload)
 {
-    upload->selects = TRUE;
     upload->step = FS_UPLOAD_STEP_SEND;
     fs_upload_go_on(upload);
 }
@@ -95,15 +94,17 @@ on_appended(const ImapAppended *appended, const GError *error,
             gpointer user_data)
 {
     g_autoptr(FsUpload) upload = user_data;
-    gboolean again = error != NULL && was_only_examined(upload);
+    gboolean examined = error != NULL && was_only_examined(upload);
 
     end_sending(upload);
     if (!fs_upload_take_answer(upload))
         return;
+    upload->selects |= examined;
+    upload->has_replaced = error == NULL && upload->is_replacing;
     if (error == NULL)
         on_accepted(upload, appended->uidvalidity, appended->uid);
-    else if (again)
-        select_and_send(upload);
+    else if (examined || fs_upload_replaces_no_more(upload, error))
+        send_again(upload);
     else
         on_failed(upload, error, appended->is_uncertain);
 }
@@ -123,6 +124,7 @@ append(FsUpload *upload, const char *wire_name)
         .size = upload->text.size,
         .flags = *flags != NULL ? (const char *const *)flags : NULL,
         .date = upload->date,
+        .replaces = upload->is_replacing ? upload->replaces : 0,
     };
 
     upload->offset = 0;
@@ -178,16 +180,17 @@ refuse_gone(FsUpload *upload)
     fs_upload_refuse(upload, error);
 }
 
-/* Whether the mailbox that is selected is that of the UID that is copied. */
+/* Whether the mailbox that is selected is that of the UIDs that are known of
+ * @mailbox. */
 static gboolean
-is_source(const FsUpload *upload)
+is_selected(const FsUpload *upload, guint32 mailbox)
 {
     const ImapMailbox *selected =
         imap_connection_mailbox(imap_lease_connection(upload->lease));
     CacheMailbox known;
 
-    return cache_index_mailbox(upload->uploads->account->index,
-                               upload->copy_mailbox, &known) &&
+    return cache_index_mailbox(upload->uploads->account->index, mailbox,
+                               &known) &&
            known.uidvalidity == selected->uidvalidity;
 }
 
@@ -204,10 +207,13 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
     }
     wire_name = fs_upload_wire_name(upload, upload->mailbox);
     if (lease != NULL && wire_name != NULL && upload->copy_uid == 0) {
+        upload->is_replacing =
+            upload->is_replacing && is_selected(upload, upload->mailbox);
         append(upload, wire_name);
         return;
     }
-    if (lease != NULL && wire_name != NULL && is_source(upload)) {
+    if (lease != NULL && wire_name != NULL &&
+        is_selected(upload, upload->copy_mailbox)) {
         copy(upload, wire_name);
         return;
     }
@@ -215,7 +221,11 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
     upload->step = FS_UPLOAD_STEP_SEND;
     if (wire_name == NULL || lease != NULL)
         refuse_gone(upload);
-    else if (upload->copy_uid != 0 || upload->selects)
+    else if (fs_upload_replaces_no_more(upload, error))
+        send_again(upload);
+    else if (upload->copy_uid != 0 || upload->selects ||
+             (upload->is_replacing &&
+              !g_error_matches(error, IMAP_ERROR, IMAP_ERROR_LIMIT)))
         fs_upload_fail(upload, error);
     else
         fs_upload_postpone(upload, error);
@@ -229,7 +239,8 @@ fs_upload_send(FsUpload *upload)
     upload->step = FS_UPLOAD_STEP_SENT;
     upload->uploads->n_sending++;
     upload->uploads->octets_sending += upload->text.size;
-    if (upload->selects) {
+    upload->is_replacing = fs_upload_can_replace(upload);
+    if (upload->selects || upload->is_replacing) {
         wish.mailbox = fs_upload_wire_name(upload, upload->mailbox);
         wish.writable = wish.mailbox != NULL;
     }

@@ -200,6 +200,9 @@ fs_upload_settle(FsUpload *upload)
     gboolean replaces = upload->replaces != 0 && upload->held == 0 &&
                         !upload->is_same && upload->replaces != upload->uid;
 
-    if (!replaces || delete_old(upload))
+    if (replaces && upload->has_replaced)
+        fs_changes_note_replaced(upload->uploads->account->changes,
+                                 upload->mailbox, upload->replaces);
+    if (!replaces || upload->has_replaced || delete_old(upload))
         end(upload);
 }

@@ -72,6 +72,15 @@ fs_upload_uid(const FsUpload *upload)
     return upload->uid;
 }
 
+/* It may yet turn out to be another message than that which it replaces. */
+static gboolean
+is_undecided(const FsUpload *upload)
+{
+    return upload->must_match && upload->replaces != 0 &&
+           upload->step <= FS_UPLOAD_STEP_COMPARE &&
+           upload->state == FS_UPLOAD_UNDER_WAY;
+}
+
 guint32
 fs_upload_mailbox(const FsUpload *upload)
 {
@@ -87,7 +96,7 @@ fs_upload_name(const FsUpload *upload)
 gboolean
 fs_upload_is_safe(const FsUpload *upload)
 {
-    return upload->is_safe && upload->copy_uid == 0;
+    return upload->is_safe && upload->copy_uid == 0 && !is_undecided(upload);
 }
 
 void
@@ -535,6 +544,18 @@ fs_uploads_take_refused(FsUploads *uploads)
     uploads->refused = g_ptr_array_new_with_free_func(g_free);
     g_ptr_array_add(refused, NULL);
     return (char **)g_ptr_array_free(refused, FALSE);
+}
+
+FsUpload *
+fs_uploads_onto(const FsUploads *uploads, guint32 mailbox, guint32 uid)
+{
+    for (GList *link = uploads->all.head; link != NULL; link = link->next) {
+        FsUpload *upload = link->data;
+
+        if (upload->mailbox == mailbox && upload->replaces == uid)
+            return upload;
+    }
+    return NULL;
 }
 
 guint

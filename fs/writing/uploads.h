@@ -69,8 +69,10 @@ const GError *fs_upload_error(const FsUpload *upload);
 guint32 fs_upload_uid(const FsUpload *upload);
 guint32 fs_upload_mailbox(const FsUpload *upload);
 const char *fs_upload_name(const FsUpload *upload);
-/* What it is to send is on the disk for good. Never of a copy, whose octets the
- * server alone has: the message that it is made of may be removed next. */
+/* What it is to send is on the disk for good, and is no other message than that
+ * whose place it is to take, as far as that can be known without the line.
+ * Never of a copy, whose octets the server alone has: the message that it is
+ * made of may be removed next. */
 gboolean fs_upload_is_safe(const FsUpload *upload);
 
 /* Told of each change of state, and when it is safe, from the main loop. At
@@ -95,8 +97,13 @@ void fs_uploads_retry(FsUploads *uploads);
 /* NULL when none is being sent: those that are left wait for the line. Else
  * what to wait for (borrowed). */
 FsNeed *fs_uploads_need_settled(const FsUploads *uploads);
-/* What was refused since this was last asked, of those that no program waited
- * for, as sentences; NULL-terminated. Caller frees with g_strfreev. */
+/* What was refused since this was last asked, as sentences, though a program
+ * may have been told: shells say nothing when a close fails. NULL-terminated.
+ * Caller frees with g_strfreev. */
 char **fs_uploads_take_refused(FsUploads *uploads);
+/* What is to take the place of the message @uid of @mailbox, and is not
+ * finished; NULL: nothing is. Borrowed. */
+FsUpload *fs_uploads_onto(const FsUploads *uploads, guint32 mailbox,
+                          guint32 uid);
 /* How many are not finished; of @mailbox, or of all (0). */
 guint fs_uploads_pending(const FsUploads *uploads, guint32 mailbox);

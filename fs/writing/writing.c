@@ -20,6 +20,10 @@
 /* A temporary file that nobody has touched for so long is lost. */
 #define SCRATCH_US G_TIME_SPAN_DAY
 #define SCRATCH_CHECK_SECONDS (60u * 60)
+/* Who makes a file and then opens it (mknod, as tar --xattrs) has that long for
+ * it. */
+#define UNOPENED_US (5 * G_USEC_PER_SEC)
+#define UNOPENED_CHECK_SECONDS 2
 #define NAMELESS "unnamed"
 
 struct FsWriting {
@@ -36,6 +40,7 @@ struct FsWriting {
     FsNeedWaiter *list_waiter;
     guint list_timer;
     guint scratch_timer;
+    guint unopened_timer; /* 0: none is waited for */
     FsWritingChangedFunc changed;
     gpointer changed_data;
 };
@@ -542,10 +547,21 @@ fs_writing_resume(FsWriting *writing)
     g_ptr_array_set_size(writing->left, 0);
 }
 
+FsNeed *
+fs_writing_need_settled(FsWriting *writing)
+{
+    fs_writing_resume(writing);
+    if (writing->list_need != NULL)
+        return writing->list_need;
+    return fs_uploads_need_settled(writing->uploads);
+}
+
 guint
 fs_writing_pending(const FsWriting *writing)
 {
-    return fs_uploads_pending(writing->uploads, 0) + writing->left->len;
+    if (writing == NULL)
+        return 0;
+    return writing->left->len + fs_uploads_pending(writing->uploads, 0);
 }
 
 /* ---- files that were forgotten ---- */
@@ -572,6 +588,48 @@ on_scratch_timer(gpointer user_data)
 
     fs_local_files_foreach(writing->files, lose_if_old, writing);
     return G_SOURCE_CONTINUE;
+}
+
+/* ---- files that were made, and not opened ---- */
+
+typedef struct {
+    FsWriting *writing;
+    gboolean waits;
+} Unopened;
+
+static void
+let_go_if_unopened(FsLocalFile *file, gpointer user_data)
+{
+    Unopened *unopened = user_data;
+
+    if (file->held == 0 || file->n_handles > 0 || file->upload != NULL ||
+        file->generation != 0)
+        return;
+    if (g_get_monotonic_time() - file->listed_at < UNOPENED_US)
+        unopened->waits = TRUE;
+    else
+        fs_writing_let_go(unopened->writing, file, TRUE);
+}
+
+static gboolean
+on_unopened_timer(gpointer user_data)
+{
+    FsWriting *writing = user_data;
+    Unopened unopened = {writing, FALSE};
+
+    fs_local_files_foreach(writing->files, let_go_if_unopened, &unopened);
+    if (unopened.waits)
+        return G_SOURCE_CONTINUE;
+    writing->unopened_timer = 0;
+    return G_SOURCE_REMOVE;
+}
+
+void
+fs_writing_await_opening(FsWriting *writing, const FsLocalFile *file)
+{
+    if (file->held != 0 && writing->unopened_timer == 0)
+        writing->unopened_timer = g_timeout_add_seconds(
+            UNOPENED_CHECK_SECONDS, on_unopened_timer, writing);
 }
 
 /* A FsLocalEntryFunc. */
@@ -625,6 +683,7 @@ fs_writing_stop(FsWriting *writing)
     g_clear_pointer(&writing->list_need, fs_need_unref);
     g_clear_handle_id(&writing->list_timer, g_source_remove);
     g_clear_handle_id(&writing->scratch_timer, g_source_remove);
+    g_clear_handle_id(&writing->unopened_timer, g_source_remove);
     g_clear_pointer(&writing->uploads, fs_uploads_free);
     g_clear_pointer(&writing->flags, fs_file_flags_free);
     fs_directory_changes_abandon();

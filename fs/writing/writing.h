@@ -24,8 +24,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsWriting, fs_writing_free)
 /* Goes on with what earlier mounts have left: uploads go on, once the list of
  * mailboxes is known; the rest is listed with what was lost. Accepts NULL. */
 void fs_writing_resume(FsWriting *writing);
-/* How many messages are not stored yet, what is left of earlier mounts
- * included. */
+/* NULL when nothing is being stored: what is left waits for the line. Else what
+ * to wait for (borrowed). */
+FsNeed *fs_writing_need_settled(FsWriting *writing);
+/* How many messages are still to be stored. Accepts NULL. */
 guint fs_writing_pending(const FsWriting *writing);
 
 FsAccount *fs_writing_account(FsWriting *writing);
@@ -59,6 +61,9 @@ void fs_writing_hold(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
 /* @file will not be stored, or not now: the deletion is made (@done), or taken
  * back. */
 void fs_writing_let_go(FsWriting *writing, FsLocalFile *file, gboolean done);
+/* @file was made, and may be opened next or never: in the latter case the
+ * deletion is made after some seconds. */
+void fs_writing_await_opening(FsWriting *writing, const FsLocalFile *file);
 
 /* NULL when @file has all its octets; else what to wait for (borrowed). */
 FsNeed *fs_writing_fill(FsWriting *writing, FsLocalFile *file);

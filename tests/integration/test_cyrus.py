@@ -151,8 +151,10 @@ def test_what_is_written_is_stored(case):
         os.path.join(folder, 'Neu ü', 'c.eml'), check=True)
     case.expect(bodies('Neu ü') == {'c.eml': wanted}, bodies('Neu ü'))
     os.rename(os.path.join(folder, 'Neu ü'), os.path.join(folder, 'Andere'))
-    case.expect(bodies('Andere') == {'c.eml': wanted}, bodies('Andere'))
-    os.unlink(os.path.join(folder, 'Andere', 'c.eml'))
+    # Another UIDVALIDITY, if the clock has gone on: then given names are lost.
+    moved = bodies('Andere')
+    case.expect(list(moved.values()) == [wanted], moved)
+    os.unlink(os.path.join(folder, 'Andere', *moved))
     os.rmdir(os.path.join(folder, 'Andere'))
     os.unlink(os.path.join(folder, 'w.eml'))
     run(BINARY, '--wait', place.mount.mountpoint, limit=60 * tap.PATIENCE,

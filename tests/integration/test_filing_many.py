@@ -12,9 +12,10 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 import tap
 from desk import Desk
 
-def timed(desk, *command, limit=3.0):
+
+def timed(desk, *command, limit=3.0, patience=30):
     began = time.monotonic()
-    desk.do(*command, limit=30)
+    desk.do(*command, limit=patience)
     desk.wait()
     seconds = time.monotonic() - began
     desk.case.note(f'{seconds:.2f} s: {os.path.basename(command[-1])[:60]}')
@@ -46,6 +47,27 @@ def test_a_thousand_messages_take_three_seconds(case):
     case.expect(set(names) <= set(desk.names('Other')), 'names are lost')
     timed(desk, 'sh', '-c', f'rm {other}/*')
     case.expect(desk.bodies('Other') == {}, 'Other is not empty')
+    desk.agree('INBOX', 'Other')
+
+
+@tap.test(limit=300)
+def test_one_by_one_they_do_not_wait_for_one_another(case):
+    """Each move is looked up where it goes, and what came there before has to
+    be known then: a command for each message would be one wait for each."""
+    desk = Desk(case, {'INBOX': 150, 'Other': 0, 'Third': 150}, rtt_ms=100,
+                timeout=30)
+    for name in ('Other', 'Third'):
+        os.listdir(desk.path(name))
+    desk.client.open('Third', readonly=False)
+    desk.client.imap.uid('MOVE', '1:*', 'Other')
+    desk.soon(lambda: len(desk.names('Other')) == 150, 'they do not come')
+    desk.client.open('Other', readonly=False)
+    desk.client.imap.uid('MOVE', '1:*', 'Third')
+    desk.soon(lambda: len(desk.names('Other')) == 0, 'they do not go')
+    inbox, other = desk.path('INBOX'), desk.path('Other')
+    timed(desk, 'sh', '-c', f'for file in {inbox}/*; do mv "$file" {other}/ &&'
+          ' sleep 0.01; done', limit=20, patience=200)
+    case.expect(len(desk.bodies('Other')) == 150, 'Other lacks some')
     desk.agree('INBOX', 'Other')
 
 

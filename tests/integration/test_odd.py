@@ -227,6 +227,25 @@ for deed in (limit_by_bye, limit_by_silence):
 
 
 @tap.test
+def test_folder_taken_for_a_deleted_one_is_selected_on_a_new_connection(case):
+    """Dovecot, for whom has selected the one that was there before."""
+    scene = Scene(case, timeout=10)
+    mistaken = []
+
+    def refuse(line, command):
+        if line.number not in mistaken and mistaken:
+            return False
+        mistaken.append(line.number)
+        line.send(f'{command.tag} NO Mailbox was deleted under us.\r\n'.encode())
+        return True
+
+    scene.server.hooks['EXAMINE'] = refuse
+    scene.start()
+    case.expect(scene.listing() and scene.cat(1))
+    case.expect(mistaken, 'nothing was refused')
+
+
+@tap.test
 def test_folder_replaced_meanwhile_is_not_mixed(case):
     """UIDVALIDITY changes: the same UIDs are other messages."""
     scene = Scene(case, timeout=4)

@@ -315,7 +315,7 @@ def test_failed_login_leaves_no_process(case):
 @tap.test
 def test_mount_goes_on_without_its_helpers(case):
     scene, mount = start(case)
-    for name in (GUARD, ANNOUNCER):
+    for uid, name in enumerate((GUARD, ANNOUNCER), 50):
         pid = helpers(case, mount)[name] if name == GUARD else (
             processes(mount)[name])
         os.kill(pid, signal.SIGKILL)
@@ -323,7 +323,7 @@ def test_mount_goes_on_without_its_helpers(case):
                     name, 'is not reaped')
         case.expect(scene.listing() and scene.cat(2))
         scene.inbox.messages.append(mailstore.Message(
-            50 + pid % 2, mailstore.make_message(50 + pid % 2)))
+            uid, mailstore.make_message(uid)))
         wanted = len(scene.inbox.present)
         case.expect(wait_until(lambda w=wanted: len(os.listdir(
             scene.path('INBOX'))) == w, 5), 'what is new does not show')

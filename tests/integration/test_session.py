@@ -174,23 +174,28 @@ def kill_in_direct_read_ends_the_process():
     assert_dies_of(signal.SIGKILL, "direct")
 
 
-def interrupted_open_is_eintr_for_who_survives():
-    script = """
-import os, signal, sys
-signal.signal(signal.SIGUSR1, lambda *_: None)
-signal.siginterrupt(signal.SIGUSR1, True)
-# Python itself would call open again.
-import ctypes
+# Catches both signals. Python itself would call open again.
+CATCHES = """
+import ctypes, os, signal, sys
+for number in signal.SIGINT, signal.SIGUSR1:
+    signal.signal(number, lambda *_: None)
+    signal.siginterrupt(number, True)
 libc = ctypes.CDLL(None, use_errno=True)
 result = libc.open(sys.argv[1].encode(), os.O_RDONLY)
-print(result, ctypes.get_errno())
+print(result, ctypes.get_errno() if result < 0 else 0)
 """
+
+
+def catches(path):
+    return subprocess.Popen([sys.executable, "-c", CATCHES, path],
+                            stdout=subprocess.PIPE, text=True)
+
+
+def interrupted_open_is_eintr_for_who_is_asked_to_end():
     with probe() as served:
-        process = subprocess.Popen(
-            [sys.executable, "-c", script, served.path("open-1")],
-            stdout=subprocess.PIPE, text=True)
+        process = catches(served.path("open-1"))
         served.await_waiting(1)
-        process.send_signal(signal.SIGUSR1)
+        process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=PATIENCE)
         assert output.split() == ["-1", str(errno.EINTR)], output
         # The need went on without it: nobody is there to be woken.
@@ -198,6 +203,20 @@ print(result, ctypes.get_errno())
         served.say("meet open-1")
         assert_reads(served, "open-1")
         assert served.counts()[1] == 1
+
+
+def open_goes_on_for_who_gets_another_signal():
+    """As Go's run time sends its own threads, all the time."""
+    with probe() as served:
+        process = catches(served.path("open-1"))
+        served.await_waiting(1)
+        for _ in range(3):
+            process.send_signal(signal.SIGUSR1)
+            time.sleep(0.1)
+        assert process.poll() is None
+        served.say("meet open-1")
+        output, _ = process.communicate(timeout=PATIENCE)
+        assert output.split()[1] == "0", output
 
 
 def needs_met_and_progress_end_in_the_answer():
@@ -468,7 +487,8 @@ TESTS = [
     kill_in_lookup_ends_the_process,
     kill_in_open_ends_the_process,
     kill_in_direct_read_ends_the_process,
-    interrupted_open_is_eintr_for_who_survives,
+    interrupted_open_is_eintr_for_who_is_asked_to_end,
+    open_goes_on_for_who_gets_another_signal,
     needs_met_and_progress_end_in_the_answer,
     failed_need_is_its_errno,
     failed_need_is_seen_by_who_asks_for_it,

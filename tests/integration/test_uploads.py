@@ -20,50 +20,8 @@ from command import run, wait_until
 from imapserver import CAPABILITIES
 from mailstore import Mailbox, simple_mailbox
 from scene import Scene
+from storing import PATIENT, bodies, comes, lost, put, scene
 from writing import Place, crlf, message, small_disk
-
-PATIENT = 20 * tap.PATIENCE
-
-
-def scene(case, capabilities=CAPABILITIES, timeout=3, **named):
-    made = Scene(case, [simple_mailbox(count=2), Mailbox('Other')],
-                 timeout=timeout * tap.PATIENCE, names='subject',
-                 capabilities=capabilities, **named)
-    made.start()
-    os.makedirs(case.path('source'), exist_ok=True)
-    return made
-
-
-def put(case, place, data=None, name='x.eml', folder='Other'):
-    """Writes a file as programs do; the errno of close, 0 for success."""
-    fd = os.open(place.path(folder, name),
-                 os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    failed = 0
-    try:
-        os.write(fd, data or message())
-    except OSError as error:
-        failed = error.errno
-    try:
-        os.close(fd)
-    except OSError as error:
-        failed = failed or error.errno
-    return failed
-
-
-def bodies(place, folder='Other'):
-    return [one.body for one in place.server.find(folder).present]
-
-
-def comes(case, place, data, folder='Other'):
-    case.expect(wait_until(lambda: len(bodies(place, folder)) > 0, PATIENT),
-                'it never comes')
-    case.expect(bodies(place, folder) == [crlf(data)],
-                'the server has', bodies(place, folder))
-
-
-def lost(place):
-    return set(os.listdir(place.path('.imapfs/lost+found')))
-
 
 # ---- refusals ----
 
@@ -335,6 +293,22 @@ def test_unmounted_while_pending_goes_on_with_the_next_mount(case):
                                ['x.eml'], PATIENT),
                     os.listdir(place.path('Other')))
         case.expect(lost(place) == set(), lost(place))
+
+
+@tap.test
+def test_written_over_and_unmounted_goes_on_with_the_next_mount(case):
+    place = scene(case)
+    case.expect(put(case, place) == 0, 'it cannot be stored')
+    cut_before_answer(place, False, times=99)
+    new = message(body='new')
+    case.expect(put(case, place, new) != 0, 'it succeeds')
+    data = place.mount.data
+    place.mount.terminate()
+    place.server.hooks.clear()
+    place.start(data=data)
+    case.expect(wait_until(lambda: bodies(place) == [crlf(new)], PATIENT),
+                bodies(place))
+    case.expect(lost(place) == set(), lost(place))
 
 
 @tap.test

@@ -189,6 +189,18 @@ def test_removed_and_written_anew_when_the_disk_is_full(case):
 
 
 @tap.test(limit=120)
+def test_removed_and_made_anew_but_never_opened(case):
+    """As by a tar --xattrs that is killed then."""
+    place = Place(case)
+    case.expect(place.sh('mv INBOX/2.eml INBOX/two.eml').clean, 'mv')
+    make = ("python3 -c 'import os; os.unlink(\"INBOX/two.eml\");"
+            " os.mknod(\"INBOX/two.eml\")'")
+    case.expect(place.sh(make).clean, make)
+    case.expect(wait_until(lambda: place.uids() == [1, 3], PATIENT),
+                'it is never deleted', place.uids())
+
+
+@tap.test(limit=120)
 def test_one_message_id_twice_and_a_line_that_is_cut(case):
     """As a list and a copy to oneself bring it: two messages, one Message-ID.
     Of the two, the server has but one when the line goes."""

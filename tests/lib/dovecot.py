@@ -2,16 +2,19 @@
 by Python's IMAP client: the truth that a mount is compared with."""
 
 import base64
+import contextlib
 import hashlib
 import imaplib
 import os
 import re
 import shutil
+import signal
 import ssl
 import tempfile
 
 import sample_store
-from sample_server import SampleServer
+from command import wait_until
+from sample_server import SampleServer, is_listening
 
 
 def start_sample(case, messages=None, directory=None, prepare=None, **named):
@@ -91,6 +94,38 @@ class Client:
 
 def folders(server):
     return sample_store.folders(server.mail_root())
+
+
+def _descendants(pid):
+    parents = {}
+    for name in os.listdir('/proc'):
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                with open(f'/proc/{name}/stat') as file:
+                    fields = file.read().rpartition(')')[2].split()
+                parents[int(name)] = int(fields[1])
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
+def kill(server):
+    """Ends all its processes at once (SIGKILL); start() starts it again."""
+    # It must make no more of them: those would hold its ports.
+    os.kill(server.pid, signal.SIGSTOP)
+    for pid in _descendants(server.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    server.stop()
+    assert wait_until(lambda: not any(
+        is_listening(server.host, port)
+        for port in (server.tls_port, server.starttls_port)), 20)
+    # Whose owners are gone; the next server would respect them for minutes.
+    for folder, _, names in os.walk(server.mail_root()):
+        for name in names:
+            if name.endswith('.lock'):
+                os.unlink(os.path.join(folder, name))
 
 
 def has_connections(server):

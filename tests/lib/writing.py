@@ -58,7 +58,8 @@ class Place:
         self.case = case
         self.server = named.pop('server', None) or dovecot.start_sample(
             case, prepare=prepare, capability=named.pop('capability', None),
-            settings=named.pop('settings', None))
+            settings=named.pop('settings', None),
+            extra=named.pop('extra', ''))
         self.client = dovecot.Client(self.server)
         case.defer(lambda: contextlib.suppress(OSError) or
                    self.client.imap.shutdown())

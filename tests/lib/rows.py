@@ -1,0 +1,122 @@
+"""What a client asks a scripted server for to list a mailbox, and what it then
+shows."""
+
+import re
+import subprocess
+import sys
+import threading
+import time
+
+import mailstore
+from command import run, wait_until
+from imapserver import CAPABILITIES
+from mailstore import Message, make_message
+
+SERVERS = {
+    'plain': CAPABILITIES,
+    'condstore': CAPABILITIES + ' CONDSTORE',
+    'qresync': CAPABILITIES + ' CONDSTORE QRESYNC',
+}
+
+
+def tagged(command, text='OK done'):
+    return f'{command.tag} {text}\r\n'.encode()
+
+
+def fetches(scene, mark, flags=False):
+    """The UID FETCHes of rows, or of flags alone, since mark."""
+    return [c for c in scene.server.since(mark)[0] if c.name == 'UID FETCH'
+            and 'BODY.PEEK[]' not in c.text
+            and c.text.partition(' ')[2].startswith('(UID FLAGS)') == flags]
+
+
+def rows_of(fetch, mailbox):
+    ranges = mailstore.parse_set(fetch.text.split()[0], 1 << 32)
+    return {m.uid for m in mailbox.messages
+            if mailstore.in_set(m.uid, ranges)}
+
+
+def names(result):
+    return sorted(result.out.decode().split())
+
+
+def stale():
+    """Lets what is known grow old: poll is what is tested."""
+    time.sleep(1.2)
+
+
+def listed(case, scene, directory='INBOX'):
+    result = run('ls', '-f', scene.path(directory), limit=20)
+    case.expect(result.clean, result)
+    uids = {int(u) for u in re.findall(r'(\d+)\.eml$', result.out.decode(),
+                                       re.M)}
+    case.expect(uids == {m.uid for m in scene.server.find(directory).present},
+                'wrong list', sorted(uids))
+
+
+def change(mailbox):
+    """10 new, 10 gone, 10 with other flags."""
+    first = mailbox.uidnext
+    for uid in range(first, first + 10):
+        mailbox.add(Message(uid, make_message(uid, 500)))
+    mailbox.remove(*range(11, 21))
+    for uid in range(31, 41):
+        mailbox.set_flags(uid, '\\Seen', '$Later')
+
+
+class Held:
+    """Answers the FETCH of everything up to a message, and the rest when it is
+    let go; or says what then is to be said."""
+
+    def __init__(self, scene, count, rest=None):
+        self.count = count
+        self.rest = rest
+        self.let_go = threading.Event()
+        self.asked = threading.Event()
+        scene.server.hooks['UID FETCH'] = self
+
+    def __call__(self, line, command):
+        if '1:* ' not in command.text or self.asked.is_set():
+            return False
+        self.asked.set()
+        whole = line.fetch(command)
+        middle = whole.index(b'* %d FETCH' % (self.count + 1))
+        line.send(whole[:middle])
+        assert self.let_go.wait(60)
+        if self.rest:
+            self.rest(line, command)
+        else:
+            line.send(whole[middle:] + tagged(command))
+        return True
+
+
+SCAN = '''
+import os, sys
+for entry in os.scandir(sys.argv[1]):
+    print(entry.name, flush=True)
+'''
+
+
+class Scan:
+    """A program that lists a directory, and says every name as it has it."""
+
+    def __init__(self, case, path):
+        self.process = subprocess.Popen(
+            [sys.executable, '-c', SCAN, path], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE)
+        case.defer(self.process.kill)
+        self.names = []
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.names.append(line.decode().strip())
+
+    def sees(self, count):
+        return wait_until(lambda: len(self.names) >= count, 20)
+
+    def end(self):
+        status = self.process.wait(20)
+        self.thread.join(20)
+        return status, self.process.stderr.read().decode()

@@ -6,6 +6,7 @@
 #include "fs/kernel/kernel-cache.h"
 #include "fs/kernel/write-handlers.h"
 #include "fs/names/name-space.h"
+#include "fs/views/views.h"
 
 #include <fuse_lowlevel.h>
 
@@ -44,6 +45,9 @@ FsWriteHandlers *fs_handlers_write(FsHandlers *handlers);
 FsWriting *fs_handlers_writing(FsHandlers *handlers);
 /* See fs_writing_has_changed. */
 gboolean fs_handlers_is_changed(const FsHandlers *handlers, guint64 inode);
+
+/* The hidden views. Borrowed. */
+FsViews *fs_handlers_views(FsHandlers *handlers);
 
 /* What the kernel believes. Borrowed. */
 FsKernelCache *fs_handlers_kernel_cache(FsHandlers *handlers);

@@ -213,20 +213,10 @@ retract_move(FsChanges *changes, Place *place)
 
 /* ---- deleting ---- */
 
-static void
-note_gmail(const ImapConnectionStatus *status, gpointer user_data)
-{
-    *(gboolean *)user_data |=
-        imap_connection_has(status->connection, "X-GM-EXT-1");
-}
-
 static gboolean
 would_archive(FsChanges *changes)
 {
-    gboolean gmail = FALSE;
-
-    imap_pool_describe(changes->account->pool, note_gmail, &gmail);
-    changes->gmail |= gmail;
+    changes->gmail |= imap_pool_has(changes->account->pool, "X-GM-EXT-1");
     return changes->gmail;
 }
 

@@ -107,8 +107,8 @@ mailbox_new(FsSynchroniser *synchroniser, guint32 id)
     return mailbox;
 }
 
-static FsSyncMailbox *
-mailbox_of(FsSynchroniser *synchroniser, guint32 id)
+FsSyncMailbox *
+fs_sync_mailbox_of(FsSynchroniser *synchroniser, guint32 id)
 {
     FsSyncMailbox *mailbox =
         g_hash_table_lookup(synchroniser->mailboxes, GUINT_TO_POINTER(id));
@@ -185,7 +185,7 @@ FsNeed *
 fs_synchroniser_need_messages(FsSynchroniser *synchroniser, guint32 id,
                               gint64 since)
 {
-    FsSyncMailbox *mailbox = mailbox_of(synchroniser, id);
+    FsSyncMailbox *mailbox = fs_sync_mailbox_of(synchroniser, id);
     gboolean start;
     FsNeed *need;
 
@@ -225,7 +225,7 @@ FsNeed *
 fs_synchroniser_need_listing(FsSynchroniser *synchroniser, guint32 id,
                              gint64 since)
 {
-    FsSyncMailbox *mailbox = mailbox_of(synchroniser, id);
+    FsSyncMailbox *mailbox = fs_sync_mailbox_of(synchroniser, id);
     FsNeed *need;
 
     if (is_broken(mailbox))
@@ -241,7 +241,7 @@ fs_synchroniser_need_listing(FsSynchroniser *synchroniser, guint32 id,
 guint32
 fs_synchroniser_listed_to(FsSynchroniser *synchroniser, guint32 id)
 {
-    FsSyncMailbox *mailbox = mailbox_of(synchroniser, id);
+    FsSyncMailbox *mailbox = fs_sync_mailbox_of(synchroniser, id);
     guint32 uid;
 
     if (is_broken(mailbox))
@@ -258,7 +258,7 @@ fs_synchroniser_listed_to(FsSynchroniser *synchroniser, guint32 id)
 FsNeed *
 fs_synchroniser_need_more(FsSynchroniser *synchroniser, guint32 id)
 {
-    FsSyncMailbox *mailbox = mailbox_of(synchroniser, id);
+    FsSyncMailbox *mailbox = fs_sync_mailbox_of(synchroniser, id);
     FsNeed *need;
 
     if (is_broken(mailbox))
@@ -297,7 +297,7 @@ FsNeed *
 fs_synchroniser_need_message(FsSynchroniser *synchroniser, guint32 id,
                              guint32 uid, gint64 since)
 {
-    FsSyncMailbox *mailbox = mailbox_of(synchroniser, id);
+    FsSyncMailbox *mailbox = fs_sync_mailbox_of(synchroniser, id);
     const FsSync *sync = mailbox->sync;
 
     if (fs_sync_is_known(mailbox))
@@ -392,7 +392,7 @@ void
 fs_synchroniser_message_gone(FsSynchroniser *synchroniser, guint32 id,
                              guint32 uid)
 {
-    fs_sync_remove(mailbox_of(synchroniser, id), uid);
+    fs_sync_remove(fs_sync_mailbox_of(synchroniser, id), uid);
     fs_synchroniser_mark_stale(synchroniser, id);
 }
 
@@ -429,7 +429,7 @@ void
 fs_synchroniser_set_flags(FsSynchroniser *synchroniser, guint32 id, guint32 uid,
                           const char *flags)
 {
-    fs_sync_set_flags(mailbox_of(synchroniser, id), uid, flags);
+    fs_sync_set_flags(fs_sync_mailbox_of(synchroniser, id), uid, flags);
 }
 
 /* ---- what others tell ---- */

@@ -8,6 +8,7 @@
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
+#include "fs/views/search-view.h"
 
 #include <errno.h>
 #include <string.h>
@@ -519,6 +520,7 @@ fs_views_new(FsAccount *account, FsNameSpace *names,
     views->kernel_cache = kernel_cache;
     views->views = g_ptr_array_new_with_free_func(free_view);
     views->open_files = g_hash_table_new_full(NULL, NULL, free_file, NULL);
+    g_ptr_array_add(views->views, fs_search_view_new(account, names));
     return views;
 }
 

@@ -7,6 +7,7 @@
 #include "imap/response-private.h"
 
 #include "imap/date.h"
+#include "imap/structure.h"
 
 #include <string.h>
 
@@ -312,14 +313,29 @@ read_gm_msgid(ImapReading *reading, const ImapValue *value)
            imap_value_number(&reading->values, value, &reading->fetch.gm_msgid);
 }
 
+/* One that makes no sense must not cost the connection. */
+static gboolean
+read_structure(ImapReading *reading, const ImapValue *value)
+{
+    imap_structure_free(reading->fetch.structure);
+    reading->fetch.has_structure = TRUE;
+    reading->fetch.structure = imap_structure_read(&reading->values, value);
+    return TRUE;
+}
+
 static const struct {
     const char *name;
     gboolean (*read)(ImapReading *reading, const ImapValue *value);
 } items[] = {
-    {"UID", read_uid_item},     {"FLAGS", read_flags},
-    {"RFC822.SIZE", read_size}, {"INTERNALDATE", read_internal_date},
-    {"MODSEQ", read_modseq},    {"SAVEDATE", read_save_date},
-    {"EMAILID", read_email_id}, {"X-GM-MSGID", read_gm_msgid},
+    {"UID", read_uid_item},
+    {"FLAGS", read_flags},
+    {"RFC822.SIZE", read_size},
+    {"INTERNALDATE", read_internal_date},
+    {"MODSEQ", read_modseq},
+    {"SAVEDATE", read_save_date},
+    {"EMAILID", read_email_id},
+    {"X-GM-MSGID", read_gm_msgid},
+    {"BODYSTRUCTURE", read_structure},
 };
 
 static gboolean

@@ -9,6 +9,8 @@
 
 #include <glib.h>
 
+typedef struct ImapStructure ImapStructure; /* imap/structure.h */
+
 typedef enum {
     IMAP_CONDITION_OK,
     IMAP_CONDITION_NO,
@@ -77,11 +79,13 @@ typedef struct {
     gint64 save_date; /* the same unit */
     gboolean has_modseq;
     guint64 modseq;
-    char **flags;       /* NULL when absent */
-    char *email_id;     /* NULL when absent */
-    guint64 gm_msgid;   /* X-GM-MSGID; 0 when absent */
-    GBytes *header;     /* BODY[HEADER…]; NULL when absent */
-    ImapBodyState body; /* of the last body item in this FETCH */
+    char **flags;             /* NULL when absent */
+    char *email_id;           /* NULL when absent */
+    guint64 gm_msgid;         /* X-GM-MSGID; 0 when absent */
+    GBytes *header;           /* BODY[HEADER…]; NULL when absent */
+    gboolean has_structure;   /* BODYSTRUCTURE was there */
+    ImapStructure *structure; /* NULL when it was not, or makes no sense */
+    ImapBodyState body;       /* of the last body item in this FETCH */
     guint64 body_size;
 } ImapFetch;
 

@@ -8,7 +8,9 @@
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
+#include "fs/views/parts-view.h"
 #include "fs/views/search-view.h"
+#include "fs/views/text-view.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,8 +23,9 @@
 struct FsViews {
     FsKernelCache *kernel_cache;
     struct fuse_session *fuse; /* NULL until attached */
-    GPtrArray *views;          /* of FsView, owned */
-    GHashTable *open_files;    /* of FsViewFile, owned */
+    FsPartMaker *maker;
+    GPtrArray *views;       /* of FsView, owned */
+    GHashTable *open_files; /* of FsViewFile, owned */
 };
 
 /* ---- which view ---- */
@@ -521,6 +524,11 @@ fs_views_new(FsAccount *account, FsNameSpace *names,
     views->views = g_ptr_array_new_with_free_func(free_view);
     views->open_files = g_hash_table_new_full(NULL, NULL, free_file, NULL);
     g_ptr_array_add(views->views, fs_search_view_new(account, names));
+    views->maker = fs_part_maker_new(account);
+    g_ptr_array_add(views->views,
+                    fs_parts_view_new(account, names, views->maker));
+    g_ptr_array_add(views->views,
+                    fs_text_view_new(account, names, views->maker));
     return views;
 }
 
@@ -537,6 +545,7 @@ fs_views_free(FsViews *views)
         return;
     /* The kernel does not release what is open when the mount ends. */
     g_hash_table_unref(views->open_files);
+    fs_part_maker_free(views->maker);
     g_ptr_array_unref(views->views);
     g_free(views);
 }

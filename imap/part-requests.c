@@ -1,0 +1,66 @@
+/* FETCH of structures and headers. Those of parts are in
+ * imap/body-requests.c. */
+#include "imap/part-requests.h"
+
+#include <string.h>
+
+typedef struct {
+    ImapUidSet *uids;
+    gboolean with_structure;
+    const ImapHeadsHandler *handler;
+    gpointer user_data;
+} HeadsRequest;
+
+static gboolean
+on_untagged(const ImapResponse *response, gpointer user_data)
+{
+    HeadsRequest *request = user_data;
+    const ImapFetch *fetch = response->fetch;
+
+    if (response->type != IMAP_RESPONSE_FETCH ||
+        fetch->body == IMAP_BODY_DELIVERED ||
+        !imap_uid_set_contains(request->uids, fetch->uid) ||
+        (request->with_structure ? !fetch->has_structure
+                                 : fetch->header == NULL || fetch->has_size))
+        return FALSE;
+    request->handler->head(fetch, request->user_data);
+    return TRUE;
+}
+
+static void
+on_done(const ImapStatus *status, const GError *error, gpointer user_data)
+{
+    HeadsRequest *request = user_data;
+
+    request->handler->done(error, request->user_data);
+    imap_uid_set_free(request->uids);
+    g_free(request);
+}
+
+static const ImapCommandHandler heads_handler = {
+    .untagged = on_untagged,
+    .done = on_done,
+};
+
+void
+imap_request_heads(ImapConnection *connection, const ImapUidSet *uids,
+                   const char *section, const ImapHeadsHandler *handler,
+                   gpointer user_data)
+{
+    HeadsRequest *request = g_new0(HeadsRequest, 1);
+    ImapCommand *command = imap_command_new("UID FETCH ");
+    g_autofree char *text = imap_uid_set_to_string(uids);
+
+    request->uids = imap_uid_set_parse(text, strlen(text));
+    request->with_structure = section == NULL;
+    request->handler = handler;
+    request->user_data = user_data;
+    imap_command_add_text(command, text);
+    if (section == NULL)
+        imap_command_add_text(
+            command, " (UID RFC822.SIZE BODYSTRUCTURE BODY.PEEK[HEADER])");
+    else
+        imap_command_add_format(command, " (UID BODY.PEEK[%s.HEADER])",
+                                section);
+    imap_connection_send(connection, command, &heads_handler, request);
+}

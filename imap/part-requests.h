@@ -1,0 +1,28 @@
+/* What is asked of a server about the parts of messages. The rules of
+ * imap/requests.h hold. */
+#pragma once
+
+#include "imap/requests.h"
+#include "imap/structure.h"
+
+/* UID FETCH of the structure and the header of messages, with RFC822.SIZE; or,
+ * with a @section, of the header of that message in it alone. Marks nothing as
+ * read. @head runs for each message that comes, with what has come of it;
+ * borrowed. */
+typedef struct {
+    void (*head)(const ImapFetch *fetch, gpointer user_data);
+    void (*done)(const GError *error, gpointer user_data);
+} ImapHeadsHandler;
+void imap_request_heads(ImapConnection *connection, const ImapUidSet *uids,
+                        const char *section, const ImapHeadsHandler *handler,
+                        gpointer user_data);
+
+/* UID FETCH of the part @section ("1.2") of messages, as
+ * imap_request_fetch_bodies does of whole ones: by BODY.PEEK, as it was sent,
+ * or, with @decoded, by BINARY.PEEK, which only a server with BINARY knows (RFC
+ * 3516), and which it refuses where it cannot decode. */
+void imap_request_fetch_section(ImapConnection *connection,
+                                const ImapUidSet *uids, const char *section,
+                                gboolean decoded,
+                                const ImapBodiesHandler *handler,
+                                gpointer user_data);

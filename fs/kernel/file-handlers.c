@@ -68,18 +68,42 @@ close_file(FsFileHandlers *handlers, fuse_ino_t inode, FsReader *reader)
     g_hash_table_remove(handlers->open_files, reader);
 }
 
+/* Whether it is to be marked as seen once it has been read. */
+static gboolean
+is_to_be_marked(const FsOperation *operation)
+{
+    const FsAccount *account = handlers_of(operation)->account;
+    g_autofree char *flags = NULL;
+    FsObstacle obstacle = {0};
+    CacheMessage message;
+    FsEntry entry;
+
+    if (!account->options->mark_seen || account->options->read_only ||
+        fs_name_space_describe(handlers_of(operation)->names, operation->inode,
+                               &entry, &obstacle) != FS_ANSWER_FOUND ||
+        !cache_index_message(account->index, entry.mailbox, entry.uid,
+                             &message))
+        return FALSE;
+    flags = fs_changes_flags(account->changes, entry.mailbox, entry.uid,
+                             message.flags);
+    return flags == NULL || strstr(flags, "\\Seen") == NULL;
+}
+
 static void
 reply_open(FsOperation *operation, FsReader *reader)
 {
     FsFileHandlers *handlers = handlers_of(operation);
     fuse_ino_t inode = operation->inode;
+    /* What the kernel has of a changed one goes with this open. What it has it
+     * gives without a READ, from which alone we know that it was read. */
+    gboolean is_kernel_s =
+        !fs_handlers_is_changed(operation->user_data, inode) &&
+        !is_to_be_marked(operation);
 
-    /* What the kernel has of a changed one goes with this open. */
-    if (!fs_handlers_is_changed(operation->user_data, inode))
+    if (is_kernel_s)
         fill_pages(handlers, inode, reader);
     operation->file.fh = (guintptr)reader;
-    operation->file.keep_cache =
-        !fs_handlers_is_changed(operation->user_data, operation->inode);
+    operation->file.keep_cache = is_kernel_s;
     operation->file.noflush = 1;
     g_hash_table_add(handlers->open_files, reader);
     fs_page_fill_opened(handlers->page_fill, inode);
@@ -243,22 +267,9 @@ mark_seen(FsOperation *operation, const FsReader *reader)
     g_autoptr(FsPending) pending = NULL;
     g_autoptr(GError) error = NULL;
     g_autoptr(FsNeed) earlier = NULL;
-    g_autofree char *flags = NULL;
-    FsObstacle obstacle = {0};
     FsNeed *need = NULL;
-    CacheMessage message;
-    FsEntry entry;
 
-    if (!account->options->mark_seen || account->options->read_only ||
-        !fs_reader_has_read_all(reader) ||
-        fs_name_space_describe(handlers_of(operation)->names, operation->inode,
-                               &entry, &obstacle) != FS_ANSWER_FOUND ||
-        !cache_index_message(account->index, entry.mailbox, entry.uid,
-                             &message))
-        return;
-    flags = fs_changes_flags(account->changes, entry.mailbox, entry.uid,
-                             message.flags);
-    if (flags != NULL && strstr(flags, "\\Seen") != NULL)
+    if (!fs_reader_has_read_all(reader) || !is_to_be_marked(operation))
         return;
     pending = fs_changes_set_flags(account->changes, operation->inode, "\\Seen",
                                    "", &need, &error);

@@ -201,8 +201,9 @@ fs_message_header_identity(const char *header, gsize length)
         return g_steal_pointer(&id);
     from = fs_header_field(header, length, "From");
     date = fs_header_field(header, length, "Date");
-    return g_strdup_printf("%s\n%s", from != NULL ? from : "",
-                           date != NULL ? date : "");
+    if (from == NULL || date == NULL)
+        return g_strdup("");
+    return g_strdup_printf("%s\n%s", from, date);
 }
 
 gboolean

@@ -36,7 +36,7 @@ gboolean fs_message_text_is_message(const FsMessageText *text);
  * The Message-ID, with its angle brackets; NULL: none. */
 char *fs_message_header_id(const char *header, gsize length);
 /* The same for two states of the same message: its Message-ID, or else its From
- * and Date. */
+ * and Date. Empty: nothing tells it from another message. */
 char *fs_message_header_identity(const char *header, gsize length);
 /* Seconds since the epoch: of the newest Received field, else of Date. FALSE:
  * neither. */

@@ -25,6 +25,13 @@ is_same(const FsUpload *upload, const FsStoredText *stored)
             strcmp(stored->digest, upload->text.raw_digest) == 0);
 }
 
+static gboolean
+is_another(const FsUpload *upload, const FsStoredText *stored)
+{
+    return *stored->identity == '\0' ||
+           g_strcmp0(stored->identity, upload->identity) != 0;
+}
+
 static void
 on_stored_text(const FsStoredText *stored, const GError *error,
                gpointer user_data)
@@ -45,7 +52,7 @@ on_stored_text(const FsStoredText *stored, const GError *error,
         fs_upload_stored(upload, upload->replaces);
         return;
     } else if (upload->must_match && upload->copy_uid == 0 &&
-               g_strcmp0(stored->identity, upload->identity) != 0) {
+               is_another(upload, stored)) {
         refuse_another(upload);
         return;
     }

@@ -138,8 +138,8 @@ def use_every_tool(case, mount, folders):
     case.expect(found.out.count(b'\0') == count,
                 f'find: {found.out.count(0)} files, not {count}')
     listed = tool(case, 'ls', '-lR', *paths)
-    case.expect(len(re.findall(rb'^-r--------', listed.out, re.M)) == count,
-                'ls -l: not all messages, or not as -r--------')
+    case.expect(len(re.findall(rb'^-rw-------', listed.out, re.M)) == count,
+                'ls -l: not all messages, or not as -rw-------')
 
     copy = case.path('cp')
     os.mkdir(copy)

@@ -113,6 +113,18 @@ def test_cp_over_another_message_is_refused(case):
 
 
 @tap.test
+def test_nothing_is_written_over_what_nothing_tells_apart(case):
+    """Neither has a Message-ID, nor a From and a Date."""
+    place = Old(case, crlf(b'Subject: old\n\nold\n'))
+    place.write_source('new', b'Subject: new\n\nnew\n')
+    result = place.shell(f'cp $S/new INBOX/{place.name}', check=False)
+    case.expect('File exists' in result.err, result)
+    place.expect_same()
+    place.shell(f'echo more >> INBOX/{place.name}')
+    place.expect_new(crlf(b'Subject: old\n\nold\nmore\n'))
+
+
+@tap.test
 def test_cp_of_the_same_octets_changes_nothing(case):
     place = Old(case)
     place.write_source('lf', place.body)

@@ -481,8 +481,11 @@ print(removed)
                 other.imap.uid('STORE', last, '+FLAGS', '(\\Deleted)')
                 other.imap.uid('EXPUNGE', last)
                 theirs -= 1
-    removed = sum(int(worker.communicate(timeout=200 * tap.PATIENCE)[0])
-                  for worker in workers)
+    outputs = [worker.communicate(timeout=200 * tap.PATIENCE)[0]
+               for worker in workers]
+    if not case.expect(all(outputs), 'a listing failed'):
+        case.note(desk.mount.messages()[-20000:])
+    removed = sum(int(output) for output in outputs)
     desk.wait(limit=120)
     case.note(f'{removed} removed, {theirs} by others')
     desk.agree(*folders)

@@ -28,6 +28,7 @@ struct FsHandlers {
     FsWriting *writing;     /* NULL: read-only */
     FsWriteHandlers *write; /* likewise */
     FsKernelCache *kernel_cache;
+    FsCrawlers *crawlers;
     FsViews *views;
     FsControlFiles *control;
     FsWatcher *watcher; /* NULL before the mount is up, and once it ends */
@@ -594,6 +595,7 @@ fs_handlers_new(FsAccount *account, FsNameSpace *names, FsWriting *writing)
     if (writing != NULL)
         handlers->write = fs_write_handlers_new(account, names, writing);
     handlers->kernel_cache = fs_kernel_cache_new(account, names);
+    handlers->crawlers = fs_crawlers_new(account->options->crawlers);
     handlers->views = fs_views_new(account, names, handlers->kernel_cache);
     handlers->control = fs_control_files_new(
         account, names, handlers->kernel_cache, handlers->views);
@@ -612,6 +614,7 @@ fs_handlers_free(FsHandlers *handlers)
     fs_control_files_free(handlers->control);
     fs_views_free(handlers->views);
     fs_kernel_cache_free(handlers->kernel_cache);
+    fs_crawlers_free(handlers->crawlers);
     g_byte_array_unref(handlers->portion);
     g_free(handlers);
 }
@@ -705,6 +708,12 @@ FsViews *
 fs_handlers_views(FsHandlers *handlers)
 {
     return handlers->views;
+}
+
+FsCrawlers *
+fs_handlers_crawlers(FsHandlers *handlers)
+{
+    return handlers->crawlers;
 }
 
 FsKernelCache *

@@ -7,3 +7,9 @@
 /* Whether @thread and @other are threads of one process that still runs. 0,
  * which the kernel tells of processes that we cannot see, is none. */
 gboolean fs_process_is_one(pid_t thread, pid_t other);
+
+/* The process that @thread is one of; 0: there is no such thread any more. */
+pid_t fs_process_of(pid_t thread);
+/* What that process is called, cut as ps(1) shows it; NULL likewise. A thread
+ * may be called otherwise. Caller frees. */
+char *fs_process_name(pid_t thread);

@@ -4,6 +4,7 @@
  * --help says of it; parsing, help and "did you mean" all read it. */
 #include "fs/options/mount-option-table.h"
 
+#include "fs/kernel/crawlers.h"
 #include "fs/kernel/errno.h"
 #include "fs/options/option-values.h"
 
@@ -235,6 +236,19 @@ set_new_flags(FsOptions *options, const FsMountOption *option,
 }
 
 static gboolean
+set_crawlers(FsOptions *options, const FsMountOption *option, const char *value,
+             GError **error)
+{
+    if (*value == '\0')
+        return refuse_value(option, value, error,
+                            "names of processes with + between are needed, "
+                            "or " FS_CRAWLERS_ALLOW);
+    g_free(options->crawlers);
+    options->crawlers = g_strdup(value);
+    return TRUE;
+}
+
+static gboolean
 set_uid(FsOptions *options, const FsMountOption *option, const char *value,
         GError **error)
 {
@@ -370,6 +384,10 @@ const FsMountOption fs_mount_option_table[] = {
     {"mark_seen", NULL, FS_SECTION_FILES,
      "reading a message whole marks it as read",
      set_flag, IN_OPTIONS(mark_seen)},
+    {"crawlers", "NAME+...|allow", FS_SECTION_FILES,
+     "processes that make thumbnails or indexes, by their names; nothing is "
+     "fetched for them (default: those that are common; allow: nobody is one)",
+     .set = set_crawlers},
     {"uid", "USER", FS_SECTION_FILES, "owner of the files (default: you)",
      .set = set_uid},
     {"gid", "GROUP", FS_SECTION_FILES, "group of the files (default: yours)",

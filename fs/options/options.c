@@ -6,6 +6,7 @@
  * or the value of an unknown option, which may be a password. */
 #include "fs/options/options.h"
 
+#include "fs/kernel/crawlers.h"
 #include "fs/kernel/errno.h"
 #include "fs/mount/guarded-stat.h"
 #include "fs/options/mount-options.h"
@@ -199,6 +200,7 @@ options_new(const CommandLine *line)
     options->gid = getgid();
     options->umask = DEFAULT_UMASK;
     options->new_flags = g_strdup(DEFAULT_NEW_FLAGS);
+    options->crawlers = g_strdup(fs_crawlers_default);
     options->fuse_options = g_new0(char *, 1);
     return options;
 }
@@ -426,6 +428,7 @@ fs_options_free(FsOptions *options)
     g_free(options->cache_dir);
     g_free(options->state_dir);
     g_free(options->new_flags);
+    g_free(options->crawlers);
     g_free(options->password_file);
     g_free(options->password_command);
     g_free(options->token_command);

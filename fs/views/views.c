@@ -70,6 +70,21 @@ view_of(FsOperation *operation)
     return view;
 }
 
+/* What a view shows is asked for, and made, for people. FALSE: the operation is
+ * another one's. */
+static gboolean
+refuses_crawler(FsOperation *operation)
+{
+    FsCrawlers *crawlers = fs_handlers_crawlers(operation->user_data);
+    pid_t sender = fs_operation_sender(operation);
+
+    if (!fs_crawlers_has(crawlers, sender))
+        return FALSE;
+    fs_crawlers_note(crawlers, sender);
+    fs_operation_fail(operation, EACCES);
+    return TRUE;
+}
+
 guint64
 fs_views_root(FsViews *views, const char *name)
 {
@@ -163,7 +178,7 @@ run_lookup(FsOperation *operation)
     FsViewEntry entry = {0};
     FsAnswer answer;
 
-    if (view == NULL)
+    if (view == NULL || refuses_crawler(operation))
         return;
     answer = view->class->look_up(view, operation->inode, operation->name,
                                   &request, &entry, &obstacle);
@@ -244,7 +259,7 @@ run_opendir(FsOperation *operation)
     FsObstacle obstacle = {0};
     FsAnswer answer;
 
-    if (view == NULL)
+    if (view == NULL || refuses_crawler(operation))
         return;
     answer = view->class->open_directory(view, operation->inode, &request,
                                          &obstacle);
@@ -445,7 +460,7 @@ run_open(FsOperation *operation)
     FsObstacle obstacle = {0};
     FsAnswer answer;
 
-    if (view == NULL)
+    if (view == NULL || refuses_crawler(operation))
         return;
     if (view->class->open == NULL) {
         fs_operation_fail(operation, EACCES);

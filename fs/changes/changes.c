@@ -221,23 +221,6 @@ would_archive(FsChanges *changes)
 }
 
 static guint32
-find_trash(const FsMailboxTree *tree, guint32 parent)
-{
-    const FsMailbox *child;
-    guint32 after = 0;
-    guint32 found = 0;
-
-    while (found == 0 &&
-           (child = fs_mailbox_tree_next_child(tree, parent, after)) != NULL) {
-        after = child->id;
-        if (child->selectable && (child->attributes & IMAP_LIST_TRASH) != 0)
-            return child->id;
-        found = find_trash(tree, child->id);
-    }
-    return found;
-}
-
-static guint32
 trash_of(FsChanges *changes)
 {
     FsMailboxTree *tree = changes->account->tree;
@@ -245,7 +228,7 @@ trash_of(FsChanges *changes)
 
     if (known == NULL || !known->selectable ||
         (known->attributes & IMAP_LIST_TRASH) == 0)
-        changes->trash = find_trash(tree, FS_MAILBOX_TREE_ROOT);
+        changes->trash = fs_mailbox_tree_find_use(tree, IMAP_LIST_TRASH);
     return changes->trash;
 }
 

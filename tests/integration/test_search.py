@@ -300,5 +300,26 @@ def test_without_the_server_the_last_result_shows(case):
               limit=60)
 
 
+# ---- special folders ----
+
+@tap.test(limit=120)
+def test_special_folders_are_links(case):
+    desk = Desk(case, {'INBOX': 3, 'Trash': 2, 'Sent': 1, 'Archive': 4})
+    special = desk.path('.imapfs/special')
+    case.expect(sorted(os.listdir(special)) == ['Archive', 'Sent', 'Trash'],
+                os.listdir(special))
+    case.expect(os.readlink(special + '/Trash') == '../../Trash',
+                os.readlink(special + '/Trash'))
+    case.expect(os.path.samefile(special + '/Trash', desk.path('Trash')),
+                'it leads elsewhere')
+    case.expect(sorted(os.listdir(special + '/Sent')) == desk.names('Sent'),
+                'other messages')
+    case.expect(not os.path.lexists(special + '/Junk'), 'there is no Junk')
+    # Marked by nobody: it goes by its name, if only one bears it.
+    desk.client.imap.create('Archives')
+    desk.soon(lambda: not os.path.lexists(special + '/Archive'),
+              'two of them', limit=90)
+
+
 if __name__ == '__main__':
     tap.main()

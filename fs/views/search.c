@@ -5,14 +5,13 @@
  * names is kept: a name says which UID it is about. */
 #include "fs/views/search.h"
 
-#include "fs/changes/overlay.h"
 #include "fs/kernel/errno.h"
-#include "fs/kernel/inode.h"
 #include "fs/live/line.h"
 #include "fs/names/message-name.h"
 #include "fs/names/slug.h"
 #include "fs/options/option-values.h"
 #include "fs/sync/lister.h"
+#include "fs/views/shown.h"
 #include "imap/error.h"
 
 #include <limits.h>
@@ -116,43 +115,6 @@ next_uid(const ImapUidSet *uids, guint32 after)
     return MAX(first, after + 1);
 }
 
-typedef struct {
-    guint64 directory;
-    char *name; /* owned; NULL: not yet */
-} Listed;
-
-/* A FsNameFunc: the first name is that which is listed. */
-static void
-keep_first(guint64 directory, const char *name, gpointer user_data)
-{
-    Listed *listed = user_data;
-
-    if (listed->name != NULL)
-        return;
-    listed->directory = directory;
-    listed->name = g_strdup(name);
-}
-
-/* FALSE: it does not show. */
-static gboolean
-find_listed(const FsSearch *search, guint32 mailbox, guint32 uid,
-            Listed *listed)
-{
-    const FsAccount *account = search->account;
-    CacheMessage message;
-
-    *listed = (Listed){0};
-    if (fs_mailbox_tree_get(account->tree, mailbox) == NULL ||
-        fs_overlay_is_hidden(account->overlay, mailbox, uid) ||
-        !cache_index_message(account->index, mailbox, uid, &message) ||
-        (account->options->remove == FS_REMOVE_MARK && message.flags != NULL &&
-         strstr(message.flags, "\\Deleted") != NULL))
-        return FALSE;
-    fs_name_space_names_of(search->names, mailbox, &message, keep_first,
-                           listed);
-    return listed->name != NULL;
-}
-
 /* Whether a mailbox before the @i-th shows a message as @name. Names that are
  * made end in the UID. */
 static gboolean
@@ -163,20 +125,32 @@ is_taken(const FsSearch *search, guint i, guint32 uid, const char *name)
         guint32 given =
             cache_aliases_uid(search->account->aliases, other->mailbox, name);
         guint32 same = given != 0 ? given : uid;
-        g_autofree char *shown = NULL;
-        Listed listed;
+        FsEntry entry;
 
-        if (!imap_uid_set_contains(other->uids, same) ||
-            !find_listed(search, other->mailbox, same, &listed))
-            continue;
-        shown = listed.name;
-        if (g_str_equal(shown, name))
+        if (imap_uid_set_contains(other->uids, same) &&
+            fs_shown_find(search->account, search->names, other->mailbox, same,
+                          &entry, NULL) &&
+            g_str_equal(entry.name, name))
             return TRUE;
     }
     return FALSE;
 }
 
-/* "NAME_in-PLACE-ID.UID.eml" */
+/* @name less what it ends in: ".UID.eml" or ".eml". */
+static gsize
+stem_length(const char *name, guint32 uid)
+{
+    g_autofree char *made = g_strdup_printf("%u" SUFFIX, uid);
+    gsize length = strlen(name);
+
+    if (g_str_equal(name, made))
+        return 0;
+    if (g_str_has_suffix(name, made) && name[length - strlen(made) - 1] == '.')
+        return length - strlen(made) - 1;
+    return g_str_has_suffix(name, SUFFIX) ? length - strlen(SUFFIX) : length;
+}
+
+/* "STEM_in-PLACE-ID.UID.eml" */
 static char *
 name_with_place(const FsSearch *search, guint32 mailbox, guint32 uid,
                 const char *name)
@@ -184,58 +158,39 @@ name_with_place(const FsSearch *search, guint32 mailbox, guint32 uid,
     g_autofree char *path =
         fs_mailbox_tree_path(search->account->tree, mailbox);
     g_autofree char *place = fs_slug(path, PLACE_MAX);
-    g_autofree char *tail = g_strdup_printf(".%u" SUFFIX, uid);
-    g_autofree char *stem = NULL;
-    g_autofree char *parsed = NULL;
-    g_autoptr(GString) result = g_string_new(NULL);
-    guint32 parsed_uid;
-    gsize room;
+    gsize stem = stem_length(name, uid);
+    g_autofree char *rest = g_strdup_printf(
+        "%sin-%s-%u.%u" SUFFIX, stem > 0 ? "_" : "", place, mailbox, uid);
 
-    if (!fs_message_name_parse(name, &parsed, &parsed_uid))
-        stem = g_str_has_suffix(name, SUFFIX)
-                   ? g_strndup(name, strlen(name) - strlen(SUFFIX))
-                   : g_strdup(name);
-    else if (parsed_uid == uid)
-        stem = g_steal_pointer(&parsed);
-    else
-        stem = g_strndup(name, strlen(name) - strlen(SUFFIX));
-    g_string_printf(result, "%sin-%s-%u%s",
-                    stem != NULL && *stem != '\0' ? "_" : "", place, mailbox,
-                    tail);
-    room = NAME_MAX - result->len;
-    if (stem != NULL) {
-        g_autofree char *cut = g_utf8_make_valid(stem, -1);
-        const char *end = cut + MIN(strlen(cut), room);
-
-        while (end > cut && (*end & 0xc0) == 0x80)
-            end--;
-        g_string_prepend_len(result, cut, end - cut);
-    }
-    return g_string_free(g_steal_pointer(&result), FALSE);
+    stem = MIN(stem, NAME_MAX - strlen(rest));
+    while (stem > 0 && (name[stem] & 0xc0) == 0x80)
+        stem--; /* not in the middle of a character */
+    return g_strdup_printf("%.*s%s", (int)stem, name, rest);
 }
 
+/* Where the folder of what is found shows it. */
+typedef struct {
+    guint64 directory;
+    char name[sizeof((FsEntry *)NULL)->name];
+} Origin;
+
 /* The entry of the message @uid of the @i-th mailbox; FALSE: it does not show.
- * @listed: what it is there; to be freed. */
+ */
 static gboolean
 show(const FsSearch *search, guint i, guint32 uid, FsEntry *entry,
-     Listed *listed)
+     Origin *origin)
 {
     guint32 mailbox = g_array_index(search->found, FsFound, i).mailbox;
     g_autofree char *name = NULL;
-    FsObstacle obstacle = {0};
 
-    if (!find_listed(search, mailbox, uid, listed))
+    if (!fs_shown_find(search->account, search->names, mailbox, uid, entry,
+                       &origin->directory))
         return FALSE;
-    if (fs_name_space_describe(
-            search->names, fs_inode_make(search->account->number, mailbox, uid),
-            entry, &obstacle) != FS_ANSWER_FOUND) {
-        g_clear_pointer(&listed->name, g_free);
-        return FALSE;
+    g_strlcpy(origin->name, entry->name, sizeof origin->name);
+    if (is_taken(search, i, uid, origin->name)) {
+        name = name_with_place(search, mailbox, uid, origin->name);
+        g_strlcpy(entry->name, name, sizeof entry->name);
     }
-    name = is_taken(search, i, uid, listed->name)
-               ? name_with_place(search, mailbox, uid, listed->name)
-               : g_strdup(listed->name);
-    g_strlcpy(entry->name, name, sizeof entry->name);
     entry->cookie = (guint64)mailbox << 32 | uid;
     return TRUE;
 }
@@ -245,6 +200,7 @@ fs_search_next(FsSearch *search, guint64 cookie, FsEntry *entry)
 {
     guint32 mailbox = (guint32)(cookie >> 32);
     guint32 after = (guint32)cookie;
+    Origin origin;
 
     for (guint i = 0; search->found != NULL && i < search->found->len; i++) {
         const FsFound *found = &g_array_index(search->found, FsFound, i);
@@ -252,15 +208,9 @@ fs_search_next(FsSearch *search, guint64 cookie, FsEntry *entry)
 
         if (found->mailbox < mailbox)
             continue;
-        while (uid < G_MAXUINT32 && (uid = next_uid(found->uids, uid)) != 0) {
-            g_autofree char *name = NULL;
-            Listed listed;
-
-            if (!show(search, i, uid, entry, &listed))
-                continue;
-            name = listed.name;
-            return FS_ANSWER_FOUND;
-        }
+        while (uid < G_MAXUINT32 && (uid = next_uid(found->uids, uid)) != 0)
+            if (show(search, i, uid, entry, &origin))
+                return FS_ANSWER_FOUND;
     }
     return FS_ANSWER_NONE;
 }
@@ -269,23 +219,19 @@ fs_search_next(FsSearch *search, guint64 cookie, FsEntry *entry)
  * @name; NULL: it is meant by its UID. */
 static gboolean
 is_called(const FsSearch *search, guint i, guint32 uid, const char *name,
-          FsEntry *entry, Listed *listed)
+          FsEntry *entry, Origin *origin)
 {
     const FsFound *found = &g_array_index(search->found, FsFound, i);
 
-    if (uid == 0 || !imap_uid_set_contains(found->uids, uid) ||
-        !show(search, i, uid, entry, listed))
-        return FALSE;
-    if (name == NULL || g_str_equal(entry->name, name))
-        return TRUE;
-    g_clear_pointer(&listed->name, g_free);
-    return FALSE;
+    return uid != 0 && imap_uid_set_contains(found->uids, uid) &&
+           show(search, i, uid, entry, origin) &&
+           (name == NULL || g_str_equal(entry->name, name));
 }
 
 /* A name that was given, one that is made, or a UID. */
 static gboolean
 find_name(const FsSearch *search, const char *name, FsEntry *entry,
-          Listed *listed)
+          Origin *origin)
 {
     const CacheAliases *aliases = search->account->aliases;
     g_autofree char *stem = NULL;
@@ -297,12 +243,12 @@ find_name(const FsSearch *search, const char *name, FsEntry *entry,
         guint32 mailbox = g_array_index(search->found, FsFound, i).mailbox;
         guint32 given = cache_aliases_uid(aliases, mailbox, name);
 
-        if (is_called(search, i, given, name, entry, listed) ||
-            is_called(search, i, uid, name, entry, listed))
+        if (is_called(search, i, given, name, entry, origin) ||
+            is_called(search, i, uid, name, entry, origin))
             return TRUE;
     }
     for (guint i = 0; stem == NULL && i < n; i++)
-        if (is_called(search, i, uid, NULL, entry, listed))
+        if (is_called(search, i, uid, NULL, entry, origin))
             return TRUE;
     return FALSE;
 }
@@ -312,36 +258,33 @@ fs_search_look_up(FsSearch *search, const char *name, gint64 since,
                   FsEntry *entry, FsObstacle *obstacle)
 {
     FsAnswer answer;
-    Listed listed = {0};
+    Origin origin;
 
-    /* No message is called otherwise; programs look for all kinds of files. */
-    if (!g_str_has_suffix(name, SUFFIX))
+    /* Programs look for all kinds of files. */
+    if (*name == '.')
         return FS_ANSWER_NONE;
     answer = fs_search_ask(search, FS_KNOWN, obstacle);
+    if (answer == FS_ANSWER_FOUND && find_name(search, name, entry, &origin))
+        return FS_ANSWER_FOUND;
+    if (answer == FS_ANSWER_FOUND)
+        answer = fs_search_ask(search, since, obstacle);
     if (answer != FS_ANSWER_FOUND)
         return answer;
-    if (!find_name(search, name, entry, &listed)) {
-        answer = fs_search_ask(search, since, obstacle);
-        if (answer != FS_ANSWER_FOUND)
-            return answer;
-        if (!find_name(search, name, entry, &listed))
-            return FS_ANSWER_NONE;
-    }
-    g_free(listed.name);
-    return FS_ANSWER_FOUND;
+    return find_name(search, name, entry, &origin) ? FS_ANSWER_FOUND
+                                                   : FS_ANSWER_NONE;
 }
 
 gboolean
 fs_search_stands_for(FsSearch *search, const char *name, guint64 *directory,
                      char **shown_name)
 {
-    Listed listed = {0};
     FsEntry entry;
+    Origin origin;
 
-    if (!find_name(search, name, &entry, &listed))
+    if (!find_name(search, name, &entry, &origin))
         return FALSE;
-    *directory = listed.directory;
-    *shown_name = listed.name;
+    *directory = origin.directory;
+    *shown_name = g_strdup(origin.name);
     return TRUE;
 }
 

@@ -52,6 +52,7 @@ open_cache(FsAccount *account, const CacheDirectory *directory)
                                            0, account->store_thread);
     }
     account->index = cache_index_new(path, account->store_thread);
+    account->fields = cache_fields_new(path, account->store_thread);
 }
 
 /* What the user has done, and the server does not have. */
@@ -126,6 +127,7 @@ fs_account_free(FsAccount *account)
     cache_journal_close(account->journal);
     cache_blocks_free(account->blocks);
     cache_index_free(account->index);
+    cache_fields_free(account->fields);
     cache_store_thread_free(account->store_thread);
     fs_account_directories_close(&account->directories);
     g_free(account);

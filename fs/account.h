@@ -6,6 +6,7 @@
 
 #include "cache/aliases.h"
 #include "cache/blocks.h"
+#include "cache/fields.h"
 #include "cache/index.h"
 #include "cache/journal.h"
 #include "fs/account-directories.h"
@@ -34,6 +35,7 @@ typedef struct {
     CacheJournal *journal; /* beside it */
     CacheAliases *aliases; /* likewise */
     CacheIndex *index;
+    CacheFields *fields;
     CacheBlocks *blocks;
     FsMailboxTree *tree;
     FsSynchroniser *synchroniser;

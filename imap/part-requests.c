@@ -42,25 +42,51 @@ static const ImapCommandHandler heads_handler = {
     .done = on_done,
 };
 
+/* "UID FETCH @uids", of which what is wanted is to follow. */
+static ImapCommand *
+begin(HeadsRequest **request, const ImapUidSet *uids, gboolean with_structure,
+      const ImapHeadsHandler *handler, gpointer user_data)
+{
+    ImapCommand *command = imap_command_new("UID FETCH ");
+    g_autofree char *text = imap_uid_set_to_string(uids);
+
+    *request = g_new0(HeadsRequest, 1);
+    (*request)->uids = imap_uid_set_parse(text, strlen(text));
+    (*request)->with_structure = with_structure;
+    (*request)->handler = handler;
+    (*request)->user_data = user_data;
+    imap_command_add_text(command, text);
+    return command;
+}
+
 void
 imap_request_heads(ImapConnection *connection, const ImapUidSet *uids,
                    const char *section, const ImapHeadsHandler *handler,
                    gpointer user_data)
 {
-    HeadsRequest *request = g_new0(HeadsRequest, 1);
-    ImapCommand *command = imap_command_new("UID FETCH ");
-    g_autofree char *text = imap_uid_set_to_string(uids);
+    HeadsRequest *request;
+    ImapCommand *command =
+        begin(&request, uids, section == NULL, handler, user_data);
 
-    request->uids = imap_uid_set_parse(text, strlen(text));
-    request->with_structure = section == NULL;
-    request->handler = handler;
-    request->user_data = user_data;
-    imap_command_add_text(command, text);
     if (section == NULL)
         imap_command_add_text(
             command, " (UID RFC822.SIZE BODYSTRUCTURE BODY.PEEK[HEADER])");
     else
         imap_command_add_format(command, " (UID BODY.PEEK[%s.HEADER])",
                                 section);
+    imap_connection_send(connection, command, &heads_handler, request);
+}
+
+void
+imap_request_fields(ImapConnection *connection, const ImapUidSet *uids,
+                    const char *fields, gboolean with_structure,
+                    const ImapHeadsHandler *handler, gpointer user_data)
+{
+    HeadsRequest *request;
+    ImapCommand *command =
+        begin(&request, uids, with_structure, handler, user_data);
+
+    imap_command_add_format(command, " (UID%s BODY.PEEK[HEADER.FIELDS (%s)])",
+                            with_structure ? " BODYSTRUCTURE" : "", fields);
     imap_connection_send(connection, command, &heads_handler, request);
 }

@@ -159,6 +159,7 @@ forget_messages(FsSynchroniser *synchroniser, guint32 id)
                          .uidnext = known.uidnext};
 
     cache_index_drop_mailbox(account->index, id);
+    cache_fields_drop_mailbox(account->fields, id);
     if (may_return)
         cache_index_set_mailbox(account->index, id, &left);
 }

@@ -8,6 +8,7 @@
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
+#include "fs/views/index-view.h"
 #include "fs/views/parts-view.h"
 #include "fs/views/search-view.h"
 #include "fs/views/special-view.h"
@@ -539,6 +540,7 @@ fs_views_new(FsAccount *account, FsNameSpace *names,
     views->kernel_cache = kernel_cache;
     views->views = g_ptr_array_new_with_free_func(free_view);
     views->open_files = g_hash_table_new_full(NULL, NULL, free_file, NULL);
+    g_ptr_array_add(views->views, fs_index_view_new(account, names));
     g_ptr_array_add(views->views, fs_search_view_new(account, names));
     g_ptr_array_add(views->views, fs_special_view_new(account, names));
     views->maker = fs_part_maker_new(account);

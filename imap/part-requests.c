@@ -4,12 +4,28 @@
 
 #include <string.h>
 
+typedef enum { STRUCTURE, HEADER, SIZES } Kind;
+
 typedef struct {
     ImapUidSet *uids;
-    gboolean with_structure;
+    Kind kind;
     const ImapHeadsHandler *handler;
     gpointer user_data;
 } HeadsRequest;
+
+static gboolean
+is_as_asked(const HeadsRequest *request, const ImapFetch *fetch)
+{
+    switch (request->kind) {
+    case STRUCTURE:
+        return fetch->has_structure;
+    case HEADER:
+        return fetch->header != NULL && !fetch->has_size;
+    case SIZES:
+        return fetch->binary_sizes != NULL;
+    }
+    return FALSE;
+}
 
 static gboolean
 on_untagged(const ImapResponse *response, gpointer user_data)
@@ -20,8 +36,7 @@ on_untagged(const ImapResponse *response, gpointer user_data)
     if (response->type != IMAP_RESPONSE_FETCH ||
         fetch->body == IMAP_BODY_DELIVERED ||
         !imap_uid_set_contains(request->uids, fetch->uid) ||
-        (request->with_structure ? !fetch->has_structure
-                                 : fetch->header == NULL || fetch->has_size))
+        !is_as_asked(request, fetch))
         return FALSE;
     request->handler->head(fetch, request->user_data);
     return TRUE;
@@ -44,7 +59,7 @@ static const ImapCommandHandler heads_handler = {
 
 /* "UID FETCH @uids", of which what is wanted is to follow. */
 static ImapCommand *
-begin(HeadsRequest **request, const ImapUidSet *uids, gboolean with_structure,
+begin(HeadsRequest **request, const ImapUidSet *uids, Kind kind,
       const ImapHeadsHandler *handler, gpointer user_data)
 {
     ImapCommand *command = imap_command_new("UID FETCH ");
@@ -52,7 +67,7 @@ begin(HeadsRequest **request, const ImapUidSet *uids, gboolean with_structure,
 
     *request = g_new0(HeadsRequest, 1);
     (*request)->uids = imap_uid_set_parse(text, strlen(text));
-    (*request)->with_structure = with_structure;
+    (*request)->kind = kind;
     (*request)->handler = handler;
     (*request)->user_data = user_data;
     imap_command_add_text(command, text);
@@ -66,7 +81,8 @@ imap_request_heads(ImapConnection *connection, const ImapUidSet *uids,
 {
     HeadsRequest *request;
     ImapCommand *command =
-        begin(&request, uids, section == NULL, handler, user_data);
+        begin(&request, uids, section == NULL ? STRUCTURE : HEADER, handler,
+              user_data);
 
     if (section == NULL)
         imap_command_add_text(
@@ -84,9 +100,25 @@ imap_request_fields(ImapConnection *connection, const ImapUidSet *uids,
 {
     HeadsRequest *request;
     ImapCommand *command =
-        begin(&request, uids, with_structure, handler, user_data);
+        begin(&request, uids, with_structure ? STRUCTURE : HEADER, handler,
+              user_data);
 
     imap_command_add_format(command, " (UID%s BODY.PEEK[HEADER.FIELDS (%s)])",
                             with_structure ? " BODYSTRUCTURE" : "", fields);
+    imap_connection_send(connection, command, &heads_handler, request);
+}
+
+void
+imap_request_binary_size(ImapConnection *connection, guint32 uid,
+                         const char *section, const ImapHeadsHandler *handler,
+                         gpointer user_data)
+{
+    g_autoptr(ImapUidSet) uids = imap_uid_set_new();
+    HeadsRequest *request;
+    ImapCommand *command;
+
+    imap_uid_set_add(uids, uid, uid);
+    command = begin(&request, uids, SIZES, handler, user_data);
+    imap_command_add_format(command, " (UID BINARY.SIZE[%s])", section);
     imap_connection_send(connection, command, &heads_handler, request);
 }

@@ -17,6 +17,13 @@ void imap_request_heads(ImapConnection *connection, const ImapUidSet *uids,
                         const char *section, const ImapHeadsHandler *handler,
                         gpointer user_data);
 
+/* BINARY.SIZE of the part @section of one message, in the same way; only for a
+ * server with BINARY. */
+void imap_request_binary_size(ImapConnection *connection, guint32 uid,
+                              const char *section,
+                              const ImapHeadsHandler *handler,
+                              gpointer user_data);
+
 /* UID FETCH of the part @section ("1.2") of messages, as
  * imap_request_fetch_bodies does of whole ones: by BODY.PEEK, as it was sent,
  * or, with @decoded, by BINARY.PEEK, which only a server with BINARY knows (RFC

@@ -11,6 +11,12 @@
 
 typedef struct ImapStructure ImapStructure; /* imap/structure.h */
 
+/* BINARY.SIZE (RFC 3516): how large a part is when it is decoded. */
+typedef struct {
+    char *section;
+    guint64 size;
+} ImapBinarySize;
+
 typedef enum {
     IMAP_CONDITION_OK,
     IMAP_CONDITION_NO,
@@ -85,6 +91,7 @@ typedef struct {
     GBytes *header;           /* BODY[HEADER…]; NULL when absent */
     gboolean has_structure;   /* BODYSTRUCTURE was there */
     ImapStructure *structure; /* NULL when it was not, or makes no sense */
+    GArray *binary_sizes;     /* of ImapBinarySize; NULL when absent */
     ImapBodyState body;       /* of the last body item in this FETCH */
     guint64 body_size;
 } ImapFetch;

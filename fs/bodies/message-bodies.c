@@ -5,6 +5,7 @@
 #include "fs/bodies/part-fetch.h"
 #include "fs/bodies/read-ahead.h"
 #include "fs/bodies/reader.h"
+#include "fs/changes/overlay.h"
 #include "fs/kernel/errno.h"
 #include "fs/sync/synchroniser.h"
 
@@ -83,6 +84,40 @@ fs_block_get(FsMessageBodies *bodies, const char *key, guint64 size,
     if (bytes != NULL || cache_blocks_has(blocks, key, number))
         cache_blocks_remove(blocks, key);
     return NULL;
+}
+
+/* What is copied at once, on the main loop. */
+#define MOVED_BLOCKS_MAX 16u
+
+/* Where messages have no identity, one that was moved in this mount is here
+ * under the name that it had. */
+static void
+take_over_moved(FsMessageBodies *bodies, guint32 mailbox,
+                const CacheMessage *message)
+{
+    FsAccount *account = bodies->account;
+    const FsGuest *guest =
+        fs_overlay_guest_by_uid(account->overlay, mailbox, message->uid);
+    g_autofree char *key = fs_message_key(mailbox, message);
+    g_autofree char *before = NULL;
+
+    if (guest == NULL || guest->from_uid == 0 ||
+        (message->identity != NULL && *message->identity != '\0') ||
+        n_blocks(message->size) > MOVED_BLOCKS_MAX ||
+        cache_blocks_has(account->blocks, key, 0))
+        return;
+    before = key_of(guest->from_mailbox, guest->from_uid, NULL, 0);
+    if (!has_blocks(bodies, before, message->size))
+        return;
+    for (guint32 i = 0; i < n_blocks(message->size); i++) {
+        g_autoptr(GBytes) block =
+            fs_block_get(bodies, before, message->size, i);
+
+        if (block == NULL)
+            return;
+        cache_blocks_put(account->blocks, key, i, block);
+    }
+    cache_blocks_remove(account->blocks, before);
 }
 
 /* The last block is put only when it is certain that it is the last; a full one
@@ -349,8 +384,12 @@ fs_message_bodies_open(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
                        pid_t by, guint64 *size)
 {
     gboolean expected = fs_read_ahead_opened(bodies->ahead, mailbox, uid, by);
-    FsNeed *need = need_size(bodies, mailbox, uid, expected, size);
+    CacheMessage message;
+    FsNeed *need;
 
+    if (cache_index_message(bodies->account->index, mailbox, uid, &message))
+        take_over_moved(bodies, mailbox, &message);
+    need = need_size(bodies, mailbox, uid, expected, size);
     fs_read_ahead_plan(bodies->ahead, mailbox);
     return need;
 }

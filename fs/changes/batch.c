@@ -7,6 +7,7 @@
 
 #include "fs/changes/copy.h"
 #include "fs/sync/synchroniser.h"
+#include "fs/writing/writing.h"
 #include "imap/change-requests.h"
 #include "imap/error.h"
 
@@ -498,12 +499,26 @@ note_sending(FsBatch *batch)
     cache_journal_flush(account->journal, copied, on_noted, batch);
 }
 
+/* What the selection has told of what may be done there. */
+static void
+note_right(FsBatch *batch, const GError *error)
+{
+    FsWriting *writing = account_of(batch)->writing;
+    gboolean read_only =
+        g_error_matches(error, IMAP_ERROR, IMAP_ERROR_READ_ONLY);
+
+    if (writing != NULL && (read_only || error == NULL))
+        fs_rights_note_read_only(fs_writing_rights(writing), batch->mailbox,
+                                 read_only);
+}
+
 static void
 on_lease(ImapLease *lease, const GError *error, gpointer user_data)
 {
     FsBatch *batch = user_data;
 
     batch->n_waiting--;
+    note_right(batch, error);
     if (lease == NULL) {
         fs_batch_end(batch, error);
         return;

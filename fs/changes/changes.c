@@ -21,7 +21,7 @@
 /* How long a change waits for others to go with it; a deletion longer, for
  * programs delete what they are about to write again. */
 #define GATHER_US (40 * 1000)
-#define GATHER_DELETED_US (250 * 1000)
+#define GATHER_DELETED_US G_USEC_PER_SEC
 /* Of a text of flags. */
 #define FLAGS_MAX 4096
 
@@ -78,6 +78,17 @@ fs_changes_flags(const FsChanges *changes, guint32 mailbox, guint32 uid,
 }
 
 /* ---- where a message is ---- */
+
+guint64
+fs_changes_inode(const FsChanges *changes, guint32 mailbox, guint32 uid)
+{
+    const FsAccount *account = changes->account;
+    const FsGuest *guest =
+        fs_overlay_guest_by_uid(account->overlay, mailbox, uid);
+
+    return guest != NULL ? guest->inode
+                         : fs_inode_make(account->number, mailbox, uid);
+}
 
 typedef struct {
     guint32 mailbox; /* where the server has it */
@@ -393,18 +404,6 @@ fs_changes_move(FsChanges *changes, guint64 inode, guint32 mailbox,
     hide(changes, &place);
     make_guest(changes, &place, inode, mailbox, name);
     return accept(changes, pending, GATHER_US);
-}
-
-void
-fs_changes_delete_after(FsPending *deletion, FsPending *move)
-{
-    if (deletion->changes == NULL || deletion->step != FS_STEP_WAITING ||
-        deletion->in_flight || move->changes == NULL)
-        return;
-    deletion->step = FS_STEP_HELD;
-    deletion->number = move->id;
-    fs_pending_note(deletion);
-    move->replaced = fs_pending_ref(deletion);
 }
 
 /* ---- flagging ---- */

@@ -49,10 +49,15 @@ FsPending *fs_changes_delete(FsChanges *changes, guint64 inode,
 /* To @mailbox, under @name, which nothing there has. */
 FsPending *fs_changes_move(FsChanges *changes, guint64 inode, guint32 mailbox,
                            const char *name, FsNeed **need, GError **error);
-/* @deletion, of what is in the place that @move, just asked for, is for, is
- * sent when the server has made the move; if it refuses that, it is not sent.
- */
+/* @deletion, just asked for, is of what is in the place that a move is for,
+ * which is asked for next: it is not sent before one of the two below says so.
+ * After a crash, it is as if the second had. */
+void fs_changes_hold(FsPending *deletion);
+/* It is sent when the server has made @move; if it refuses that, it is not
+ * sent. */
 void fs_changes_delete_after(FsPending *deletion, FsPending *move);
+/* There will be no move: the message shows again. */
+void fs_changes_give_up(FsPending *deletion);
 /* @add and @remove: flags with spaces between, as imap_flags_to_string writes
  * them; "" for none. */
 FsPending *fs_changes_set_flags(FsChanges *changes, guint64 inode,
@@ -110,6 +115,15 @@ void fs_changes_release_orphans(FsChanges *changes);
  * (of the index; NULL: none known) with what is pending. Caller frees. */
 char *fs_changes_flags(const FsChanges *changes, guint32 mailbox, guint32 uid,
                        const char *flags);
+
+/* The inode number that the message @uid of @mailbox shows under. */
+guint64 fs_changes_inode(const FsChanges *changes, guint32 mailbox,
+                         guint32 uid);
+
+/* @flags (NULL: none known) with those of @add, and without those of @remove.
+ * Caller frees. */
+char *fs_changes_merge_flags(const char *flags, const char *add,
+                             const char *remove);
 
 /* ---- the end ---- */
 

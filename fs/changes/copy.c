@@ -54,6 +54,8 @@ note_copied(FsBatch *batch, FsPending *pending, const ImapCopied *copied)
     pending->in_flight = FALSE;
     if (uid == 0) {
         fs_batch_note_untold(batch, pending);
+        /* It may be there all the same: another is not to be made. */
+        pending->step = FS_STEP_SENT;
         return;
     }
     pending->step = FS_STEP_COPIED;

@@ -54,18 +54,31 @@ end(Expunge *expunge)
     fs_batch_end(batch, error);
 }
 
+/* A range may be of all UIDs that there can be. */
 static ImapUidSet *
 without(const ImapUidSet *set, const ImapUidSet *less)
 {
     ImapUidSet *result = imap_uid_set_new();
-    guint32 first;
-    guint32 last;
+    guint n_less = imap_uid_set_n_ranges(less);
+    guint next = 0; /* of those of @less that are not behind us */
 
     for (guint i = 0; i < imap_uid_set_n_ranges(set); i++) {
+        guint32 first, last, less_first, less_last;
+        guint64 from;
+
         imap_uid_set_range(set, i, &first, &last);
-        for (guint64 uid = first; uid <= last; uid++)
-            if (!imap_uid_set_contains(less, (guint32)uid))
-                imap_uid_set_add(result, (guint32)uid, (guint32)uid);
+        for (from = first; next < n_less && from <= last; next++) {
+            imap_uid_set_range(less, next, &less_first, &less_last);
+            if (less_first > last)
+                break;
+            if (less_first > from)
+                imap_uid_set_add(result, (guint32)from, less_first - 1);
+            from = MAX(from, (guint64)less_last + 1);
+            if (less_last > last)
+                break;
+        }
+        if (from <= last)
+            imap_uid_set_add(result, (guint32)from, last);
     }
     return result;
 }
@@ -208,9 +221,18 @@ note_others(Expunge *expunge, const ImapUidSet *others)
         .kind = FS_PENDING_MARKS,
         .mailbox = batch->mailbox,
     };
+    g_autoptr(GError) many = NULL;
     guint32 first;
     guint32 last;
 
+    if (imap_uid_set_count(expunge->others) + imap_uid_set_count(others) >
+        IMAP_MAX_CHANGED) {
+        many = g_error_new(IMAP_ERROR, IMAP_ERROR_LIMIT,
+                           "others have marked more messages as deleted than "
+                           "can be marked so again");
+        undo(expunge, many);
+        return;
+    }
     for (guint i = 0; i < imap_uid_set_n_ranges(others); i++) {
         imap_uid_set_range(others, i, &first, &last);
         imap_uid_set_add(expunge->others, first, last);

@@ -1,5 +1,5 @@
-/* Deletions that wait for what is written in the place of what was deleted:
- * programs remove a file, and then make it anew. */
+/* Deletions that wait for what comes in the place of what was deleted: programs
+ * remove a file, and then make it anew; or move another there. */
 #include "fs/changes/pending.h"
 
 #include <string.h>
@@ -38,6 +38,43 @@ fs_changes_hold_deleted(FsChanges *changes, guint32 mailbox, const char *name,
     }
     return 0;
 }
+
+/* ---- for a move ---- */
+
+/* No record of the journal has the number 0. */
+void
+fs_changes_hold(FsPending *deletion)
+{
+    if (deletion->changes == NULL || deletion->step != FS_STEP_WAITING ||
+        deletion->in_flight)
+        return;
+    deletion->step = FS_STEP_HELD;
+    deletion->number = 0;
+    fs_pending_note(deletion);
+}
+
+void
+fs_changes_delete_after(FsPending *deletion, FsPending *move)
+{
+    if (deletion->changes == NULL || deletion->step != FS_STEP_HELD)
+        return;
+    if (move->changes == NULL) {
+        fs_changes_release(deletion->changes, deletion->id, TRUE);
+        return;
+    }
+    deletion->number = move->id;
+    fs_pending_note(deletion);
+    move->replaced = fs_pending_ref(deletion);
+}
+
+void
+fs_changes_give_up(FsPending *deletion)
+{
+    if (deletion->changes != NULL && deletion->step == FS_STEP_HELD)
+        fs_pending_take_back(deletion);
+}
+
+/* ---- for what is written ---- */
 
 static void
 release(FsChanges *changes, FsPending *pending, gboolean done)

@@ -28,7 +28,8 @@ typedef struct {
     guint32 mailbox; /* that shows it */
     guint32 uid;     /* there; 0: it has none yet */
     char *name;      /* owned; under which it shows while it has no UID */
-    /* Where its octets are while it has no UID: 0: not in a mailbox. */
+    /* Where its octets are while it has no UID: 0: not in a mailbox. And where
+     * it was before, when it has one; 0: that is not certain. */
     guint32 from_mailbox;
     guint32 from_uid;
     CacheMessage row;  /* what is known of it; its strings are owned */
@@ -43,6 +44,7 @@ typedef enum {
     FS_OVERLAY_NAME,    /* and what @name is in it */
     FS_OVERLAY_AWAY,    /* the message @uid does not show any more */
     FS_OVERLAY_NEW,     /* the message @uid shows, and did not before */
+    FS_OVERLAY_ALL,     /* what may be done with all that is in @mailbox */
 } FsOverlayChange;
 typedef void (*FsOverlayFunc)(FsOverlayChange change, guint32 mailbox,
                               guint32 uid, const char *name,

@@ -109,10 +109,6 @@ GQueue *fs_pending_queue(const FsChanges *changes, guint32 mailbox,
 
 /* Whether a message can go by @name when it has a UID. */
 gboolean fs_pending_keeps_name(const char *name);
-/* @flags (NULL: none known) with those of @add, and without those of @remove.
- * Caller frees. */
-char *fs_changes_merge_flags(const char *flags, const char *add,
-                             const char *remove);
 
 /* The pending's place in the journal is as it is. */
 void fs_pending_note(FsPending *pending);

@@ -187,6 +187,17 @@ find_moved(const Reconcile *reconcile, const FsPending *pending)
     return 0;
 }
 
+/* It may be another one. */
+static void
+forget_origin(const Reconcile *reconcile, const FsPending *pending)
+{
+    FsGuest *guest = fs_overlay_guest_by_inode(
+        reconcile->changes->account->overlay, pending->inode);
+
+    if (guest != NULL)
+        guest->from_mailbox = guest->from_uid = 0;
+}
+
 /* ---- what has become of it ---- */
 
 #define TIMES_MAX 4
@@ -210,6 +221,14 @@ make_certain(FsPending *pending, FsStep step)
 }
 
 static void
+finish(const Reconcile *reconcile, FsPending *pending, guint32 uid)
+{
+    if (pending->target_uid == 0)
+        forget_origin(reconcile, pending);
+    fs_pending_finish(pending, uid);
+}
+
+static void
 resolve_gone(Reconcile *reconcile, FsPending *pending)
 {
     gboolean may_be_ours =
@@ -225,7 +244,7 @@ resolve_gone(Reconcile *reconcile, FsPending *pending)
     if (may_be_ours && pending->kind != FS_PENDING_FLAGS &&
         (uid != 0 || (pending->answered && !pending->untold) ||
          pending->name == NULL || !find_row(reconcile, pending, &row)))
-        fs_pending_finish(pending, uid);
+        finish(reconcile, pending, uid);
     else
         fs_pending_drop(pending);
 }

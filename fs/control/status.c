@@ -316,9 +316,7 @@ add_pending(Status *status, const FsEventUse *events)
     fs_json_add_number(builder, "changes", fs_changes_count(account->changes));
     fs_json_add_number(
         builder, "uploads",
-        account->writing != NULL
-            ? fs_uploads_pending(fs_writing_uploads(account->writing), 0)
-            : 0);
+        account->writing != NULL ? fs_writing_pending(account->writing) : 0);
     fs_json_add_number(builder, "operations",
                        n_operations - MIN(n_operations, events->n_waiting));
     /* Each reader has one, for as long as it reads. */

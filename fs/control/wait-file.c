@@ -81,9 +81,9 @@ append_lines(GString *text, char **lines)
 static void
 append_uploads(GString *text, FsWriting *writing)
 {
-    FsUploads *uploads = fs_writing_uploads(writing);
-    g_auto(GStrv) refused = fs_uploads_take_refused(uploads);
-    guint left = fs_uploads_pending(uploads, 0);
+    g_auto(GStrv) refused =
+        fs_uploads_take_refused(fs_writing_uploads(writing));
+    guint left = fs_writing_pending(writing);
 
     append_lines(text, refused);
     if (left > 0)

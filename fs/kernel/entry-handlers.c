@@ -206,8 +206,10 @@ finish_message(FsOperation *operation)
         files_of(handlers), directory_of(move->new_parent), move->new_name);
 
     /* A file that was in its way. */
-    if (before != NULL && before != move->file)
+    if (before != NULL && before != move->file) {
+        fs_writing_let_go(fs_handlers_writing(handlers), before, TRUE);
         fs_local_files_unlist(files_of(handlers), before);
+    }
     reply_moved(operation);
 }
 
@@ -305,10 +307,14 @@ account_of(const FsOperation *operation)
     return fs_writing_account(fs_handlers_writing(operation->user_data));
 }
 
-/* FALSE: the operation waits for what is pending in the directory. */
+/* FALSE: the operation waits for what is pending in the directory, or below
+ * it. */
 static gboolean
 is_settled(FsOperation *operation, guint32 mailbox)
 {
+    const FsMailboxTree *tree = account_of(operation)->tree;
+    const FsMailbox *child;
+    guint32 after = 0;
     FsUploads *uploads =
         fs_writing_uploads(fs_handlers_writing(operation->user_data));
     FsNeed *need =
@@ -318,9 +324,13 @@ is_settled(FsOperation *operation, guint32 mailbox)
         fs_operation_wait(operation, need);
     else if (fs_uploads_pending(uploads, mailbox) > 0)
         fs_operation_fail(operation, EBUSY);
-    else
-        return TRUE;
-    return FALSE;
+    if (need != NULL || fs_uploads_pending(uploads, mailbox) > 0)
+        return FALSE;
+    for (; (child = fs_mailbox_tree_next_child(tree, mailbox, after)) != NULL;
+         after = child->id)
+        if (!is_settled(operation, child->id))
+            return FALSE;
+    return TRUE;
 }
 
 static void
@@ -470,7 +480,8 @@ new_move(FsLocalFile *file, guint64 new_parent, const char *new_name,
     return move;
 }
 
-/* A message comes to where a file of ours is. TRUE: that cannot be. */
+/* A message comes to where a file of ours is, which goes when it has come.
+ * TRUE: that cannot be. */
 static gboolean
 refuse_onto_local(fuse_req_t request, fuse_ino_t new_parent,
                   const char *new_name, unsigned flags)
@@ -489,7 +500,6 @@ refuse_onto_local(fuse_req_t request, fuse_ino_t new_parent,
         fuse_reply_err(request, flags == RENAME_NOREPLACE ? EEXIST : EBUSY);
         return TRUE;
     }
-    fs_local_files_unlist(files, target);
     return FALSE;
 }
 

@@ -351,11 +351,21 @@ find_message(FsOperation *operation, CacheMessage *message,
     FsHandlers *handlers = handlers_of(operation);
     FsAccount *account = handlers->account;
     CacheIndex *index = handlers->account->index;
+    const FsLocalFile *file =
+        fs_writing_file(handlers->writing, operation->inode);
     FsObstacle obstacle = {0};
     FsEntry entry;
-    FsAnswer answer = fs_name_space_describe(handlers->names, operation->inode,
-                                             &entry, &obstacle);
+    FsAnswer answer;
 
+    if (fs_file_flags_is_own(file)) {
+        *flags = fs_file_flags_of(fs_writing_flags(handlers->writing), file,
+                                  file->directory, file->name);
+        *message = (CacheMessage){.flags = *flags};
+        *mailbox = (CacheMailbox){0};
+        return TRUE;
+    }
+    answer = fs_name_space_describe(handlers->names, operation->inode, &entry,
+                                    &obstacle);
     if (answer != FS_ANSWER_FOUND) {
         answer_obstacle(operation, answer, &obstacle, ESTALE);
         return FALSE;
@@ -409,8 +419,9 @@ run_listxattr(FsOperation *operation)
     CacheMessage message;
     CacheMailbox mailbox;
 
-    if (mailbox_of_directory(operation->inode) == 0 ||
-        fs_inode_uid(operation->inode) == 0) {
+    if (!fs_local_files_own(operation->inode) &&
+        (mailbox_of_directory(operation->inode) == 0 ||
+         fs_inode_uid(operation->inode) == 0)) {
         reply_xattr(operation, "", 0);
         return;
     }

@@ -333,7 +333,9 @@ on_overlay(FsOverlayChange change, guint32 mailbox, guint32 uid,
     forget_listing(cache, directory);
     if (change == FS_OVERLAY_LISTING)
         return;
-    if (change == FS_OVERLAY_NAME)
+    if (change == FS_OVERLAY_ALL)
+        forget_all(cache, directory);
+    else if (change == FS_OVERLAY_NAME)
         forget_entry(cache, directory, name, 0);
     else if (!cache_index_message(cache->account->index, mailbox, uid,
                                   &message))

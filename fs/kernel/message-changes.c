@@ -12,8 +12,10 @@
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
 #include "fs/kernel/xattr.h"
+#include "fs/live/line.h"
 #include "fs/names/message-name.h"
 #include "fs/sync/synchroniser.h"
+#include "fs/writing/writing.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -35,6 +37,12 @@ static FsChanges *
 changes_of(const FsOperation *operation)
 {
     return account_of(operation)->changes;
+}
+
+static FsLocalFiles *
+local_files_of(const FsOperation *operation)
+{
+    return fs_writing_files(fs_handlers_writing(handlers_of(operation)));
 }
 
 static void
@@ -68,6 +76,23 @@ is_known(FsOperation *operation, const FsEntry *entry)
     return need == NULL;
 }
 
+/* Whether a new state of it is being stored, which ends soon, or waits for the
+ * line. The operation waits, or has failed, then. */
+static gboolean
+is_being_stored(FsOperation *operation, const FsEntry *entry)
+{
+    const FsLocalFile *file =
+        fs_local_files_get(local_files_of(operation), entry->inode);
+
+    if (file == NULL || file->upload == NULL)
+        return FALSE;
+    if (fs_upload_state(file->upload) == FS_UPLOAD_UNDER_WAY)
+        fs_operation_wait_any(operation, fs_upload_need(file->upload));
+    else
+        fs_operation_fail(operation, EBUSY);
+    return TRUE;
+}
+
 /* The message @name of @parent; FALSE, and the operation has been dealt with,
  * if it is none. */
 static gboolean
@@ -87,7 +112,29 @@ find_message(FsOperation *operation, fuse_ino_t parent, const char *name,
         fs_operation_fail(operation, EISDIR);
         return FALSE;
     }
-    return is_known(operation, entry);
+    return !is_being_stored(operation, entry) && is_known(operation, entry);
+}
+
+/* Whether messages can be taken out of @mailbox. FALSE: the operation waits for
+ * the answer, or has failed: nothing is sent that is going to be refused. */
+static gboolean
+may_take_from(FsOperation *operation, guint32 mailbox, gboolean expunge)
+{
+    FsRights *rights =
+        fs_writing_rights(fs_handlers_writing(handlers_of(operation)));
+    FsNeed *need = NULL;
+
+    if (!fs_line_is_away(account_of(operation)->line))
+        need = fs_rights_need(rights, mailbox);
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    else if (!fs_rights_may_delete(rights, mailbox, expunge))
+        fs_operation_fail(operation, fs_rights_is_read_only(rights, mailbox)
+                                         ? EROFS
+                                         : EACCES);
+    else
+        return TRUE;
+    return FALSE;
 }
 
 /* What came of asking: a change to be remembered (FALSE: there is none, and the
@@ -130,7 +177,10 @@ begin_unlink(FsOperation *operation)
     FsPending *pending;
     FsEntry entry;
 
-    if (!find_message(operation, operation->inode, operation->name, &entry))
+    if (!find_message(operation, operation->inode, operation->name, &entry) ||
+        !may_take_from(operation, entry.mailbox,
+                       account_of(operation)->options->remove !=
+                           FS_REMOVE_MARK))
         return FALSE;
     pending =
         fs_changes_delete(changes_of(operation), entry.inode, operation->name,
@@ -172,6 +222,9 @@ renaming_free(gpointer data)
     Renaming *renaming = data;
 
     fs_same_message_free(renaming->same);
+    /* It was given up, or interrupted, before the move was asked for. */
+    if (renaming->replaced != NULL && renaming->pending == NULL)
+        fs_changes_give_up(renaming->replaced);
     fs_pending_unref(renaming->replaced);
     fs_pending_unref(renaming->pending);
     g_free(renaming->name);
@@ -234,8 +287,10 @@ replace(FsOperation *operation, Renaming *renaming, const FsEntry *entry,
     renaming->replaced =
         fs_changes_delete(changes_of(operation), there->inode, NULL,
                           FS_DELETE_EXPUNGE, &earlier, &error);
-    if (renaming->replaced != NULL)
+    if (renaming->replaced != NULL) {
+        fs_changes_hold(renaming->replaced);
         return TRUE;
+    }
     if (earlier != NULL)
         fs_operation_wait_any(operation, earlier);
     else
@@ -244,17 +299,49 @@ replace(FsOperation *operation, Renaming *renaming, const FsEntry *entry,
     return FALSE;
 }
 
+/* A file of ours that has the new name; NULL: there is none. */
+static FsLocalFile *
+local_in_the_way(const FsOperation *operation, const Renaming *renaming)
+{
+    guint32 directory = renaming->new_parent == FS_INODE_ROOT
+                            ? 0
+                            : fs_inode_mailbox(renaming->new_parent);
+
+    return fs_local_files_find(local_files_of(operation), directory,
+                               renaming->new_name);
+}
+
+/* The move may yet be refused: what the file holds is kept with what was
+ * lost. */
+static void
+clear_local(FsOperation *operation, const Renaming *renaming)
+{
+    FsWriting *writing = fs_handlers_writing(handlers_of(operation));
+    FsLocalFile *file = local_in_the_way(operation, renaming);
+
+    if (file == NULL)
+        return;
+    fs_writing_let_go(writing, file, TRUE);
+    if (file->size > 0)
+        fs_local_files_lose(fs_writing_files(writing), file);
+    else
+        fs_local_files_unlist(fs_writing_files(writing), file);
+}
+
 /* Whether the new name is free, or has been made so. FALSE: the operation has
  * been dealt with. */
 static gboolean
 clear_way(FsOperation *operation, Renaming *renaming, const FsEntry *entry)
 {
     FsObstacle obstacle = {0};
+    FsAnswer answer;
     FsEntry there;
-    FsAnswer answer = fs_name_space_look_up(
-        fs_handlers_names(handlers_of(operation)), renaming->new_parent,
-        renaming->new_name, operation->since, &there, &obstacle);
 
+    if (local_in_the_way(operation, renaming) != NULL)
+        return TRUE;
+    answer = fs_name_space_look_up(fs_handlers_names(handlers_of(operation)),
+                                   renaming->new_parent, renaming->new_name,
+                                   operation->since, &there, &obstacle);
     if (answer == FS_ANSWER_NONE)
         return TRUE;
     if (answer != FS_ANSWER_FOUND) {
@@ -296,10 +383,16 @@ ask_rename(FsOperation *operation, Renaming *renaming)
 
     if (!find_message(operation, operation->inode, renaming->name, &entry))
         return FALSE;
-    if (target == 0) {
+    if (target == 0 ||
+        !fs_rights_may_insert(
+            fs_writing_rights(fs_handlers_writing(handlers_of(operation))),
+            target)) {
         fs_operation_fail(operation, EACCES);
         return FALSE;
     }
+    if (target != entry.mailbox &&
+        !may_take_from(operation, entry.mailbox, TRUE))
+        return FALSE;
     if (renaming->replaced == NULL && !clear_way(operation, renaming, &entry))
         return FALSE;
     renaming->pending =
@@ -308,8 +401,14 @@ ask_rename(FsOperation *operation, Renaming *renaming)
     need = earlier;
     if (renaming->pending != NULL && renaming->replaced != NULL)
         fs_changes_delete_after(renaming->replaced, renaming->pending);
-    if (renaming->pending != NULL)
+    if (renaming->pending != NULL && target == entry.mailbox)
+        fs_file_flags_renamed(
+            fs_writing_flags(fs_handlers_writing(handlers_of(operation))),
+            target, renaming->name, renaming->new_name, entry.uid);
+    if (renaming->pending != NULL) {
+        clear_local(operation, renaming);
         return TRUE;
+    }
     if (need != NULL)
         fs_operation_wait_any(operation, need);
     else
@@ -372,6 +471,30 @@ finish_flags(FsOperation *operation, FsPending *pending)
         reply_flags(operation);
 }
 
+/* FALSE: what is behind the inode is a message already. */
+static gboolean
+change_file_flags(FsOperation *operation, const char *value, FsFlagsKind kind)
+{
+    FsWriting *writing = fs_handlers_writing(handlers_of(operation));
+    FsLocalFile *file = fs_writing_file(writing, operation->inode);
+    g_autofree char *present = NULL;
+    g_autofree char *remove = NULL;
+    g_autofree char *add = NULL;
+
+    if (!fs_file_flags_is_own(file))
+        return FALSE;
+    present = fs_file_flags_of(fs_writing_flags(writing), file, file->directory,
+                               file->name);
+    if (fs_flag_values_parse(value, strlen(value), kind, present, &add,
+                             &remove)) {
+        fs_file_flags_change(fs_writing_flags(writing), file, add, remove);
+        reply_flags(operation);
+    } else {
+        fs_operation_fail(operation, EINVAL);
+    }
+    return TRUE;
+}
+
 /* A value is "NAME/VALUE" while it has not been taken apart. */
 static void
 begin_flags(FsOperation *operation)
@@ -379,7 +502,9 @@ begin_flags(FsOperation *operation)
     FsChanges *changes = changes_of(operation);
     CacheIndex *index = account_of(operation)->index;
     const char *value = strchr(operation->name, '/') + 1;
-    gboolean tags = g_str_has_prefix(operation->name, FS_XATTR_TAGS "/");
+    FsFlagsKind kind = g_str_has_prefix(operation->name, FS_XATTR_TAGS "/")
+                           ? FS_FLAGS_KEYWORDS
+                           : FS_FLAGS_ALL;
     g_autofree char *present = NULL;
     g_autofree char *remove = NULL;
     g_autoptr(GError) error = NULL;
@@ -397,16 +522,19 @@ begin_flags(FsOperation *operation)
         answer_obstacle(operation, answer, &obstacle, ESTALE);
         return;
     }
+    if (change_file_flags(operation, value, kind))
+        return;
     if (entry.uid == 0) {
         fs_operation_fail(operation, EOPNOTSUPP);
         return;
     }
+    if (!is_known(operation, &entry))
+        return;
     if (cache_index_message(index, entry.mailbox, entry.uid, &message))
         present =
             fs_changes_flags(changes, entry.mailbox, entry.uid, message.flags);
-    if (!fs_flag_values_parse(value, strlen(value),
-                              tags ? FS_FLAGS_KEYWORDS : FS_FLAGS_ALL, present,
-                              &add, &remove)) {
+    if (!fs_flag_values_parse(value, strlen(value), kind, present, &add,
+                              &remove)) {
         fs_operation_fail(operation, EINVAL);
         return;
     }

@@ -9,6 +9,7 @@
 #include "fs/kernel/operation.h"
 
 #include "fs/kernel/errno.h"
+#include "fs/kernel/process.h"
 
 #include <errno.h>
 
@@ -16,6 +17,10 @@
  * got an answer out of it. Mere progress does not count: a large message
  * makes a lot of it. */
 #define MAX_COMPLETIONS 1000
+
+/* The kernel tells of the first signal alone: so often it is looked for others
+ * that are to end the program, when the first was not. */
+#define SIGNALS_MS 100
 
 /* How often somebody looks after those that wait. */
 #define WATCH_MS 250
@@ -112,12 +117,16 @@ fs_operation_start_with(fuse_req_t request, FsOperationFunc func,
 }
 
 static gboolean
-fail_interrupted(gpointer user_data)
+on_interrupt(gpointer user_data)
 {
     FsOperation *operation = user_data;
 
     operation->interrupt_source = 0;
-    fs_operation_fail(operation, EINTR);
+    if (fs_process_is_to_end(fs_operation_sender(operation)))
+        fs_operation_fail(operation, EINTR);
+    else
+        operation->interrupt_source =
+            g_timeout_add(SIGNALS_MS, on_interrupt, operation);
     return G_SOURCE_REMOVE;
 }
 
@@ -128,7 +137,7 @@ interrupted(fuse_req_t request, void *data)
 
     if (operation->interrupt_source == 0)
         operation->interrupt_source =
-            g_idle_add_full(G_PRIORITY_HIGH, fail_interrupted, operation, NULL);
+            g_idle_add_full(G_PRIORITY_HIGH, on_interrupt, operation, NULL);
 }
 
 static void

@@ -7,7 +7,8 @@
  *
  * The request may be interrupted (Ctrl-C) while it waits: then it is answered
  * with EINTR, its waiter is dropped, and what it waited for goes on without
- * it. */
+ * it. Signals that do not end the program are no reason (see
+ * fs_process_is_to_end). */
 #pragma once
 
 #include "fs/need.h"

@@ -1,6 +1,7 @@
 /* The kernel's requests on files that are written, once they are open. */
 #include "fs/kernel/write-private.h"
 
+#include "fs/changes/overlay.h"
 #include "fs/kernel/handlers.h"
 #include "fs/writing/file-name.h"
 #include "fs/writing/writer-process.h"
@@ -181,15 +182,19 @@ static void
 run_write(FsOperation *operation)
 {
     Change *change = operation->memory;
-    FsLocalFile *file = fs_write_handle_of(operation)->file;
+    const FsWriteHandle *handle = fs_write_handle_of(operation);
+    FsLocalFile *file = handle->file;
     gsize size = g_bytes_get_size(change->data);
 
     operation->patient = TRUE;
     if (change->need == NULL) {
         if (waits_for_octets(operation, file))
             return;
-        fs_local_file_write(file, (guint64)operation->offset, change->data,
-                            on_changed, ask_disk(change));
+        /* Where the end is, the kernel may not know yet: what is stored has
+         * other line ends than what was written. */
+        fs_local_file_write(
+            file, handle->appends ? file->size : (guint64)operation->offset,
+            change->data, on_changed, ask_disk(change));
     }
     if (!fs_need_is_complete(change->need))
         fs_operation_wait(operation, change->need);
@@ -285,6 +290,29 @@ set_size(FsOperation *operation, FsLocalFile *file)
     return TRUE;
 }
 
+/* As mutt does before it opens a draft to write it anew. */
+static void
+empty_message(FsOperation *operation)
+{
+    const Change *change = operation->memory;
+    FsLocalFile *file;
+
+    if (change->attributes.st_size != 0) {
+        fs_operation_fail(operation, EOPNOTSUPP);
+        return;
+    }
+    operation->file.flags = O_WRONLY | O_TRUNC;
+    file = fs_write_find_file(operation);
+    if (file == NULL)
+        return;
+    file->filled = TRUE;
+    file->listed_at = g_get_monotonic_time();
+    fs_local_file_truncate(file, 0, NULL, NULL);
+    fs_local_files_released(fs_write_files_of(fs_write_handlers_of(operation)),
+                            file);
+    reply_attributes(operation);
+}
+
 /* Owner, permissions and the time of what is stored stay what they are:
  * programs that set them would be of no use otherwise. */
 static void
@@ -296,7 +324,7 @@ run_setattr(FsOperation *operation)
         fs_local_files_get(fs_write_files_of(handlers), operation->inode);
 
     if (file == NULL && (change->which & FUSE_SET_ATTR_SIZE) != 0) {
-        fs_operation_fail(operation, EOPNOTSUPP);
+        empty_message(operation);
         return;
     }
     if (file != NULL && (change->which & FUSE_SET_ATTR_SIZE) != 0 &&
@@ -343,7 +371,8 @@ commit(FsOperation *operation, FsLocalFile *file)
                           result == FS_COMMIT_FAILED ? error_number : 0);
 }
 
-/* What a program leaves that was killed is a part of what it was to be. */
+/* What a program leaves that was killed, or for which there was no room, is a
+ * part of what it was to be. */
 static void
 lose_part(FsWriteHandlers *handlers, FsLocalFile *file)
 {
@@ -387,10 +416,36 @@ fs_write_handlers_flush(fuse_req_t request, fuse_ino_t inode,
     fs_operation_start(request, run_flush, inode, NULL, 0, 0, file);
 }
 
+/* What is not to be stored, or not yet, is on this disk. */
+static void
+sync_here(FsOperation *operation, FsLocalFile *file)
+{
+    FsNeed *need = operation->memory;
+
+    if (need == NULL) {
+        need = operation->memory = fs_need_new();
+        operation->free_memory = (GDestroyNotify)fs_need_unref;
+        fs_local_files_sync(file, on_changed, fs_need_ref(need));
+    }
+    operation->patient = TRUE;
+    if (!fs_need_is_complete(need))
+        fs_operation_wait(operation, need);
+    else
+        fs_operation_reply_done(operation);
+}
+
 static void
 run_fsync(FsOperation *operation)
 {
-    commit(operation, fs_write_handle_of(operation)->file);
+    FsLocalFile *file = fs_write_handle_of(operation)->file;
+
+    if (operation->memory != NULL ||
+        (!file->detached && file->error == NULL && file->upload == NULL &&
+         file->size > 0 && file->filled &&
+         fs_file_name_kind(file->name) == FS_FILE_SCRATCH))
+        sync_here(operation, file);
+    else
+        commit(operation, file);
 }
 
 void
@@ -400,6 +455,26 @@ fs_write_handlers_fsync(fuse_req_t request, fuse_ino_t inode,
     fs_operation_start(request, run_fsync, inode, NULL, 0, 0, file);
 }
 
+/* Nobody writes to it any more. */
+static void
+end_writing(FsWriteHandlers *handlers, FsLocalFile *file)
+{
+    FsNeed *need = NULL;
+    int error_number;
+
+    if (file->listed || file->in_place)
+        fs_writing_commit(handlers->writing, file, file->directory, file->name,
+                          &need, &error_number);
+    if (file->error != NULL && file->listed) {
+        lose_part(handlers, file);
+        return;
+    }
+    /* Nothing came of it: what was deleted before is so. One with holes may
+     * still be filled. */
+    if (file->size == 0 || !file->listed)
+        fs_writing_let_go(handlers->writing, file, TRUE);
+}
+
 void
 fs_write_handlers_release(fuse_req_t request, fuse_ino_t inode,
                           struct fuse_file_info *file)
@@ -407,16 +482,9 @@ fs_write_handlers_release(fuse_req_t request, fuse_ino_t inode,
     FsWriteHandlers *handlers = fs_handlers_write(fuse_req_userdata(request));
     FsWriteHandle *handle = (FsWriteHandle *)(guintptr)file->fh;
     FsLocalFile *local = handle->file;
-    FsNeed *need = NULL;
-    int error_number;
 
-    if (handle->writes && local->n_writers == 1 &&
-        (local->listed || local->in_place))
-        fs_writing_commit(handlers->writing, local, local->directory,
-                          local->name, &need, &error_number);
-    /* Nothing came of it: what was deleted before is so. */
     if (handle->writes && local->n_writers == 1)
-        fs_writing_let_go(handlers->writing, local, TRUE);
+        end_writing(handlers, local);
     g_hash_table_remove(handlers->handles, handle);
     fuse_reply_err(request, 0);
 }
@@ -429,6 +497,7 @@ run_copy(FsOperation *operation)
     FsWriteHandlers *handlers = fs_write_handlers_of(operation);
     FsLocalFile *file = fs_write_handle_of(operation)->file;
     FsObstacle obstacle = {0};
+    const FsGuest *guest;
     FsEntry entry;
     FsAnswer answer = fs_name_space_describe(handlers->names, operation->inode,
                                              &entry, &obstacle);
@@ -437,7 +506,11 @@ run_copy(FsOperation *operation)
         fs_write_answer_obstacle(operation, answer, &obstacle, ESTALE);
         return;
     }
-    if (entry.uid == 0 || entry.attributes.st_size == 0 ||
+    /* One that is just being moved may be elsewhere when it is copied. */
+    guest =
+        fs_overlay_guest_by_inode(handlers->account->overlay, operation->inode);
+    if (entry.uid == 0 || (guest != NULL && guest->uid == 0) ||
+        entry.attributes.st_size == 0 ||
         operation->size < (gsize)entry.attributes.st_size || file->size != 0 ||
         file->replaces != 0 || !file->filled) {
         fs_operation_fail(operation, EOPNOTSUPP);

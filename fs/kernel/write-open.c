@@ -108,8 +108,12 @@ run_create(FsOperation *operation)
     handle = fs_write_handle_new(operation, file);
     fs_write_handle_fill(&operation->file, handle);
     fs_handlers_fill_entry(operation->user_data, &entry, &param);
-    if (!fs_operation_reply_create(operation, &param, &operation->file))
+    if (!fs_operation_reply_create(operation, &param, &operation->file)) {
+        /* Interrupted: there is nobody who would close it. */
+        fs_writing_let_go(handlers->writing, file, TRUE);
+        fs_local_files_unlist(fs_write_files_of(handlers), file);
         g_hash_table_remove(handlers->handles, handle);
+    }
 }
 
 void
@@ -122,11 +126,16 @@ fs_write_handlers_create(fuse_req_t request, fuse_ino_t parent,
 static void
 run_mknod(FsOperation *operation)
 {
+    FsWriteHandlers *handlers = fs_write_handlers_of(operation);
     struct fuse_entry_param param;
+    FsLocalFile *file;
     FsEntry entry;
 
-    if (make_file(operation, &entry) == NULL)
+    file = make_file(operation, &entry);
+    if (file == NULL)
         return;
+    /* Nobody need ever open it. */
+    fs_writing_let_go(handlers->writing, file, TRUE);
     fs_handlers_fill_entry(operation->user_data, &entry, &param);
     fs_operation_reply_entry(operation, &param);
 }
@@ -204,9 +213,8 @@ edit_message(FsOperation *operation, const FsEntry *entry)
                                name != NULL ? name : "message.eml");
 }
 
-/* Likewise, whatever is open. */
-static FsLocalFile *
-find_file(FsOperation *operation)
+FsLocalFile *
+fs_write_find_file(FsOperation *operation)
 {
     FsWriteHandlers *handlers = fs_write_handlers_of(operation);
     FsLocalFile *file =
@@ -242,6 +250,8 @@ static void
 empty_file(FsLocalFile *file)
 {
     file->filled = TRUE;
+    if (file->n_writers == 0)
+        g_clear_error(&file->error);
     if (file->replaces != 0 && file->n_handles == 0)
         file->must_match = TRUE;
     fs_local_file_truncate(file, 0, NULL, NULL);
@@ -251,7 +261,7 @@ static void
 run_open(FsOperation *operation)
 {
     FsWriteHandlers *handlers = fs_write_handlers_of(operation);
-    FsLocalFile *file = find_file(operation);
+    FsLocalFile *file = fs_write_find_file(operation);
     FsWriteHandle *handle;
 
     if (file == NULL)

@@ -31,5 +31,8 @@ void fs_write_answer_obstacle(FsOperation *operation, FsAnswer answer,
  * handlers->handles, and freed when it is taken out. */
 FsWriteHandle *fs_write_handle_new(const FsOperation *operation,
                                    FsLocalFile *file);
+/* The file that is behind the inode of @operation, or is to be, for who opens
+ * it with the flags there; NULL: the operation waits or has failed. */
+FsLocalFile *fs_write_find_file(FsOperation *operation);
 /* What the kernel is told of it. */
 void fs_write_handle_fill(struct fuse_file_info *file, FsWriteHandle *handle);

@@ -22,7 +22,7 @@ add_uid(const CacheMailbox *mailbox, const CacheMessage *message,
         GString *value)
 {
     g_string_append_printf(value, "%" G_GUINT32_FORMAT, message->uid);
-    return TRUE;
+    return message->uid != 0;
 }
 
 static gboolean
@@ -30,7 +30,7 @@ add_uidvalidity(const CacheMailbox *mailbox, const CacheMessage *message,
                 GString *value)
 {
     g_string_append_printf(value, "%" G_GUINT64_FORMAT, mailbox->uidvalidity);
-    return TRUE;
+    return message->uid != 0;
 }
 
 static gboolean

@@ -12,6 +12,9 @@
 #include "imap/error.h"
 
 #define MAX_ROUNDS 3
+/* More of them, while the server tells of changes: it contradicts nothing then,
+ * and what was found was overtaken. */
+#define MAX_OVERTAKEN 16
 /* Messages compared before others have their turn. */
 #define MESSAGES_PER_SLICE 4096
 
@@ -60,6 +63,14 @@ fs_sync_note_changes(FsSync *sync)
     sync->changes_noted = imap_connection_mailbox(connection_of(sync))->changes;
 }
 
+/* Whether the server has told of something since. */
+static gboolean
+has_changed(const FsSync *sync)
+{
+    return imap_connection_mailbox(connection_of(sync))->changes !=
+           sync->changes_noted;
+}
+
 /* A server may carry out what was asked together with the NOOP before it looks
  * for changes, as Dovecot does; and with one gone and one come the number of
  * messages tells nothing. Then it is asked again, once: what it has told of is
@@ -67,9 +78,7 @@ fs_sync_note_changes(FsSync *sync)
 static gboolean
 is_overtaken(FsSync *sync)
 {
-    guint changes = imap_connection_mailbox(connection_of(sync))->changes;
-
-    if (changes == sync->changes_noted || sync->repeated ||
+    if (!has_changed(sync) || sync->repeated ||
         imap_connection_has_qresync(connection_of(sync)))
         return FALSE;
     sync->repeated = TRUE;
@@ -374,7 +383,10 @@ search(FsSync *sync)
 void
 fs_sync_start_round(FsSync *sync)
 {
-    if (sync->rounds++ >= MAX_ROUNDS) {
+    if (sync->rounds > 0 && has_changed(sync) &&
+        sync->overtaken < MAX_OVERTAKEN)
+        sync->overtaken++;
+    else if (sync->rounds++ >= MAX_ROUNDS) {
         fs_sync_finish_incomplete(sync, "FETCH and EXISTS disagree");
         return;
     }

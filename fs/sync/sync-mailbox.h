@@ -66,6 +66,7 @@ struct FsSync {
     gboolean can_tell; /* the server can say what changed since known */
     gboolean flags_in; /* those of the rows that were known are the target's */
     guint rounds;
+    guint overtaken;      /* rounds that count for nothing, as it had changed */
     guint changes_noted;  /* of the connection's mailbox, when asking began */
     gboolean begins_anew; /* when the mailbox has been selected again */
     gboolean repeated;    /* because of them */

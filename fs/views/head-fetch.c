@@ -196,9 +196,10 @@ decode(const FsPart *part, const GByteArray *octets)
 {
     FsPartDecoder *decoder = fs_part_decoder_new(part->encoding);
     GByteArray *decoded = g_byte_array_new();
+    const char *encoded = octets->len > 0 ? (const char *)octets->data : "";
     gsize length = 0;
-    const char *data = fs_part_decoder_step(decoder, (const char *)octets->data,
-                                            octets->len, TRUE, &length);
+    const char *data =
+        fs_part_decoder_step(decoder, encoded, octets->len, TRUE, &length);
 
     if (length > 0)
         g_byte_array_append(decoded, (const guint8 *)data, (guint)length);
@@ -428,6 +429,7 @@ on_head(const ImapFetch *fetch, gpointer user_data)
     item->useless =
         fetch->structure == NULL || fetch->header == NULL ||
         (item->size != 0 && fetch->has_size && fetch->size != item->size);
+    item->useless = item->useless || fs_structure_is_doubtful(fetch->structure);
     if (item->useless)
         return;
     parts = fs_mime_parts_of_structure(fetch->structure);

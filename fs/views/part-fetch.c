@@ -212,15 +212,14 @@ on_done(const GError *error, gpointer user_data)
     clear_incoming(fetch);
     if (fetch->maker->account == NULL || fetch->made) {
         finish(fetch, NULL);
-    } else if (imap_retry_is_due(&fetch->retry, fetch->connection, error)) {
+    } else if (fetch->decoded ||
+               imap_retry_is_due(&fetch->retry, fetch->connection, error)) {
+        /* Dovecot hangs up on what it cannot decode to the end. */
+        fetch->as_sent = fetch->as_sent || fetch->decoded;
         release(fetch);
         acquire(fetch);
     } else if (!fs_part_is_refusal(error)) {
         finish(fetch, error);
-    } else if (fetch->decoded) {
-        fetch->as_sent = TRUE;
-        release(fetch);
-        acquire(fetch);
     } else {
         give_up(fetch);
     }

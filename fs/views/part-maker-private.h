@@ -9,9 +9,12 @@
 struct FsPartMaker {
     FsAccount *account; /* NULL after the end */
     FsLeases *leases;
-    GHashTable *jobs;       /* what is under way: FsNeed, references, by key */
-    GHashTable *trees;      /* some that were used of late: by key */
-    GHashTable *sizes;      /* likewise, of forms: guint64, by key */
+    GHashTable *jobs;  /* what is under way: FsNeed, references, by key */
+    GHashTable *trees; /* some that were used of late: by key */
+    GHashTable *sizes; /* likewise, of forms: guint64, by key */
+    /* Likewise, what the server says without sending them; FS_PART_UNTOLD: it
+     * does not say. */
+    GHashTable *told;
     GHashTable *distrusted; /* keys of trees: messages to be fetched whole */
     FsNeed *held; /* the last that was told of; a reference, or NULL */
 };
@@ -41,6 +44,15 @@ char *fs_part_tree_key(guint32 mailbox, const CacheMessage *message);
 char *fs_part_content_key(guint32 mailbox, const CacheMessage *message,
                           guint index);
 char *fs_part_text_key(guint32 mailbox, const CacheMessage *message);
+
+#define FS_PART_UNTOLD G_MAXUINT64
+/* Whether the server is worth being asked how large @part is. */
+gboolean fs_part_is_askable(const FsPart *part);
+void fs_part_maker_keep_told(FsPartMaker *maker, const char *key, guint64 size);
+/* fs/views/size-fetch.c: asks for the sizes of all such parts of @tree, under
+ * the job @key, which has begun. */
+void fs_view_sizes_fetch(FsPartMaker *maker, guint32 mailbox, guint32 uid,
+                         const FsPartTree *tree, const char *key);
 
 /* Whether neither the server nor the line is to blame for what has not come. */
 gboolean fs_part_is_refusal(const GError *error);

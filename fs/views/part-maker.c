@@ -18,6 +18,9 @@
 /* Larger ones are taken apart by another thread. */
 #define AT_ONCE_MAX (256u * 1024)
 
+/* Of a smaller part its size costs as much as it does. */
+#define ASK_MIN (8u * 1024)
+
 #define TREES_MAX 64u
 #define SIZES_MAX 4096u
 #define DISTRUSTED_MAX 10000u
@@ -64,6 +67,14 @@ fs_part_maker_keep_size(FsPartMaker *maker, const char *key, guint64 size)
 {
     keep_bounded(maker->sizes, SIZES_MAX);
     g_hash_table_replace(maker->sizes, g_strdup(key),
+                         g_memdup2(&size, sizeof size));
+}
+
+void
+fs_part_maker_keep_told(FsPartMaker *maker, const char *key, guint64 size)
+{
+    keep_bounded(maker->told, SIZES_MAX);
+    g_hash_table_replace(maker->told, g_strdup(key),
                          g_memdup2(&size, sizeof size));
 }
 
@@ -436,6 +447,50 @@ fs_part_maker_content(FsPartMaker *maker, guint32 mailbox, guint32 uid,
     return FS_ANSWER_FOUND;
 }
 
+gboolean
+fs_part_is_askable(const FsPart *part)
+{
+    return part->kind == FS_PART_CONTENT && part->charset == NULL &&
+           part->octets >= ASK_MIN && g_str_equal(part->encoding, "base64");
+}
+
+FsAnswer
+fs_part_maker_size(FsPartMaker *maker, guint32 mailbox, guint32 uid,
+                   const FsPartTree *tree, guint index, guint64 *size,
+                   FsObstacle *obstacle)
+{
+    g_autofree char *key = NULL;
+    g_autofree char *job = NULL;
+    const guint64 *told;
+    CacheMessage message;
+
+    if (!cache_index_message(maker->account->index, mailbox, uid, &message))
+        return FS_ANSWER_NONE;
+    key = fs_part_content_key(mailbox, &message, index);
+    job = fs_decoded_key(mailbox, &message, "sizes");
+    if (tree->whole || !fs_part_is_askable(fs_part_tree_get(tree, index)) ||
+        find_size(maker, key, size)) {
+        g_clear_pointer(&key, g_free);
+        return fs_part_maker_content(maker, mailbox, uid, tree, index, &key,
+                                     size, obstacle);
+    }
+    told = g_hash_table_lookup(maker->told, key);
+    if (told != NULL && *told != FS_PART_UNTOLD) {
+        *size = *told;
+        return FS_ANSWER_FOUND;
+    }
+    if (told != NULL) {
+        g_clear_pointer(&key, g_free);
+        return fs_part_maker_content(maker, mailbox, uid, tree, index, &key,
+                                     size, obstacle);
+    }
+    if (fs_part_job_find(maker, job) == NULL) {
+        fs_part_job_begin(maker, job);
+        fs_view_sizes_fetch(maker, mailbox, uid, tree, job);
+    }
+    return wait_for(fs_part_job_find(maker, job), obstacle);
+}
+
 FsAnswer
 fs_part_maker_text(FsPartMaker *maker, guint32 mailbox, guint32 uid, char **key,
                    guint64 *size, FsObstacle *obstacle)
@@ -543,6 +598,8 @@ fs_part_maker_new(FsAccount *account)
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, unref_tree);
     maker->sizes =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    maker->told =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     maker->distrusted =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return maker;
@@ -556,6 +613,7 @@ clear(gpointer data)
     g_hash_table_unref(maker->jobs);
     g_hash_table_unref(maker->trees);
     g_hash_table_unref(maker->sizes);
+    g_hash_table_unref(maker->told);
     g_hash_table_unref(maker->distrusted);
 }
 

@@ -30,7 +30,14 @@ FsAnswer fs_part_maker_content(FsPartMaker *maker, guint32 mailbox, guint32 uid,
                                const FsPartTree *tree, guint index, char **key,
                                guint64 *size, FsObstacle *obstacle);
 
-/* The same for its text: headers and text parts, lines ending in LF. */
+/* How large that part is, which the server may be able to tell without sending
+ * it. Only fs_part_maker_content tells it for certain. */
+FsAnswer fs_part_maker_size(FsPartMaker *maker, guint32 mailbox, guint32 uid,
+                            const FsPartTree *tree, guint index, guint64 *size,
+                            FsObstacle *obstacle);
+
+/* As fs_part_maker_content, for its text: headers and text parts, lines ending
+ * in LF. */
 FsAnswer fs_part_maker_text(FsPartMaker *maker, guint32 mailbox, guint32 uid,
                             char **key, guint64 *size, FsObstacle *obstacle);
 /* Whether that would be there at once. */

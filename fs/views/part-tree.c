@@ -74,6 +74,56 @@ fs_mime_parts_of_structure(const ImapStructure *structure)
     return parts;
 }
 
+/* RFC 2046 section 5.1.1. */
+#define BOUNDARY_MAX 70u
+
+/* Servers say of a multipart in which they find no part that it has an empty
+ * one. */
+static gboolean
+is_stand_in(const ImapPart *part)
+{
+    return part->kind == IMAP_PART_LEAF && part->octets == 0 &&
+           g_str_equal(part->type, "text/plain");
+}
+
+static gboolean
+has_good_boundary(const ImapPart *part)
+{
+    const char *boundary = find_parameter(part->type_parameters, "boundary");
+
+    return boundary[0] != '\0' && strlen(boundary) <= BOUNDARY_MAX;
+}
+
+static gboolean
+is_encoded(const ImapPart *part)
+{
+    return g_str_equal(part->encoding, "base64") ||
+           g_str_equal(part->encoding, "quoted-printable") ||
+           strstr(part->encoding, "uu") != NULL;
+}
+
+gboolean
+fs_structure_is_doubtful(const ImapStructure *structure)
+{
+    const GPtrArray *parts = structure->parts;
+    g_autofree guint *n_children = g_new0(guint, parts->len);
+
+    for (guint i = 1; i < parts->len; i++)
+        n_children[((ImapPart *)g_ptr_array_index(parts, i))->parent]++;
+    for (guint i = 0; i < parts->len; i++) {
+        const ImapPart *part = g_ptr_array_index(parts, i);
+
+        if (part->kind == IMAP_PART_MULTIPART && !has_good_boundary(part))
+            return TRUE;
+        if (part->kind == IMAP_PART_MULTIPART && n_children[i] == 1 &&
+            is_stand_in(g_ptr_array_index(parts, i + 1)))
+            return TRUE;
+        if (g_str_has_prefix(part->type, "message/") && is_encoded(part))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* ---- entries ---- */
 
 static void

@@ -32,6 +32,10 @@ GArray *fs_mime_parts_new(void);
 /* What a server's structure says. Caller owns. */
 GArray *fs_mime_parts_of_structure(const ImapStructure *structure);
 
+/* Whether it looks like that of a broken message, of which others may make
+ * something else. */
+gboolean fs_structure_is_doubtful(const ImapStructure *structure);
+
 typedef enum {
     FS_PART_DIRECTORY, /* the message, or a message in it */
     FS_PART_HEADER,    /* of the message that its directory is */

@@ -157,7 +157,6 @@ describe(FsView *view, guint64 inode, const FsViewRequest *request,
          FsViewEntry *entry, FsObstacle *obstacle)
 {
     g_autoptr(FsPartTree) tree = NULL;
-    g_autofree char *key = NULL;
     guint index = index_of(inode);
     guint64 size = 0;
     FsAnswer answer;
@@ -175,9 +174,8 @@ describe(FsView *view, guint64 inode, const FsViewRequest *request,
         fill_part(view, tree, index, entry);
         return FS_ANSWER_FOUND;
     }
-    answer = fs_part_maker_content(maker_of(view), entry->entry.mailbox,
-                                   entry->entry.uid, tree, index, &key, &size,
-                                   obstacle);
+    answer = fs_part_maker_size(maker_of(view), entry->entry.mailbox,
+                                entry->entry.uid, tree, index, &size, obstacle);
     if (answer == FS_ANSWER_FOUND)
         disguise_part(view, index, S_IFREG, size, entry);
     return answer;

@@ -64,6 +64,8 @@ fs_text_to_utf8(const char *octets, gsize length, const char *charset)
     GIConv converter;
     GString *text;
 
+    if (length == 0)
+        return g_string_new(NULL);
     if (known == NULL)
         return fs_header_field_guess(octets, length);
     if (g_str_equal(known, "UTF-8") &&
@@ -80,7 +82,7 @@ fs_text_to_utf8(const char *octets, gsize length, const char *charset)
 void
 fs_text_append_lines(GString *text, const char *octets, gsize length)
 {
-    const char *end = octets + length;
+    const char *end = length > 0 ? octets + length : octets; /* or NULL */
 
     while (octets < end) {
         const char *cr = memchr(octets, '\r', (gsize)(end - octets));
@@ -160,7 +162,7 @@ append_decoded(GString *text, const char *value)
 GString *
 fs_header_to_text(const char *header, gsize length)
 {
-    const char *end = header + length;
+    const char *end = length > 0 ? header + length : header; /* or NULL */
     GString *text = g_string_new(NULL);
     const char *line = header;
 

@@ -5,6 +5,7 @@
  * given with a listing: it would then have to know the sizes of all. */
 #include "fs/views/views.h"
 
+#include "fs/kernel/answer.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
@@ -20,7 +21,6 @@
 /* A part of a listing, and a read, get no more at a time. */
 #define PORTION_MAX (64u * 1024)
 #define READ_MAX (1024u * 1024)
-#define DOT_ENTRIES 3
 
 struct FsViews {
     FsKernelCache *kernel_cache;
@@ -133,19 +133,6 @@ request_of(const FsOperation *operation)
                            operation->runs};
 }
 
-/* Waits, or fails, as @answer says; FS_ANSWER_NONE is @none_errno. */
-static void
-answer_obstacle(FsOperation *operation, FsAnswer answer,
-                const FsObstacle *obstacle, int none_errno)
-{
-    if (answer == FS_ANSWER_WAIT)
-        fs_operation_wait(operation, obstacle->need);
-    else if (answer == FS_ANSWER_NONE)
-        fs_operation_fail(operation, none_errno);
-    else
-        fs_operation_fail(operation, obstacle->error_number);
-}
-
 static void
 use(FsOperation *operation, guint32 mailbox)
 {
@@ -187,7 +174,7 @@ run_lookup(FsOperation *operation)
     if (answer == FS_ANSWER_FOUND)
         reply_entry(operation, &entry);
     else
-        answer_obstacle(operation, answer, &obstacle, ENOENT);
+        fs_answer_obstacle(operation, answer, &obstacle, ENOENT);
 }
 
 void
@@ -213,7 +200,7 @@ run_getattr(FsOperation *operation)
         use(operation, entry.entry.mailbox);
         fs_operation_reply_attr(operation, &entry.entry.attributes, 0);
     } else {
-        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
     }
 }
 
@@ -241,7 +228,7 @@ run_readlink(FsOperation *operation)
     if (answer == FS_ANSWER_FOUND)
         fs_operation_reply_link(operation, target);
     else
-        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
 }
 
 void
@@ -268,7 +255,7 @@ run_opendir(FsOperation *operation)
     if (answer == FS_ANSWER_FOUND)
         fs_operation_reply_open(operation, &file);
     else
-        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
 }
 
 void
@@ -278,81 +265,34 @@ fs_views_opendir(fuse_req_t request, fuse_ino_t inode,
     fs_operation_start(request, run_opendir, inode, NULL, 0, 0, file);
 }
 
-typedef struct {
-    FsOperation *operation;
-    gboolean plus;
-    char *buffer;
-    gsize used;
-} Portion;
-
-/* FALSE when it is full. */
-static gboolean
-portion_add(Portion *portion, const FsEntry *entry, const char *name,
-            off_t offset)
-{
-    FsOperation *operation = portion->operation;
-    gsize room = operation->size - portion->used;
-    char *place = portion->buffer + portion->used;
-    /* No number: the kernel learns the name alone. */
-    struct fuse_entry_param param = {.attr = entry->attributes};
-    gsize needed;
-
-    needed = portion->plus ? fuse_add_direntry_plus(operation->request, place,
-                                                    room, name, &param, offset)
-                           : fuse_add_direntry(operation->request, place, room,
-                                               name, &param.attr, offset);
-    if (needed > room)
-        return FALSE;
-    portion->used += needed;
-    return TRUE;
-}
-
-static gboolean
-add_dots(Portion *portion)
-{
-    static const char *const dots[] = {".", ".."};
-    FsEntry entry = {0};
-
-    entry.attributes.st_mode = S_IFDIR;
-    entry.attributes.st_ino = portion->operation->inode;
-    for (off_t at = portion->operation->offset; at < 2; at++)
-        if (!portion_add(portion, &entry, dots[at], at + 1))
-            return FALSE;
-    return TRUE;
-}
-
 static void
 run_readdir_as(FsOperation *operation, gboolean plus)
 {
     FsView *view = view_of(operation);
     g_autofree char *buffer = g_malloc(operation->size);
-    Portion portion = {operation, plus, buffer, 0};
-    guint64 cookie =
-        operation->offset > 2 ? (guint64)(operation->offset - DOT_ENTRIES) : 0;
+    FsPortion portion = {operation, plus, buffer, 0};
+    guint64 cookie = fs_portion_cookie(&portion);
     FsAnswer answer = FS_ANSWER_FOUND;
     FsObstacle obstacle = {0};
     gboolean room;
 
     if (view == NULL)
         return;
-    room = add_dots(&portion);
+    room = fs_portion_add_dots(&portion);
     while (room && answer == FS_ANSWER_FOUND) {
         FsViewEntry entry = {0};
+        struct fuse_entry_param param = {0};
 
         answer = view->class->next(view, operation->inode, cookie, &entry,
                                    &obstacle);
         if (answer == FS_ANSWER_FOUND) {
             cookie = entry.entry.cookie;
-            room = portion_add(&portion, &entry.entry, entry.entry.name,
-                               (off_t)cookie + DOT_ENTRIES);
+            param.attr = entry.entry.attributes;
+            room = fs_portion_add(&portion, &param, entry.entry.name,
+                                  (off_t)cookie + FS_DOT_ENTRIES);
         }
     }
-    if (portion.used > 0 || answer == FS_ANSWER_NONE)
-        fs_operation_reply_buffer(operation, buffer, portion.used);
-    else if (answer == FS_ANSWER_FOUND)
-        fs_operation_fail(operation, EINVAL);
-    else
-        answer_obstacle(operation, answer, &obstacle, ESTALE);
+    fs_portion_reply(&portion, answer, &obstacle);
 }
 
 static void
@@ -397,7 +337,7 @@ run_mkdir(FsOperation *operation)
     if (answer == FS_ANSWER_FOUND)
         reply_entry(operation, &entry);
     else
-        answer_obstacle(operation, answer, &obstacle, ENOENT);
+        fs_answer_obstacle(operation, answer, &obstacle, ENOENT);
 }
 
 void
@@ -425,7 +365,7 @@ run_rmdir(FsOperation *operation)
     if (answer == FS_ANSWER_FOUND)
         fs_operation_reply_done(operation);
     else
-        answer_obstacle(operation, answer, &obstacle, ENOENT);
+        fs_answer_obstacle(operation, answer, &obstacle, ENOENT);
 }
 
 void
@@ -473,7 +413,7 @@ run_open(FsOperation *operation)
     if (answer == FS_ANSWER_FOUND)
         reply_open(operation, file);
     else
-        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
 }
 
 void

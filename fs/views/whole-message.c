@@ -253,7 +253,8 @@ parse(GBytes *octets)
 {
     gsize length;
     const char *data = g_bytes_get_data(octets, &length);
-    GMimeStream *stream = g_mime_stream_mem_new_with_buffer(data, length);
+    GMimeStream *stream =
+        g_mime_stream_mem_new_with_buffer(length > 0 ? data : "", length);
     GMimeParser *parser = g_mime_parser_new_with_stream(stream);
     GMimeMessage *message;
 

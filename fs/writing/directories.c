@@ -336,7 +336,8 @@ on_counted(const ImapUidSet *found, const GError *error, gpointer user_data)
         end(change, error);
         return;
     }
-    if (imap_uid_set_n_ranges(found) > 0) {
+    if (imap_uid_set_n_ranges(found) > 0 ||
+        imap_connection_mailbox(connection_of(change))->exists > 0) {
         end_with(change, IMAP_ERROR_HAS_CHILDREN, "it holds messages");
         return;
     }

@@ -12,6 +12,7 @@
 #define MAILDIR_INFO ":2,"
 #define SED_PREFIX "sed"
 #define TMP_PREFIX "tmp"
+#define PERL_LENGTH 8u
 
 /* What programs put behind the name of a file that they are not done with. */
 static const char *const scratch_suffixes[] = {
@@ -30,6 +31,34 @@ is_alphanumeric(const char *text, gsize length)
     return TRUE;
 }
 
+/* "letter", "Letter", "LETTER", each also with a number behind it. */
+static gboolean
+is_word(const char *name)
+{
+    const char *at = name;
+
+    if (g_ascii_isalpha(*at))
+        at++;
+    if (g_ascii_isupper(*at))
+        while (g_ascii_isupper(*at))
+            at++;
+    else
+        while (g_ascii_islower(*at))
+            at++;
+    while (g_ascii_isdigit(*at))
+        at++;
+    return *at == '\0';
+}
+
+/* What perl -i writes to: letters and digits at random. What might be a word,
+ * somebody has called so. */
+static gboolean
+is_of_perl(const char *name)
+{
+    return is_alphanumeric(name, PERL_LENGTH) && strchr(name, '_') == NULL &&
+           !is_word(name);
+}
+
 static gboolean
 is_scratch(const char *name)
 {
@@ -43,7 +72,8 @@ is_scratch(const char *name)
         if (g_str_has_suffix(name, scratch_suffixes[i]))
             return TRUE;
     /* Of sed -i, and of Python's tempfile. */
-    return (g_str_has_prefix(name, SED_PREFIX) &&
+    return is_of_perl(name) ||
+           (g_str_has_prefix(name, SED_PREFIX) &&
             is_alphanumeric(name + strlen(SED_PREFIX), 6)) ||
            (g_str_has_prefix(name, TMP_PREFIX) &&
             is_alphanumeric(name + strlen(TMP_PREFIX), 8));

@@ -34,7 +34,7 @@ fs_local_file_unref(gpointer data)
 
     if (file == NULL || --file->references > 0)
         return;
-    if (file->listed && file->size > 0)
+    if ((file->listed && file->size > 0) || fs_local_file_is_unfinished(file))
         cache_spool_file_free(file->spool);
     else
         cache_spool_file_remove(file->spool);
@@ -43,6 +43,7 @@ fs_local_file_unref(gpointer data)
     fs_upload_unref(file->upload);
     g_clear_error(&file->error);
     g_clear_error(&file->refusal);
+    g_free(file->flags);
     g_free(file->name);
     g_free(file);
 }
@@ -112,13 +113,32 @@ fs_local_file_set_time(FsLocalFile *file, gint64 microseconds)
 }
 
 gboolean
+fs_local_file_is_unfinished(const FsLocalFile *file)
+{
+    return file->in_place && !file->listed && !file->detached &&
+           file->upload == NULL && file->error == NULL && file->filled &&
+           file->size > 0 && file->generation != 0 &&
+           file->generation != file->stored &&
+           file->generation != file->refused;
+}
+
+gboolean
+fs_local_file_is_emptied(const FsLocalFile *file)
+{
+    return file->in_place && !file->listed && !file->detached &&
+           file->size == 0 && file->generation != file->stored &&
+           file->upload == NULL && file->error == NULL;
+}
+
+gboolean
 fs_local_file_is_ahead(const FsLocalFile *file)
 {
-    if (file->listed)
+    if (file->listed || fs_local_file_is_unfinished(file))
         return TRUE;
     if (file->generation == 0 || file->detached)
         return FALSE;
     if (file->generation == file->stored)
         return file->n_appenders > 0;
-    return file->n_writers > 0 || file->upload != NULL;
+    return file->n_writers > 0 || file->upload != NULL ||
+           fs_local_file_is_emptied(file);
 }

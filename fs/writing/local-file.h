@@ -48,6 +48,7 @@ typedef struct {
     gboolean detached;  /* its octets are lost, and it has none any more */
     GError *error;      /* the first failure to write; NULL: none */
     mode_t mode;
+    char *flags;        /* that a program has given it; owned; NULL: none has */
     gint64 modified_at; /* microseconds since the epoch */
     gboolean dated;     /* a program has set that */
     guint n_handles;
@@ -80,5 +81,11 @@ void fs_local_file_truncate(FsLocalFile *file, guint64 size,
  */
 void fs_local_file_set_time(FsLocalFile *file, gint64 microseconds);
 
+/* Whether it is a new state of a message that nothing has been made of, and
+ * that is in no directory: it lives as long as that is so. */
+gboolean fs_local_file_is_unfinished(const FsLocalFile *file);
+/* Whether it is a message that a program has emptied, and nothing was written
+ * since: what is next may come with another open. */
+gboolean fs_local_file_is_emptied(const FsLocalFile *file);
 /* Whether it shows what it holds itself, and not what was made of it. */
 gboolean fs_local_file_is_ahead(const FsLocalFile *file);

@@ -9,6 +9,10 @@
 
 #include <string.h>
 
+/* So long a message may be empty in the mount, and nowhere else. */
+#define EMPTIED_US (5 * G_USEC_PER_SEC)
+#define EMPTIED_CHECK_SECONDS 1u
+
 struct FsLocalFiles {
     CacheSpool *spool;
     GHashTable *by_inode; /* &FsLocalFile.inode -> FsLocalFile, a reference */
@@ -16,6 +20,7 @@ struct FsLocalFiles {
     guint64 next_inode;
     FsLocalGoneFunc gone;
     gpointer gone_data;
+    guint emptied_timer; /* 0: none is empty */
 };
 
 static gint
@@ -45,6 +50,7 @@ fs_local_files_free(FsLocalFiles *files)
 {
     if (files == NULL)
         return;
+    g_clear_handle_id(&files->emptied_timer, g_source_remove);
     g_sequence_free(files->in_order);
     g_hash_table_unref(files->by_inode);
     g_free(files);
@@ -118,14 +124,17 @@ fs_local_files_foreach(FsLocalFiles *files,
                        void (*func)(FsLocalFile *file, gpointer user_data),
                        gpointer user_data)
 {
-    GSequenceIter *iter = g_sequence_get_begin_iter(files->in_order);
+    g_autoptr(GPtrArray) all =
+        g_ptr_array_new_with_free_func(fs_local_file_unref);
+    GHashTableIter iter;
+    gpointer file;
 
-    while (!g_sequence_iter_is_end(iter)) {
-        FsLocalFile *file = g_sequence_get(iter);
-
-        iter = g_sequence_iter_next(iter);
-        func(file, user_data);
-    }
+    g_hash_table_iter_init(&iter, files->by_inode);
+    while (g_hash_table_iter_next(&iter, NULL, &file))
+        if (((FsLocalFile *)file)->listed || fs_local_file_is_unfinished(file))
+            g_ptr_array_add(all, fs_local_file_ref(file));
+    for (guint i = 0; i < all->len; i++)
+        func(g_ptr_array_index(all, i), user_data);
 }
 
 /* ---- listing ---- */
@@ -146,7 +155,8 @@ note(FsLocalFile *file)
     FsSpoolNote said = {.kind = FS_SPOOL_LOCAL, .name = file->name};
     g_autofree char *text = NULL;
 
-    if (file->size == 0 || !file->listed || file->noted)
+    if (file->size == 0 || file->noted ||
+        (!file->listed && !fs_local_file_is_unfinished(file)))
         return;
     file->noted = TRUE;
     if (file->directory == FS_LOCAL_LOST)
@@ -154,6 +164,19 @@ note(FsLocalFile *file)
     text = fs_spool_note_to_text(&said);
     cache_spool_file_set_note(file->spool, text, said.kind == FS_SPOOL_LOST,
                               NULL, NULL);
+}
+
+void
+fs_local_files_sync(FsLocalFile *file, CacheSpoolDoneFunc done,
+                    gpointer user_data)
+{
+    FsSpoolNote said = {.kind = FS_SPOOL_LOCAL, .name = file->name};
+    g_autofree char *text = NULL;
+
+    if (file->directory == FS_LOCAL_LOST)
+        said.kind = FS_SPOOL_LOST;
+    text = fs_spool_note_to_text(&said);
+    cache_spool_file_set_note(file->spool, text, TRUE, done, user_data);
 }
 
 void
@@ -170,11 +193,58 @@ fs_local_files_unlist(FsLocalFiles *files, FsLocalFile *file)
     fs_local_files_released(files, file);
 }
 
+/* TRUE and takes it out, if it has been empty for too long. */
+static gboolean
+restore_emptied(gpointer key, gpointer value, gpointer user_data)
+{
+    FsLocalFiles *files = user_data;
+    g_autoptr(FsLocalFile) file = NULL;
+
+    if (!fs_local_file_is_emptied(value))
+        return FALSE;
+    file = fs_local_file_ref(value);
+    if (file->n_handles > 0 ||
+        g_get_monotonic_time() - file->listed_at < EMPTIED_US)
+        return FALSE;
+    g_message("%s was emptied, and nothing was written since: it is what it "
+              "was before",
+              file->name);
+    file->detached = TRUE;
+    if (files->gone != NULL)
+        files->gone(file->directory, NULL, file->inode, files->gone_data);
+    return TRUE;
+}
+
+static gboolean
+is_emptied(gpointer key, gpointer value, gpointer user_data)
+{
+    return fs_local_file_is_emptied(value);
+}
+
+static gboolean
+on_emptied_timer(gpointer user_data)
+{
+    FsLocalFiles *files = user_data;
+
+    g_hash_table_foreach_remove(files->by_inode, restore_emptied, files);
+    if (g_hash_table_find(files->by_inode, is_emptied, NULL) != NULL)
+        return G_SOURCE_CONTINUE;
+    files->emptied_timer = 0;
+    return G_SOURCE_REMOVE;
+}
+
 void
 fs_local_files_released(FsLocalFiles *files, FsLocalFile *file)
 {
     note(file);
+    if (fs_local_file_is_emptied(file)) {
+        if (files->emptied_timer == 0)
+            files->emptied_timer = g_timeout_add_seconds(
+                EMPTIED_CHECK_SECONDS, on_emptied_timer, files);
+        return;
+    }
     if (file->n_handles == 0 && !file->listed && file->upload == NULL &&
+        !fs_local_file_is_unfinished(file) &&
         fs_local_files_get(files, file->inode) == file)
         g_hash_table_remove(files->by_inode, &file->inode);
 }
@@ -282,6 +352,7 @@ detach(FsLocalFiles *files, FsLocalFile *file)
     lost->size = file->size;
     lost->generation = file->generation;
     lost->modified_at = file->modified_at;
+    lost->flags = g_steal_pointer(&file->flags);
     fs_local_files_move(files, lost, FS_LOCAL_LOST, wanted);
     file->spool = cache_spool_file_new(files->spool);
     file->detached = TRUE;
@@ -306,5 +377,5 @@ fs_local_files_lose(FsLocalFiles *files, FsLocalFile *file)
     wanted = free_name(files, name);
     fs_local_files_move(files, file, FS_LOCAL_LOST, wanted);
     if (files->gone != NULL)
-        files->gone(directory, name, files->gone_data);
+        files->gone(directory, name, 0, files->gone_data);
 }

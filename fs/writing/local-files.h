@@ -41,7 +41,8 @@ void fs_local_files_move(FsLocalFiles *files, FsLocalFile *file,
 /* It is listed nowhere any more; it lives on for those who have it open. */
 void fs_local_files_unlist(FsLocalFiles *files, FsLocalFile *file);
 /* If nobody has it open any more, and it is neither listed nor being stored,
- * its inode does not mean it any more. */
+ * its inode does not mean it any more; if it was emptied, in a while, unless
+ * something is written until then. */
 void fs_local_files_released(FsLocalFiles *files, FsLocalFile *file);
 /* It goes to those that are lost, under a name that none of them has. One that
  * was an edit gets an inode of its own, and with it the octets; the edit is no
@@ -49,13 +50,19 @@ void fs_local_files_released(FsLocalFiles *files, FsLocalFile *file);
 void fs_local_files_lose(FsLocalFiles *files, FsLocalFile *file);
 
 /* Told of each entry that goes from @directory without a program having asked
- * for it. */
+ * for it; or, with the name NULL, that the message behind @inode (else 0) is
+ * what it was before it was emptied. */
 typedef void (*FsLocalGoneFunc)(guint32 directory, const char *name,
-                                gpointer user_data);
+                                guint64 inode, gpointer user_data);
 void fs_local_files_set_gone_func(FsLocalFiles *files, FsLocalGoneFunc func,
                                   gpointer user_data);
 
-/* Calls @func with each that is listed; it may move and unlist it. */
+/* What it holds, and that it does, is on the disk for good when @done runs. */
+void fs_local_files_sync(FsLocalFile *file, CacheSpoolDoneFunc done,
+                         gpointer user_data);
+
+/* Calls @func with each that is listed, or is an edit that is not finished; it
+ * may move and unlist it. */
 void fs_local_files_foreach(FsLocalFiles *files,
                             void (*func)(FsLocalFile *file, gpointer user_data),
                             gpointer user_data);

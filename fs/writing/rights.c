@@ -2,6 +2,7 @@
  * server that has no ACL is asked once. */
 #include "fs/writing/rights.h"
 
+#include "fs/changes/overlay.h"
 #include "imap/error.h"
 #include "imap/mailbox-requests.h"
 
@@ -20,6 +21,7 @@ typedef struct {
     guint rights; /* IMAP_RIGHT_…, or ALL */
     gint64 at;    /* microseconds, monotonic: when that was told; 0: never */
     FsNeed *need; /* of the answer; NULL: it is not being asked for */
+    gint64 read_only_at; /* the same: when the server said so; 0: it has not */
 } Mailbox;
 
 typedef struct {
@@ -149,13 +151,37 @@ fs_rights_need(FsRights *rights, guint32 id)
     return mailbox->at == 0 ? mailbox->need : NULL;
 }
 
+gboolean
+fs_rights_is_read_only(FsRights *rights, guint32 id)
+{
+    const Mailbox *mailbox =
+        g_hash_table_lookup(rights->mailboxes, GUINT_TO_POINTER(id));
+
+    return mailbox != NULL && mailbox->read_only_at != 0 &&
+           g_get_monotonic_time() - mailbox->read_only_at < KEEP_US;
+}
+
+void
+fs_rights_note_read_only(FsRights *rights, guint32 id, gboolean read_only)
+{
+    gboolean was_so = fs_rights_is_read_only(rights, id);
+
+    if (rights->account == NULL || (!read_only && !was_so))
+        return;
+    mailbox_of(rights, id)->read_only_at =
+        read_only ? g_get_monotonic_time() : 0;
+    if (was_so != read_only)
+        fs_overlay_tell(rights->account->overlay, FS_OVERLAY_ALL, id, 0, NULL);
+}
+
 static gboolean
 has(FsRights *rights, guint32 id, guint wanted)
 {
     const Mailbox *mailbox =
         g_hash_table_lookup(rights->mailboxes, GUINT_TO_POINTER(id));
 
-    return mailbox == NULL || (mailbox->rights & wanted) == wanted;
+    return mailbox == NULL || ((mailbox->rights & wanted) == wanted &&
+                               !fs_rights_is_read_only(rights, id));
 }
 
 gboolean
@@ -169,4 +195,11 @@ fs_rights_may_replace(FsRights *rights, guint32 mailbox)
 {
     return has(rights, mailbox,
                IMAP_RIGHT_INSERT | IMAP_RIGHT_DELETE | IMAP_RIGHT_EXPUNGE);
+}
+
+gboolean
+fs_rights_may_delete(FsRights *rights, guint32 mailbox, gboolean expunge)
+{
+    return has(rights, mailbox,
+               IMAP_RIGHT_DELETE | (expunge ? IMAP_RIGHT_EXPUNGE : 0));
 }

@@ -19,7 +19,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsRights, fs_rights_free)
  * allowed. */
 FsNeed *fs_rights_need(FsRights *rights, guint32 mailbox);
 
-/* As far as is known: whether messages can be stored there; and whether those
- * that are there can be replaced. */
+/* As far as is known: whether messages can be stored there; whether those that
+ * are there can be replaced; and deleted, for good (@expunge) or by a mark. */
 gboolean fs_rights_may_insert(FsRights *rights, guint32 mailbox);
 gboolean fs_rights_may_replace(FsRights *rights, guint32 mailbox);
+gboolean fs_rights_may_delete(FsRights *rights, guint32 mailbox,
+                              gboolean expunge);
+
+/* The server has, or has not, let us select @mailbox to be changed. That it has
+ * not is believed for a while. */
+void fs_rights_note_read_only(FsRights *rights, guint32 mailbox,
+                              gboolean read_only);
+gboolean fs_rights_is_read_only(FsRights *rights, guint32 mailbox);

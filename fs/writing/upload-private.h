@@ -89,6 +89,7 @@ struct FsUpload {
     FsNeed *waited_for; /* a reference; NULL: none */
     GArray *candidates; /* of guint32: UIDs that may be it */
     guint n_compared;   /* of those */
+    guint32 likely;     /* one that has its Message-ID alone; 0: none */
 };
 
 /* ---- uploads.c ---- */

@@ -2,9 +2,11 @@
  * was cut before the answer, or the answer did not tell.
  *
  * What may be it is no older than the upload, and has its Message-ID, if there
- * is one. It is it if its octets are the same, or at least its Message-ID: some
- * servers change what they store. A message that another upload has become is
- * not looked at. */
+ * is one. It is it if its octets are the same. If no message has those, one
+ * that has at least its Message-ID is taken for it, for some servers change
+ * what they store; but not where that may well be another message: when what
+ * has come since is not known, or when another of that Message-ID is being
+ * stored. A message that another upload has become is not looked at. */
 #include "fs/writing/upload-private.h"
 
 #include "fs/kernel/errno.h"
@@ -31,13 +33,35 @@ refuse_gone(FsUpload *upload)
 /* ---- comparing ---- */
 
 static gboolean
-is_it(const FsUpload *upload, const FsStoredText *stored)
+has_same_octets(const FsUpload *upload, const FsStoredText *stored)
 {
-    if (stored->digest != NULL &&
-        strcmp(stored->digest, upload->text.digest) == 0)
-        return TRUE;
+    return stored->digest != NULL &&
+           strcmp(stored->digest, upload->text.digest) == 0;
+}
+
+static gboolean
+has_same_id(const FsUpload *upload, const FsStoredText *stored)
+{
     return upload->message_id != NULL &&
            g_strcmp0(stored->message_id, upload->message_id) == 0;
+}
+
+/* Whether the Message-ID tells the message from all others. */
+static gboolean
+is_told_by_id(const FsUpload *upload)
+{
+    const GList *link = upload->uploads->all.head;
+
+    if (upload->from_uid <= 1 && !upload->is_certain)
+        return FALSE;
+    for (; link != NULL; link = link->next) {
+        const FsUpload *other = link->data;
+
+        if (other != upload && other->mailbox == upload->mailbox &&
+            g_strcmp0(other->message_id, upload->message_id) == 0)
+            return FALSE;
+    }
+    return TRUE;
 }
 
 static void
@@ -52,7 +76,9 @@ on_candidate(const FsStoredText *stored, const GError *error,
         return;
     uid = g_array_index(upload->candidates, guint32, upload->n_compared);
     upload->n_compared++;
-    if (stored != NULL && is_it(upload, stored))
+    if (stored != NULL && upload->likely == 0 && has_same_id(upload, stored))
+        upload->likely = uid;
+    if (stored != NULL && has_same_octets(upload, stored))
         fs_upload_stored(upload, uid);
     else if (error != NULL && !g_error_matches(error, FS_ERROR, FS_ERROR_GONE))
         fs_upload_fail(upload, error);
@@ -73,6 +99,10 @@ compare_next(FsUpload *upload)
                                 &upload->text.size, 1, on_candidate, upload);
         return;
     }
+    if (upload->likely != 0 && is_told_by_id(upload)) {
+        fs_upload_stored(upload, upload->likely);
+        return;
+    }
     if (upload->is_certain && upload->copy_uid != 0) {
         refuse_gone(upload);
         return;
@@ -87,15 +117,26 @@ compare_next(FsUpload *upload)
 
 /* ---- searching ---- */
 
+/* Whether it is known to be another's: what it has become, or, after a crash,
+ * what its name says. */
+static gboolean
+is_anothers(const FsUpload *upload, guint32 uid)
+{
+    const char *name = cache_aliases_name(upload->uploads->account->aliases,
+                                          upload->mailbox, uid);
+    guint64 claim = (guint64)upload->mailbox << 32 | uid;
+
+    return g_hash_table_contains(upload->uploads->claimed, &claim) ||
+           (name != NULL && g_strcmp0(name, upload->name) != 0);
+}
+
 /* The newest first. */
 static void
 take_candidates(FsUpload *upload, const ImapUidSet *found)
 {
-    GHashTable *claimed = upload->uploads->claimed;
-
     g_clear_pointer(&upload->candidates, g_array_unref);
     upload->candidates = g_array_new(FALSE, FALSE, sizeof(guint32));
-    upload->n_compared = 0;
+    upload->n_compared = upload->likely = 0;
     for (guint i = imap_uid_set_n_ranges(found); i > 0; i--) {
         guint32 first, last;
 
@@ -103,10 +144,9 @@ take_candidates(FsUpload *upload, const ImapUidSet *found)
         for (guint64 uid = last; uid >= MAX(first, upload->from_uid) &&
                                  upload->candidates->len < MAX_CANDIDATES;
              uid--) {
-            guint64 claim = (guint64)upload->mailbox << 32 | uid;
             guint32 candidate = (guint32)uid;
 
-            if (!g_hash_table_contains(claimed, &claim))
+            if (!is_anothers(upload, candidate))
                 g_array_append_val(upload->candidates, candidate);
         }
     }

@@ -8,6 +8,7 @@
 
 #include "fs/kernel/inode.h"
 #include "fs/names/message-name.h"
+#include "fs/sync/refresh.h"
 #include "fs/sync/synchroniser.h"
 
 #include <string.h>
@@ -68,16 +69,6 @@ name_message(const FsUpload *upload)
 
 /* ---- the old one ---- */
 
-static guint64
-inode_of(const FsAccount *account, guint32 mailbox, guint32 uid)
-{
-    const FsGuest *guest =
-        fs_overlay_guest_by_uid(account->overlay, mailbox, uid);
-
-    return guest != NULL ? guest->inode
-                         : fs_inode_make(account->number, mailbox, uid);
-}
-
 static void
 on_journal(const GError *error, gpointer user_data)
 {
@@ -121,7 +112,55 @@ on_earlier(const GError *error, gpointer user_data)
         fs_upload_settle(upload);
 }
 
-/* FALSE: the server is just being told of another change of that message. */
+/* If there is no telling, for the mailbox is gone, there is nothing to be
+ * deleted. */
+static void
+on_old(const GError *error, gpointer user_data)
+{
+    g_autoptr(FsUpload) upload = user_data;
+
+    if (!fs_upload_take_answer(upload))
+        return;
+    if (error == NULL)
+        fs_upload_settle(upload);
+    else if (error->domain == IMAP_ERROR && error->code <= IMAP_ERROR_CLOSED)
+        fs_upload_postpone(upload, error);
+    else
+        end(upload);
+}
+
+/* Takes over @need. */
+static void
+wait_for(FsUpload *upload, FsNeed *need, FsNeedFunc func)
+{
+    g_clear_pointer(&upload->waited_for, fs_need_unref);
+    upload->waited_for = need;
+    fs_need_wait(need, func, fs_upload_await(upload));
+}
+
+/* Whether the index can tell of the old one: what was left by an earlier mount
+ * may be gone on with before anybody has looked into the mailbox. */
+static gboolean
+is_old_known(FsUpload *upload)
+{
+    FsAccount *account = upload->uploads->account;
+    CacheMessage message;
+    FsNeed *need;
+
+    if (fs_overlay_guest_by_uid(account->overlay, upload->mailbox,
+                                upload->replaces) != NULL ||
+        cache_index_message(account->index, upload->mailbox, upload->replaces,
+                            &message))
+        return TRUE;
+    need = fs_synchroniser_need_message(account->synchroniser, upload->mailbox,
+                                        upload->replaces, FS_KNOWN);
+    if (need != NULL)
+        wait_for(upload, fs_need_ref(need), on_old);
+    return need == NULL;
+}
+
+/* FALSE: something is waited for, such as the server's being told of another
+ * change of that message. */
 static gboolean
 delete_old(FsUpload *upload)
 {
@@ -130,13 +169,14 @@ delete_old(FsUpload *upload)
     g_autoptr(FsPending) pending = NULL;
     FsNeed *need = NULL;
 
+    if (!is_old_known(upload))
+        return FALSE;
     pending = fs_changes_delete(
-        account->changes, inode_of(account, upload->mailbox, upload->replaces),
+        account->changes,
+        fs_changes_inode(account->changes, upload->mailbox, upload->replaces),
         upload->name, FS_DELETE_EXPUNGE, &need, &error);
-    g_clear_pointer(&upload->waited_for, fs_need_unref);
-    upload->waited_for = need;
     if (need != NULL) {
-        fs_need_wait(need, on_earlier, fs_upload_await(upload));
+        wait_for(upload, need, on_earlier);
         return FALSE;
     }
     if (pending == NULL)

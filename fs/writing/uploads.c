@@ -72,10 +72,22 @@ fs_upload_uid(const FsUpload *upload)
     return upload->uid;
 }
 
+guint32
+fs_upload_mailbox(const FsUpload *upload)
+{
+    return upload->mailbox;
+}
+
+const char *
+fs_upload_name(const FsUpload *upload)
+{
+    return upload->name;
+}
+
 gboolean
 fs_upload_is_safe(const FsUpload *upload)
 {
-    return upload->is_safe;
+    return upload->is_safe && upload->copy_uid == 0;
 }
 
 void
@@ -412,8 +424,10 @@ fs_upload_go_on(FsUpload *upload)
     case FS_UPLOAD_STEP_SEARCH:
         fs_upload_search(upload);
         break;
-    case FS_UPLOAD_STEP_SENT:
     case FS_UPLOAD_STEP_SETTLE:
+        fs_upload_settle(upload);
+        break;
+    case FS_UPLOAD_STEP_SENT:
         break;
     }
 }
@@ -434,9 +448,26 @@ new_upload(FsUploads *uploads)
     return upload;
 }
 
+/* The last of that name which is not finished: what an earlier mount has left
+ * may be just what a program now writes again. */
+static FsUpload *
+find_earlier(const FsUploads *uploads, const FsUploadRequest *request)
+{
+    for (GList *link = uploads->all.tail; link != NULL; link = link->prev) {
+        FsUpload *upload = link->data;
+
+        if (upload->mailbox == request->mailbox && request->name != NULL &&
+            g_strcmp0(upload->name, request->name) == 0)
+            return upload;
+    }
+    return NULL;
+}
+
 FsUpload *
 fs_uploads_begin(FsUploads *uploads, const FsUploadRequest *request)
 {
+    FsUpload *after = request->after != NULL ? request->after
+                                             : find_earlier(uploads, request);
     FsUpload *upload = new_upload(uploads);
 
     upload->file = cache_spool_file_new(uploads->spool);
@@ -457,8 +488,8 @@ fs_uploads_begin(FsUploads *uploads, const FsUploadRequest *request)
     upload->must_match = request->must_match;
     upload->held = request->held;
     upload->record = request->record;
-    if (request->after != NULL)
-        upload->after = fs_upload_ref(request->after);
+    if (after != NULL)
+        upload->after = fs_upload_ref(after);
     fs_upload_go_on(upload);
     return upload;
 }
@@ -562,6 +593,21 @@ fs_uploads_free(FsUploads *uploads)
 
 /* ---- what an earlier mount has left ---- */
 
+/* What is told of a message by its header, which the note does not hold. */
+static void
+read_header(FsUpload *upload)
+{
+    g_autofree char *header = g_malloc(FS_MESSAGE_HEADER_MAX);
+    gssize got = cache_spool_file_read(upload->file, 0, header,
+                                       FS_MESSAGE_HEADER_MAX, NULL);
+    const char *end = g_strstr_len(header, MAX(got, 0), "\r\n\r\n");
+    gsize length = end != NULL ? (gsize)(end + 4 - header) : (gsize)MAX(got, 0);
+
+    upload->identity = fs_message_header_identity(header, length);
+    if (upload->message_id == NULL)
+        upload->message_id = fs_message_header_id(header, length);
+}
+
 void
 fs_uploads_resume(FsUploads *uploads, CacheSpoolFile *file, const char *text)
 {
@@ -586,6 +632,8 @@ fs_uploads_resume(FsUploads *uploads, CacheSpoolFile *file, const char *text)
     upload->text.size = cache_spool_file_size(file);
     if (note.digest != NULL)
         g_strlcpy(upload->text.digest, note.digest, sizeof upload->text.digest);
+    if (upload->copy_uid == 0)
+        read_header(upload);
     upload->is_safe = TRUE;
     upload->step = FS_UPLOAD_STEP_SEARCH;
     fs_upload_go_on(upload);

@@ -41,7 +41,8 @@ typedef struct {
                             @replaces; 0: none */
     guint64 record;      /* of the journal, for that; taken over */
     FsUpload *after;     /* not finished: it goes first; and if it has the same
-                            octets, it is all there is to be done. NULL: none */
+                            octets, it is all there is to be done. NULL: that
+                            of the same name, if there is one */
 } FsUploadRequest;
 
 /* Begins. The caller owns the reference. */
@@ -66,7 +67,10 @@ const GError *fs_upload_error(const FsUpload *upload);
 /* Of the message in its mailbox; 0: it is there, but the server does not tell
  * which it is. */
 guint32 fs_upload_uid(const FsUpload *upload);
-/* What it is to send is on the disk for good. */
+guint32 fs_upload_mailbox(const FsUpload *upload);
+const char *fs_upload_name(const FsUpload *upload);
+/* What it is to send is on the disk for good. Never of a copy, whose octets the
+ * server alone has: the message that it is made of may be removed next. */
 gboolean fs_upload_is_safe(const FsUpload *upload);
 
 /* Told of each change of state, and when it is safe, from the main loop. At

@@ -6,6 +6,7 @@
 #include "fs/writing/writing.h"
 
 #include "fs/changes/changes.h"
+#include "fs/changes/overlay.h"
 #include "fs/kernel/errno.h"
 #include "fs/sync/lister.h"
 #include "fs/writing/directories.h"
@@ -27,6 +28,7 @@ struct FsWriting {
     FsUploads *uploads;
     FsRights *rights;
     FsQuota *quota;
+    FsFileFlags *flags;
     GHashTable *changed_inodes; /* of guint64 */
     GPtrArray *left;            /* of Left; NULL: nothing is left to resume */
     FsNeed *list_need;          /* waited for; a reference */
@@ -75,6 +77,18 @@ fs_writing_set_changed_func(FsWriting *writing, FsWritingChangedFunc func,
     writing->changed_data = user_data;
 }
 
+FsFileFlags *
+fs_writing_flags(FsWriting *writing)
+{
+    return writing->flags;
+}
+
+FsLocalFile *
+fs_writing_file(FsWriting *writing, guint64 inode)
+{
+    return writing != NULL ? fs_local_files_get(writing->files, inode) : NULL;
+}
+
 static void
 tell(FsWriting *writing, guint32 mailbox, const char *name, guint64 inode)
 {
@@ -86,6 +100,7 @@ gboolean
 fs_writing_has_changed(const FsWriting *writing, guint64 inode)
 {
     return fs_local_files_own(inode) ||
+           fs_local_files_get(writing->files, inode) != NULL ||
            g_hash_table_contains(writing->changed_inodes, &inode);
 }
 
@@ -100,6 +115,7 @@ note_changed(FsWriting *writing, guint64 inode)
 typedef struct {
     FsWriting *writing;
     FsLocalFile *file; /* a reference */
+    char *flags;       /* that it is stored with; owned; NULL: not known */
 } Watch;
 
 static void
@@ -108,15 +124,23 @@ watch_free(gpointer data)
     Watch *watch = data;
 
     fs_local_file_unref(watch->file);
+    g_free(watch->flags);
     g_free(watch);
 }
 
 /* From now on its inode means the message. */
 static void
-take_stored(FsWriting *writing, FsLocalFile *file, const FsUpload *upload)
+take_stored(FsWriting *writing, FsLocalFile *file, const FsUpload *upload,
+            const char *flags)
 {
+    guint32 uid = fs_upload_uid(upload);
+
+    /* Of a message that was there already, nothing was sent. */
+    fs_file_flags_stored(writing->flags, file, fs_upload_mailbox(upload),
+                         fs_upload_name(upload), uid,
+                         uid != file->replaces ? flags : NULL);
     file->stored = file->uploading;
-    file->replaces = fs_upload_uid(upload);
+    file->replaces = uid;
     file->in_place = TRUE;
     file->must_match = FALSE;
     note_changed(writing, file->inode);
@@ -155,7 +179,7 @@ on_upload(FsUpload *upload, gpointer user_data)
     if (file->upload == upload) {
         ours = g_steal_pointer(&file->upload);
         if (state == FS_UPLOAD_STORED)
-            take_stored(watch->writing, file, upload);
+            take_stored(watch->writing, file, upload, watch->flags);
         else
             take_refused(watch->writing, file, upload);
         fs_local_files_released(watch->writing->files, file);
@@ -238,30 +262,34 @@ forget_records(FsWriting *writing, const GHashTable *used)
 
 /* ---- committing ---- */
 
-static char *
-flags_for(const FsWriting *writing, const FsLocalFile *file, guint32 mailbox,
-          const char *name)
+/* What an earlier mount has left may have become a message of that name since
+ * the file was made: that is not written over, but for the same. */
+static void
+note_namesake(const FsWriting *writing, FsLocalFile *file, guint32 mailbox,
+              const char *name)
 {
-    CacheMessage message;
+    const FsAccount *account = writing->account;
+    guint32 uid = cache_aliases_uid(account->aliases, mailbox, name);
 
-    if (fs_file_name_kind(name) == FS_FILE_MAILDIR)
-        return fs_file_name_flags(name);
-    if (file->replaces != 0 &&
-        cache_index_message(writing->account->index, mailbox, file->replaces,
-                            &message) &&
-        message.flags != NULL)
-        return g_strdup(message.flags);
-    return g_strdup(writing->account->options->new_flags);
+    if (file->replaces != 0 || uid == 0 ||
+        fs_overlay_is_hidden(account->overlay, mailbox, uid))
+        return;
+    file->replaces = uid;
+    file->must_match = TRUE;
 }
 
 static void
 begin_upload(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
              const char *name)
 {
-    g_autofree char *flags = flags_for(writing, file, mailbox, name);
+    g_autofree char *flags = NULL;
     FsUpload *before = file->upload;
     Watch *watch = g_new0(Watch, 1);
-    FsUploadRequest request = {
+    FsUploadRequest request;
+
+    note_namesake(writing, file, mailbox, name);
+    flags = fs_file_flags_of(writing->flags, file, mailbox, name);
+    request = (FsUploadRequest){
         .source = file->spool,
         .mailbox = mailbox,
         .name = name,
@@ -275,6 +303,8 @@ begin_upload(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
         .after = before,
     };
 
+    /* It may be one of those. */
+    fs_writing_resume(writing);
     if (!file->filled) {
         request.source = NULL;
         request.copy_mailbox = file->base_mailbox;
@@ -285,6 +315,7 @@ begin_upload(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
     file->uploading = file->generation;
     fs_upload_unref(before);
     watch->writing = writing;
+    watch->flags = fs_file_flags_sent(writing->flags, file, mailbox, name);
     watch->file = fs_local_file_ref(file);
     fs_upload_set_changed_func(file->upload, on_upload, watch, watch_free);
 }
@@ -480,10 +511,12 @@ fs_writing_resume(FsWriting *writing)
 {
     FsNeed *need;
 
-    if (writing == NULL || writing->left->len == 0 ||
-        writing->list_waiter != NULL || writing->list_timer != 0)
+    if (writing == NULL || writing->left->len == 0)
         return;
     need = fs_lister_need(writing->account->lister, FS_KNOWN);
+    if (need != NULL &&
+        (writing->list_waiter != NULL || writing->list_timer != 0))
+        return;
     if (need != NULL && fs_need_is_complete(need)) {
         writing->list_timer = g_timeout_add_seconds(2, on_list_timer, writing);
         return;
@@ -502,6 +535,12 @@ fs_writing_resume(FsWriting *writing)
     g_ptr_array_set_size(writing->left, 0);
 }
 
+guint
+fs_writing_pending(const FsWriting *writing)
+{
+    return fs_uploads_pending(writing->uploads, 0) + writing->left->len;
+}
+
 /* ---- files that were forgotten ---- */
 
 static void
@@ -515,6 +554,7 @@ lose_if_old(FsLocalFile *file, gpointer user_data)
         return;
     g_message("%s was not touched for a day; it is in lost+found now",
               file->name);
+    fs_writing_let_go(writing, file, FALSE);
     fs_local_files_lose(writing->files, file);
 }
 
@@ -529,9 +569,11 @@ on_scratch_timer(gpointer user_data)
 
 /* A FsLocalGoneFunc. */
 static void
-on_gone(guint32 directory, const char *name, gpointer user_data)
+on_gone(guint32 directory, const char *name, guint64 inode, gpointer user_data)
 {
-    tell(user_data, directory, name, 0);
+    if (inode != 0)
+        note_changed(user_data, inode);
+    tell(user_data, directory, name, inode);
 }
 
 /* ---- making and ending ---- */
@@ -554,6 +596,7 @@ fs_writing_new(FsAccount *account, GError **error)
     writing->uploads = fs_uploads_new(account, spool);
     writing->rights = fs_rights_new(account);
     writing->quota = fs_quota_new(account);
+    writing->flags = fs_file_flags_new(account);
     writing->changed_inodes =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     writing->left = g_ptr_array_new_with_free_func(left_free);
@@ -576,7 +619,9 @@ fs_writing_stop(FsWriting *writing)
     g_clear_handle_id(&writing->list_timer, g_source_remove);
     g_clear_handle_id(&writing->scratch_timer, g_source_remove);
     g_clear_pointer(&writing->uploads, fs_uploads_free);
+    g_clear_pointer(&writing->flags, fs_file_flags_free);
     fs_directory_changes_abandon();
+    fs_fill_abandon_all();
 }
 
 void

@@ -5,6 +5,7 @@
 
 #include "fs/account.h"
 #include "fs/names/name-space.h"
+#include "fs/writing/file-flags.h"
 #include "fs/writing/local-files.h"
 #include "fs/writing/quota.h"
 #include "fs/writing/rights.h"
@@ -23,12 +24,20 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsWriting, fs_writing_free)
 /* Goes on with what earlier mounts have left: uploads go on, once the list of
  * mailboxes is known; the rest is listed with what was lost. Accepts NULL. */
 void fs_writing_resume(FsWriting *writing);
+/* How many messages are not stored yet, what is left of earlier mounts
+ * included. */
+guint fs_writing_pending(const FsWriting *writing);
 
 FsAccount *fs_writing_account(FsWriting *writing);
 FsLocalFiles *fs_writing_files(FsWriting *writing);
 FsUploads *fs_writing_uploads(FsWriting *writing);
 FsRights *fs_writing_rights(FsWriting *writing);
 FsQuota *fs_writing_quota(FsWriting *writing);
+FsFileFlags *fs_writing_flags(FsWriting *writing);
+
+/* The file behind @inode; NULL: there is none, or @writing is NULL. Borrowed.
+ */
+FsLocalFile *fs_writing_file(FsWriting *writing, guint64 inode);
 
 typedef enum {
     FS_COMMIT_DONE, /* nothing is to be stored, or it is stored */
@@ -54,8 +63,9 @@ void fs_writing_let_go(FsWriting *writing, FsLocalFile *file, gboolean done);
 /* NULL when @file has all its octets; else what to wait for (borrowed). */
 FsNeed *fs_writing_fill(FsWriting *writing, FsLocalFile *file);
 
-/* Whether the octets behind @inode have changed since they were first shown:
- * the kernel is not to keep its copy. */
+/* Whether the octets behind @inode have changed since they were first shown, or
+ * are about to: the kernel is not to keep its copy, nor to be given one, for
+ * the pages that are being written are locked. */
 gboolean fs_writing_has_changed(const FsWriting *writing, guint64 inode);
 
 /* Told that the entry @name of the directory of @mailbox (FS_LOCAL_LOST) is not

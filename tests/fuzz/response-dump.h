@@ -158,6 +158,14 @@ dump_fetch(GString *out, const ImapFetch *fetch)
         g_string_append(out, " header=");
         dump_octets(out, data, length);
     }
+    for (guint i = 0;
+         fetch->binary_sizes != NULL && i < fetch->binary_sizes->len; i++) {
+        const ImapBinarySize *size =
+            &g_array_index(fetch->binary_sizes, ImapBinarySize, i);
+
+        dump_string(out, "binary_size", size->section);
+        g_string_append_printf(out, ":%" G_GUINT64_FORMAT, size->size);
+    }
     if (fetch->has_structure)
         dump_structure(out, fetch->structure);
     if (fetch->body != IMAP_BODY_NONE)

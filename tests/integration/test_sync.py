@@ -276,6 +276,38 @@ def test_refused_changes_are_found_otherwise(case):
     listed(case, scene)
 
 
+@tap.test
+def test_mailbox_that_changes_all_the_time_is_listed(case):
+    """Each new message is gone, and another one there, when it is fetched."""
+    for kind in ('plain', 'condstore'):
+        scene = Scene(case, [simple_mailbox(count=50, size=500)], timeout=10,
+                      capabilities=SERVERS[kind], options={'poll': 1})
+        scene.server.tells = True
+        scene.start()
+        listed(case, scene)
+        turns = []
+
+        def arrive():
+            uid = scene.inbox.uidnext
+            scene.inbox.add(Message(uid, make_message(uid, 500)))
+            return uid
+
+        def replace(line, command):
+            if len(turns) < 8 and command.text.partition(' ')[2] != '(UID FLAGS)':
+                turns.append(command)
+                scene.inbox.remove(scene.inbox.uidnext - 1)
+                arrive()
+                line.send(line.news())
+            return False
+
+        arrive()
+        scene.server.hooks['UID FETCH'] = replace
+        scene.server.drop_connections()
+        stale()
+        listed(case, scene)
+        case.expect(len(turns) > 3, kind, len(turns))
+
+
 # ---- the first synchronisation
 
 @tap.test

@@ -53,6 +53,8 @@ kind_scratch_is_what_programs_do_not_keep(void **state)
                                         "tmpab12cd34",
                                         ".goutputstream-AB12CD",
                                         "~x.eml",
+                                        "Xq31aB0z",
+                                        "0aBcDeFg",
                                         NULL};
 
     expect_all(names, FS_FILE_SCRATCH);
@@ -62,8 +64,10 @@ static void
 kind_refused_is_everything_else(void **state)
 {
     static const char *const names[] = {
-        "README",   "x.txt",    ".",      "x.EML", "sed12345",     "sed1234567",
-        "a\nb.eml", "\xff.eml", "x:2,S2", ":2,S",  "\xc2\x85.eml", NULL};
+        "README",       "x.txt",    ".",         "x.EML",    "sed12345",
+        "sed1234567",   "a\nb.eml", "\xff.eml",  "x:2,S2",   ":2,S",
+        "\xc2\x85.eml", "document", "Document",  "MAIL2026", "photo001",
+        "20261128",     "my_notes", "Xq31aB0zz", NULL};
 
     assert_int_equal(fs_file_name_kind("."), FS_FILE_SCRATCH);
     for (guint i = 0; names[i] != NULL; i++)

@@ -217,7 +217,7 @@ fetch_attributes_are_read(void **state)
         {"* 3 fetch (ENVELOPE (\"\" NIL ((NIL NIL \"a\" {1}\r\nb))) "
          "X-A B X-C {2}\r\n() BODY (\"TEXT\" (\"a\" \"b\")) "
          "BINARY.SIZE[1.2] 5 uid 4)\r\n",
-         "FETCH 3 uid=4\n"},
+         "FETCH 3 uid=4 binary_size=\"1.2\":5\n"},
         {"* 1 FETCH(UID 4 INTERNALDATE \"99-Foo-1994 21:52:25 -0800\")\r\n",
          "FETCH 1 uid=4\n"},
         {"* 1 FETCH (BODY[HEADER.FIELDS (\"SUBJECT\" \"FROM\")] {6}\r\n"

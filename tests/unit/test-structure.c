@@ -155,6 +155,18 @@ structure_with_long_values_is_cut(void **state)
                      IMAP_STRUCTURE_MAX_VALUE + strlen("\"\"]"));
 }
 
+static void
+binary_sizes_are_read(void **state)
+{
+    static const char line[] = "* 1 FETCH (BINARY.SIZE[1.2] 400 UID 7 "
+                               "BINARY.SIZE[2] NIL binary.size[3] 5)\r\n";
+    g_autofree char *dump =
+        dump_parse((const guint8 *)line, strlen(line), all_of_it, NULL);
+
+    assert_string_equal(dump, "FETCH 1 uid=7 binary_size=\"1.2\":400 "
+                              "binary_size=\"3\":5\n");
+}
+
 int
 main(void)
 {
@@ -167,6 +179,7 @@ main(void)
         cmocka_unit_test(structure_that_is_too_deep_is_none),
         cmocka_unit_test(structure_of_too_many_parts_is_none),
         cmocka_unit_test(structure_with_long_values_is_cut),
+        cmocka_unit_test(binary_sizes_are_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

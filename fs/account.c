@@ -69,6 +69,9 @@ open_changes(FsAccount *account, GError **error)
     account->aliases = cache_aliases_open(path, account->store_thread, error);
     if (account->aliases == NULL)
         return FALSE;
+    account->searches = cache_searches_open(path, account->store_thread, error);
+    if (account->searches == NULL)
+        return FALSE;
     account->overlay = fs_overlay_new(account->aliases);
     return TRUE;
 }
@@ -124,6 +127,7 @@ fs_account_free(FsAccount *account)
     g_clear_pointer(&account->directories.state, cache_state_close);
     fs_overlay_free(account->overlay);
     cache_aliases_close(account->aliases);
+    cache_searches_close(account->searches);
     cache_journal_close(account->journal);
     cache_blocks_free(account->blocks);
     cache_index_free(account->index);

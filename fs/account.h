@@ -9,6 +9,7 @@
 #include "cache/fields.h"
 #include "cache/index.h"
 #include "cache/journal.h"
+#include "cache/searches.h"
 #include "fs/account-directories.h"
 #include "fs/names/mailbox-tree.h"
 #include "fs/options/options.h"
@@ -31,9 +32,10 @@ typedef struct {
     ImapPool *pool;
     CacheStoreThread *store_thread;
     FsAccountDirectories directories;
-    CacheState *state;     /* of directories */
-    CacheJournal *journal; /* beside it */
-    CacheAliases *aliases; /* likewise */
+    CacheState *state;       /* of directories */
+    CacheJournal *journal;   /* beside it */
+    CacheAliases *aliases;   /* likewise */
+    CacheSearches *searches; /* likewise */
     CacheIndex *index;
     CacheFields *fields;
     CacheBlocks *blocks;

@@ -288,6 +288,8 @@ fs_change_handlers_setattr(fuse_req_t request, fuse_ino_t inode,
         fuse_reply_err(request, EROFS);
     else if (fs_flag_files_own(inode))
         fs_flag_files_setattr(request, inode);
+    else if (fs_views_own(inode))
+        fs_views_setattr(request, inode);
     else if (fs_control_files_own(inode))
         fuse_reply_err(request, EACCES);
     else
@@ -324,6 +326,8 @@ fs_change_handlers_write(fuse_req_t request, fuse_ino_t inode, const char *data,
     else if (fs_flag_files_own(inode))
         fs_message_changes_write_flags(request, fs_flag_files_shown(inode),
                                        data, size);
+    else if (fs_views_own(inode))
+        fs_views_write(request, inode, data, size, offset);
     else
         fs_write_handlers_write(request, inode, data, size, offset, file);
 }

@@ -388,6 +388,9 @@ const FsMountOption fs_mount_option_table[] = {
      "processes that make thumbnails or indexes, by their names; nothing is "
      "fetched for them (default: those that are common; allow: nobody is one)",
      .set = set_crawlers},
+    {"searches", NULL, FS_SECTION_FILES,
+     "searches that are kept show at the top of the mount",
+     set_flag, IN_OPTIONS(searches)},
     {"uid", "USER", FS_SECTION_FILES, "owner of the files (default: you)",
      .set = set_uid},
     {"gid", "GROUP", FS_SECTION_FILES, "group of the files (default: yours)",

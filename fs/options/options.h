@@ -63,6 +63,7 @@ typedef struct {
     FsRemove remove;
     gboolean mark_seen; /* who reads a message whole has read it */
     char *crawlers;     /* as fs_crawlers_new takes them */
+    gboolean searches;  /* those that are kept show at the top */
     gboolean allow_other;
     gboolean default_permissions;
     gboolean xattr;      /* messages have extended attributes */

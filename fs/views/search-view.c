@@ -7,7 +7,6 @@
 
 #include "fs/kernel/errno.h"
 #include "fs/kernel/inode.h"
-#include "fs/options/option-values.h"
 #include "fs/sync/lister.h"
 #include "fs/views/search.h"
 
@@ -120,27 +119,13 @@ make_query(FsView *view, guint32 mailbox, const char *text)
     return query;
 }
 
-/* "%2F" and "%25" are what they stand for. */
-static char *
-decode(const char *name)
-{
-    GString *text = g_string_new(name);
-
-    g_string_replace(text, "%2F", "/", 0);
-    g_string_replace(text, "%2f", "/", 0);
-    g_string_replace(text, "%25", "%", 0);
-    return g_string_free(text, FALSE);
-}
-
 /* Programs may ask for the same again and again. */
 static FsAnswer
 refuse(SearchView *searches, const char *text, const GError *error,
        FsObstacle *obstacle)
 {
-    g_autofree char *shown = fs_option_printable(text);
-
     if (g_strcmp0(searches->refused, text) != 0)
-        g_message("The search %s: %s", shown, error->message);
+        fs_search_tell_why(text, error);
     g_free(searches->refused);
     searches->refused = g_strdup(text);
     obstacle->error_number = fs_errno_from_error(error);
@@ -228,7 +213,7 @@ static FsAnswer
 look_up_query(FsView *view, guint64 directory, const char *name,
               FsViewEntry *entry, FsObstacle *obstacle)
 {
-    g_autofree char *text = decode(name);
+    g_autofree char *text = fs_search_query_of_name(name);
     g_autoptr(GError) error = NULL;
     guint32 mailbox;
 

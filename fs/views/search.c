@@ -36,6 +36,25 @@ struct FsSearch {
     gint64 began_at;  /* microseconds, monotonic */
 };
 
+char *
+fs_search_query_of_name(const char *name)
+{
+    GString *text = g_string_new(name);
+
+    g_string_replace(text, "%2F", "/", 0);
+    g_string_replace(text, "%2f", "/", 0);
+    g_string_replace(text, "%25", "%", 0);
+    return g_string_free(text, FALSE);
+}
+
+void
+fs_search_tell_why(const char *text, const GError *error)
+{
+    g_autofree char *shown = fs_option_printable(text);
+
+    g_message("The search %s: %s", shown, error->message);
+}
+
 /* ---- running it ---- */
 
 /* What cannot be asked for now was asked for before. */
@@ -54,11 +73,10 @@ on_done(GArray *found, const GError *error, gpointer user_data)
 {
     FsSearch *search = user_data;
     g_autoptr(FsNeed) need = g_steal_pointer(&search->need);
-    g_autofree char *shown = fs_option_printable(search->text);
 
     search->run = NULL;
     if (error != NULL)
-        g_message("The search %s: %s", shown, error->message);
+        fs_search_tell_why(search->text, error);
     if (found != NULL) {
         g_clear_pointer(&search->found, g_array_unref);
         search->found = found;

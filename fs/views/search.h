@@ -20,6 +20,12 @@ FsSearch *fs_search_new(FsAccount *account, FsNameSpace *names, guint32 mailbox,
 void fs_search_free(FsSearch *search);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsSearch, fs_search_free)
 
+/* A query as part of a path: "%2F" stands for "/", which no name can hold, and
+ * "%25" for "%". Caller frees. */
+char *fs_search_query_of_name(const char *name);
+/* The log says that the query @text is none, and why. */
+void fs_search_tell_why(const char *text, const GError *error);
+
 /* Seconds since the epoch: when it last found; 0: not yet. */
 gint64 fs_search_found_at(const FsSearch *search);
 

@@ -12,6 +12,7 @@
 #include "fs/views/index-view.h"
 #include "fs/views/parts-view.h"
 #include "fs/views/search-view.h"
+#include "fs/views/searches-view.h"
 #include "fs/views/special-view.h"
 #include "fs/views/text-view.h"
 
@@ -382,7 +383,8 @@ reply_open(FsOperation *operation, FsViewFile *file)
     FsViews *views = views_of(operation);
 
     operation->file.fh = (guintptr)file;
-    operation->file.direct_io = file->streams;
+    operation->file.direct_io =
+        file->streams || (operation->file.flags & O_ACCMODE) != O_RDONLY;
     operation->file.noflush = 1;
     /* What it was told before may have been less certain. Safe on the loop:
      * attributes alone, of a file nobody reads yet. */
@@ -416,10 +418,22 @@ run_open(FsOperation *operation)
         fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
 }
 
+/* Whether files of the view that @inode is of can be written to. */
+static gboolean
+is_writable(fuse_req_t request, fuse_ino_t inode)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+    const FsView *view = find_view(fs_handlers_views(handlers), inode);
+
+    return view != NULL && view->class->write != NULL;
+}
+
 void
 fs_views_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file)
 {
-    if ((file->flags & O_ACCMODE) != O_RDONLY || (file->flags & O_TRUNC) != 0)
+    if (((file->flags & O_ACCMODE) != O_RDONLY ||
+         (file->flags & O_TRUNC) != 0) &&
+        !is_writable(request, inode))
         fuse_reply_err(request, EACCES);
     else
         fs_operation_start(request, run_open, inode, NULL, 0, 0, file);
@@ -446,6 +460,38 @@ fs_views_read(fuse_req_t request, fuse_ino_t inode, gsize size, off_t offset,
 {
     fs_operation_start(request, run_read, inode, NULL, MIN(size, READ_MAX),
                        MAX(offset, 0), file);
+}
+
+void
+fs_views_write(fuse_req_t request, fuse_ino_t inode, const char *data,
+               gsize size, off_t offset)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+    FsView *view = find_view(fs_handlers_views(handlers), inode);
+    FsObstacle obstacle = {0};
+    FsAnswer answer;
+
+    if (!is_writable(request, inode)) {
+        fuse_reply_err(request, EACCES);
+        return;
+    }
+    answer = view->class->write(view, inode, data, size,
+                                (guint64)MAX(offset, 0), &obstacle);
+    if (answer == FS_ANSWER_FOUND)
+        fuse_reply_write(request, size);
+    else
+        fuse_reply_err(request, answer == FS_ANSWER_FAILED
+                                    ? obstacle.error_number
+                                    : ESTALE);
+}
+
+void
+fs_views_setattr(fuse_req_t request, fuse_ino_t inode)
+{
+    if (is_writable(request, inode))
+        fs_views_getattr(request, inode);
+    else
+        fuse_reply_err(request, EACCES);
 }
 
 void
@@ -482,6 +528,7 @@ fs_views_new(FsAccount *account, FsNameSpace *names,
     views->open_files = g_hash_table_new_full(NULL, NULL, free_file, NULL);
     g_ptr_array_add(views->views, fs_index_view_new(account, names));
     g_ptr_array_add(views->views, fs_search_view_new(account, names));
+    g_ptr_array_add(views->views, fs_searches_view_new(account, names));
     g_ptr_array_add(views->views, fs_special_view_new(account, names));
     views->maker = fs_part_maker_new(account);
     g_ptr_array_add(views->views,

@@ -304,6 +304,123 @@ def test_without_the_server_the_last_result_shows(case):
               limit=60)
 
 
+# ---- searches that are kept ----
+
+def kept(desk, *parts):
+    return desk.path('.imapfs/searches', *parts)
+
+
+def write(path, text):
+    with open(path, 'w') as file:
+        file.write(text)
+
+
+@tap.test(limit=120)
+def test_searches_are_kept_changed_and_forgotten(case):
+    desk = desk_with_letters(case)
+    case.expect(os.listdir(kept(desk)) == [], 'to begin with')
+    os.mkdir(kept(desk, 'from:alice'))
+    os.mkdir(kept(desk, 'unread'))
+    with open(kept(desk, 'unread/query')) as file:
+        case.expect(file.read() == 'unread\n', 'its query is not its name')
+    run('sh', '-c', f'echo "is:unread in:INBOX" > "{kept(desk, "unread/query")}"',
+        check=True)
+    with open(kept(desk, 'unread/query')) as file:
+        case.expect(file.read() == 'is:unread in:INBOX\n', 'the query')
+    inodes = {}
+    for attempt in ('first', 'after another mount'):
+        case.expect(sorted(os.listdir(kept(desk))) == ['from:alice', 'unread'],
+                    attempt, os.listdir(kept(desk)))
+        for name, scope, query in (('from:alice', 'all', 'from:alice'),
+                                   ('unread', 'INBOX', 'is:unread')):
+            found = seeking.listed(kept(desk, name))
+            inodes.setdefault(name, os.stat(kept(desk, name)).st_ino)
+            case.expect(found.pop('query', None) is not None, 'no query')
+            case.expect(found and found == seeking.listed(search(desk, scope,
+                                                                 query)),
+                        attempt, name, found)
+            case.expect(os.stat(kept(desk, name)).st_ino == inodes[name],
+                        'another inode')
+        desk.mount.unmount()
+        desk.start()
+    os.rmdir(kept(desk, 'unread'))
+    case.expect(os.listdir(kept(desk)) == ['from:alice'], 'it is not forgotten')
+    refused(case, os.listdir, kept(desk, 'unread'), why=errno.ENOENT)
+    case.expect(len(desk.bodies()) == 40, 'mail went with it')
+    os.mkdir(kept(desk, 'unread'))
+    case.expect(os.stat(kept(desk, 'unread')).st_ino != inodes['unread'],
+                'the number is used again')
+
+
+@tap.test(limit=120)
+def test_kept_searches_that_are_none_are_refused(case):
+    desk = desk_with_letters(case)
+    refused(case, os.mkdir, kept(desk, 'nosuch:key'))
+    refused(case, os.mkdir, kept(desk, '.git'), why=errno.EPERM)
+    os.mkdir(kept(desk, 'mine'))
+    refused(case, os.mkdir, kept(desk, 'mine'), why=errno.EEXIST)
+    refused(case, os.mkdir, kept(desk, 'mine/below'), why=errno.EACCES)
+    query = kept(desk, 'mine/query')
+    for text, why in (('from:', errno.EINVAL), ('a\0b', errno.EINVAL),
+                      ('x' * 100_000, errno.EFBIG), ('(', errno.EINVAL)):
+        refused(case, write, query, text, why=why)
+    write(query, 'from:alice\r\n\tis:unread\n')
+    with open(query) as file:
+        case.expect(file.read() == 'from:alice   is:unread\n', 'the query')
+    case.expect(len(os.listdir(kept(desk, 'mine'))) == 2, 'what is found')
+    refused(case, os.remove, query, why=errno.EACCES)
+    refused(case, os.rename, query, kept(desk, 'mine/other'), why=errno.EACCES)
+    refused(case, os.rmdir, kept(desk, 'nosuch'), why=errno.ENOENT)
+    write(query, 'in:NoSuch')
+    refused(case, os.listdir, kept(desk, 'mine'))
+    case.expect('from: needs something' in desk.said() or
+                'needs something to look for' in desk.said(), 'no reason')
+
+
+@tap.test(limit=120)
+def test_mail_is_moved_and_removed_in_kept_searches(case):
+    desk = desk_with_letters(case)
+    os.mkdir(kept(desk, 'from:alice'))
+    names = sorted(set(os.listdir(kept(desk, 'from:alice'))) - {'query'})
+    desk.do('mv', kept(desk, 'from:alice', names[0]), desk.path('Other'))
+    desk.do('rm', kept(desk, 'from:alice', names[1]))
+    desk.wait()
+    case.expect(set(os.listdir(kept(desk, 'from:alice')))
+                == {'query', names[0]}, os.listdir(kept(desk, 'from:alice')))
+    desk.agree('INBOX', 'Other')
+
+
+@tap.test(limit=120)
+def test_kept_searches_show_at_the_top(case):
+    desk = desk_with_letters(case, searches=None)
+    case.expect(sorted(os.listdir(desk.path())) == ['INBOX', 'Other'],
+                os.listdir(desk.path()))
+    os.mkdir(kept(desk, 'from:alice'))
+    os.mkdir(kept(desk, 'Other'))
+    desk.soon(lambda: sorted(os.listdir(desk.path()))
+              == ['INBOX', 'Other', 'from:alice'], os.listdir(desk.path()))
+    link = desk.path('from:alice')
+    case.expect(os.readlink(link) == '.imapfs/searches/from:alice', 'the link')
+    case.expect(sorted(os.listdir(link))
+                == sorted(os.listdir(kept(desk, 'from:alice'))), 'its content')
+    case.expect(not os.path.islink(desk.path('Other')), 'a folder is hidden')
+    found = run('find', desk.path(), '-type', 'f', check=True).out.decode()
+    case.expect('searches' not in found and found.count('.eml') == 50,
+                found.count('.eml'))
+    os.rmdir(kept(desk, 'from:alice'))
+    desk.soon(lambda: sorted(os.listdir(desk.path())) == ['INBOX', 'Other'],
+              'it is still there')
+    case.expect(not os.path.lexists(link), 'the link')
+
+
+@tap.test(limit=120)
+def test_read_only_mount_keeps_no_searches(case):
+    desk = desk_with_letters(case, ro=None)
+    refused(case, os.mkdir, kept(desk, 'from:alice'), why=errno.EROFS)
+    case.expect(len(os.listdir(search(desk, 'INBOX', 'from:alice'))) == 2,
+                'nothing is found')
+
+
 # ---- special folders ----
 
 @tap.test(limit=120)

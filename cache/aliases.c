@@ -236,3 +236,10 @@ cache_aliases_count(const CacheAliases *aliases)
 {
     return aliases->count;
 }
+
+void
+cache_aliases_flush(CacheAliases *aliases, CacheAliasesDoneFunc done,
+                    gpointer user_data)
+{
+    cache_record_writer_flush(aliases->writer, FALSE, done, user_data);
+}

@@ -37,3 +37,10 @@ const char *cache_aliases_name(const CacheAliases *aliases, guint32 mailbox,
 guint32 cache_aliases_uid(const CacheAliases *aliases, guint32 mailbox,
                           const char *name);
 guint cache_aliases_count(const CacheAliases *aliases);
+
+/* Calls @done from the main loop, never inside this call, once all that was
+ * changed so far is written, and so survives the end of the process; or
+ * cannot be. */
+typedef void (*CacheAliasesDoneFunc)(const GError *error, gpointer user_data);
+void cache_aliases_flush(CacheAliases *aliases, CacheAliasesDoneFunc done,
+                         gpointer user_data);

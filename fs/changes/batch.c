@@ -377,6 +377,21 @@ fs_batch_note_untold(FsBatch *batch, FsPending *pending)
         pending->step = FS_STEP_WAITING;
 }
 
+gboolean
+fs_batch_find_copied(const FsBatch *batch, const ImapCopied *copied,
+                     guint32 from, guint32 *uid)
+{
+    CacheMailbox known;
+
+    *uid = copied != NULL ? imap_copied_find(copied, from) : 0;
+    if (*uid == 0)
+        return FALSE;
+    if (cache_index_mailbox(account_of(batch)->index, batch->target, &known) &&
+        known.uidvalidity != 0 && copied->uidvalidity != known.uidvalidity)
+        *uid = 0;
+    return TRUE;
+}
+
 /* Of those that the server does not tell of, the rest is found out. */
 static void
 on_moved(const ImapCopied *copied, const GError *error, gpointer user_data)
@@ -390,12 +405,11 @@ on_moved(const ImapCopied *copied, const GError *error, gpointer user_data)
     rest = g_ptr_array_new_with_free_func(fs_pending_unref);
     for (guint i = 0; i < batch->pendings->len; i++) {
         FsPending *pending = pending_at(batch, i);
-        guint32 uid =
-            copied != NULL ? imap_copied_find(copied, pending->uid) : 0;
+        guint32 uid;
 
         if (pending->changes == NULL)
             continue;
-        if (uid != 0) {
+        if (fs_batch_find_copied(batch, copied, pending->uid, &uid)) {
             pending->in_flight = FALSE;
             fs_pending_finish(pending, uid);
         } else {

@@ -22,6 +22,8 @@
  * programs delete what they are about to write again. */
 #define GATHER_US (40 * 1000)
 #define GATHER_DELETED_US G_USEC_PER_SEC
+/* That are kept in memory; what takes the place of a message is not counted. */
+#define PENDING_MAX 100000u
 /* Of a text of flags. */
 #define FLAGS_MAX 4096
 
@@ -222,6 +224,24 @@ retract_move(FsChanges *changes, Place *place)
     fs_overlay_show(changes->account->overlay, place->mailbox, place->uid);
 }
 
+/* Each takes memory, so who asks for more waits until some are made. FALSE with
+ * @need or @error. */
+static gboolean
+has_room(FsChanges *changes, FsNeed **need, GError **error)
+{
+    *need = NULL;
+    if (changes->all.length < PENDING_MAX)
+        return TRUE;
+    if (fs_changes_are_stuck(changes)) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_BUSY,
+                    "%u changes wait for the server", changes->all.length);
+    } else {
+        fs_sender_hurry(changes->sender);
+        *need = fs_need_ref(changes->moved);
+    }
+    return FALSE;
+}
+
 /* ---- deleting ---- */
 
 static gboolean
@@ -279,7 +299,8 @@ fs_changes_delete(FsChanges *changes, guint64 inode, const char *name,
     FsPending *pending;
     Place place;
 
-    if (!locate(changes, inode, &place, need, error))
+    if ((how != FS_DELETE_EXPUNGE && !has_room(changes, need, error)) ||
+        !locate(changes, inode, &place, need, error))
         return NULL;
     pending = new_deletion(changes, &place, how, error);
     if (pending == NULL)
@@ -388,7 +409,8 @@ fs_changes_move(FsChanges *changes, guint64 inode, guint32 mailbox,
     FsPending *pending;
     Place place;
 
-    if (!locate(changes, inode, &place, need, error))
+    if (!has_room(changes, need, error) ||
+        !locate(changes, inode, &place, need, error))
         return NULL;
     if (place.first == NULL && mailbox == place.mailbox)
         return rename_here(changes, &place, name, error);
@@ -420,7 +442,8 @@ fs_changes_set_flags(FsChanges *changes, guint64 inode, const char *add,
                     "too many flags");
         return NULL;
     }
-    if (!locate(changes, inode, &place, need, error))
+    if (!has_room(changes, need, error) ||
+        !locate(changes, inode, &place, need, error))
         return NULL;
     pending = fs_pending_new(FS_PENDING_FLAGS, place.mailbox, place.uid);
     pending->text = g_strconcat(add, "\n", remove, NULL);
@@ -449,15 +472,44 @@ fs_changes_need_done(FsChanges *changes, FsPending *pending)
                : pending->done;
 }
 
+gboolean
+fs_changes_go_on(const FsChanges *changes, guint32 mailbox)
+{
+    gpointer key = GUINT_TO_POINTER(mailbox);
+
+    if (mailbox != 0 && g_hash_table_lookup(changes->per_mailbox, key) == NULL)
+        return FALSE;
+    for (GList *link = changes->all.head; link != NULL; link = link->next) {
+        const FsPending *pending = link->data;
+
+        if (pending->step != FS_STEP_HELD &&
+            (mailbox == 0 || pending->mailbox == mailbox ||
+             pending->target == mailbox))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 FsNeed *
 fs_changes_need_settled(FsChanges *changes, guint32 mailbox)
 {
-    if (mailbox == 0 ? changes->all.length == 0
-                     : g_hash_table_lookup(changes->per_mailbox,
-                                           GUINT_TO_POINTER(mailbox)) == NULL)
+    if (!fs_changes_go_on(changes, mailbox))
         return NULL;
     fs_sender_hurry(changes->sender);
     return changes->moved;
+}
+
+FsNeed *
+fs_changes_need_arrival(FsChanges *changes, guint64 inode, gboolean *stuck)
+{
+    const FsGuest *guest =
+        fs_overlay_guest_by_inode(changes->account->overlay, inode);
+
+    *stuck = FALSE;
+    if (guest == NULL || guest->uid != 0)
+        return NULL;
+    *stuck = fs_changes_are_stuck(changes);
+    return *stuck ? NULL : fs_changes_need_settled(changes, guest->mailbox);
 }
 
 void

@@ -39,7 +39,8 @@ typedef enum {
 
 /* Each gives a reference to the change, which the caller owns. NULL with what
  * is to be waited for first in @need (the caller owns it): the server is just
- * being told of an earlier change of the message. NULL and no @need: @error.
+ * being told of an earlier change of the message, or of so many others that no
+ * more are taken. NULL and no @need: @error.
  *
  * The message is meant by the inode number that it shows under. @name: the one
  * that it is deleted by. */
@@ -72,10 +73,17 @@ FsPending *fs_changes_set_flags(FsChanges *changes, guint64 inode,
 FsNeed *fs_changes_need(FsChanges *changes, FsPending *pending);
 /* The same until the server has it. */
 FsNeed *fs_changes_need_done(FsChanges *changes, FsPending *pending);
-/* NULL when no change from or to @mailbox (0: any) is pending; else what to
- * wait for, borrowed. What there is, is sent at once. Moves on when something
- * is done or refused. Before a mailbox is deleted or renamed. */
+/* NULL when no change from or to @mailbox (0: any) is pending, but for
+ * deletions of what is being written anew; else what to wait for, borrowed.
+ * What there is, is sent at once. Moves on when something is done or refused.
+ * Before a mailbox is deleted or renamed. */
 FsNeed *fs_changes_need_settled(FsChanges *changes, guint32 mailbox);
+
+/* NULL when the message that shows as @inode is where it shows. Else what to
+ * wait for until it may be, borrowed, while it is being moved there; or, with
+ * *@stuck, it cannot be said when that will be. */
+FsNeed *fs_changes_need_arrival(FsChanges *changes, guint64 inode,
+                                gboolean *stuck);
 
 /* Of changes from or to @mailbox (0: any): the first that was refused since
  * this was last asked for that mailbox, as an error; NULL: none. Caller

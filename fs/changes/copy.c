@@ -49,10 +49,10 @@ is_over(Copy *copy)
 static void
 note_copied(FsBatch *batch, FsPending *pending, const ImapCopied *copied)
 {
-    guint32 uid = copied != NULL ? imap_copied_find(copied, pending->uid) : 0;
+    guint32 uid;
 
     pending->in_flight = FALSE;
-    if (uid == 0) {
+    if (!fs_batch_find_copied(batch, copied, pending->uid, &uid)) {
         fs_batch_note_untold(batch, pending);
         /* It may be there all the same: another is not to be made. */
         pending->step = FS_STEP_SENT;

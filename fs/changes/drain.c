@@ -20,7 +20,7 @@ fs_drain_is_needed(FsChanges *changes)
     if (writing != NULL &&
         fs_uploads_need_settled(fs_writing_uploads(writing)) != NULL)
         return TRUE;
-    return fs_changes_count(changes) > 0 && !fs_changes_are_stuck(changes);
+    return fs_changes_go_on(changes, 0) && !fs_changes_are_stuck(changes);
 }
 
 static gboolean

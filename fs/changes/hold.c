@@ -23,6 +23,9 @@ guint64
 fs_changes_hold_deleted(FsChanges *changes, guint32 mailbox, const char *name,
                         guint64 upload, guint32 *uid)
 {
+    if (g_hash_table_lookup(changes->per_mailbox, GUINT_TO_POINTER(mailbox)) ==
+        NULL)
+        return 0;
     for (GList *link = changes->all.tail; link != NULL; link = link->prev) {
         FsPending *pending = link->data;
 

@@ -13,6 +13,7 @@
 #include "fs/changes/changes.h"
 #include "fs/kernel/errno.h"
 #include "fs/sync/mailbox-lease.h"
+#include "imap/copied.h"
 #include "imap/uid-set.h"
 
 /* Kinds of the journal's records. */
@@ -86,6 +87,9 @@ struct FsChanges {
     guint32 trash;  /* when last looked for; 0: there was none */
     gboolean gmail; /* the server has said that it is */
 };
+
+/* Whether some of @mailbox (0: any) are pending that wait for nobody. */
+gboolean fs_changes_go_on(const FsChanges *changes, guint32 mailbox);
 
 FsChanges *fs_changes_ref(FsChanges *changes);
 void fs_changes_unref(gpointer changes);
@@ -184,6 +188,11 @@ struct FsBatch {
 /* The connection; NULL if it is all over, and the batch has been freed. */
 ImapConnection *fs_batch_connection(FsBatch *batch);
 gboolean fs_batch_is_over(FsBatch *batch);
+/* What the server says that the message @from has become in the target; FALSE:
+ * it does not tell of it. *@uid is 0 if it tells of another mailbox of that
+ * name (UIDVALIDITY) than the one we know. */
+gboolean fs_batch_find_copied(const FsBatch *batch, const ImapCopied *copied,
+                              guint32 from, guint32 *uid);
 /* The server has said OK to a copy or move, and not told of this message. */
 void fs_batch_note_untold(FsBatch *batch, FsPending *pending);
 /* Ends it: what it did is done, or @error says why not. */

@@ -118,6 +118,37 @@ free_group(gpointer group)
     g_ptr_array_unref(group);
 }
 
+/* Whether they have the same key, without making it: there may be many. */
+static gboolean
+are_alike(const FsPending *one, const FsPending *other)
+{
+    if (one->mailbox != other->mailbox ||
+        fs_pending_is_deletion(one) != fs_pending_is_deletion(other))
+        return FALSE;
+    return fs_pending_is_deletion(one) ||
+           (one->kind == other->kind && one->target == other->target &&
+            g_strcmp0(one->text, other->text) == 0);
+}
+
+/* That of @pending; NULL: it is not its turn. */
+static GPtrArray *
+group_of(FsSender *sender, GHashTable *groups, const FsPending *pending)
+{
+    g_autofree char *key = key_of(pending);
+    GPtrArray *group;
+
+    if (g_hash_table_contains(sender->keys, key))
+        return NULL;
+    group = g_hash_table_lookup(groups, key);
+    if (group == NULL &&
+        g_hash_table_size(groups) + g_hash_table_size(sender->keys) <
+            BATCHES_MAX) {
+        group = g_ptr_array_new_with_free_func(fs_pending_unref);
+        g_hash_table_insert(groups, g_steal_pointer(&key), group);
+    }
+    return group;
+}
+
 /* key -> GPtrArray of FsPending, of what can be sent now. */
 static GHashTable *
 gather(FsSender *sender, gint64 *next)
@@ -125,27 +156,19 @@ gather(FsSender *sender, gint64 *next)
     GHashTable *groups =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_group);
     gint64 now = g_get_monotonic_time();
+    const FsPending *last = NULL;
+    GPtrArray *group = NULL; /* that of the last */
 
     for (GList *link = sender->changes->all.head; link != NULL;
          link = link->next) {
         FsPending *pending = link->data;
-        g_autofree char *key = NULL;
-        GPtrArray *group;
 
         if (!is_due(pending, now, next))
             continue;
-        key = key_of(pending);
-        if (g_hash_table_contains(sender->keys, key))
-            continue;
-        group = g_hash_table_lookup(groups, key);
-        if (group == NULL) {
-            if (g_hash_table_size(groups) + g_hash_table_size(sender->keys) >=
-                BATCHES_MAX)
-                continue;
-            group = g_ptr_array_new_with_free_func(fs_pending_unref);
-            g_hash_table_insert(groups, g_steal_pointer(&key), group);
-        }
-        if (group->len < IMAP_MAX_CHANGED)
+        if (last == NULL || !are_alike(pending, last))
+            group = group_of(sender, groups, pending);
+        last = pending;
+        if (group != NULL && group->len < IMAP_MAX_CHANGED)
             g_ptr_array_add(group, fs_pending_ref(pending));
     }
     return groups;

@@ -9,6 +9,7 @@
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
+#include "fs/kernel/write-private.h"
 #include "fs/sync/refresh.h"
 #include "fs/writing/directories.h"
 #include "fs/writing/file-name.h"
@@ -26,6 +27,12 @@ static FsLocalFiles *
 files_of(FsHandlers *handlers)
 {
     return fs_writing_files(fs_handlers_writing(handlers));
+}
+
+static FsAccount *
+account_of(const FsOperation *operation)
+{
+    return fs_writing_account(fs_handlers_writing(operation->user_data));
 }
 
 static guint32
@@ -179,6 +186,9 @@ look_at_target(FsOperation *operation, guint32 *uid)
         answer_obstacle(operation, answer, &obstacle, ENOENT);
         return FALSE;
     }
+    if (fs_write_waits_for_arrival(operation, account_of(operation),
+                                   entry.inode))
+        return FALSE;
     *uid = entry.uid;
     if (entry.uid != 0 && (move->flags & RENAME_NOREPLACE) == 0 && !move->links)
         return TRUE;
@@ -299,12 +309,6 @@ follow_change(FsOperation *operation, FsDirectoryChange *change,
         fs_operation_fail_with(operation, fs_need_error(need));
     else
         reply(operation);
-}
-
-static FsAccount *
-account_of(const FsOperation *operation)
-{
-    return fs_writing_account(fs_handlers_writing(operation->user_data));
 }
 
 /* FALSE: the operation waits for what is pending in the directory, or below

@@ -496,6 +496,8 @@ run_copy(FsOperation *operation)
 {
     FsWriteHandlers *handlers = fs_write_handlers_of(operation);
     FsLocalFile *file = fs_write_handle_of(operation)->file;
+    const FsLocalFile *edit =
+        fs_local_files_get(fs_write_files_of(handlers), operation->inode);
     FsObstacle obstacle = {0};
     const FsGuest *guest;
     FsEntry entry;
@@ -506,10 +508,12 @@ run_copy(FsOperation *operation)
         fs_write_answer_obstacle(operation, answer, &obstacle, ESTALE);
         return;
     }
-    /* One that is just being moved may be elsewhere when it is copied. */
+    /* One that is just being moved may be elsewhere when it is copied; and of
+     * one that is being edited, the server has the old octets. */
     guest =
         fs_overlay_guest_by_inode(handlers->account->overlay, operation->inode);
     if (entry.uid == 0 || (guest != NULL && guest->uid == 0) ||
+        (edit != NULL && fs_local_file_is_ahead(edit)) ||
         entry.attributes.st_size == 0 ||
         operation->size < (gsize)entry.attributes.st_size || file->size != 0 ||
         file->replaces != 0 || !file->filled) {

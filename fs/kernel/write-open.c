@@ -2,6 +2,7 @@
 #include "fs/kernel/write-private.h"
 
 #include "fs/bodies/message-bodies.h"
+#include "fs/changes/changes.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/live/line.h"
@@ -152,6 +153,20 @@ fs_write_handlers_mknod(fuse_req_t request, fuse_ino_t parent, const char *name,
 
 /* ---- opening ---- */
 
+gboolean
+fs_write_waits_for_arrival(FsOperation *operation, FsAccount *account,
+                           guint64 inode)
+{
+    gboolean stuck = FALSE;
+    FsNeed *need = fs_changes_need_arrival(account->changes, inode, &stuck);
+
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    else if (stuck)
+        fs_operation_fail(operation, EBUSY);
+    return need != NULL || stuck;
+}
+
 /* A FsNameFunc: the first is the one that is listed. */
 static void
 take_name(guint64 directory, const char *name, gpointer user_data)
@@ -225,6 +240,9 @@ fs_write_find_file(FsOperation *operation)
 
     if (file != NULL)
         return file;
+    if (fs_write_waits_for_arrival(operation, handlers->account,
+                                   operation->inode))
+        return NULL;
     answer = fs_name_space_describe(handlers->names, operation->inode, &entry,
                                     &obstacle);
     if (answer != FS_ANSWER_FOUND) {

@@ -27,6 +27,12 @@ FsLocalFiles *fs_write_files_of(const FsWriteHandlers *handlers);
 void fs_write_answer_obstacle(FsOperation *operation, FsAnswer answer,
                               const FsObstacle *obstacle, int none_errno);
 
+/* Whether the message @inode is just being moved to where it shows: what
+ * replaced it now would come to where it was. The operation waits, or has
+ * failed, then. */
+gboolean fs_write_waits_for_arrival(FsOperation *operation, FsAccount *account,
+                                    guint64 inode);
+
 /* The program that has sent @operation opens @file. It is among
  * handlers->handles, and freed when it is taken out. */
 FsWriteHandle *fs_write_handle_new(const FsOperation *operation,

@@ -18,8 +18,8 @@ struct FsLocalFiles {
     GHashTable *by_inode; /* &FsLocalFile.inode -> FsLocalFile, a reference */
     GSequence *in_order;  /* of FsLocalFile, borrowed, by inode: the listed */
     guint64 next_inode;
-    FsLocalGoneFunc gone;
-    gpointer gone_data;
+    FsLocalEntryFunc entry;
+    gpointer entry_data;
     guint emptied_timer; /* 0: none is empty */
 };
 
@@ -63,11 +63,11 @@ fs_local_files_own(guint64 inode)
 }
 
 void
-fs_local_files_set_gone_func(FsLocalFiles *files, FsLocalGoneFunc func,
-                             gpointer user_data)
+fs_local_files_set_entry_func(FsLocalFiles *files, FsLocalEntryFunc func,
+                              gpointer user_data)
 {
-    files->gone = func;
-    files->gone_data = user_data;
+    files->entry = func;
+    files->entry_data = user_data;
 }
 
 /* ---- finding ---- */
@@ -210,8 +210,8 @@ restore_emptied(gpointer key, gpointer value, gpointer user_data)
               "was before",
               file->name);
     file->detached = TRUE;
-    if (files->gone != NULL)
-        files->gone(file->directory, NULL, file->inode, files->gone_data);
+    if (files->entry != NULL)
+        files->entry(file->directory, NULL, file->inode, files->entry_data);
     return TRUE;
 }
 
@@ -265,6 +265,8 @@ fs_local_files_move(FsLocalFiles *files, FsLocalFile *file, guint32 directory,
     enlist(files, file);
     note(file);
     g_free(old_name);
+    if (directory == FS_LOCAL_LOST && files->entry != NULL)
+        files->entry(directory, name, 0, files->entry_data);
 }
 
 /* ---- making ---- */
@@ -376,6 +378,6 @@ fs_local_files_lose(FsLocalFiles *files, FsLocalFile *file)
     }
     wanted = free_name(files, name);
     fs_local_files_move(files, file, FS_LOCAL_LOST, wanted);
-    if (files->gone != NULL)
-        files->gone(directory, name, 0, files->gone_data);
+    if (files->entry != NULL)
+        files->entry(directory, name, 0, files->entry_data);
 }

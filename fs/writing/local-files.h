@@ -49,13 +49,13 @@ void fs_local_files_released(FsLocalFiles *files, FsLocalFile *file);
  * more. */
 void fs_local_files_lose(FsLocalFiles *files, FsLocalFile *file);
 
-/* Told of each entry that goes from @directory without a program having asked
- * for it; or, with the name NULL, that the message behind @inode (else 0) is
- * what it was before it was emptied. */
-typedef void (*FsLocalGoneFunc)(guint32 directory, const char *name,
-                                guint64 inode, gpointer user_data);
-void fs_local_files_set_gone_func(FsLocalFiles *files, FsLocalGoneFunc func,
-                                  gpointer user_data);
+/* Told of each entry that goes from @directory, or comes to those that are
+ * lost, without a program having asked for it; or, with the name NULL, that the
+ * message behind @inode (else 0) is what it was before it was emptied. */
+typedef void (*FsLocalEntryFunc)(guint32 directory, const char *name,
+                                 guint64 inode, gpointer user_data);
+void fs_local_files_set_entry_func(FsLocalFiles *files, FsLocalEntryFunc func,
+                                   gpointer user_data);
 
 /* What it holds, and that it does, is on the disk for good when @done runs. */
 void fs_local_files_sync(FsLocalFile *file, CacheSpoolDoneFunc done,

@@ -63,6 +63,7 @@ struct FsUpload {
     guint64 record; /* of the journal; 0: none */
 
     FsUpload *after;      /* a reference; NULL: none */
+    gboolean is_namesake; /* of that, and made of another file */
     GPtrArray *followers; /* of FsUpload, references: those that wait for it */
 
     FsMessageText text;

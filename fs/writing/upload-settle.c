@@ -2,8 +2,8 @@
  *
  * The message has the name that the user gave it, and in this mount the inode
  * number of the file that it was. What it takes the place of is deleted; the
- * record of the upload goes only when that is in the journal, for until then
- * nobody else would know that it is to be done. */
+ * record of the upload goes only when that is in the journal, and the name
+ * beside it, for until then nobody else would know of either. */
 #include "fs/writing/upload-private.h"
 
 #include "fs/kernel/inode.h"
@@ -78,6 +78,16 @@ on_journal(const GError *error, gpointer user_data)
         fs_upload_settled(upload);
 }
 
+static void
+on_aliases(const GError *error, gpointer user_data)
+{
+    g_autoptr(FsUpload) upload = user_data;
+
+    if (fs_upload_take_answer(upload))
+        cache_journal_flush(upload->uploads->account->journal, FALSE,
+                            on_journal, fs_upload_await(upload));
+}
+
 void
 fs_upload_let_go(FsUpload *upload, gboolean done)
 {
@@ -99,8 +109,7 @@ end(FsUpload *upload)
     fs_upload_let_go(upload, !upload->is_same);
     name_message(upload);
     fs_synchroniser_mark_stale(account->synchroniser, upload->mailbox);
-    cache_journal_flush(account->journal, FALSE, on_journal,
-                        fs_upload_await(upload));
+    cache_aliases_flush(account->aliases, on_aliases, fs_upload_await(upload));
 }
 
 static void

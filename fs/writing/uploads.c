@@ -334,7 +334,7 @@ is_answered_by_another(FsUpload *upload)
         return FALSE;
     if (strcmp(after->text.digest, upload->text.digest) != 0) {
         upload->replaces = after->uid;
-        upload->must_match = FALSE;
+        upload->must_match = upload->is_namesake;
         return FALSE;
     }
     upload->replaces = after->uid;
@@ -490,6 +490,7 @@ fs_uploads_begin(FsUploads *uploads, const FsUploadRequest *request)
     upload->record = request->record;
     if (after != NULL)
         upload->after = fs_upload_ref(after);
+    upload->is_namesake = request->after == NULL;
     fs_upload_go_on(upload);
     return upload;
 }

@@ -15,6 +15,7 @@
 #include "fs/writing/spool-note.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* A temporary file that nobody has touched for so long is lost. */
 #define SCRATCH_US G_TIME_SPAN_DAY
@@ -270,9 +271,15 @@ note_namesake(const FsWriting *writing, FsLocalFile *file, guint32 mailbox,
 {
     const FsAccount *account = writing->account;
     guint32 uid = cache_aliases_uid(account->aliases, mailbox, name);
+    CacheMessage message;
 
     if (file->replaces != 0 || uid == 0 ||
         fs_overlay_is_hidden(account->overlay, mailbox, uid))
+        return;
+    /* One that is removed by a mark has kept the name. */
+    if (account->options->remove == FS_REMOVE_MARK &&
+        cache_index_message(account->index, mailbox, uid, &message) &&
+        message.flags != NULL && strstr(message.flags, "\\Deleted") != NULL)
         return;
     file->replaces = uid;
     file->must_match = TRUE;
@@ -567,9 +574,9 @@ on_scratch_timer(gpointer user_data)
     return G_SOURCE_CONTINUE;
 }
 
-/* A FsLocalGoneFunc. */
+/* A FsLocalEntryFunc. */
 static void
-on_gone(guint32 directory, const char *name, guint64 inode, gpointer user_data)
+on_entry(guint32 directory, const char *name, guint64 inode, gpointer user_data)
 {
     if (inode != 0)
         note_changed(user_data, inode);
@@ -600,7 +607,7 @@ fs_writing_new(FsAccount *account, GError **error)
     writing->changed_inodes =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     writing->left = g_ptr_array_new_with_free_func(left_free);
-    fs_local_files_set_gone_func(writing->files, on_gone, writing);
+    fs_local_files_set_entry_func(writing->files, on_entry, writing);
     fs_uploads_set_lost_func(writing->uploads, on_lost, writing);
     writing->scratch_timer =
         g_timeout_add_seconds(SCRATCH_CHECK_SECONDS, on_scratch_timer, writing);

@@ -28,6 +28,18 @@ def crlf(data):
     return re.sub(rb'(?<!\r)\n', b'\r\n', data)
 
 
+def small_disk(case, size):
+    """A directory on a disk of that size."""
+    if os.geteuid() != 0:
+        raise tap.Skip('only root can mount a small disk')
+    path = case.path('small')
+    os.mkdir(path)
+    run('mount', '-t', 'tmpfs', '-o', f'size={size},mode=700', 'tmpfs', path,
+        check=True)
+    case.defer(run, 'umount', '-l', path)
+    return path
+
+
 class Stored:
     """One message as the server has it."""
 

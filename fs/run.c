@@ -20,6 +20,7 @@
 #include "fs/service/service-manager.h"
 #include "fs/service/terminal.h"
 #include "fs/sync/lister.h"
+#include "fs/views/searches-view.h"
 #include "fs/writing/local-names.h"
 #include "fs/writing/writing.h"
 #include "imap/error.h"
@@ -414,6 +415,8 @@ run(Mount *mount, GError **error)
     mount->names = fs_mailbox_layout_new(mount->account);
     if (!mount->options->read_only && !begin_writing(mount, error))
         return FALSE;
+    if (mount->options->searches)
+        mount->names = fs_root_searches_new(mount->account, mount->names);
     mount->handlers =
         fs_handlers_new(mount->account, mount->names, mount->writing);
     return log_in(mount, error) && attach_and_serve(mount, error);

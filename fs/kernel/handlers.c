@@ -28,6 +28,8 @@ struct FsHandlers {
     FsWriting *writing;     /* NULL: read-only */
     FsWriteHandlers *write; /* likewise */
     FsKernelCache *kernel_cache;
+    FsCrawlers *crawlers;
+    FsViews *views;
     FsControlFiles *control;
     FsWatcher *watcher; /* NULL before the mount is up, and once it ends */
     struct fuse_session *fuse;
@@ -120,6 +122,16 @@ run_getattr(FsOperation *operation)
     fs_operation_reply_attr(
         operation, &entry.attributes,
         fs_kernel_cache_validity(handlers->kernel_cache, &entry));
+}
+
+/* There are links in the views alone. */
+static void
+handle_readlink(fuse_req_t request, fuse_ino_t inode)
+{
+    if (fs_views_own(inode))
+        fs_views_readlink(request, inode);
+    else
+        fuse_reply_err(request, EINVAL);
 }
 
 static void
@@ -539,7 +551,7 @@ handle_release(fuse_req_t request, fuse_ino_t inode,
                struct fuse_file_info *file)
 {
     if (fs_control_files_own(inode))
-        fs_control_files_release(control_of(request), request, file);
+        fs_control_files_release(control_of(request), request, inode, file);
     else if (fs_write_handlers_own_file(
                  fs_handlers_write(fuse_req_userdata(request)), file))
         fs_write_handlers_release(request, inode, file);
@@ -606,8 +618,10 @@ fs_handlers_new(FsAccount *account, FsNameSpace *names, FsWriting *writing)
     if (writing != NULL)
         handlers->write = fs_write_handlers_new(account, names, writing);
     handlers->kernel_cache = fs_kernel_cache_new(account, names);
-    handlers->control =
-        fs_control_files_new(account, names, handlers->kernel_cache);
+    handlers->crawlers = fs_crawlers_new(account->options->crawlers);
+    handlers->views = fs_views_new(account, names, handlers->kernel_cache);
+    handlers->control = fs_control_files_new(
+        account, names, handlers->kernel_cache, handlers->views);
     handlers->portion = g_byte_array_new();
     return handlers;
 }
@@ -621,7 +635,9 @@ fs_handlers_free(FsHandlers *handlers)
     fs_file_handlers_free(handlers->files);
     fs_watcher_free(handlers->watcher);
     fs_control_files_free(handlers->control);
+    fs_views_free(handlers->views);
     fs_kernel_cache_free(handlers->kernel_cache);
+    fs_crawlers_free(handlers->crawlers);
     g_byte_array_unref(handlers->portion);
     g_free(handlers);
 }
@@ -649,6 +665,7 @@ fs_handlers_attach(FsHandlers *handlers, struct fuse_session *fuse)
         fs_writing_set_changed_func(handlers->writing, on_written, handlers);
     fs_file_handlers_attach(handlers->files, fuse);
     fs_kernel_cache_attach(handlers->kernel_cache, fuse);
+    fs_views_attach(handlers->views, fuse);
     fs_control_files_attach(handlers->control);
 }
 
@@ -710,6 +727,18 @@ fs_handlers_is_changed(const FsHandlers *handlers, guint64 inode)
            fs_writing_has_changed(handlers->writing, inode);
 }
 
+FsViews *
+fs_handlers_views(FsHandlers *handlers)
+{
+    return handlers->views;
+}
+
+FsCrawlers *
+fs_handlers_crawlers(FsHandlers *handlers)
+{
+    return handlers->crawlers;
+}
+
 FsKernelCache *
 fs_handlers_kernel_cache(FsHandlers *handlers)
 {
@@ -719,6 +748,7 @@ fs_handlers_kernel_cache(FsHandlers *handlers)
 const struct fuse_lowlevel_ops fs_handlers_ops = {
     .lookup = handle_lookup,
     .getattr = handle_getattr,
+    .readlink = handle_readlink,
     .opendir = handle_opendir,
     .readdir = handle_readdir,
     .readdirplus = handle_readdirplus,

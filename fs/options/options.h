@@ -81,6 +81,8 @@ typedef struct {
     gboolean sync;      /* every change waits for the server */
     FsRemove remove;
     gboolean mark_seen; /* who reads a message whole has read it */
+    char *crawlers;     /* as fs_crawlers_new takes them */
+    gboolean searches;  /* those that are kept show at the top */
     gboolean nonempty;  /* the mountpoint may hold something */
     gboolean allow_other;
     gboolean default_permissions;

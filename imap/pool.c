@@ -388,6 +388,7 @@ imap_pool_acquire_wish(ImapPool *pool, const ImapWish *wish, ImapLeaseFunc func,
                        gpointer user_data)
 {
     ImapPoolRequest *request = g_new0(ImapPoolRequest, 1);
+    gint64 timeout = pool->settings->timeout_ms * (gint64)1000;
 
     request->mailbox = g_strdup(wish->mailbox);
     /* Without a mailbox there is nothing to fetch, or to change. */
@@ -399,8 +400,7 @@ imap_pool_acquire_wish(ImapPool *pool, const ImapWish *wish, ImapLeaseFunc func,
         request->known = *wish->known;
     request->rows = wish->rows;
     request->since = g_get_monotonic_time();
-    request->deadline =
-        request->since + SLACK_US + pool->settings->timeout_ms * (gint64)1000;
+    request->deadline = request->since + timeout + MIN(SLACK_US, timeout / 10);
     request->due =
         request->since + (yields(request->kind) ? BULK_YIELDS_US : 0);
     request->func = func;

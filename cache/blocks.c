@@ -742,6 +742,9 @@ cache_blocks_use(const CacheBlocks *blocks, CacheBlocksUse *use)
         .disk_octets = blocks->reader != NULL
                            ? cache_block_reader_octets(blocks->reader)
                            : 0,
+        .disk_limit = blocks->directory != NULL
+                          ? cache_block_store_evict_above(blocks->max_octets)
+                          : 0,
         .memory_octets = cache_memory_octets(blocks->memory),
         .hits = blocks->hits,
         .misses = blocks->misses,

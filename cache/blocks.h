@@ -62,6 +62,7 @@ void cache_blocks_set_written_func(CacheBlocks *blocks, CacheWrittenFunc func,
 /* Octets on disk, and in memory. */
 typedef struct {
     guint64 disk_octets;
+    guint64 disk_limit; /* what goes beyond makes something go; 0: no disk */
     guint64 memory_octets;
     guint64 hits;   /* of cache_blocks_get */
     guint64 misses; /* likewise */

@@ -164,20 +164,30 @@ lock_cache(FsAccountDirectories *directories, const char *path)
     g_clear_pointer(&directories->state_directory, cache_directory_close);
 }
 
-static gboolean
-lock_both(FsAccountDirectories *directories, const FsOptions *options,
-          GError **error)
+void
+fs_account_directories_paths(const FsOptions *options, char **state,
+                             char **cache)
 {
     g_autofree char *name = fs_account_directory_name(options->settings);
     g_autofree char *state_base =
         base_directory(g_get_user_state_dir(), ".local/state");
     g_autofree char *cache_base =
         base_directory(g_get_user_cache_dir(), ".cache");
-    g_autofree char *state = path_of(options->state_dir, state_base, name);
-    g_autofree char *cache = path_of(options->cache_dir, cache_base, name);
+
+    *state = path_of(options->state_dir, state_base, name);
+    *cache = path_of(options->cache_dir, cache_base, name);
+}
+
+static gboolean
+lock_both(FsAccountDirectories *directories, const FsOptions *options,
+          GError **error)
+{
+    g_autofree char *state = NULL;
+    g_autofree char *cache = NULL;
 
     if (options->no_state_dir)
         return TRUE;
+    fs_account_directories_paths(options, &state, &cache);
     /* The cache is emptied at times. */
     if (!options->no_cache_dir && strcmp(state, cache) == 0) {
         g_set_error(error, FS_ERROR, FS_ERROR_USAGE,

@@ -28,6 +28,10 @@ void fs_account_directories_announce_end(FsAccountDirectories *directories);
  * passed over. */
 void fs_account_directories_close(FsAccountDirectories *directories);
 
+/* Where they are, or would be. Caller frees both. */
+void fs_account_directories_paths(const FsOptions *options, char **state,
+                                  char **cache);
+
 /* Octets that the cache in @directory may take: what @options say, or a tenth
  * of what could be had on that disk, but at least 2 GiB, if there is as much.
  */

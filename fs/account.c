@@ -5,6 +5,7 @@
 #include "fs/bodies/message-bodies.h"
 #include "fs/changes/changes.h"
 #include "fs/changes/overlay.h"
+#include "fs/day-limit.h"
 #include "fs/sync/lister.h"
 #include "fs/sync/synchroniser.h"
 
@@ -52,6 +53,7 @@ open_cache(FsAccount *account, const CacheDirectory *directory)
                                            0, account->store_thread);
     }
     account->index = cache_index_new(path, account->store_thread);
+    account->fields = cache_fields_new(path, account->store_thread);
 }
 
 /* What the user has done, and the server does not have. */
@@ -68,8 +70,22 @@ open_changes(FsAccount *account, GError **error)
     account->aliases = cache_aliases_open(path, account->store_thread, error);
     if (account->aliases == NULL)
         return FALSE;
+    account->searches = cache_searches_open(path, account->store_thread, error);
+    if (account->searches == NULL)
+        return FALSE;
     account->overlay = fs_overlay_new(account->aliases);
     return TRUE;
+}
+
+static void
+open_day_limit(FsAccount *account)
+{
+    const CacheDirectory *directory = account->directories.state_directory;
+
+    account->day_limit = fs_day_limit_new(
+        directory != NULL ? cache_directory_path(directory) : NULL,
+        account->options->max_download, account->options->max_upload,
+        account->store_thread, account->mounted_at);
 }
 
 FsAccount *
@@ -87,6 +103,7 @@ fs_account_new(const FsOptions *options, GError **error)
     if (!open_changes(account, error))
         return NULL;
     open_cache(account, account->directories.cache_directory);
+    open_day_limit(account);
     /* Who wants but one wants nobody to listen on another. */
     account->pool = imap_pool_new(
         options->settings, options->connections + (options->connections > 1));
@@ -116,6 +133,9 @@ fs_account_free(FsAccount *account)
     fs_message_bodies_free(account->bodies);
     fs_lister_free(account->lister);
     fs_synchroniser_free(account->synchroniser);
+    if (account->pool != NULL)
+        fs_account_note_traffic(account);
+    fs_day_limit_free(account->day_limit);
     imap_pool_free(account->pool);
     fs_mailbox_tree_free(account->tree);
     /* Before the index that goes by its ids; the locks only when there is
@@ -123,9 +143,11 @@ fs_account_free(FsAccount *account)
     g_clear_pointer(&account->directories.state, cache_state_close);
     fs_overlay_free(account->overlay);
     cache_aliases_close(account->aliases);
+    cache_searches_close(account->searches);
     cache_journal_close(account->journal);
     cache_blocks_free(account->blocks);
     cache_index_free(account->index);
+    cache_fields_free(account->fields);
     cache_store_thread_free(account->store_thread);
     fs_account_directories_close(&account->directories);
     g_free(account);

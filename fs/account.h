@@ -6,8 +6,10 @@
 
 #include "cache/aliases.h"
 #include "cache/blocks.h"
+#include "cache/fields.h"
 #include "cache/index.h"
 #include "cache/journal.h"
+#include "cache/searches.h"
 #include "fs/account-directories.h"
 #include "fs/names/mailbox-tree.h"
 #include "fs/options/options.h"
@@ -15,6 +17,7 @@
 
 typedef struct FsAnnouncer FsAnnouncer;
 typedef struct FsChanges FsChanges;
+typedef struct FsDayLimit FsDayLimit;
 typedef struct FsLine FsLine;
 typedef struct FsLister FsLister;
 typedef struct FsMessageBodies FsMessageBodies;
@@ -30,10 +33,13 @@ typedef struct {
     ImapPool *pool;
     CacheStoreThread *store_thread;
     FsAccountDirectories directories;
-    CacheState *state;     /* of directories */
-    CacheJournal *journal; /* beside it */
-    CacheAliases *aliases; /* likewise */
+    FsDayLimit *day_limit;   /* what has gone over the line today */
+    CacheState *state;       /* of directories */
+    CacheJournal *journal;   /* beside it */
+    CacheAliases *aliases;   /* likewise */
+    CacheSearches *searches; /* likewise */
     CacheIndex *index;
+    CacheFields *fields;
     CacheBlocks *blocks;
     FsMailboxTree *tree;
     FsSynchroniser *synchroniser;

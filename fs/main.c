@@ -3,12 +3,19 @@
  * The fork for the background comes before everything that could have a thread
  * or a secret; all that may fail afterwards still fails on the terminal. So do
  * those for the helpers, behind it: they are the daemon's children. */
+#include "fs/commands/check.h"
+#include "fs/commands/fetch.h"
+#include "fs/commands/mount-all.h"
+#include "fs/commands/show-status.h"
 #include "fs/control/wait-client.h"
 #include "fs/live/announcer.h"
 #include "fs/mount/background.h"
 #include "fs/options/credentials.h"
+#include "fs/options/discovery.h"
 #include "fs/options/options.h"
 #include "fs/run.h"
+#include "fs/service/service-manager.h"
+#include "fs/service/terminal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,10 +43,30 @@ end_helpers(FsHelpers *helpers)
     fs_helper_process_free(helpers->announcing);
 }
 
+static int
+serve(FsOptions *options)
+{
+    FsHelpers helpers = {NULL, NULL};
+    g_autoptr(GError) error = NULL;
+
+    fs_service_manager_find();
+    fs_terminal_note();
+    if (!options->debug)
+        fs_background_protect_secrets();
+    if (!options->foreground)
+        fs_background_start();
+    start_helpers(options, &helpers);
+    if (!fs_discovery_run(options, &error) ||
+        !fs_credentials_obtain(options, &error)) {
+        end_helpers(&helpers);
+        return fail(error);
+    }
+    return fs_run(options, &helpers);
+}
+
 int
 main(int argc, char **argv)
 {
-    FsHelpers helpers = {NULL, NULL};
     g_autoptr(FsOptions) options = NULL;
     g_autoptr(GError) error = NULL;
 
@@ -48,21 +75,21 @@ main(int argc, char **argv)
         break;
     case FS_OPTIONS_HELP:
     case FS_OPTIONS_VERSION:
+    case FS_OPTIONS_CONFIG:
         return EXIT_SUCCESS;
     case FS_OPTIONS_WAIT:
         return fs_wait_client_run(options->mountpoint);
+    case FS_OPTIONS_CHECK:
+        return fs_check_run(options);
+    case FS_OPTIONS_STATUS:
+        return fs_show_status_run(options->mountpoint, options->watch);
+    case FS_OPTIONS_FETCH:
+        return fs_fetch_run(options, serve);
+    case FS_OPTIONS_ALL:
+        return fs_mount_all_run(argc, argv, options, serve);
     case FS_OPTIONS_ERROR:
         return fail(error);
     }
 
-    if (!options->debug)
-        fs_background_protect_secrets();
-    if (!options->foreground)
-        fs_background_start();
-    start_helpers(options, &helpers);
-    if (!fs_credentials_obtain(options, &error)) {
-        end_helpers(&helpers);
-        return fail(error);
-    }
-    return fs_run(options, &helpers);
+    return serve(options);
 }

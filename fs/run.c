@@ -14,7 +14,13 @@
 #include "fs/mount/background.h"
 #include "fs/mount/mount-identity.h"
 #include "fs/names/mailbox-layout.h"
+#include "fs/remedies.h"
+#include "fs/service/mount-report.h"
+#include "fs/service/reload.h"
+#include "fs/service/service-manager.h"
+#include "fs/service/terminal.h"
 #include "fs/sync/lister.h"
+#include "fs/views/searches-view.h"
 #include "fs/writing/local-names.h"
 #include "fs/writing/writing.h"
 #include "imap/error.h"
@@ -38,7 +44,7 @@
 #define DRAIN_MS 15000u
 
 typedef struct {
-    const FsOptions *options;
+    FsOptions *options;
     GMainLoop *loop;
     FsAccount *account;
     FsNameSpace *names;
@@ -47,6 +53,7 @@ typedef struct {
     FsHandlers *handlers;
     gboolean stopped; /* nobody waits for the kernel any longer */
     FsLine *line;     /* NULL before and after serving */
+    FsReload *reload; /* NULL before serving */
     gboolean waiting; /* for the login, of which this is the error */
     GError *error;
     FsNeedWaiter *listing; /* NULL: nothing is waited for */
@@ -74,6 +81,28 @@ static gboolean
 on_signal(gpointer user_data)
 {
     on_end(user_data);
+    return G_SOURCE_CONTINUE;
+}
+
+/* As daemons do; but what stays in the foreground of a terminal ends with that.
+ */
+static gboolean
+on_hangup(gpointer user_data)
+{
+    Mount *mount = user_data;
+
+    if (mount->reload == NULL || fs_terminal_is_lost())
+        return on_signal(mount);
+    fs_reload_start(mount->reload);
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_question(gpointer user_data)
+{
+    Mount *mount = user_data;
+
+    fs_mount_report_log(mount->account);
     return G_SOURCE_CONTINUE;
 }
 
@@ -193,6 +222,7 @@ log_in(Mount *mount, GError **error)
             g_timeout_add(MIN(OFFLINE_LOGIN_MS, options->settings->timeout_ms),
                           on_late, mount);
     mount->waiting = TRUE;
+    fs_service_manager_status("Logging in at %s", options->settings->host);
     imap_pool_acquire(mount->account->pool, NULL, on_logged_in, mount);
     g_main_loop_run(mount->loop);
     mount->waiting = FALSE;
@@ -203,6 +233,7 @@ log_in(Mount *mount, GError **error)
         go_offline(mount);
     if (mount->error == NULL)
         return TRUE;
+    fs_remedies_add(&mount->error, options);
     g_propagate_error(error, g_steal_pointer(&mount->error));
     return FALSE;
 }
@@ -278,6 +309,8 @@ drain(Mount *mount)
     if (!fs_drain_is_needed(changes))
         return;
     fs_account_announce_end(mount->account);
+    fs_service_manager_status("Sending %u changes before the end",
+                              fs_changes_count(changes));
     drain = fs_drain_new(changes, DRAIN_MS, on_drained, mount);
     g_main_loop_run(mount->loop);
     fs_drain_free(drain);
@@ -291,14 +324,19 @@ serve(Mount *mount)
 {
     mount->line =
         fs_line_new(mount->account, fs_handlers_kernel_cache(mount->handlers));
+    mount->reload = fs_reload_new(mount->account, mount->options);
     if (!mount->options->foreground) {
-        fs_log_use_syslog();
+        fs_log_use_system();
         fs_background_detach();
     }
     introduce_helpers(mount);
     fs_handlers_watch(mount->handlers);
     fs_writing_resume(mount->writing);
+    fs_mount_report_line(mount->account);
+    fs_service_manager_ready();
     g_main_loop_run(mount->loop);
+    fs_service_manager_stopping();
+    fs_reload_stop(mount->reload);
     drain(mount);
     fs_announcer_retire(mount->announcer);
     g_clear_pointer(&mount->line, fs_line_free);
@@ -319,12 +357,21 @@ serve(Mount *mount)
 static gboolean
 attach_and_serve(Mount *mount, GError **error)
 {
-    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    static const struct {
+        int number;
+        GSourceFunc func;
+    } signals[] = {
+        {SIGTERM, on_signal},
+        {SIGINT, on_signal},
+        {SIGHUP, on_hangup},
+        {SIGUSR1, on_question},
+    };
     guint sources[G_N_ELEMENTS(signals)];
     gboolean attached;
 
     for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
-        sources[i] = g_unix_signal_add(signals[i], on_signal, mount);
+        sources[i] =
+            g_unix_signal_add(signals[i].number, signals[i].func, mount);
     attached = attach(mount, error);
     if (attached)
         serve(mount);
@@ -345,6 +392,17 @@ begin_writing(Mount *mount, GError **error)
     return TRUE;
 }
 
+static void
+name_mount(const FsOptions *options)
+{
+    const ImapSettings *settings = options->settings;
+    g_autofree char *account = g_strdup_printf(
+        "%s@%s", settings->username != NULL ? settings->username : "",
+        settings->host);
+
+    fs_log_set_mount(account, options->mountpoint);
+}
+
 static gboolean
 run(Mount *mount, GError **error)
 {
@@ -357,13 +415,15 @@ run(Mount *mount, GError **error)
     mount->names = fs_mailbox_layout_new(mount->account);
     if (!mount->options->read_only && !begin_writing(mount, error))
         return FALSE;
+    if (mount->options->searches)
+        mount->names = fs_root_searches_new(mount->account, mount->names);
     mount->handlers =
         fs_handlers_new(mount->account, mount->names, mount->writing);
     return log_in(mount, error) && attach_and_serve(mount, error);
 }
 
 int
-fs_run(const FsOptions *options, FsHelpers *helpers)
+fs_run(FsOptions *options, FsHelpers *helpers)
 {
     Mount mount = {
         .options = options,
@@ -373,6 +433,8 @@ fs_run(const FsOptions *options, FsHelpers *helpers)
     g_autoptr(GError) error = NULL;
 
     fs_log_start(options->debug);
+    fs_log_set_verbosity(options->verbose, options->quiet);
+    name_mount(options);
     imap_trace_enable(options->trace);
     mount.loop = g_main_loop_new(NULL, FALSE);
     run(&mount, &error);
@@ -384,6 +446,8 @@ fs_run(const FsOptions *options, FsHelpers *helpers)
     fs_helper_process_free(mount.announcing);
     fs_supervisor_free(mount.supervisor);
     fs_account_free(mount.account);
+    fs_reload_free(mount.reload);
+    fs_service_manager_forget();
     g_main_loop_unref(mount.loop);
     if (error == NULL)
         return 0;

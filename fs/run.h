@@ -12,8 +12,8 @@ typedef struct {
     FsHelperProcess *announcing; /* of fs_announcer_fork */
 } FsHelpers;
 
-/* Runs until the file system is unmounted, from outside or by SIGTERM, SIGINT
- * or SIGHUP. Prints what goes wrong before it is mounted, one sentence, and
- * leaves no mount behind then. Takes what @helpers holds. Returns the exit
- * status. */
-int fs_run(const FsOptions *options, FsHelpers *helpers);
+/* Runs until the file system is unmounted, from outside or by SIGTERM or
+ * SIGINT; SIGHUP may change @options (fs/service/reload.h). Prints what goes
+ * wrong before it is mounted, one sentence, and leaves no mount behind then.
+ * Takes what @helpers holds. Returns the exit status. */
+int fs_run(FsOptions *options, FsHelpers *helpers);

@@ -34,7 +34,7 @@ read_resource(ImapQuotaRoot *quota, const ImapValues *values,
     return TRUE;
 }
 
-/* QUOTA root (resource used limit …) */
+/* QUOTA root (resource used limit …); Courier leaves out a list of nothing. */
 gboolean
 imap_quota_read(ImapReading *reading, GError **error)
 {
@@ -43,14 +43,14 @@ imap_quota_read(ImapReading *reading, GError **error)
     const ImapValue *root = imap_cursor_next(&cursor);
     const ImapValue *resources = imap_cursor_next(&cursor);
     const ImapValue *name;
-    ImapCursor members;
+    ImapCursor members = {0};
     ImapQuotaRoot *quota = &reading->quota;
 
     memset(quota, 0, sizeof *quota);
-    if (resources == NULL || imap_cursor_next(&cursor) != NULL ||
-        !imap_value_members(values, resources, &members))
+    if (root == NULL || imap_cursor_next(&cursor) != NULL ||
+        (resources != NULL && !imap_value_members(values, resources, &members)))
         return imap_reading_fail(error, "QUOTA is not a name and a list");
-    while ((name = imap_cursor_next(&members)) != NULL)
+    while (resources != NULL && (name = imap_cursor_next(&members)) != NULL)
         if (!read_resource(quota, values, name, &members))
             return imap_reading_fail(error, "QUOTA without a number");
     quota->name = imap_value_string(values, root);

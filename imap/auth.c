@@ -8,6 +8,7 @@
  * and few servers have it. */
 #include "imap/auth.h"
 #include "imap/error.h"
+#include "imap/secret.h"
 
 #include <gsasl.h>
 #include <openssl/crypto.h>
@@ -477,6 +478,7 @@ make_presentable(const guint8 *data, gsize length)
 
         g_string_append_unichar(text, g_unichar_isprint(c) ? c : ' ');
     }
+    imap_secrets_hide(text);
     return g_string_free(text, FALSE);
 }
 

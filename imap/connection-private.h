@@ -8,6 +8,8 @@
 typedef struct {
     ImapCapabilities *capabilities;
     char **foreign_namespaces;
+    char *mechanism; /* by which it logged in, or tried to */
+    char *server;    /* how it calls itself (ID); NULL: it does not say */
     gboolean utf8;
     gboolean condstore;     /* enabled */
     gboolean qresync;       /* likewise */

@@ -111,6 +111,8 @@ imap_connection_traffic(const ImapConnection *connection, ImapTraffic *traffic)
         return;
     traffic->bytes_received =
         imap_transport_line_received(connection->transport);
+    traffic->text_received =
+        imap_transport_bytes_received(connection->transport);
     traffic->bytes_sent = imap_transport_bytes_sent(connection->transport);
 }
 
@@ -124,6 +126,20 @@ const ImapSettings *
 imap_connection_settings(const ImapConnection *connection)
 {
     return connection->settings;
+}
+
+const ImapPeer *
+imap_connection_peer(const ImapConnection *connection)
+{
+    return connection->transport != NULL
+               ? imap_transport_peer(connection->transport)
+               : &connection->peer;
+}
+
+gboolean
+imap_connection_was_greeted(const ImapConnection *connection)
+{
+    return connection->greeted;
 }
 
 ImapSession *

@@ -28,6 +28,8 @@ struct ImapConnection {
     ImapCommandQueue *queue;
     ImapLogin *login; /* NULL once ready */
     ImapSession session;
+    ImapPeer peer;    /* once closed */
+    gboolean greeted; /* the server has said its first line */
     ImapMailbox mailbox;
     ImapListFetch *rows_ahead; /* borrowed: it outlives its command */
     ImapCompression compression;

@@ -96,6 +96,7 @@ on_untagged_status(ImapConnection *connection, const ImapResponse *response)
 
     if (connection->state == STATE_GREETING) {
         connection->state = STATE_LOGIN;
+        connection->greeted = TRUE;
         imap_watchdog_begin_wait(&connection->watchdog);
         imap_login_greeting(connection->login, status);
         return;
@@ -456,11 +457,25 @@ imap_connection_start_compression(ImapConnection *connection, GError **error)
     return TRUE;
 }
 
+static void
+tell_of_login(const ImapConnection *connection)
+{
+    const ImapPeer *peer = imap_connection_peer(connection);
+    const ImapSession *session = &connection->session;
+
+    g_info("connection %u to %s (%s): %s, %s", connection->number,
+           connection->settings->host,
+           peer->address != NULL ? peer->address : "no address",
+           peer->protocol != NULL ? peer->protocol : "not encrypted",
+           session->mechanism != NULL ? session->mechanism : "no login");
+}
+
 void
 imap_connection_set_ready(ImapConnection *connection)
 {
     connection->state = STATE_READY;
     connection->ready_at = g_get_monotonic_time();
+    tell_of_login(connection);
     imap_compression_begin(&connection->compression, connection);
     connection_settle(connection);
 }
@@ -511,6 +526,9 @@ hang_up(ImapConnection *connection, const GError *reason)
     connection->end_rest = NULL;
     connection->reason = g_error_copy(reason);
     imap_connection_traffic(connection, &connection->traffic);
+    imap_peer_clear(&connection->peer);
+    if (connection->transport != NULL)
+        connection->peer = imap_transport_take_peer(connection->transport);
     g_clear_pointer(&connection->transport, imap_transport_free);
     if (connection->parser != NULL)
         imap_parser_stop(connection->parser);
@@ -556,6 +574,9 @@ connection_clear(gpointer data)
     g_clear_handle_id(&connection->settle_source, g_source_remove);
     imap_capabilities_free(connection->session.capabilities);
     g_strfreev(connection->session.foreign_namespaces);
+    g_free(connection->session.mechanism);
+    g_free(connection->session.server);
+    imap_peer_clear(&connection->peer);
     imap_mailbox_clear(&connection->mailbox);
     imap_line_rate_unref(connection->compression.rate);
     g_clear_error(&connection->reason);

@@ -9,6 +9,7 @@
 #include "imap/capability.h"
 #include "imap/command-queue.h"
 #include "imap/mailbox.h"
+#include "imap/peer.h"
 #include "imap/settings.h"
 
 #include <glib.h>
@@ -121,6 +122,18 @@ gboolean imap_connection_has_qresync(const ImapConnection *connection);
  * NULL-terminated; borrowed. */
 char **imap_connection_foreign_namespaces(const ImapConnection *connection);
 
+/* Who is at the other end; also of a connection that is closed, or could not be
+ * opened, as far as was known then. Borrowed. */
+const ImapPeer *imap_connection_peer(const ImapConnection *connection);
+/* Whether the server has ever said a line of IMAP. */
+gboolean imap_connection_was_greeted(const ImapConnection *connection);
+/* The SASL mechanism of the login, tried or done, or "LOGIN command"; NULL: it
+ * did not come to that, or needed none. */
+const char *imap_connection_mechanism(const ImapConnection *connection);
+/* What the server calls itself, name and version (ID, RFC 2971): its own text,
+ * cut; NULL if it does not say. */
+const char *imap_connection_server_name(const ImapConnection *connection);
+
 /* What is selected; its name is NULL when nothing is. Borrowed; kept current.
  */
 const ImapMailbox *imap_connection_mailbox(const ImapConnection *connection);
@@ -133,6 +146,7 @@ gboolean imap_connection_is_writable(const ImapConnection *connection);
 typedef struct {
     guint64 bytes_received; /* on the line, less what TLS adds */
     guint64 bytes_sent;     /* likewise */
+    guint64 text_received;  /* the same, inflated: what the server has said */
     guint64 commands;
     guint64 round_trips; /* commands that nothing else was waited for with */
 } ImapTraffic;

@@ -18,7 +18,8 @@ typedef enum {
 
     /* One command. The connection is as good as before. */
     IMAP_ERROR_ARGUMENT,    /* CR, LF or NUL in an argument; nothing was sent */
-    IMAP_ERROR_UNSUPPORTED, /* the server has not announced it; likewise */
+    IMAP_ERROR_UNSUPPORTED, /* the server has not announced it, and nothing was
+                               sent; or does not know the charset */
     IMAP_ERROR_NO,          /* refused without a code that says more */
     IMAP_ERROR_BAD,         /* the server does not understand the command */
 

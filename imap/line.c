@@ -133,6 +133,15 @@ imap_line_queued(const ImapLine *line)
                                                                  : 0;
 }
 
+void
+imap_line_describe(const ImapLine *line, ImapPeer *peer)
+{
+    if (line->ssl != NULL && line->hands_shaken)
+        imap_peer_note_tls(peer, line->ssl);
+    else
+        imap_peer_note_address(peer, line->fd);
+}
+
 int
 imap_line_descriptor(const ImapLine *line)
 {

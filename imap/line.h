@@ -2,6 +2,7 @@
  * block and say what they wait for. Used by the transport alone. */
 #pragma once
 
+#include "imap/peer.h"
 #include "imap/settings.h"
 
 typedef struct ImapLine ImapLine;
@@ -23,6 +24,9 @@ void imap_line_free(ImapLine *line);
 
 /* Octets that the kernel has and the other side has not acknowledged. */
 gsize imap_line_queued(const ImapLine *line);
+
+/* Notes who the other side is; with TLS, after the handshake. */
+void imap_line_describe(const ImapLine *line, ImapPeer *peer);
 
 int imap_line_descriptor(const ImapLine *line);
 gboolean imap_line_is_tls(const ImapLine *line);

@@ -21,6 +21,9 @@
 
 #include <string.h>
 
+/* Of a server's name, and of its version, that are kept. */
+#define ID_OCTETS 100
+
 struct ImapLogin {
     ImapConnection *connection;
     ImapAuth *auth;
@@ -152,19 +155,37 @@ on_enabled(const ImapResponse *response, gpointer user_data)
     return FALSE;
 }
 
+/* Of an ID; NULL if it is not there. */
+static const char *
+id_value(char **words, const char *name)
+{
+    for (char **word = words; word[0] != NULL && word[1] != NULL; word += 2)
+        if (g_ascii_strcasecmp(word[0], name) == 0)
+            return word[1];
+    return NULL;
+}
+
 /* Zimbra announces QRESYNC and enables it, but does not say where the mailbox
  * before ends ([CLOSED]). */
 static gboolean
 on_id(const ImapResponse *response, gpointer user_data)
 {
     ImapLogin *login = user_data;
+    ImapSession *session = imap_connection_session(login->connection);
+    const char *name;
+    const char *version;
 
     if (response->type != IMAP_RESPONSE_ID)
         return FALSE;
-    for (char **word = response->words; word[0] != NULL && word[1] != NULL;
-         word += 2)
-        login->no_qresync |= g_ascii_strcasecmp(word[0], "name") == 0 &&
-                             g_ascii_strcasecmp(word[1], "Zimbra") == 0;
+    name = id_value(response->words, "name");
+    version = id_value(response->words, "version");
+    if (name == NULL || name[0] == '\0')
+        return FALSE;
+    login->no_qresync |= g_ascii_strcasecmp(name, "Zimbra") == 0;
+    g_free(session->server);
+    session->server = g_strdup_printf("%.*s%s%.*s", ID_OCTETS, name,
+                                      version != NULL ? " " : "", ID_OCTETS,
+                                      version != NULL ? version : "");
     return FALSE;
 }
 
@@ -405,6 +426,11 @@ authenticate(ImapLogin *login)
         imap_connection_settings(connection), (const char *const *)mechanisms,
         imap_connection_has(connection, "LOGINDISABLED"),
         imap_connection_is_encrypted(connection), &error);
+    g_clear_pointer(&session->mechanism, g_free);
+    if (login->auth != NULL)
+        session->mechanism = g_strdup(imap_auth_mechanism(login->auth) != NULL
+                                          ? imap_auth_mechanism(login->auth)
+                                          : "LOGIN command");
     if (login->auth == NULL)
         imap_connection_close(connection, error);
     else if (imap_auth_mechanism(login->auth) != NULL)

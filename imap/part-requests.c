@@ -4,9 +4,11 @@
 
 #include <string.h>
 
+typedef enum { STRUCTURE, HEADER, SIZES } Kind;
+
 typedef struct {
     ImapUidSet *uids;
-    enum { STRUCTURE, HEADER, SIZES } kind;
+    Kind kind;
     const ImapHeadsHandler *handler;
     gpointer user_data;
 } HeadsRequest;
@@ -55,20 +57,33 @@ static const ImapCommandHandler heads_handler = {
     .done = on_done,
 };
 
+/* "UID FETCH @uids", of which what is wanted is to follow. */
+static ImapCommand *
+begin(HeadsRequest **request, const ImapUidSet *uids, Kind kind,
+      const ImapHeadsHandler *handler, gpointer user_data)
+{
+    ImapCommand *command = imap_command_new("UID FETCH ");
+    g_autofree char *text = imap_uid_set_to_string(uids);
+
+    *request = g_new0(HeadsRequest, 1);
+    (*request)->uids = imap_uid_set_parse(text, strlen(text));
+    (*request)->kind = kind;
+    (*request)->handler = handler;
+    (*request)->user_data = user_data;
+    imap_command_add_text(command, text);
+    return command;
+}
+
 void
 imap_request_heads(ImapConnection *connection, const ImapUidSet *uids,
                    const char *section, const ImapHeadsHandler *handler,
                    gpointer user_data)
 {
-    HeadsRequest *request = g_new0(HeadsRequest, 1);
-    ImapCommand *command = imap_command_new("UID FETCH ");
-    g_autofree char *text = imap_uid_set_to_string(uids);
+    HeadsRequest *request;
+    ImapCommand *command =
+        begin(&request, uids, section == NULL ? STRUCTURE : HEADER, handler,
+              user_data);
 
-    request->uids = imap_uid_set_parse(text, strlen(text));
-    request->kind = section == NULL ? STRUCTURE : HEADER;
-    request->handler = handler;
-    request->user_data = user_data;
-    imap_command_add_text(command, text);
     if (section == NULL)
         imap_command_add_text(
             command, " (UID RFC822.SIZE BODYSTRUCTURE BODY.PEEK[HEADER])");
@@ -79,18 +94,31 @@ imap_request_heads(ImapConnection *connection, const ImapUidSet *uids,
 }
 
 void
+imap_request_fields(ImapConnection *connection, const ImapUidSet *uids,
+                    const char *fields, gboolean with_structure,
+                    const ImapHeadsHandler *handler, gpointer user_data)
+{
+    HeadsRequest *request;
+    ImapCommand *command =
+        begin(&request, uids, with_structure ? STRUCTURE : HEADER, handler,
+              user_data);
+
+    imap_command_add_format(command, " (UID%s BODY.PEEK[HEADER.FIELDS (%s)])",
+                            with_structure ? " BODYSTRUCTURE" : "", fields);
+    imap_connection_send(connection, command, &heads_handler, request);
+}
+
+void
 imap_request_binary_size(ImapConnection *connection, guint32 uid,
                          const char *section, const ImapHeadsHandler *handler,
                          gpointer user_data)
 {
-    HeadsRequest *request = g_new0(HeadsRequest, 1);
-    ImapCommand *command = imap_command_new("UID FETCH ");
+    g_autoptr(ImapUidSet) uids = imap_uid_set_new();
+    HeadsRequest *request;
+    ImapCommand *command;
 
-    request->uids = imap_uid_set_new();
-    imap_uid_set_add(request->uids, uid, uid);
-    request->kind = SIZES;
-    request->handler = handler;
-    request->user_data = user_data;
-    imap_command_add_format(command, "%u (UID BINARY.SIZE[%s])", uid, section);
+    imap_uid_set_add(uids, uid, uid);
+    command = begin(&request, uids, SIZES, handler, user_data);
+    imap_command_add_format(command, " (UID BINARY.SIZE[%s])", section);
     imap_connection_send(connection, command, &heads_handler, request);
 }

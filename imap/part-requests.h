@@ -33,3 +33,10 @@ void imap_request_fetch_section(ImapConnection *connection,
                                 gboolean decoded,
                                 const ImapBodiesHandler *handler,
                                 gpointer user_data);
+
+/* UID FETCH of the header fields @fields ("FROM TO", protocol text of ours) of
+ * messages, and, @with_structure, of their structures: some servers refuse
+ * those of broken messages. As imap_request_heads. */
+void imap_request_fields(ImapConnection *connection, const ImapUidSet *uids,
+                         const char *fields, gboolean with_structure,
+                         const ImapHeadsHandler *handler, gpointer user_data);

@@ -87,10 +87,11 @@ imap_pool_begin_round(ImapPool *pool, ImapPoolRound *round)
     if (pool->allowance.limit < pool->allowance.max &&
         pool->allowance.grow_at > round->now && pool->waiting.length > 0)
         wake_at(round, pool->allowance.grow_at);
+    imap_pool_retire_outdated(pool);
     for (guint i = 0; i < pool->workers->len; i++) {
         ImapWorker *worker = worker_at(pool, i);
 
-        worker->reserved = FALSE;
+        worker->reserved = worker->outdated;
         if (worker->state != IMAP_WORKER_OPENING || worker->listens)
             continue;
         round->n_opening++;

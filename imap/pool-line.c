@@ -33,6 +33,8 @@ set_state(ImapPool *pool, ImapPoolState state)
     gboolean is_news =
         pool->state != state || (state == IMAP_POOL_ONLINE && pool->lost);
 
+    if (pool->state != state)
+        pool->state_since = g_get_real_time();
     pool->state = state;
     if (state == IMAP_POOL_ONLINE)
         pool->lost = FALSE;
@@ -210,6 +212,12 @@ ImapPoolState
 imap_pool_state(const ImapPool *pool)
 {
     return pool->state;
+}
+
+gint64
+imap_pool_state_since(const ImapPool *pool)
+{
+    return pool->state_since;
 }
 
 const GError *

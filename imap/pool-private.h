@@ -2,7 +2,7 @@
  * pool-lease.c counts what is granted, pool-workers.c sees what becomes of
  * connections, pool-choice.c says which connection is whose, pool-line.c looks
  * after the line as a whole, pool-suspicion.c after connections that may be
- * dead. */
+ * dead, pool-reconnect.c after those that are to be made anew. */
 #pragma once
 
 #include "imap/allowance.h"
@@ -40,6 +40,7 @@ struct ImapPool {
     GError *last_error; /* of opening; NULL: none lately */
     gint64 retry_at;    /* microseconds, monotonic */
     ImapPoolState state;
+    gint64 state_since;    /* microseconds since the epoch */
     gboolean lost;         /* all connections, since it was last online */
     gboolean held;         /* other credentials are on their way */
     gint64 opened_at;      /* microseconds, monotonic: the last connection */
@@ -149,8 +150,16 @@ void imap_pool_note_room(ImapPool *pool);
 
 /* ---- pool-suspicion.c ---- */
 
+/* Gives up those that are being opened, and were begun before
+ * pool->suspect_at: who waits gets another. */
+void imap_pool_drop_openings(ImapPool *pool);
 /* No connection is suspect any more. */
 void imap_pool_stop_probing(ImapPool *pool);
+
+/* ---- pool-reconnect.c ---- */
+
+/* Logs out those that are outdated and not in use. */
+void imap_pool_retire_outdated(ImapPool *pool);
 
 /* ---- pool-choice.c ---- */
 

@@ -42,6 +42,18 @@ imap_pool_describe(const ImapPool *pool, ImapConnectionStatusFunc func,
     }
 }
 
+gboolean
+imap_pool_has(const ImapPool *pool, const char *capability)
+{
+    for (guint i = 0; i < pool->workers->len; i++) {
+        const ImapWorker *worker = g_ptr_array_index(pool->workers, i);
+
+        if (imap_connection_has(worker->connection, capability))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static void
 add(ImapTraffic *sum, const ImapConnection *connection)
 {
@@ -49,6 +61,7 @@ add(ImapTraffic *sum, const ImapConnection *connection)
 
     imap_connection_traffic(connection, &traffic);
     sum->bytes_received += traffic.bytes_received;
+    sum->text_received += traffic.text_received;
     sum->bytes_sent += traffic.bytes_sent;
     sum->commands += traffic.commands;
     sum->round_trips += traffic.round_trips;

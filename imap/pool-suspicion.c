@@ -35,8 +35,8 @@ is_of_another_network(const ImapPool *pool, const ImapWorker *worker)
 }
 
 /* Who waits for one gets another. */
-static void
-drop_openings(ImapPool *pool)
+void
+imap_pool_drop_openings(ImapPool *pool)
 {
     for (guint i = pool->workers->len; i > 0; i--) {
         ImapWorker *worker = g_ptr_array_index(pool->workers, i - 1);
@@ -68,7 +68,7 @@ on_renewal(gpointer user_data)
     ImapPool *pool = user_data;
 
     pool->renew_timer = 0;
-    drop_openings(pool);
+    imap_pool_drop_openings(pool);
     if (is_worth_retrying(pool))
         imap_pool_retry(pool);
     return G_SOURCE_REMOVE;
@@ -80,7 +80,7 @@ renew_openings(ImapPool *pool)
     gint64 when = pool->renewed_at + RENEW_REST_US;
 
     if (pool->renewed_at == 0 || g_get_monotonic_time() >= when)
-        drop_openings(pool);
+        imap_pool_drop_openings(pool);
     else if (pool->renew_timer == 0)
         pool->renew_timer =
             g_timeout_add(milliseconds_until(when), on_renewal, pool);

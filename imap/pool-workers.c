@@ -189,7 +189,7 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
     gboolean listens = worker->listens;
     gboolean cut;
 
-    g_debug("a connection ended: %s", error->message);
+    g_info("a connection ended: %s", error->message);
     imap_pool_tell(pool,
                    leaving || pool->logging_out ? IMAP_POOL_CHANGE_CLOSED
                                                 : IMAP_POOL_CHANGE_LOST,

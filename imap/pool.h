@@ -179,6 +179,8 @@ typedef enum {
 } ImapPoolState;
 
 ImapPoolState imap_pool_state(const ImapPool *pool);
+/* Microseconds since the epoch: since when it is so; 0: from the beginning. */
+gint64 imap_pool_state_since(const ImapPool *pool);
 /* Why there is no connection; NULL while there is one, or none was tried.
  * Borrowed. */
 const GError *imap_pool_error(const ImapPool *pool);
@@ -212,6 +214,9 @@ typedef struct {
 void imap_pool_set_line_handler(ImapPool *pool, const ImapLineHandler *handler,
                                 gpointer user_data);
 
+/* The settings have changed: connections are made anew, those in use as soon as
+ * they are not. */
+void imap_pool_reconnect(ImapPool *pool);
 /* Tries at once, whatever happened before. */
 void imap_pool_retry(ImapPool *pool);
 /* After ImapLineHandler's refused: there are no other credentials. */

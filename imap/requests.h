@@ -8,6 +8,7 @@
 
 #include "imap/changes.h"
 #include "imap/connection.h"
+#include "imap/search-program.h"
 #include "imap/uid-set.h"
 
 #include <glib.h>
@@ -63,6 +64,9 @@ void imap_request_reselect(ImapConnection *connection, const char *mailbox,
  * chance to stop, and one that does not know yet what another connection has
  * brought to the mailbox, to see it. What is sent behind it finds that. */
 void imap_request_noop(ImapConnection *connection);
+/* The same, to see how long it takes. */
+void imap_request_ping(ImapConnection *connection, ImapDoneFunc done,
+                       gpointer user_data);
 
 /* The UIDs of the selected mailbox, all (@uids NULL) or those in @uids that
  * exist. Sends NOOP first, so that a server which keeps showing what another
@@ -85,6 +89,12 @@ typedef struct {
 } ImapSought;
 void imap_request_find(ImapConnection *connection, const ImapSought *sought,
                        ImapSearchFunc done, gpointer user_data);
+
+/* The same by any search keys. Fails with IMAP_ERROR_UNSUPPORTED if the server
+ * lacks what @program requires, or cannot search in UTF-8 (BADCHARSET). */
+void imap_request_search_for(ImapConnection *connection,
+                             const ImapSearchProgram *program,
+                             ImapSearchFunc done, gpointer user_data);
 
 /* UID FETCH of what a listing shows. @uids: a sequence set of ours, "1:*".
  * @message runs for every FETCH response that lists a message, while the

@@ -122,6 +122,7 @@ list_attribute(const ImapValues *values, const ImapValue *value)
         {"\\Archive", IMAP_LIST_ARCHIVE},
         {"\\Drafts", IMAP_LIST_DRAFTS},
         {"\\Flagged", IMAP_LIST_FLAGGED},
+        {"\\Important", IMAP_LIST_IMPORTANT},
         {"\\Junk", IMAP_LIST_JUNK},
         {"\\Sent", IMAP_LIST_SENT},
         {"\\Trash", IMAP_LIST_TRASH},

@@ -115,6 +115,7 @@ enum {
     IMAP_LIST_JUNK = 1 << 10,
     IMAP_LIST_SENT = 1 << 11,
     IMAP_LIST_TRASH = 1 << 12,
+    IMAP_LIST_IMPORTANT = 1 << 13, /* RFC 8457 */
 };
 
 typedef struct {

@@ -41,6 +41,18 @@ imap_connection_has_qresync(const ImapConnection *connection)
     return session_of(connection)->qresync;
 }
 
+const char *
+imap_connection_mechanism(const ImapConnection *connection)
+{
+    return session_of(connection)->mechanism;
+}
+
+const char *
+imap_connection_server_name(const ImapConnection *connection)
+{
+    return session_of(connection)->server;
+}
+
 char **
 imap_connection_foreign_namespaces(const ImapConnection *connection)
 {

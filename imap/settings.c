@@ -7,55 +7,11 @@
 #include "imap/error.h"
 
 #include <gio/gio.h>
-#include <openssl/crypto.h>
 #include <string.h>
 
 #define DEFAULT_TIMEOUT_MS 30000
 #define HOST_MAX 253     /* octets of a host name, RFC 1035 */
 #define MECHANISM_MAX 20 /* octets of a SASL mechanism name, RFC 4422 */
-
-struct ImapSecret {
-    guint references;
-    gsize length;
-    char *text;
-};
-
-ImapSecret *
-imap_secret_new(const char *text, gsize length)
-{
-    ImapSecret *secret = g_new0(ImapSecret, 1);
-
-    secret->references = 1;
-    secret->length = length;
-    secret->text = g_malloc(length + 1);
-    if (length > 0)
-        memcpy(secret->text, text, length);
-    secret->text[length] = '\0';
-    return secret;
-}
-
-ImapSecret *
-imap_secret_ref(ImapSecret *secret)
-{
-    secret->references++;
-    return secret;
-}
-
-void
-imap_secret_unref(ImapSecret *secret)
-{
-    if (secret == NULL || --secret->references > 0)
-        return;
-    OPENSSL_cleanse(secret->text, secret->length);
-    g_free(secret->text);
-    g_free(secret);
-}
-
-const char *
-imap_secret_text(const ImapSecret *secret)
-{
-    return secret->text;
-}
 
 ImapSettings *
 imap_settings_new(void)

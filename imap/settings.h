@@ -1,6 +1,8 @@
 /* Where an account is and how to get in. */
 #pragma once
 
+#include "imap/secret.h"
+
 #include <glib.h>
 
 typedef enum {
@@ -14,14 +16,6 @@ typedef enum {
     IMAP_COMPRESS_ON,   /* wherever the server can */
     IMAP_COMPRESS_OFF,
 } ImapCompress;
-
-/* A secret, wiped when freed. Reference-counted, so that it is never copied. */
-typedef struct ImapSecret ImapSecret;
-ImapSecret *imap_secret_new(const char *text, gsize length);
-ImapSecret *imap_secret_ref(ImapSecret *secret);
-void imap_secret_unref(ImapSecret *secret);             /* accepts NULL */
-const char *imap_secret_text(const ImapSecret *secret); /* NUL-terminated */
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapSecret, imap_secret_unref)
 
 typedef struct {
     char *host;

@@ -4,6 +4,7 @@
  * nothing. Codes are cut out where they stand; what only looks like one is
  * left in the text. */
 #include "imap/response-private.h"
+#include "imap/secret.h"
 
 #include <string.h>
 
@@ -228,6 +229,7 @@ imap_status_read(ImapReading *reading, char *tag, ImapCondition condition,
         !read_trailing_codes(reading, text, &length, error))
         return FALSE;
     append_clean(reading->text, text, length);
+    imap_secrets_hide(reading->text);
 
     status->tag = tag;
     status->condition = condition;

@@ -52,12 +52,18 @@ send_command(ImapConnection *connection, Request *request, ImapCommand *command)
     imap_connection_send(connection, command, &command_handler, request);
 }
 
-static const char *
-items(const ImapConnection *connection)
+static void
+add_items(ImapCommand *command, const ImapConnection *connection, guint more)
 {
-    return imap_connection_has_condstore(connection)
-               ? "(MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"
-               : "(MESSAGES UIDNEXT UIDVALIDITY)";
+    imap_command_add_text(command, "(MESSAGES UIDNEXT UIDVALIDITY");
+    if (imap_connection_has_condstore(connection))
+        imap_command_add_text(command, " HIGHESTMODSEQ");
+    if ((more & IMAP_MAILBOX_UNSEEN) != 0)
+        imap_command_add_text(command, " UNSEEN");
+    if ((more & IMAP_MAILBOX_SIZE) != 0 &&
+        imap_connection_has(connection, "STATUS=SIZE"))
+        imap_command_add_text(command, " SIZE");
+    imap_command_add_text(command, ")");
 }
 
 static void
@@ -66,7 +72,8 @@ ask_one(ImapConnection *connection, Request *request, const char *mailbox)
     ImapCommand *command = imap_command_new("STATUS ");
 
     imap_command_add_string(command, mailbox);
-    imap_command_add_format(command, " %s", items(connection));
+    imap_command_add_text(command, " ");
+    add_items(command, connection, request->handler->more);
     send_command(connection, request, command);
 }
 
@@ -88,7 +95,9 @@ ask_many(ImapConnection *connection, Request *request,
             imap_command_add_text(command, " ");
         imap_command_add_string(command, mailbox);
     }
-    imap_command_add_format(command, ") RETURN (STATUS %s)", items(connection));
+    imap_command_add_text(command, ") RETURN (STATUS ");
+    add_items(command, connection, request->handler->more);
+    imap_command_add_text(command, ")");
     send_command(connection, request, command);
 }
 

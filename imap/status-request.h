@@ -4,6 +4,9 @@
 #include "imap/connection.h"
 
 typedef struct {
+    /* IMAP_MAILBOX_UNSEEN, IMAP_MAILBOX_SIZE: to be told, too, where the server
+     * can. */
+    guint more;
     /* One of them; not those that the server says nothing of. Borrowed. */
     void (*status)(const ImapMailboxStatus *status, gpointer user_data);
     /* Runs once, last, from the main loop. That the server refuses to tell is

@@ -324,9 +324,8 @@ append_common_name(GString *names, X509 *certificate)
         append_name(names, (const guint8 *)name, strlen(name));
 }
 
-/* The hosts that @certificate is for, or "no host". */
-static char *
-format_names(X509 *certificate)
+char *
+imap_tls_certificate_names(X509 *certificate)
 {
     GString *names = g_string_new(NULL);
     GENERAL_NAMES *alternatives =
@@ -402,7 +401,7 @@ describe_refusal(const Refusal *refusal, const ImapSettings *settings)
     X509 *culprit = refusal->culprit != NULL ? refusal->culprit : refusal->leaf;
     g_autofree char *subject = format_subject(refusal, host);
     g_autofree char *fingerprint = format_fingerprint(refusal->leaf);
-    g_autofree char *names = format_names(refusal->leaf);
+    g_autofree char *names = imap_tls_certificate_names(refusal->leaf);
     g_autofree char *date = NULL;
 
     switch (refusal->error) {

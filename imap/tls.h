@@ -21,6 +21,10 @@ SSL *imap_tls_new(SSL_CTX *context, const ImapSettings *settings,
 gboolean imap_tls_check_peer(SSL *ssl, const ImapSettings *settings,
                              GError **error);
 
+/* The hosts that @certificate is for, some of them if there are many; "no
+ * host" if there are none. Printable ASCII. Caller frees. */
+char *imap_tls_certificate_names(X509 *certificate);
+
 /* The reason for the failed handshake or read of @ssl, in words for people:
  * expired, another host's name, unknown issuer … and the remedy
  * (IMAP_ERROR_TLS). Empties OpenSSL's error queue. Caller frees. */

@@ -2,8 +2,11 @@
  *
  * What a server sends is not trusted with the terminal: everything but
  * printable characters is shown escaped. Who calls has already left out the
- * credentials; here nothing is known of commands. */
+ * credentials; here nothing is known of commands. But a server may repeat
+ * them. */
 #include "imap/trace.h"
+
+#include "imap/secret.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -46,24 +49,30 @@ void
 imap_trace_line(guint connection, gboolean outgoing, const char *text,
                 gsize length)
 {
+    g_autoptr(GString) talk = NULL;
     g_autoptr(GString) line = NULL;
     double seconds;
     gsize at = 0;
+    gsize more;
 
     if (!enabled)
         return;
     while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == '\r'))
         length--;
+    talk = g_string_new_len(text, (gssize)MIN(length, 2 * SHOWN_OCTETS));
+    more = length - talk->len;
+    imap_secrets_hide(talk);
 
     seconds = (double)(g_get_monotonic_time() - started_us) / G_USEC_PER_SEC;
     line = g_string_new(NULL);
     g_string_append_printf(line, "%9.3f #%u %s ", seconds, connection,
                            outgoing ? "C:" : "S:");
-    while (at < length && at < SHOWN_OCTETS)
-        at += append_visible(line, text + at, length - at);
-    if (at < length)
+    while (at < talk->len && at < SHOWN_OCTETS)
+        at += append_visible(line, talk->str + at, talk->len - at);
+    more += talk->len - at;
+    if (more > 0)
         g_string_append_printf(line, " (%" G_GSIZE_FORMAT " octets more)",
-                               length - at);
+                               more);
     g_string_append_c(line, '\n');
     fputs(line->str, stderr);
 }

@@ -47,6 +47,7 @@ struct ImapTransport {
 
     State state;
     ImapLine *line; /* NULL before it is up */
+    ImapPeer peer;
     GCancellable *cancellable;
     TransportSource *source;
 
@@ -92,6 +93,7 @@ transport_unref(ImapTransport *transport)
 {
     if (--transport->references > 0)
         return;
+    imap_peer_clear(&transport->peer);
     g_clear_error(&transport->failure);
     g_clear_error(&transport->write_failure);
     g_queue_clear_full(&transport->writes, g_free);
@@ -119,6 +121,12 @@ imap_transport_new(const ImapSettings *settings,
     imap_send_buffer_init(&transport->unsent);
     g_queue_init(&transport->writes);
     return transport;
+}
+
+static void
+drop_reference(gpointer transport, GClosure *closure)
+{
+    transport_unref(transport);
 }
 
 /* Lets go of everything that the world can see. */
@@ -350,6 +358,7 @@ shake_hands(ImapTransport *transport)
     if (io == IMAP_IO_FAILED) {
         report_closed(transport, error);
     } else if (io == IMAP_IO_DONE) {
+        imap_line_describe(transport->line, &transport->peer);
         transport->state = STATE_OPEN;
         transport->announce = TRUE;
     }
@@ -470,6 +479,8 @@ open_line(ImapTransport *transport, int fd)
     GError *error = NULL;
 
     transport->line = imap_line_new(transport->settings, fd, &error);
+    if (transport->line != NULL)
+        imap_line_describe(transport->line, &transport->peer);
     if (transport->line == NULL) {
         fail_later(transport, error);
     } else if (transport->settings->tls == IMAP_TLS_IMPLICIT) {
@@ -540,6 +551,16 @@ steal_descriptor(GSocketConnection *connection, GError **error)
 }
 
 static void
+on_event(GSocketClient *client, GSocketClientEvent event,
+         GSocketConnectable *connectable, GIOStream *stream, gpointer user_data)
+{
+    ImapTransport *transport = user_data;
+
+    if (event == G_SOCKET_CLIENT_RESOLVED)
+        transport->peer.resolved = TRUE;
+}
+
+static void
 on_connected(GObject *client, GAsyncResult *result, gpointer user_data)
 {
     ImapTransport *transport = user_data;
@@ -571,6 +592,8 @@ imap_transport_connect(ImapTransport *transport)
                                     imap_settings_port(transport->settings));
     transport->state = STATE_CONNECTING;
     attach_source(transport);
+    g_signal_connect_data(client, "event", G_CALLBACK(on_event),
+                          transport_ref(transport), drop_reference, 0);
     g_socket_client_connect_async(client, address, transport->cancellable,
                                   on_connected, transport_ref(transport));
 }
@@ -661,6 +684,21 @@ gboolean
 imap_transport_is_encrypted(const ImapTransport *transport)
 {
     return transport->state == STATE_OPEN && imap_line_is_tls(transport->line);
+}
+
+const ImapPeer *
+imap_transport_peer(const ImapTransport *transport)
+{
+    return &transport->peer;
+}
+
+ImapPeer
+imap_transport_take_peer(ImapTransport *transport)
+{
+    ImapPeer peer = transport->peer;
+
+    transport->peer = (ImapPeer){0};
+    return peer;
 }
 
 gint64

@@ -6,6 +6,7 @@
  * is called from the loop, never inside a call to the transport. */
 #pragma once
 
+#include "imap/peer.h"
 #include "imap/settings.h"
 
 #include <gio/gio.h>
@@ -70,6 +71,11 @@ void imap_transport_set_paused(ImapTransport *transport, gboolean paused);
 
 /* Whether what is sent now is encrypted. */
 gboolean imap_transport_is_encrypted(const ImapTransport *transport);
+
+/* Who is at the other end, as far as is known by now. Borrowed. */
+const ImapPeer *imap_transport_peer(const ImapTransport *transport);
+/* The same, to keep; the transport forgets it. */
+ImapPeer imap_transport_take_peer(ImapTransport *transport);
 
 /* Microseconds that the loop had nothing to do but wait, for this line among
  * others. */

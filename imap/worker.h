@@ -57,6 +57,7 @@ struct ImapWorker {
     gint64 switched_at; /* microseconds, monotonic: when that was asked for */
     gboolean borrowed;  /* was a spare, and was switched for who had no other */
     gboolean leaving;   /* is being logged out */
+    gboolean outdated;  /* is to be, as soon as nobody uses it */
     gboolean listens;   /* is the listener's, and nobody else's */
     ImapRows rows;      /* sent ahead, for whoever had it switched */
     gboolean given_up;  /* so that a request can have its place */

@@ -421,8 +421,8 @@ fs_body_fetch_alone(FsBody *body)
     FsBodyFetch *fetch = fetch_new(body->bodies, body->mailbox);
 
     add(fetch, body);
-    fs_leases_acquire(body->bodies->leases, body->mailbox, IMAP_LEASE_SINGLE,
-                      on_lease, fetch, free_fetch);
+    fs_leases_acquire_to_fetch(body->bodies->leases, body->mailbox,
+                               IMAP_LEASE_SINGLE, on_lease, fetch, free_fetch);
 }
 
 /* ---- many ---- */

@@ -83,9 +83,6 @@ FsNeed *fs_message_bodies_need_whole(FsMessageBodies *bodies, guint32 mailbox,
                                      const CacheMessage *message,
                                      gboolean expected);
 
-/* Whether all octets of @message, as of its size, are in the cache. */
-gboolean fs_message_is_cached(FsMessageBodies *bodies, guint32 mailbox,
-                              const CacheMessage *message);
 /* Block @number of a message of @size octets in @key, or NULL. Caller owns. */
 GBytes *fs_block_get(FsMessageBodies *bodies, const char *key, guint64 size,
                      guint32 number);

@@ -351,9 +351,9 @@ send_waiting(FsPartFetch *parts)
 
     if (parts->lease == NULL) {
         if (!parts->asked)
-            fs_leases_acquire(parts->bodies->leases, parts->body->mailbox,
-                              IMAP_LEASE_SINGLE, on_lease,
-                              g_rc_box_acquire(parts), unref_parts);
+            fs_leases_acquire_to_fetch(
+                parts->bodies->leases, parts->body->mailbox, IMAP_LEASE_SINGLE,
+                on_lease, g_rc_box_acquire(parts), unref_parts);
         parts->asked = TRUE;
         return;
     }

@@ -423,9 +423,9 @@ send_soon(Mailbox *mailbox)
     if (mailbox->waiting.length == 0 || mailbox->asked)
         return;
     mailbox->asked = TRUE;
-    fs_leases_acquire(mailbox->ahead->bodies->leases, mailbox->id,
-                      kind_of(mailbox), on_lease, asking_new(mailbox),
-                      asking_free);
+    fs_leases_acquire_to_fetch(mailbox->ahead->bodies->leases, mailbox->id,
+                               kind_of(mailbox), on_lease, asking_new(mailbox),
+                               asking_free);
 }
 
 static gboolean

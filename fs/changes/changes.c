@@ -244,38 +244,11 @@ has_room(FsChanges *changes, FsNeed **need, GError **error)
 
 /* ---- deleting ---- */
 
-static void
-note_gmail(const ImapConnectionStatus *status, gpointer user_data)
-{
-    *(gboolean *)user_data |=
-        imap_connection_has(status->connection, "X-GM-EXT-1");
-}
-
 static gboolean
 would_archive(FsChanges *changes)
 {
-    gboolean gmail = FALSE;
-
-    imap_pool_describe(changes->account->pool, note_gmail, &gmail);
-    changes->gmail |= gmail;
+    changes->gmail |= imap_pool_has(changes->account->pool, "X-GM-EXT-1");
     return changes->gmail;
-}
-
-static guint32
-find_trash(const FsMailboxTree *tree, guint32 parent)
-{
-    const FsMailbox *child;
-    guint32 after = 0;
-    guint32 found = 0;
-
-    while (found == 0 &&
-           (child = fs_mailbox_tree_next_child(tree, parent, after)) != NULL) {
-        after = child->id;
-        if (child->selectable && (child->attributes & IMAP_LIST_TRASH) != 0)
-            return child->id;
-        found = find_trash(tree, child->id);
-    }
-    return found;
 }
 
 static guint32
@@ -286,7 +259,7 @@ trash_of(FsChanges *changes)
 
     if (known == NULL || !known->selectable ||
         (known->attributes & IMAP_LIST_TRASH) == 0)
-        changes->trash = find_trash(tree, FS_MAILBOX_TREE_ROOT);
+        changes->trash = fs_mailbox_tree_find_use(tree, IMAP_LIST_TRASH);
     return changes->trash;
 }
 
@@ -556,6 +529,12 @@ char **
 fs_changes_take_refused(FsChanges *changes)
 {
     return fs_refusals_take_all(changes->refusals);
+}
+
+char **
+fs_changes_refused(FsChanges *changes)
+{
+    return fs_refusals_untold(changes->refusals);
 }
 
 guint

@@ -92,6 +92,8 @@ GError *fs_changes_take_error(FsChanges *changes, guint32 mailbox);
 /* What was refused since this was last asked, as sentences; NULL-terminated.
  * Caller frees with g_strfreev. */
 char **fs_changes_take_refused(FsChanges *changes);
+/* The same, without being told. */
+char **fs_changes_refused(FsChanges *changes);
 
 /* How many are pending. @changes may be NULL: none. */
 guint fs_changes_count(const FsChanges *changes);

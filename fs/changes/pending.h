@@ -231,3 +231,5 @@ void fs_refusals_add(FsRefusals *refusals, guint32 mailbox, guint32 target,
                      const GError *error, const char *text);
 GError *fs_refusals_take_error(FsRefusals *refusals, guint32 mailbox);
 char **fs_refusals_take_all(FsRefusals *refusals);
+/* The same, and they stay untold. */
+char **fs_refusals_untold(const FsRefusals *refusals);

@@ -96,7 +96,7 @@ fs_refusals_take_error(FsRefusals *refusals, guint32 mailbox)
 }
 
 char **
-fs_refusals_take_all(FsRefusals *refusals)
+fs_refusals_untold(const FsRefusals *refusals)
 {
     GPtrArray *texts = g_ptr_array_new();
 
@@ -106,7 +106,15 @@ fs_refusals_take_all(FsRefusals *refusals)
         if (refusal->number > refusals->told)
             g_ptr_array_add(texts, g_strdup(refusal->text));
     }
-    refusals->told = refusals->last_number;
     g_ptr_array_add(texts, NULL);
     return (char **)g_ptr_array_free(texts, FALSE);
+}
+
+char **
+fs_refusals_take_all(FsRefusals *refusals)
+{
+    char **texts = fs_refusals_untold(refusals);
+
+    refusals->told = refusals->last_number;
+    return texts;
 }

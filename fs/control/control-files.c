@@ -6,6 +6,7 @@
  * opened, so that whoever reads it in pieces reads one text. */
 #include "fs/control/control-files.h"
 
+#include "fs/control/cached-query.h"
 #include "fs/control/event-feed.h"
 #include "fs/control/event-file.h"
 #include "fs/control/events.h"
@@ -57,6 +58,7 @@ static const Entry directory_entry = {DIRECTORY_NAME, INODE_DIRECTORY,
 
 struct FsControlFiles {
     FsAccount *account;
+    FsNameSpace *names;
     FsKernelCache *kernel_cache;
     FsRecentErrors *errors;
     FsEvents *events;
@@ -67,6 +69,7 @@ struct FsControlFiles {
     FsMountWatch *watch;    /* NULL until attached */
     GHashTable *open_files; /* of OpenFile, owned */
     gboolean stopped;
+    gboolean mount_gone; /* only what is open is left of it */
 };
 
 typedef struct {
@@ -347,7 +350,7 @@ begin(FsControlFiles *control, OpenFile *file, guint64 inode)
     file->events = fs_event_file_new(control->events);
     if (file->events == NULL)
         return FALSE;
-    if (control->stopped)
+    if (control->stopped || control->mount_gone)
         fs_event_file_end(file->events);
     fs_inbox_use_begin(control->inbox_use);
     return TRUE;
@@ -391,6 +394,18 @@ fs_control_files_open(FsControlFiles *control, fuse_req_t request,
     g_hash_table_add(control->open_files, open_file);
     if (fuse_reply_open(request, &opened) != 0)
         g_hash_table_remove(control->open_files, open_file);
+}
+
+void
+fs_control_files_ioctl(FsControlFiles *control, fuse_req_t request,
+                       fuse_ino_t inode, guint command, const void *data,
+                       gsize length)
+{
+    if (inode == INODE_STATUS)
+        fs_cached_query_answer(control->account, control->names, request,
+                               command, data, length);
+    else
+        fuse_reply_err(request, ENOTTY);
 }
 
 void
@@ -475,6 +490,7 @@ fs_control_files_new(FsAccount *account, FsNameSpace *names,
     FsControlFiles *control = g_new0(FsControlFiles, 1);
 
     control->account = account;
+    control->names = names;
     control->kernel_cache = kernel_cache;
     control->views = views;
     control->errors = fs_recent_errors_new(on_error, control);
@@ -504,7 +520,11 @@ end_readers(FsControlFiles *control)
 static void
 on_mount_gone(gpointer user_data)
 {
-    end_readers(user_data);
+    FsControlFiles *control = user_data;
+
+    /* Who has found the file before may be about to open it. */
+    control->mount_gone = TRUE;
+    end_readers(control);
 }
 
 void

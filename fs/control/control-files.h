@@ -60,6 +60,10 @@ void fs_control_files_read(FsControlFiles *control, fuse_req_t request,
                            struct fuse_file_info *file);
 void fs_control_files_release(FsControlFiles *control, fuse_req_t request,
                               fuse_ino_t inode, struct fuse_file_info *file);
+/* See fs/control/cached-query.h. */
+void fs_control_files_ioctl(FsControlFiles *control, fuse_req_t request,
+                            fuse_ino_t inode, guint command, const void *data,
+                            gsize length);
 /* @handle: NULL unless the kernel wants to be told; taken over. */
 void fs_control_files_poll(fuse_req_t request, fuse_ino_t inode,
                            struct fuse_file_info *file,

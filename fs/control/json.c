@@ -2,29 +2,12 @@
  * on terminals. */
 #include "fs/control/json.h"
 
-static char *
-tame(const char *value, gsize max)
-{
-    g_autofree char *valid = g_utf8_make_valid(value, -1);
-    GString *tamed = g_string_new(NULL);
-
-    for (const char *c = valid; *c != '\0'; c = g_utf8_next_char(c)) {
-        gsize length = g_utf8_next_char(c) - c;
-
-        if (tamed->len + length > max)
-            break;
-        if (g_unichar_iscntrl(g_utf8_get_char(c)))
-            g_string_append_c(tamed, ' ');
-        else
-            g_string_append_len(tamed, c, length);
-    }
-    return g_string_free(tamed, FALSE);
-}
+#include "fs/text.h"
 
 void
 fs_json_add_element(JsonBuilder *builder, const char *value, gsize max)
 {
-    g_autofree char *tamed = tame(value, max);
+    g_autofree char *tamed = fs_text_tame(value, max);
 
     json_builder_add_string_value(builder, tamed);
 }

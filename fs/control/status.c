@@ -4,6 +4,7 @@
 
 #include "fs/changes/changes.h"
 #include "fs/control/json.h"
+#include "fs/day-limit.h"
 #include "fs/kernel/operation.h"
 #include "fs/live/watcher.h"
 #include "fs/need.h"
@@ -98,6 +99,25 @@ add_traffic(JsonBuilder *builder, const ImapTraffic *traffic)
     fs_json_add_number(builder, "round_trips", traffic->round_trips);
 }
 
+static void
+add_today(Status *status)
+{
+    JsonBuilder *builder = status->builder;
+    const FsOptions *options = status->account->options;
+    FsDayTraffic today;
+
+    fs_account_note_traffic(status->account);
+    fs_day_limit_get(status->account->day_limit, &today);
+    begin_object(builder, "today");
+    fs_json_add_number(builder, "received", today.received);
+    fs_json_add_number(builder, "sent", today.sent);
+    if (options->max_download > 0)
+        fs_json_add_number(builder, "max_download", options->max_download);
+    if (options->max_upload > 0)
+        fs_json_add_number(builder, "max_upload", options->max_upload);
+    json_builder_end_object(builder);
+}
+
 /* As the mount shows it; as the server calls it, if it shows none. */
 static void
 add_mailbox_of(Status *status, const char *wire_name)
@@ -183,6 +203,7 @@ add_connections(Status *status)
     ImapTraffic traffic;
 
     fs_json_add_text(builder, "line", line_name(pool), TEXT_MAX);
+    fs_json_add_time(builder, "line_since", imap_pool_state_since(pool));
     fs_json_add_text(builder, "push", push_name(status->account->watcher),
                      TEXT_MAX);
     fs_json_add_number(builder, "connections_allowed", imap_pool_limit(pool));
@@ -195,6 +216,7 @@ add_connections(Status *status)
     begin_object(builder, "traffic");
     add_traffic(builder, &traffic);
     json_builder_end_object(builder);
+    add_today(status);
 }
 
 static gboolean
@@ -296,6 +318,7 @@ add_cache(Status *status)
     fs_json_add_number(builder, "messages_known", messages);
     fs_json_add_number(builder, "message_bytes_known", octets);
     fs_json_add_number(builder, "disk_bytes", use.disk_octets);
+    fs_json_add_number(builder, "disk_limit_bytes", use.disk_limit);
     fs_json_add_number(builder, "memory_bytes", use.memory_octets);
     fs_json_add_number(builder, "hits", use.hits);
     fs_json_add_number(builder, "misses", use.misses);
@@ -331,6 +354,26 @@ add_pending(Status *status, const FsEventUse *events)
     json_builder_end_object(builder);
 }
 
+/* What --wait is going to tell. */
+static void
+add_refused(Status *status)
+{
+    JsonBuilder *builder = status->builder;
+    const FsAccount *account = status->account;
+    g_auto(GStrv) changes = fs_changes_refused(account->changes);
+    const GPtrArray *uploads =
+        account->writing != NULL
+            ? fs_uploads_refused(fs_writing_uploads(account->writing))
+            : NULL;
+
+    begin_array(builder, "refused");
+    for (char **text = changes; *text != NULL; text++)
+        fs_json_add_element(builder, *text, TEXT_MAX);
+    for (guint i = 0; uploads != NULL && i < uploads->len; i++)
+        fs_json_add_element(builder, g_ptr_array_index(uploads, i), TEXT_MAX);
+    json_builder_end_array(builder);
+}
+
 static void
 add_errors(Status *status, const FsRecentErrors *errors)
 {
@@ -364,6 +407,7 @@ fs_status_to_json(const FsAccount *account, const FsRecentErrors *errors,
     add_mailboxes(&status);
     add_cache(&status);
     add_pending(&status, events);
+    add_refused(&status);
     add_errors(&status, errors);
     json_builder_end_object(builder);
     text = fs_json_to_text(builder, TRUE);

@@ -67,13 +67,17 @@ static gboolean
 find_shown(fuse_req_t request, fuse_ino_t *parent, const char **name,
            char **shown_name)
 {
-    FsViews *views = fs_handlers_views(fuse_req_userdata(request));
+    FsHandlers *handlers = fuse_req_userdata(request);
     guint64 shown;
 
     if (fs_views_own(*parent) &&
-        fs_views_stands_for(views, *parent, *name, &shown, shown_name)) {
+        fs_views_stands_for(fs_handlers_views(handlers), *parent, *name, &shown,
+                            shown_name)) {
         *parent = shown;
         *name = *shown_name;
+        /* The kernel knows the change of the view's entry alone. */
+        fs_kernel_cache_entry_changed(fs_handlers_kernel_cache(handlers), shown,
+                                      *shown_name);
     }
     return !is_control(request, *parent, *name);
 }
@@ -284,6 +288,8 @@ fs_change_handlers_setattr(fuse_req_t request, fuse_ino_t inode,
         fuse_reply_err(request, EROFS);
     else if (fs_flag_files_own(inode))
         fs_flag_files_setattr(request, inode);
+    else if (fs_views_own(inode))
+        fs_views_setattr(request, inode);
     else if (fs_control_files_own(inode))
         fuse_reply_err(request, EACCES);
     else
@@ -320,6 +326,8 @@ fs_change_handlers_write(fuse_req_t request, fuse_ino_t inode, const char *data,
     else if (fs_flag_files_own(inode))
         fs_message_changes_write_flags(request, fs_flag_files_shown(inode),
                                        data, size);
+    else if (fs_views_own(inode))
+        fs_views_write(request, inode, data, size, offset);
     else
         fs_write_handlers_write(request, inode, data, size, offset, file);
 }

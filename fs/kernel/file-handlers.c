@@ -68,7 +68,8 @@ close_file(FsFileHandlers *handlers, fuse_ino_t inode, FsReader *reader)
     g_hash_table_remove(handlers->open_files, reader);
 }
 
-/* Whether it is to be marked as seen once it has been read. */
+/* Whether it is to be marked as seen once it has been read: not for who wants
+ * to leave no trace (O_NOATIME), as backup programs do. */
 static gboolean
 is_to_be_marked(const FsOperation *operation)
 {
@@ -79,6 +80,7 @@ is_to_be_marked(const FsOperation *operation)
     FsEntry entry;
 
     if (!account->options->mark_seen || account->options->read_only ||
+        (operation->file.flags & O_NOATIME) != 0 ||
         fs_name_space_describe(handlers_of(operation)->names, operation->inode,
                                &entry, &obstacle) != FS_ANSWER_FOUND ||
         !cache_index_message(account->index, entry.mailbox, entry.uid,
@@ -217,6 +219,31 @@ begins_again(FsOperation *operation, const GError *error)
     return TRUE;
 }
 
+/* A crawler gets what is at hand, and nothing is fetched ahead of it. FALSE: it
+ * is none. */
+static gboolean
+serves_crawler(FsOperation *operation, const Opening *opening)
+{
+    FsCrawlers *crawlers = fs_handlers_crawlers(operation->user_data);
+    FsMessageBodies *bodies = handlers_of(operation)->account->bodies;
+    pid_t sender = fs_operation_sender(operation);
+    guint64 size;
+
+    if (!fs_crawlers_has(crawlers, sender))
+        return FALSE;
+    if (fs_message_bodies_at_hand(bodies, opening->mailbox, opening->uid,
+                                  &size)) {
+        correct_size(handlers_of(operation), operation->inode,
+                     opening->announced, size);
+        reply_open(operation,
+                   fs_reader_new(bodies, opening->mailbox, opening->uid, size));
+    } else {
+        fs_crawlers_note(crawlers, sender);
+        fs_operation_fail(operation, EACCES);
+    }
+    return TRUE;
+}
+
 static void
 run_open(FsOperation *operation)
 {
@@ -236,6 +263,8 @@ run_open(FsOperation *operation)
     if (operation->memory == NULL && !begin_opening(operation))
         return;
     opening = operation->memory;
+    if (serves_crawler(operation, opening))
+        return;
     need = fs_message_bodies_open(bodies, opening->mailbox, opening->uid,
                                   fs_operation_sender(operation), &size);
     if (need != NULL) {

@@ -28,6 +28,7 @@ struct FsHandlers {
     FsWriting *writing;     /* NULL: read-only */
     FsWriteHandlers *write; /* likewise */
     FsKernelCache *kernel_cache;
+    FsCrawlers *crawlers;
     FsViews *views;
     FsControlFiles *control;
     FsWatcher *watcher; /* NULL before the mount is up, and once it ends */
@@ -593,6 +594,18 @@ handle_poll(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file,
     fuse_reply_poll(request, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
 }
 
+static void
+handle_ioctl(fuse_req_t request, fuse_ino_t inode, unsigned command,
+             void *argument, struct fuse_file_info *file, unsigned flags,
+             const void *data, size_t length, size_t answer_length)
+{
+    if (fs_control_files_own(inode))
+        fs_control_files_ioctl(control_of(request), request, inode, command,
+                               data, length);
+    else
+        fuse_reply_err(request, ENOTTY);
+}
+
 FsHandlers *
 fs_handlers_new(FsAccount *account, FsNameSpace *names, FsWriting *writing)
 {
@@ -605,6 +618,7 @@ fs_handlers_new(FsAccount *account, FsNameSpace *names, FsWriting *writing)
     if (writing != NULL)
         handlers->write = fs_write_handlers_new(account, names, writing);
     handlers->kernel_cache = fs_kernel_cache_new(account, names);
+    handlers->crawlers = fs_crawlers_new(account->options->crawlers);
     handlers->views = fs_views_new(account, names, handlers->kernel_cache);
     handlers->control = fs_control_files_new(
         account, names, handlers->kernel_cache, handlers->views);
@@ -623,6 +637,7 @@ fs_handlers_free(FsHandlers *handlers)
     fs_control_files_free(handlers->control);
     fs_views_free(handlers->views);
     fs_kernel_cache_free(handlers->kernel_cache);
+    fs_crawlers_free(handlers->crawlers);
     g_byte_array_unref(handlers->portion);
     g_free(handlers);
 }
@@ -718,6 +733,12 @@ fs_handlers_views(FsHandlers *handlers)
     return handlers->views;
 }
 
+FsCrawlers *
+fs_handlers_crawlers(FsHandlers *handlers)
+{
+    return handlers->crawlers;
+}
+
 FsKernelCache *
 fs_handlers_kernel_cache(FsHandlers *handlers)
 {
@@ -739,6 +760,7 @@ const struct fuse_lowlevel_ops fs_handlers_ops = {
     .flush = handle_flush,
     .fsync = handle_fsync,
     .poll = handle_poll,
+    .ioctl = handle_ioctl,
     .statfs = handle_statfs,
     .getxattr = handle_getxattr,
     .listxattr = handle_listxattr,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fs/account.h"
+#include "fs/kernel/crawlers.h"
 #include "fs/kernel/file-handlers.h"
 #include "fs/kernel/kernel-cache.h"
 #include "fs/kernel/write-handlers.h"
@@ -48,6 +49,9 @@ gboolean fs_handlers_is_changed(const FsHandlers *handlers, guint64 inode);
 
 /* The hidden views. Borrowed. */
 FsViews *fs_handlers_views(FsHandlers *handlers);
+
+/* Who is one. Borrowed. */
+FsCrawlers *fs_handlers_crawlers(FsHandlers *handlers);
 
 /* What the kernel believes. Borrowed. */
 FsKernelCache *fs_handlers_kernel_cache(FsHandlers *handlers);

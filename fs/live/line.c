@@ -23,6 +23,7 @@
 #include "fs/kernel/operation.h"
 #include "fs/live/line-watch.h"
 #include "fs/options/credentials-again.h"
+#include "fs/service/mount-report.h"
 #include "fs/sync/lister.h"
 #include "fs/sync/synchroniser.h"
 #include "fs/writing/writing.h"
@@ -193,6 +194,7 @@ on_changed(ImapPoolState state, gpointer user_data)
         note_offline(line, error);
     else if (state == IMAP_POOL_REFUSED)
         note_refused(line, error);
+    fs_mount_report_line(line->account);
 }
 
 /* ---- credentials ---- */

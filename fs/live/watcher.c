@@ -108,7 +108,7 @@ on_begun(const char *name, gpointer user_data)
     const FsMailbox *mailbox =
         name != NULL ? mailbox_named(watcher, name) : NULL;
 
-    g_debug("the server tells of %s", name != NULL ? name : "all mailboxes");
+    g_info("the server tells of %s", name != NULL ? name : "all mailboxes");
     if (watcher->missed || name == NULL)
         fs_kernel_cache_foreach_used(watcher->kernel_cache, hint_used, watcher);
     if (mailbox != NULL)
@@ -122,7 +122,7 @@ on_lost(const GError *error, gpointer user_data)
 {
     FsWatcher *watcher = user_data;
 
-    g_debug("the server tells nothing by itself now: %s", error->message);
+    g_info("the server tells nothing by itself now: %s", error->message);
     watcher->missed = TRUE;
     watcher->settled = FALSE;
 }

@@ -55,7 +55,8 @@ fs_credentials_again_is_possible(const FsCredentialsAgain *again)
     /* With a certificate alone there never was a secret. */
     if (settings->password == NULL && settings->token == NULL)
         return FALSE;
-    return options->token_command != NULL || options->password_file != NULL ||
+    return options->token_command != NULL ||
+           fs_credentials_is_stored(options) ||
            options->password_command != NULL;
 }
 
@@ -239,8 +240,8 @@ begin(gpointer user_data)
     const char *command = options->token_command;
 
     again->idle = 0;
-    if (command == NULL && options->password_file != NULL) {
-        fs_credentials_read_file(options->password_file, &secret, &error);
+    if (command == NULL && fs_credentials_is_stored(options)) {
+        fs_credentials_read_stored(options, &secret, &error);
         finish(again, secret, error);
         return G_SOURCE_REMOVE;
     }

@@ -19,5 +19,15 @@ gboolean fs_credentials_take_line(const char *text, gsize length,
 gboolean fs_credentials_check_status(int status, const char *name,
                                      GError **error);
 
-gboolean fs_credentials_read_file(const char *path, ImapSecret **secret,
-                                  GError **error);
+/* Up to @size octets; -1 with errno set. */
+gssize fs_credentials_read_all(int fd, char *buffer, gsize size);
+
+/* ---- what lies in a file: password_file, netrc, credential ---- */
+
+/* Without any other source of a password, one that the service manager offers
+ * is taken: that of the account's name, or "imapfs.password". */
+void fs_credentials_find_stored(FsOptions *options);
+gboolean fs_credentials_is_stored(const FsOptions *options);
+/* Reads it (anew). A netrc may also tell the user, if none is known. */
+gboolean fs_credentials_read_stored(const FsOptions *options,
+                                    ImapSecret **secret, GError **error);

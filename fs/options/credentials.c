@@ -20,8 +20,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FILE_BYTES 4096
-
 gboolean
 fs_credentials_fail(GError **error, const char *format, ...)
 {
@@ -44,19 +42,21 @@ fs_credentials_take_line(const char *text, gsize length, const char *source,
     if (line > 0 && text[line - 1] == '\r')
         line--;
     if (line == 0)
-        return fs_credentials_fail(error, "%s: the first line is empty",
-                                   source);
+        return fs_credentials_fail(
+            error, "%s: the first line is empty, and should be the secret",
+            source);
     if (memchr(text, '\0', line) != NULL)
         return fs_credentials_fail(
-            error, "%s: the first line holds a NUL octet", source);
+            error,
+            "%s: the first line holds a NUL octet, and should be the secret",
+            source);
     imap_secret_unref(*secret);
     *secret = imap_secret_new(text, line);
     return TRUE;
 }
 
-/* Up to @size octets; -1 with errno set. */
-static gssize
-read_all(int fd, char *buffer, gsize size)
+gssize
+fs_credentials_read_all(int fd, char *buffer, gsize size)
 {
     gsize length = 0;
 
@@ -71,66 +71,6 @@ read_all(int fd, char *buffer, gsize size)
             length += (gsize)count;
     }
     return (gssize)length;
-}
-
-static gboolean
-check_file(int fd, const char *path, GError **error)
-{
-    g_autofree char *quoted = g_shell_quote(path);
-    struct stat attributes;
-
-    if (fstat(fd, &attributes) != 0)
-        return fs_credentials_fail(error, "password_file %s: %s", quoted,
-                                   g_strerror(errno));
-    if (!S_ISREG(attributes.st_mode))
-        return fs_credentials_fail(
-            error, "password_file %s is not a regular file", quoted);
-    if (attributes.st_uid != getuid() && attributes.st_uid != 0)
-        return fs_credentials_fail(
-            error,
-            "password_file %s belongs to another user; run: chown "
-            "%" G_GUINT32_FORMAT " %s",
-            quoted, (guint32)getuid(), quoted);
-    if ((attributes.st_mode & 077) != 0)
-        return fs_credentials_fail(
-            error,
-            "password_file %s is open to others (mode %04o); run: "
-            "chmod 600 %s",
-            quoted, attributes.st_mode & 07777, quoted);
-    return TRUE;
-}
-
-/* O_NONBLOCK: a FIFO must not make the open wait. */
-gboolean
-fs_credentials_read_file(const char *path, ImapSecret **secret, GError **error)
-{
-    char buffer[FILE_BYTES + 1];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    gssize length;
-    gboolean taken;
-
-    if (fd < 0)
-        return fs_credentials_fail(error, "password_file '%s': %s", path,
-                                   g_strerror(errno));
-    if (!check_file(fd, path, error)) {
-        close(fd);
-        return FALSE;
-    }
-
-    length = read_all(fd, buffer, sizeof buffer);
-    if (length < 0)
-        taken = fs_credentials_fail(error, "password_file '%s': %s", path,
-                                    g_strerror(errno));
-    else if (length > FILE_BYTES)
-        taken = fs_credentials_fail(
-            error, "password_file '%s' is longer than %d octets", path,
-            FILE_BYTES);
-    else
-        taken = fs_credentials_take_line(buffer, (gsize)length, "password_file",
-                                         secret, error);
-    OPENSSL_cleanse(buffer, sizeof buffer);
-    close(fd);
-    return taken;
 }
 
 /* gpg's pinentry finds the terminal by GPG_TTY, which is easily forgotten. */
@@ -171,12 +111,15 @@ gboolean
 fs_credentials_check_status(int status, const char *name, GError **error)
 {
     if (WIFSIGNALED(status))
-        return fs_credentials_fail(error, "%s was ended by signal %d (%s)",
-                                   name, WTERMSIG(status),
-                                   g_strsignal(WTERMSIG(status)));
+        return fs_credentials_fail(
+            error,
+            "%s was ended by signal %d (%s); run it in a terminal to see why",
+            name, WTERMSIG(status), g_strsignal(WTERMSIG(status)));
     if (WEXITSTATUS(status) != 0)
-        return fs_credentials_fail(error, "%s failed with exit status %d", name,
-                                   WEXITSTATUS(status));
+        return fs_credentials_fail(
+            error,
+            "%s failed with exit status %d; run it in a terminal to see why",
+            name, WEXITSTATUS(status));
     return TRUE;
 }
 
@@ -209,14 +152,16 @@ run_command(const char *name, const char *command, ImapSecret **secret,
         return fs_credentials_fail(error, "%s: cannot be run: %s", name,
                                    g_strerror(errno));
     buffer = g_malloc(size);
-    length = read_all(output, buffer, size);
+    length = fs_credentials_read_all(output, buffer, size);
     close(output);
 
     if (length > FS_CREDENTIALS_COMMAND_BYTES) {
         kill(child, SIGTERM);
         waitpid(child, NULL, 0);
-        taken = fs_credentials_fail(error, "%s prints more than %d octets",
-                                    name, FS_CREDENTIALS_COMMAND_BYTES);
+        taken = fs_credentials_fail(
+            error,
+            "%s prints more than %d octets, and should print the secret alone",
+            name, FS_CREDENTIALS_COMMAND_BYTES);
     } else {
         taken = wait_for_command(child, name, error) &&
                 fs_credentials_take_line(buffer, (gsize)MAX(length, 0), name,
@@ -252,7 +197,8 @@ certificate_suffices(const FsOptions *options)
 
     if (settings->mechanism != NULL)
         return strcmp(settings->mechanism, "EXTERNAL") == 0;
-    return settings->client_cert != NULL && options->password_file == NULL &&
+    return settings->client_cert != NULL &&
+           !fs_credentials_is_stored(options) &&
            options->password_command == NULL && options->token_command == NULL;
 }
 
@@ -263,14 +209,17 @@ fs_credentials_obtain(FsOptions *options, GError **error)
 
     if (certificate_suffices(options))
         return TRUE;
+    fs_credentials_find_stored(options);
+    if (fs_credentials_is_stored(options) &&
+        !fs_credentials_read_stored(options, &settings->password, error))
+        return FALSE;
     if (settings->username == NULL)
         settings->username = g_strdup(g_get_user_name());
+    if (fs_credentials_is_stored(options))
+        return TRUE;
     if (options->token_command != NULL)
         return run_command("token_command", options->token_command,
                            &settings->token, error);
-    if (options->password_file != NULL)
-        return fs_credentials_read_file(options->password_file,
-                                        &settings->password, error);
     if (options->password_command != NULL)
         return run_command("password_command", options->password_command,
                            &settings->password, error);

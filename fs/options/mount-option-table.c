@@ -1,441 +1,268 @@
-/* The table of options, and what each of them does to FsOptions.
- *
- * It holds every name that we know, what may follow it, where it goes and what
- * --help says of it; parsing, help and "did you mean" all read it. */
+/* The table of options. */
 #include "fs/options/mount-option-table.h"
 
-#include "fs/kernel/errno.h"
-#include "fs/options/option-values.h"
+#include "fs/options/option-setters.h"
 
 #include <string.h>
 
-#define CACHE_SIZE_MIN (G_GUINT64_CONSTANT(1) << 20)
+const char *const fs_option_section_titles[FS_N_SECTIONS] = {
+    [FS_SECTION_ACCOUNT] = "In the configuration file alone",
+    [FS_SECTION_MAIL] = "Names and dates",
+    [FS_SECTION_LOGIN] = "Logging in (or the password is asked for)",
+    [FS_SECTION_TLS] = "Encryption",
+    [FS_SECTION_NETWORK] = "Network",
+    [FS_SECTION_CACHE] = "Cache",
+    [FS_SECTION_FILES] = "Files",
+    [FS_SECTION_FUSE] = "FUSE",
+    [FS_SECTION_MOUNT] = "Passed on as mount(8) gives them",
+    [FS_SECTION_IGNORED] = "Accepted, for fstab's sake, without effect",
+};
 
-static gpointer
-field(FsOptions *options, const FsMountOption *option)
-{
-    char *base =
-        option->in_settings ? (char *)options->settings : (char *)options;
-
-    return base + option->offset;
-}
-
-static gboolean G_GNUC_PRINTF(4, 5)
-    refuse_value(const FsMountOption *option, const char *value, GError **error,
-                 const char *format, ...)
-{
-    g_autofree char *printable = fs_option_printable(value);
-    g_autofree char *reason = NULL;
-    va_list arguments;
-
-    va_start(arguments, format);
-    reason = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    g_set_error(error, FS_ERROR, FS_ERROR_USAGE, "option '%s=%s': %s",
-                option->name, printable, reason);
-    return FALSE;
-}
-
-static gboolean
-set_flag(FsOptions *options, const FsMountOption *option, const char *value,
-         GError **error)
-{
-    *(gboolean *)field(options, option) = TRUE;
-    return TRUE;
-}
-
-static gboolean
-set_read_write(FsOptions *options, const FsMountOption *option,
-               const char *value, GError **error)
-{
-    options->read_only = FALSE;
-    return TRUE;
-}
-
-static gboolean
-set_text(FsOptions *options, const FsMountOption *option, const char *value,
-         GError **error)
-{
-    char **text = field(options, option);
-
-    g_free(*text);
-    *text = g_strdup(value);
-    return TRUE;
-}
-
-static gboolean
-set_path(FsOptions *options, const FsMountOption *option, const char *value,
-         GError **error)
-{
-    char **path = field(options, option);
-
-    g_free(*path);
-    *path = fs_option_absolute_path(value);
-    return TRUE;
-}
-
-static gboolean
-set_number(FsOptions *options, const FsMountOption *option, const char *value,
-           GError **error)
-{
-    guint64 number;
-
-    if (!fs_option_parse_number(value, option->min, option->max, &number))
-        return refuse_value(option, value, error,
-                            "a number from %" G_GUINT64_FORMAT
-                            " to %" G_GUINT64_FORMAT " is needed",
-                            option->min, option->max);
-    *(guint *)field(options, option) = (guint)number;
-    return TRUE;
-}
-
-static gboolean
-set_timeout(FsOptions *options, const FsMountOption *option, const char *value,
-            GError **error)
-{
-    if (!set_number(options, option, value, error))
-        return FALSE;
-    options->settings->timeout_ms *= 1000;
-    return TRUE;
-}
-
-static gboolean
-check_number(FsOptions *options, const FsMountOption *option, const char *value,
-             GError **error)
-{
-    guint64 number;
-
-    if (!fs_option_parse_number(value, option->min, option->max, &number))
-        return refuse_value(option, value, error, "a number is needed");
-    return TRUE;
-}
-
-static gboolean
-set_choice(FsOptions *options, const FsMountOption *option, const char *value,
-           GError **error)
-{
-    g_auto(GStrv) words = g_strsplit(option->value, "|", -1);
-
-    for (guint i = 0; words[i] != NULL; i++) {
-        if (strcmp(words[i], value) == 0) {
-            *(guint *)field(options, option) = i;
-            return TRUE;
-        }
-    }
-    return refuse_value(option, value, error, "write one of %s", option->value);
-}
-G_STATIC_ASSERT(sizeof(FsNames) == sizeof(guint));
-G_STATIC_ASSERT(sizeof(FsDate) == sizeof(guint));
-G_STATIC_ASSERT(sizeof(FsRemove) == sizeof(guint));
-G_STATIC_ASSERT(sizeof(ImapTls) == sizeof(guint));
-G_STATIC_ASSERT(IMAP_TLS_IMPLICIT == 0 && IMAP_TLS_STARTTLS == 1 &&
-                IMAP_TLS_OFF == 2);
-G_STATIC_ASSERT(sizeof(ImapCompress) == sizeof(guint));
-G_STATIC_ASSERT(IMAP_COMPRESS_AUTO == 0 && IMAP_COMPRESS_ON == 1 &&
-                IMAP_COMPRESS_OFF == 2);
-
-static gboolean
-set_mechanism(FsOptions *options, const FsMountOption *option,
-              const char *value, GError **error)
-{
-    g_auto(GStrv) words = g_strsplit(option->value, "|", -1);
-    g_autofree char *lower = g_ascii_strdown(value, -1);
-
-    if (!g_strv_contains((const char *const *)words, lower))
-        return refuse_value(option, value, error, "write one of %s",
-                            option->value);
-    g_free(options->settings->mechanism);
-    options->settings->mechanism = g_ascii_strup(value, -1);
-    return TRUE;
-}
-
-static gboolean
-set_fingerprint(FsOptions *options, const FsMountOption *option,
-                const char *value, GError **error)
-{
-    char *fingerprint = fs_option_parse_fingerprint(value);
-
-    if (fingerprint == NULL)
-        return refuse_value(option, value, error,
-                            "the certificate's SHA-256 is needed, 64 hex "
-                            "digits with or without colons, as 'openssl x509 "
-                            "-fingerprint -sha256' prints it");
-    g_free(options->settings->fingerprint);
-    options->settings->fingerprint = fingerprint;
-    return TRUE;
-}
-
-/* A directory, or "none", which sets @none instead. */
-static gboolean
-set_directory(FsOptions *options, const FsMountOption *option,
-              const char *value, gboolean *none, GError **error)
-{
-    char **path = field(options, option);
-
-    *none = strcmp(value, "none") == 0;
-    if (!*none)
-        return set_path(options, option, value, error);
-    g_clear_pointer(path, g_free);
-    return TRUE;
-}
-
-static gboolean
-set_cache_dir(FsOptions *options, const FsMountOption *option,
-              const char *value, GError **error)
-{
-    return set_directory(options, option, value, &options->no_cache_dir, error);
-}
-
-static gboolean
-set_state_dir(FsOptions *options, const FsMountOption *option,
-              const char *value, GError **error)
-{
-    return set_directory(options, option, value, &options->no_state_dir, error);
-}
-
-static gboolean
-set_cache_size(FsOptions *options, const FsMountOption *option,
-               const char *value, GError **error)
-{
-    guint64 size;
-
-    if (!fs_option_parse_size(value, &size) || size < CACHE_SIZE_MIN)
-        return refuse_value(option, value, error,
-                            "a number of octets is needed, such as 500M or 2G, "
-                            "at least 1M");
-    options->cache_size = size;
-    return TRUE;
-}
-
-/* A flag is one word, a system flag behind a backslash. */
-static gboolean
-set_new_flags(FsOptions *options, const FsMountOption *option,
-              const char *value, GError **error)
-{
-    g_auto(GStrv) words = g_strsplit_set(value, "+ ", -1);
-
-    g_clear_pointer(&options->new_flags, g_free);
-    if (strcmp(value, "none") == 0) {
-        options->new_flags = g_strdup("");
-        return TRUE;
-    }
-    for (guint i = 0; words[i] != NULL; i++) {
-        const char *at = words[i] + (words[i][0] == '\\');
-
-        for (; *at > ' ' && *at < 0x7f && strchr("(){%*\"\\]", *at) == NULL;
-             at++)
-            continue;
-        if (*words[i] == '\0' || *at != '\0' || at[-1] == '\\')
-            return refuse_value(option, value, error,
-                                "write flags with + between, such as "
-                                "\\Seen+\\Flagged, or none");
-    }
-    options->new_flags = g_strjoinv(" ", words);
-    return TRUE;
-}
-
-static gboolean
-set_uid(FsOptions *options, const FsMountOption *option, const char *value,
-        GError **error)
-{
-    if (!fs_option_parse_user(value, &options->uid))
-        return refuse_value(option, value, error,
-                            "no such user; write a name or a number");
-    return TRUE;
-}
-
-static gboolean
-set_gid(FsOptions *options, const FsMountOption *option, const char *value,
-        GError **error)
-{
-    if (!fs_option_parse_group(value, &options->gid))
-        return refuse_value(option, value, error,
-                            "no such group; write a name or a number");
-    return TRUE;
-}
-
-static gboolean
-set_umask(FsOptions *options, const FsMountOption *option, const char *value,
-          GError **error)
-{
-    if (!fs_option_parse_umask(value, &options->umask))
-        return refuse_value(option, value, error,
-                            "an octal number up to 777 is needed");
-    return TRUE;
-}
-
-#define IN_OPTIONS(member) .offset = G_STRUCT_OFFSET(FsOptions, member)
+#define IN_OPTIONS(member)                                                     \
+    .place = FS_PLACE_OPTIONS, .offset = G_STRUCT_OFFSET(FsOptions, member)
 #define IN_SETTINGS(member)                                                    \
-    .in_settings = TRUE, .offset = G_STRUCT_OFFSET(ImapSettings, member)
+    .place = FS_PLACE_SETTINGS, .offset = G_STRUCT_OFFSET(ImapSettings, member)
 #define TO_LIBFUSE .passed_on = TRUE
+#define SPECIAL(name) .set = fs_set_##name, .show = fs_show_##name
 
 /* clang-format off */
-#define GENERIC(option, shown) {option, shown, FS_SECTION_MOUNT, TO_LIBFUSE}
-#define IGNORED(option, shown) {option, shown, FS_SECTION_IGNORED, .set = NULL}
+#define GENERIC(option, shown, what)                                           \
+    {option, shown, FS_SECTION_MOUNT, what, "as mount(8) has it", TO_LIBFUSE}
+#define IGNORED(option, shown, what)                                           \
+    {option, shown, FS_SECTION_IGNORED, what, "ignored", .place = FS_PLACE_NONE}
 
 const FsMountOption fs_mount_option_table[] = {
-    {"names", "subject|uid", FS_SECTION_MAIL,
-     "message files are named by date, sender, subject (default) or by UID",
-     set_choice, IN_OPTIONS(names)},
-    {"date", "received|sent", FS_SECTION_MAIL,
-     "a message's time: arrival at the server (default) or its Date field",
-     set_choice, IN_OPTIONS(date)},
+    {"url", "URL", FS_SECTION_ACCOUNT, FS_VALUE_TEXT,
+     "the server, as on the command line: imaps://USER@HOST/, PROVIDER:USER or "
+     "USER@DOMAIN",
+     .example = "imaps://alice@imap.example.org/",
+     IN_OPTIONS(url), .only_in_file = TRUE},
 
-    {"username", "NAME", FS_SECTION_LOGIN,
-     "the user, where the URL does not say; may hold an @ (default: your own)",
-     set_text, IN_SETTINGS(username)},
-    {"password_file", "FILE", FS_SECTION_LOGIN,
+    {"names", "subject|uid", FS_SECTION_MAIL, FS_VALUE_CHOICE,
+     "message files are named by date, sender and subject, or by UID",
+     .initial = "subject", IN_OPTIONS(names)},
+    {"date", "received|sent", FS_SECTION_MAIL, FS_VALUE_CHOICE,
+     "a message's time: arrival at the server, or its Date field",
+     .initial = "received", IN_OPTIONS(date)},
+    {"all_mail", NULL, FS_SECTION_MAIL, FS_VALUE_FLAG,
+     "show Gmail's folders All Mail, Important and Starred, whose messages are "
+     "in others, too",
+     IN_OPTIONS(all_mail)},
+
+    {"username", "NAME", FS_SECTION_LOGIN, FS_VALUE_TEXT,
+     "the user, where the URL does not say; may hold an @",
+     .otherwise = "your own", .example = "alice@example.org",
+     IN_SETTINGS(username)},
+    {"password_file", "FILE", FS_SECTION_LOGIN, FS_VALUE_FILE,
      "the password is the first line of FILE, whose mode must be 0600",
-     set_path, IN_OPTIONS(password_file)},
-    {"password_command", "COMMAND", FS_SECTION_LOGIN,
+     .example = "~/.mail-password",
+     IN_OPTIONS(password_file), .rivals = FS_RIVALS_SECRET},
+    {"password_command", "COMMAND", FS_SECTION_LOGIN, FS_VALUE_COMMAND,
      "the password is the first line that the shell command prints",
-     set_text, IN_OPTIONS(password_command)},
-    {"token_command", "COMMAND", FS_SECTION_LOGIN,
-     "likewise, an OAuth2 access token",
-     set_text, IN_OPTIONS(token_command)},
+     .example = "pass show mail/alice",
+     IN_OPTIONS(password_command), .rivals = FS_RIVALS_SECRET},
+    {"token_command", "COMMAND", FS_SECTION_LOGIN, FS_VALUE_COMMAND,
+     "likewise, an OAuth2 access token", .example = "oama access me@example.org",
+     IN_OPTIONS(token_command), .rivals = FS_RIVALS_SECRET},
+    {"netrc", "FILE", FS_SECTION_LOGIN, FS_VALUE_FILE,
+     "the password is that of the server's host and the user in FILE, such as "
+     "~/.netrc",
+     .example = "~/.netrc", IN_OPTIONS(netrc), .rivals = FS_RIVALS_SECRET},
+    {"credential", "NAME", FS_SECTION_LOGIN, FS_VALUE_TEXT,
+     "the password is a credential of the service (LoadCredential= of systemd)",
+     .otherwise = "the one of the account's name, or imapfs.password, if it is "
+                  "there",
+     .example = "work",
+     IN_OPTIONS(credential), .rivals = FS_RIVALS_SECRET},
     {"auth",
      "scram-sha-256|scram-sha-1|plain|login|external|xoauth2|oauthbearer",
-     FS_SECTION_LOGIN,
-     "log in this way only (default: the strongest that the server offers)",
-     .set = set_mechanism},
-    {"insecure_cleartext_password", NULL, FS_SECTION_LOGIN,
+     FS_SECTION_LOGIN, FS_VALUE_CHOICE, "log in this way only",
+     .otherwise = "the strongest that the server offers", SPECIAL(mechanism)},
+    {"insecure_cleartext_password", NULL, FS_SECTION_LOGIN, FS_VALUE_FLAG,
      "DANGEROUS: let everybody on the network read the password (tls=off)",
-     set_flag, IN_SETTINGS(cleartext_password)},
+     IN_SETTINGS(cleartext_password)},
 
-    {"tls", "implicit|starttls|off", FS_SECTION_TLS,
-     "default: implicit for imaps://, starttls (required) for imap://",
-     set_choice, IN_SETTINGS(tls)},
-    {"ca_file", "FILE", FS_SECTION_TLS,
-     "trust these certificate authorities (PEM) instead of the system's",
-     set_path, IN_SETTINGS(ca_file)},
-    {"fingerprint", "SHA256", FS_SECTION_TLS,
+    {"tls", "implicit|starttls|off", FS_SECTION_TLS, FS_VALUE_CHOICE,
+     "how the line is encrypted; starttls is required then, not tried",
+     .otherwise = "implicit for imaps://, starttls for imap://",
+     IN_SETTINGS(tls)},
+    {"ca_file", "FILE", FS_SECTION_TLS, FS_VALUE_FILE,
+     "trust these certificate authorities (PEM) and no others",
+     .otherwise = "the system's", .example = "~/ca.pem", IN_SETTINGS(ca_file),
+     .rivals = FS_RIVALS_TRUST},
+    {"fingerprint", "SHA256", FS_SECTION_TLS, FS_VALUE_TEXT,
      "trust the one certificate with this fingerprint, and no other",
-     .set = set_fingerprint},
-    {"client_cert", "FILE", FS_SECTION_TLS,
-     "show this certificate (PEM) to the server",
-     set_path, IN_SETTINGS(client_cert)},
-    {"client_key", "FILE", FS_SECTION_TLS,
-     "its key (PEM), if it is not in the same file",
-     set_path, IN_SETTINGS(client_key)},
+     .example = "5a0cde4b93bd30ae1c3a1e38b52a4e3d"
+                "61f2a97b0d5a0cde4b93bd30ae1c3af1",
+     .set = fs_set_fingerprint, IN_SETTINGS(fingerprint),
+     .rivals = FS_RIVALS_TRUST},
+    {"client_cert", "FILE", FS_SECTION_TLS, FS_VALUE_FILE,
+     "show this certificate (PEM) to the server", .example = "~/me.pem",
+     IN_SETTINGS(client_cert)},
+    {"client_key", "FILE", FS_SECTION_TLS, FS_VALUE_FILE,
+     "its key (PEM), if it is not in the same file", .example = "~/me.key",
+     IN_SETTINGS(client_key)},
 
-    {"timeout", "SECONDS", FS_SECTION_NETWORK,
-     "give up after so long a silence, 1 to 3600 (default 30)",
-     set_timeout, IN_SETTINGS(timeout_ms), .min = 1, .max = 3600},
-    {"connections", "N", FS_SECTION_NETWORK,
-     "connections used at a time, 1 to 32 (default 3)",
-     set_number, IN_OPTIONS(connections), .min = 1, .max = 32},
-    {"compress", "auto|on|off", FS_SECTION_NETWORK,
-     "compress what goes over the line; auto (the default): where the line "
-     "turns out to be slower than about 150 Mbit/s, and the server can",
-     set_choice, IN_SETTINGS(compress)},
-    {"offline_ok", NULL, FS_SECTION_NETWORK,
+    {"timeout", "SECONDS", FS_SECTION_NETWORK, FS_VALUE_NUMBER,
+     "give up after so long a silence, 1 to 3600",
+     .initial = "30", .example = "60",
+     SPECIAL(timeout), IN_SETTINGS(timeout_ms), .min = 1, .max = 3600},
+    {"connections", "N", FS_SECTION_NETWORK, FS_VALUE_NUMBER,
+     "connections used at a time, 1 to 32",
+     .initial = "3", .example = "5",
+     IN_OPTIONS(connections), .min = 1, .max = 32},
+    {"compress", "auto|on|off", FS_SECTION_NETWORK, FS_VALUE_CHOICE,
+     "compress what goes over the line, if the server can; auto: where the "
+     "line turns out to be slower than about 150 Mbit/s",
+     .initial = "auto", IN_SETTINGS(compress)},
+    {"offline_ok", NULL, FS_SECTION_NETWORK, FS_VALUE_FLAG,
      "mount also while the server cannot be reached; what an earlier mount "
      "left in the cache is there",
-     set_flag, IN_OPTIONS(offline_ok)},
-    {"poll", "SECONDS", FS_SECTION_NETWORK,
-     "how long a change elsewhere may go unseen, 1 to 86400 (default 60)",
-     set_number, IN_OPTIONS(poll_seconds), .min = 1, .max = 86400},
+     IN_OPTIONS(offline_ok)},
+    {"poll", "SECONDS", FS_SECTION_NETWORK, FS_VALUE_NUMBER,
+     "how long a change elsewhere may go unseen, 1 to 86400",
+     .initial = "60", .example = "300",
+     IN_OPTIONS(poll_seconds), .min = 1, .max = 86400},
 
-    {"cache_dir", "DIR|none", FS_SECTION_CACHE,
-     "where mail is kept, in a directory for each account (default "
-     "~/.cache/imapfs; none: in memory)",
-     set_cache_dir, IN_OPTIONS(cache_dir)},
-    {"cache_size", "SIZE", FS_SECTION_CACHE,
-     "how much mail is kept, e.g. 500M, at least 1M (default: a tenth of the "
-     "free disk, at least 2G; in memory 64M)",
-     .set = set_cache_size},
-    {"state_dir", "DIR|none", FS_SECTION_CACHE,
-     "where inode numbers are kept, likewise (default ~/.local/state/imapfs; "
-     "none: nowhere, and no cache on disk either)",
-     set_state_dir, IN_OPTIONS(state_dir)},
+    {"max_download", "SIZE|none", FS_SECTION_NETWORK, FS_VALUE_SIZE,
+     "how much may be fetched in a day (of UTC), at least 1M; beyond it, what "
+     "is in the cache can be read and the rest fails (EBUSY)",
+     .otherwise = "what the provider allows, if it is known", .example = "2G",
+     IN_OPTIONS(max_download), .min = 1 << 20},
+    {"max_upload", "SIZE|none", FS_SECTION_NETWORK, FS_VALUE_SIZE,
+     "how much may be sent in a day, likewise; beyond it, what is written "
+     "waits here (EDQUOT)",
+     .otherwise = "what the provider allows, if it is known",
+     .example = "500M", IN_OPTIONS(max_upload), .min = 1 << 20},
 
-    {"new_flags", "FLAGS|none", FS_SECTION_FILES,
-     "flags of messages that are written, with + between (default \\Seen)",
-     .set = set_new_flags},
-    {"writeback", NULL, FS_SECTION_FILES,
+    {"cache_dir", "DIR|none", FS_SECTION_CACHE, FS_VALUE_DIRECTORY,
+     "where mail is kept, in a directory for each account; none: in memory",
+     .otherwise = "~/.cache/imapfs", .example = "/var/cache/mail",
+     SPECIAL(cache_dir), IN_OPTIONS(cache_dir)},
+    {"cache_size", "SIZE", FS_SECTION_CACHE, FS_VALUE_SIZE,
+     "how much mail is kept, at least 1M",
+     .otherwise = "a tenth of the free disk, at least 2G; in memory 64M",
+     .example = "500M", IN_OPTIONS(cache_size), .min = 1 << 20},
+    {"state_dir", "DIR|none", FS_SECTION_CACHE, FS_VALUE_DIRECTORY,
+     "where inode numbers are kept, likewise; none: nowhere, and no cache on "
+     "disk either",
+     .otherwise = "~/.local/state/imapfs", .example = "/var/lib/mail",
+     SPECIAL(state_dir), IN_OPTIONS(state_dir)},
+
+    {"new_flags", "FLAGS|none", FS_SECTION_FILES, FS_VALUE_TEXT,
+     "flags of messages that are written, with + between",
+     .initial = "\\Seen", .example = "\\Seen+\\Flagged",
+     SPECIAL(new_flags), IN_OPTIONS(new_flags)},
+    {"writeback", NULL, FS_SECTION_FILES, FS_VALUE_FLAG,
      "a message that is written need only be on this disk when close returns",
-     set_flag, IN_OPTIONS(writeback)},
-    {"ro", NULL, FS_SECTION_FILES,
+     IN_OPTIONS(writeback)},
+    {"ro", NULL, FS_SECTION_FILES, FS_VALUE_FLAG,
      "nothing can be written; then inotify sees nothing come or go",
-     set_flag, IN_OPTIONS(read_only)},
-    {"rw", NULL, FS_SECTION_FILES, "the opposite", .set = set_read_write},
-    {"sync", NULL, FS_SECTION_FILES,
+     IN_OPTIONS(read_only)},
+    {"rw", NULL, FS_SECTION_FILES, FS_VALUE_FLAG, "the opposite",
+     .set = fs_set_read_write},
+    {"sync", NULL, FS_SECTION_FILES, FS_VALUE_FLAG,
      "every change waits until the server has it",
-     set_flag, IN_OPTIONS(sync), TO_LIBFUSE},
-    {"delete", "auto|expunge|trash|mark", FS_SECTION_FILES,
+     IN_OPTIONS(sync), TO_LIBFUSE},
+    {"delete", "auto|expunge|trash|mark", FS_SECTION_FILES, FS_VALUE_CHOICE,
      "what rm does to a message: expunge it, move it to the trash, or mark it "
-     "as deleted; auto (the default): expunge, but trash where the server would "
-     "archive it instead",
-     set_choice, IN_OPTIONS(remove)},
-    {"mark_seen", NULL, FS_SECTION_FILES,
-     "reading a message whole marks it as read",
-     set_flag, IN_OPTIONS(mark_seen)},
-    {"uid", "USER", FS_SECTION_FILES, "owner of the files (default: you)",
-     .set = set_uid},
-    {"gid", "GROUP", FS_SECTION_FILES, "group of the files (default: yours)",
-     .set = set_gid},
-    {"umask", "OCTAL", FS_SECTION_FILES,
-     "permissions that are taken away (default 077)", .set = set_umask},
-    {"allow_other", NULL, FS_SECTION_FILES,
+     "as deleted; auto: expunge, but trash where the server would archive it "
+     "instead",
+     .initial = "auto", .example = "trash", IN_OPTIONS(remove)},
+    {"mark_seen", NULL, FS_SECTION_FILES, FS_VALUE_FLAG,
+     "reading a message whole marks it as read", IN_OPTIONS(mark_seen)},
+    {"crawlers", "NAME+...|allow", FS_SECTION_FILES, FS_VALUE_TEXT,
+     "processes that make thumbnails or indexes, by their names; nothing is "
+     "fetched for them; allow: nobody is one",
+     .otherwise = "those that are common", .example = "tumblerd+baloo*",
+     SPECIAL(crawlers)},
+    {"searches", NULL, FS_SECTION_FILES, FS_VALUE_FLAG,
+     "searches that are kept show at the top of the mount",
+     IN_OPTIONS(searches)},
+    {"uid", "USER", FS_SECTION_FILES, FS_VALUE_USER, "owner of the files",
+     .otherwise = "you", .example = "alice", IN_OPTIONS(uid)},
+    {"gid", "GROUP", FS_SECTION_FILES, FS_VALUE_GROUP, "group of the files",
+     .otherwise = "yours", .example = "mail", IN_OPTIONS(gid)},
+    {"umask", "OCTAL", FS_SECTION_FILES, FS_VALUE_NUMBER,
+     "permissions that are taken away",
+     .initial = "077", .example = "027", SPECIAL(umask), IN_OPTIONS(umask)},
+    {"nonempty", NULL, FS_SECTION_FILES, FS_VALUE_FLAG,
+     "mount also where there are files, which are hidden meanwhile",
+     IN_OPTIONS(nonempty)},
+    {"allow_other", NULL, FS_SECTION_FILES, FS_VALUE_FLAG,
      "let other users in, as far as umask lets them (needs user_allow_other "
      "in /etc/fuse.conf)",
-     set_flag, IN_OPTIONS(allow_other), TO_LIBFUSE},
-    {"default_permissions", NULL, FS_SECTION_FILES,
+     IN_OPTIONS(allow_other), TO_LIBFUSE},
+    {"default_permissions", NULL, FS_SECTION_FILES, FS_VALUE_FLAG,
      "let the kernel check the permissions, as it does with allow_other",
-     set_flag, IN_OPTIONS(default_permissions), TO_LIBFUSE},
-    {"xattr", NULL, FS_SECTION_FILES,
+     IN_OPTIONS(default_permissions), TO_LIBFUSE},
+    {"xattr", NULL, FS_SECTION_FILES, FS_VALUE_FLAG,
      "flags, UID and keywords as extended attributes (slows ls -l down)",
-     set_flag, IN_OPTIONS(xattr)},
+     IN_OPTIONS(xattr)},
 
-    {"allow_root", NULL, FS_SECTION_FUSE, "let root in, and nobody else",
-     NULL, TO_LIBFUSE},
-    {"auto_unmount", NULL, FS_SECTION_FUSE,
-     "unmount also when imapfs is killed", NULL, TO_LIBFUSE},
-    {"fsname", "NAME", FS_SECTION_FUSE, "the source that mount(8) and df show",
-     NULL, TO_LIBFUSE},
-    {"subtype", "NAME", FS_SECTION_FUSE, "the type that they show, after fuse.",
-     NULL, TO_LIBFUSE},
-    {"max_read", "OCTETS", FS_SECTION_FUSE, "the largest single read",
-     check_number, TO_LIBFUSE, .max = G_MAXUINT32},
-    {"debug", NULL, FS_SECTION_FUSE, "the same as -d",
-     set_flag, IN_OPTIONS(debug)},
+    {"allow_root", NULL, FS_SECTION_FUSE, FS_VALUE_FLAG,
+     "let root in, and nobody else", TO_LIBFUSE},
+    {"auto_unmount", NULL, FS_SECTION_FUSE, FS_VALUE_FLAG,
+     "unmount also when imapfs is killed", TO_LIBFUSE},
+    {"fsname", "NAME", FS_SECTION_FUSE, FS_VALUE_TEXT,
+     "the source that mount(8) and df show",
+     .otherwise = "imapfs#USER@HOST", .example = "mail", TO_LIBFUSE},
+    {"subtype", "NAME", FS_SECTION_FUSE, FS_VALUE_TEXT,
+     "the type that they show, after fuse.",
+     .otherwise = "imapfs", .example = "mail", TO_LIBFUSE},
+    {"max_read", "OCTETS", FS_SECTION_FUSE, FS_VALUE_NUMBER,
+     "the largest single read",
+     .otherwise = "as the kernel likes", .example = "131072", TO_LIBFUSE,
+     .max = G_MAXUINT32},
+    {"debug", NULL, FS_SECTION_FUSE, FS_VALUE_FLAG, "the same as -d",
+     IN_OPTIONS(debug)},
 
-    GENERIC("suid", NULL),
-    GENERIC("nosuid", NULL),
-    GENERIC("dev", NULL),
-    GENERIC("nodev", NULL),
-    GENERIC("exec", NULL),
-    GENERIC("noexec", NULL),
-    GENERIC("async", NULL),
-    GENERIC("dirsync", NULL),
-    GENERIC("atime", NULL),
-    GENERIC("noatime", NULL),
-    GENERIC("context", "LABEL"),
-    GENERIC("fscontext", "LABEL"),
-    GENERIC("defcontext", "LABEL"),
-    GENERIC("rootcontext", "LABEL"),
+    GENERIC("suid", NULL, FS_VALUE_FLAG),
+    GENERIC("nosuid", NULL, FS_VALUE_FLAG),
+    GENERIC("dev", NULL, FS_VALUE_FLAG),
+    GENERIC("nodev", NULL, FS_VALUE_FLAG),
+    GENERIC("exec", NULL, FS_VALUE_FLAG),
+    GENERIC("noexec", NULL, FS_VALUE_FLAG),
+    GENERIC("async", NULL, FS_VALUE_FLAG),
+    GENERIC("dirsync", NULL, FS_VALUE_FLAG),
+    GENERIC("atime", NULL, FS_VALUE_FLAG),
+    GENERIC("noatime", NULL, FS_VALUE_FLAG),
+    GENERIC("context", "LABEL", FS_VALUE_TEXT),
+    GENERIC("fscontext", "LABEL", FS_VALUE_TEXT),
+    GENERIC("defcontext", "LABEL", FS_VALUE_TEXT),
+    GENERIC("rootcontext", "LABEL", FS_VALUE_TEXT),
 
-    IGNORED("defaults", NULL),
-    IGNORED("auto", NULL),
-    IGNORED("noauto", NULL),
-    IGNORED("nofail", NULL),
-    IGNORED("_netdev", NULL),
-    IGNORED("user", NULL),
-    IGNORED("nouser", NULL),
-    IGNORED("users", NULL),
-    IGNORED("nousers", NULL),
-    IGNORED("owner", NULL),
-    IGNORED("group", NULL),
-    IGNORED("relatime", NULL),
-    IGNORED("norelatime", NULL),
-    IGNORED("strictatime", NULL),
-    IGNORED("nostrictatime", NULL),
-    IGNORED("diratime", NULL),
-    IGNORED("nodiratime", NULL),
-    IGNORED("lazytime", NULL),
-    IGNORED("nolazytime", NULL),
-    IGNORED("comment", "TEXT"),
+    IGNORED("defaults", NULL, FS_VALUE_FLAG),
+    IGNORED("auto", NULL, FS_VALUE_FLAG),
+    IGNORED("noauto", NULL, FS_VALUE_FLAG),
+    IGNORED("nofail", NULL, FS_VALUE_FLAG),
+    IGNORED("_netdev", NULL, FS_VALUE_FLAG),
+    IGNORED("user", NULL, FS_VALUE_FLAG),
+    IGNORED("nouser", NULL, FS_VALUE_FLAG),
+    IGNORED("users", NULL, FS_VALUE_FLAG),
+    IGNORED("nousers", NULL, FS_VALUE_FLAG),
+    IGNORED("owner", NULL, FS_VALUE_FLAG),
+    IGNORED("group", NULL, FS_VALUE_FLAG),
+    IGNORED("relatime", NULL, FS_VALUE_FLAG),
+    IGNORED("norelatime", NULL, FS_VALUE_FLAG),
+    IGNORED("strictatime", NULL, FS_VALUE_FLAG),
+    IGNORED("nostrictatime", NULL, FS_VALUE_FLAG),
+    IGNORED("diratime", NULL, FS_VALUE_FLAG),
+    IGNORED("nodiratime", NULL, FS_VALUE_FLAG),
+    IGNORED("lazytime", NULL, FS_VALUE_FLAG),
+    IGNORED("nolazytime", NULL, FS_VALUE_FLAG),
+    IGNORED("comment", "TEXT", FS_VALUE_TEXT),
 
     {NULL, .set = NULL},
 };
 /* clang-format on */
+
+const FsMountOption *
+fs_mount_option_find(const char *name)
+{
+    for (guint i = 0; fs_mount_option_table[i].name != NULL; i++) {
+        if (strcmp(fs_mount_option_table[i].name, name) == 0)
+            return &fs_mount_option_table[i];
+    }
+    return NULL;
+}

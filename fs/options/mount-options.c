@@ -1,147 +1,46 @@
-/* The argument of -o: cut into options, each looked up in the table.
+/* The argument of -o: cut into options; and what --help says of them.
  *
- * A name is refused unless it is in there: an option that is silently dropped
- * looks as if it worked. */
+ * A name is refused unless it is in the table: an option that is silently
+ * dropped looks as if it worked. */
 #include "fs/options/mount-options.h"
 
 #include "fs/kernel/errno.h"
-#include "fs/options/mount-option-table.h"
-#include "fs/options/option-values.h"
+#include "fs/options/nearest-name.h"
 
 #include <string.h>
 
-#define NEAREST_NAME_BYTES 40
 #define HELP_COLUMNS 79
 #define MEANING_COLUMN 30
-
-static const char *const section_titles[FS_N_SECTIONS] = {
-    [FS_SECTION_MAIL] = "Names and dates",
-    [FS_SECTION_LOGIN] = "Logging in (or the password is asked for)",
-    [FS_SECTION_TLS] = "Encryption",
-    [FS_SECTION_NETWORK] = "Network",
-    [FS_SECTION_CACHE] = "Cache",
-    [FS_SECTION_FILES] = "Files",
-    [FS_SECTION_FUSE] = "FUSE",
-    [FS_SECTION_MOUNT] = "Passed on as mount(8) gives them",
-    [FS_SECTION_IGNORED] = "Accepted, for fstab's sake, without effect",
-};
-
-/* Names that get an answer of their own; their values are never shown. */
-static const struct {
-    const char *name;
-    const char *reason;
-} refused_options[] = {
-    {"blkdev", "imapfs is not on a block device"},
-    {"port", "the port stands in the URL: imaps://HOST:PORT/"},
-    {"reconnect", "imapfs always does"},
-    {"remount", "to change options, unmount and mount again"},
-    {"token", "a token given here would show in the list of processes; use "
-              "token_command=COMMAND"},
-};
-static const char *const password_options[] = {
-    "password", "pass", "passwd", "passphrase", "secret", NULL,
-};
-
-static const FsMountOption *
-find_option(const char *name)
-{
-    for (guint i = 0; fs_mount_option_table[i].name != NULL; i++) {
-        if (strcmp(fs_mount_option_table[i].name, name) == 0)
-            return &fs_mount_option_table[i];
-    }
-    return NULL;
-}
 
 gboolean
 fs_mount_options_takes_value(const char *name)
 {
-    const FsMountOption *option = find_option(name);
+    const FsMountOption *option = fs_mount_option_find(name);
 
     return option != NULL && option->value != NULL;
 }
 
-/* Levenshtein's distance, in one row. */
-static guint
-edit_distance(const char *a, const char *b)
-{
-    guint row[NEAREST_NAME_BYTES + 1];
-    gsize length = strlen(b);
-
-    g_return_val_if_fail(length <= NEAREST_NAME_BYTES, G_MAXUINT);
-
-    for (guint j = 0; j <= length; j++)
-        row[j] = j;
-    for (; *a != '\0'; a++) {
-        guint diagonal = row[0]++;
-
-        for (guint j = 1; j <= length; j++) {
-            guint substituted = diagonal + (*a != b[j - 1]);
-
-            diagonal = row[j];
-            row[j] = MIN(MIN(row[j], row[j - 1]) + 1, substituted);
-        }
-    }
-    return row[length];
-}
-
 const char *
-fs_mount_options_nearest(const char *name)
+fs_mount_options_nearest(const char *name, gboolean in_file)
 {
-    const char *nearest = NULL;
-    gsize length = strlen(name);
-    guint least = length < 4 ? 2 : length < 8 ? 3 : 4; /* too far */
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
 
-    if (length > NEAREST_NAME_BYTES)
-        return NULL;
+    for (guint i = 0; fs_mount_option_table[i].name != NULL; i++)
+        if (in_file || !fs_mount_option_table[i].only_in_file)
+            g_ptr_array_add(names, (gpointer)fs_mount_option_table[i].name);
+    g_ptr_array_add(names, NULL);
+    return fs_nearest_name(name, (const char *const *)names->pdata);
+}
+
+void
+fs_mount_options_set_initial(FsOptions *options)
+{
     for (guint i = 0; fs_mount_option_table[i].name != NULL; i++) {
-        guint distance = edit_distance(fs_mount_option_table[i].name, name);
+        const FsMountOption *option = &fs_mount_option_table[i];
 
-        if (distance < least) {
-            least = distance;
-            nearest = fs_mount_option_table[i].name;
-        }
+        if (option->initial != NULL)
+            fs_mount_option_set(options, option, option->initial, NULL);
     }
-    return nearest;
-}
-
-static gboolean
-refuse_unknown(const char *name, GError **error)
-{
-    g_autofree char *printable = fs_option_printable(name);
-    const char *nearest = fs_mount_options_nearest(name);
-
-    if (nearest != NULL)
-        g_set_error(error, FS_ERROR, FS_ERROR_USAGE,
-                    "unknown option '%s'; did you mean '%s'?", printable,
-                    nearest);
-    else
-        g_set_error(error, FS_ERROR, FS_ERROR_USAGE,
-                    "unknown option '%s'; 'imapfs --help' lists them all, and "
-                    "a comma inside a value is written '\\,'",
-                    printable);
-    return FALSE;
-}
-
-gboolean
-fs_mount_options_check_refused(const char *name, GError **error)
-{
-    if (g_strv_contains(password_options, name)) {
-        g_set_error(error, FS_ERROR, FS_ERROR_USAGE,
-                    "option '%s' is refused: a password given here would show "
-                    "in the list of processes; use password_file=FILE or "
-                    "password_command=COMMAND, or wait to be asked",
-                    name);
-        return FALSE;
-    }
-    for (guint i = 0; i < G_N_ELEMENTS(refused_options); i++) {
-        if (strcmp(refused_options[i].name, name) == 0) {
-            g_set_error(error, FS_ERROR, FS_ERROR_USAGE,
-                        "option '%s' is refused: %s", name,
-                        refused_options[i].reason);
-            return FALSE;
-        }
-    }
-    return TRUE;
 }
 
 /* mount(8), run by an ordinary user, turns the "user" of fstab into "user="
@@ -177,33 +76,10 @@ fs_mount_options_pass_on(FsOptions *options, const char *name,
     options->fuse_options[count + 1] = NULL;
 }
 
-static gboolean
-apply_known(FsOptions *options, const FsMountOption *option, const char *value,
-            GError **error)
-{
-    if (option->value == NULL && value != NULL) {
-        g_set_error(error, FS_ERROR, FS_ERROR_USAGE,
-                    "option '%s' takes no value", option->name);
-        return FALSE;
-    }
-    if (option->value != NULL && (value == NULL || *value == '\0')) {
-        g_set_error(error, FS_ERROR, FS_ERROR_USAGE,
-                    "option '%s' needs a value: %s=%s", option->name,
-                    option->name, option->value);
-        return FALSE;
-    }
-    if (option->set != NULL && !option->set(options, option, value, error))
-        return FALSE;
-    if (option->passed_on)
-        fs_mount_options_pass_on(options, option->name, value);
-    return TRUE;
-}
-
 /* @item: "name" or "name=value"; is cut in two. */
 static gboolean
-apply_item(FsOptions *options, char *item, GError **error)
+read_item(FsChoices *choices, char *item, GError **error)
 {
-    const FsMountOption *option;
     char *value = strchr(item, '=');
 
     if (value != NULL)
@@ -212,12 +88,8 @@ apply_item(FsOptions *options, char *item, GError **error)
         return TRUE;
     if (strcmp(item, "user") == 0 && value != NULL)
         return check_user(value, error);
-    if (!fs_mount_options_check_refused(item, error))
-        return FALSE;
-    option = find_option(item);
-    if (option == NULL)
-        return refuse_unknown(item, error);
-    return apply_known(options, option, value, error);
+    return fs_choices_add(choices, FS_ORIGIN_COMMAND_LINE, NULL, item, value,
+                          error);
 }
 
 /* Takes the text up to the next comma off @text. */
@@ -237,12 +109,12 @@ next_item(const char **text)
 }
 
 gboolean
-fs_mount_options_apply(FsOptions *options, const char *text, GError **error)
+fs_mount_options_read(FsChoices *choices, const char *text, GError **error)
 {
     while (*text != '\0') {
         g_autofree char *item = next_item(&text);
 
-        if (*item != '\0' && !apply_item(options, item, error))
+        if (*item != '\0' && !read_item(choices, item, error))
             return FALSE;
     }
     return TRUE;
@@ -292,23 +164,36 @@ append_wrapped(GString *help, const char *text, gsize column)
     g_string_append_c(help, '\n');
 }
 
+static char *
+meaning_of(const FsMountOption *option)
+{
+    const char *usual =
+        option->initial != NULL ? option->initial : option->otherwise;
+
+    if (usual == NULL)
+        return g_strdup(option->help);
+    return g_strdup_printf("%s (default: %s)", option->help, usual);
+}
+
 static void
 append_meanings(GString *help, FsOptionSection section)
 {
     for (guint i = 0; fs_mount_option_table[i].name != NULL; i++) {
         const FsMountOption *option = &fs_mount_option_table[i];
         g_autofree char *shown = NULL;
+        g_autofree char *meaning = NULL;
 
         if (option->section != section)
             continue;
         shown = g_strconcat(option->name, option->value != NULL ? "=" : "",
                             option->value, NULL);
+        meaning = meaning_of(option);
         if (strlen(shown) > MEANING_COLUMN - 3)
             g_string_append_printf(help, "  %s\n%*s", shown, MEANING_COLUMN,
                                    "");
         else
             g_string_append_printf(help, "  %-*s ", MEANING_COLUMN - 3, shown);
-        append_wrapped(help, option->help, MEANING_COLUMN);
+        append_wrapped(help, meaning, MEANING_COLUMN);
     }
 }
 
@@ -318,7 +203,8 @@ fs_mount_options_help(void)
     GString *help = g_string_new(NULL);
 
     for (FsOptionSection section = 0; section < FS_N_SECTIONS; section++) {
-        g_string_append_printf(help, "\n%s:\n", section_titles[section]);
+        g_string_append_printf(help, "\n%s:\n",
+                               fs_option_section_titles[section]);
         if (section == FS_SECTION_MOUNT || section == FS_SECTION_IGNORED)
             append_names(help, section);
         else

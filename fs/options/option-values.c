@@ -12,6 +12,8 @@
 #define FINGERPRINT_PAIRS 32
 #define PRINTABLE_BYTES 200
 
+static char *directory; /* of relative paths; NULL: the present one */
+
 static gboolean
 is_digits(const char *text)
 {
@@ -45,6 +47,39 @@ fs_option_parse_size(const char *text, guint64 *size)
         return FALSE;
     *size <<= shift;
     return TRUE;
+}
+
+char *
+fs_option_show_size(guint64 size)
+{
+    static const char *const suffixes[] = {"", "K", "M", "G", "T"};
+    guint i = 0;
+
+    while (size > 0 && size % 1024 == 0 && i + 1 < G_N_ELEMENTS(suffixes)) {
+        size /= 1024;
+        i++;
+    }
+    return g_strdup_printf("%" G_GUINT64_FORMAT "%s", size, suffixes[i]);
+}
+
+gboolean
+fs_option_parse_flag(const char *text, gboolean *flag)
+{
+    static const char *const words[][2] = {
+        {"no", "yes"}, {"false", "true"}, {"off", "on"}, {"0", "1"}};
+
+    *flag = TRUE;
+    if (text == NULL)
+        return TRUE;
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
+        for (guint j = 0; j < 2; j++) {
+            if (strcmp(words[i][j], text) == 0) {
+                *flag = j == 1;
+                return TRUE;
+            }
+        }
+    }
+    return FALSE;
 }
 
 gboolean
@@ -118,6 +153,13 @@ fs_option_parse_fingerprint(const char *text)
     return g_string_free(g_steal_pointer(&digits), FALSE);
 }
 
+void
+fs_option_note_directory(void)
+{
+    g_free(directory);
+    directory = g_get_current_dir();
+}
+
 char *
 fs_option_absolute_path(const char *path)
 {
@@ -129,7 +171,7 @@ fs_option_absolute_path(const char *path)
         return g_strdup(g_get_home_dir());
     if (g_str_has_prefix(path, "~/"))
         return g_build_filename(g_get_home_dir(), path + 2, NULL);
-    here = g_get_current_dir();
+    here = directory == NULL ? g_get_current_dir() : g_strdup(directory);
     return g_build_filename(here, path, NULL);
 }
 

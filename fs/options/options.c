@@ -1,131 +1,25 @@
 /* The command line.
  *
  * GLib's parser takes the long options and the order; what stands behind -o is
- * left to mount-options.c. Here is the rest: the two arguments, and
- * whether what was asked for makes sense together. No message repeats the URL
- * or the value of an unknown option, which may be a password. */
+ * left to mount-options.c. Here is the rest: the two arguments, and what they
+ * ask for; whether it makes sense together is seen to by option-checks.c. No
+ * message repeats the URL or the value of an unknown option, which may be a
+ * password. */
 #include "fs/options/options.h"
 
-#include "fs/kernel/errno.h"
-#include "fs/mount/guarded-stat.h"
+#include "fs/kernel/crawlers.h"
+#include "fs/options/account-source.h"
+#include "fs/options/command-line.h"
 #include "fs/options/mount-options.h"
+#include "fs/options/mountpoint.h"
+#include "fs/options/option-checks.h"
 #include "fs/options/option-values.h"
+#include "fs/options/print-config.h"
+#include "fs/options/usage-error.h"
 
-#include <errno.h>
-#include <fuse_lowlevel.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#define USAGE "usage: imapfs [options] URL MOUNTPOINT"
-
-#define DEFAULT_CONNECTIONS 3
-#define DEFAULT_POLL_SECONDS 60
-#define DEFAULT_UMASK 077
-#define DEFAULT_NEW_FLAGS "\\Seen"
-
-/* As they stand on the command line, before anything is checked. */
-typedef struct {
-    gboolean foreground, debug, trace, help, version;
-    char *wait;
-    char **mount_options; /* one for each -o */
-    char **words;         /* URL and mountpoint */
-    char **unknown;
-} CommandLine;
-
-static void
-command_line_clear(CommandLine *line)
-{
-    g_strfreev(line->mount_options);
-    g_free(line->wait);
-    g_strfreev(line->words);
-    g_strfreev(line->unknown);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CommandLine, command_line_clear)
-
-static gboolean G_GNUC_PRINTF(2, 3)
-    fail(GError **error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    g_propagate_error(
-        error, g_error_new_valist(FS_ERROR, FS_ERROR_USAGE, format, arguments));
-    va_end(arguments);
-    return FALSE;
-}
-
-/* argv as GLib's parser likes it: "-oro" is two words. */
-static char **
-copy_arguments(int argc, char **argv)
-{
-    g_autoptr(GPtrArray) copy = g_ptr_array_new();
-    gboolean options_end = FALSE;
-
-    for (int i = 0; i < argc; i++) {
-        gboolean is_value = i > 1 && strcmp(argv[i - 1], "-o") == 0;
-
-        if (i > 0 && !is_value && strcmp(argv[i], "--") == 0)
-            options_end = TRUE;
-        if (i > 0 && !is_value && !options_end &&
-            g_str_has_prefix(argv[i], "-o") && argv[i][2] != '\0') {
-            g_ptr_array_add(copy, g_strdup("-o"));
-            g_ptr_array_add(copy, g_strdup(argv[i] + 2));
-        } else {
-            g_ptr_array_add(copy, g_strdup(argv[i]));
-        }
-    }
-    g_ptr_array_add(copy, NULL);
-    return (char **)g_ptr_array_steal(copy, NULL);
-}
-
-/* The entries' descriptions are the upper half of --help. */
-#define N_ENTRIES 9
-static void
-fill_entries(GOptionEntry entries[N_ENTRIES], CommandLine *line)
-{
-    const GOptionEntry filled[N_ENTRIES] = {
-        {"options", 'o', 0, G_OPTION_ARG_FILENAME_ARRAY, &line->mount_options,
-         "options, separated by commas; see below", "A,B=C,..."},
-        {"foreground", 'f', 0, G_OPTION_ARG_NONE, &line->foreground,
-         "stay in the foreground", NULL},
-        {"debug", 'd', 0, G_OPTION_ARG_NONE, &line->debug,
-         "tell what happens, and stay in the foreground", NULL},
-        {"trace", 0, 0, G_OPTION_ARG_NONE, &line->trace,
-         "show the IMAP protocol, without secrets; likewise", NULL},
-        {"wait", 0, 0, G_OPTION_ARG_FILENAME, &line->wait,
-         "wait until the server has what was changed there", "MOUNTPOINT"},
-        {"help", 'h', 0, G_OPTION_ARG_NONE, &line->help, "show this text",
-         NULL},
-        {"version", 'V', 0, G_OPTION_ARG_NONE, &line->version,
-         "show the version", NULL},
-        {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &line->words,
-         NULL, NULL},
-        {.long_name = NULL},
-    };
-
-    memcpy(entries, filled, sizeof filled);
-}
-
-static gboolean
-read_command_line(int argc, char **argv, CommandLine *line, GError **error)
-{
-    GOptionEntry entries[N_ENTRIES];
-    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-    g_autoptr(GError) cause = NULL;
-
-    line->unknown = copy_arguments(argc, argv);
-    fill_entries(entries, line);
-    g_option_context_add_main_entries(context, entries, NULL);
-    g_option_context_set_help_enabled(context, FALSE);
-    /* GLib's own message would repeat the value of "--password=...". */
-    g_option_context_set_ignore_unknown_options(context, TRUE);
-    if (!g_option_context_parse_strv(context, &line->unknown, &cause))
-        return fail(error, "%s; " USAGE, cause->message);
-    return TRUE;
-}
 
 /* @word: "--name=value" or "-x...". */
 static gboolean
@@ -139,9 +33,9 @@ refuse_unknown(const char *word, GError **error)
     if (g_str_has_prefix(word, "--")) {
         shown = g_strndup(word, strcspn(word, "="));
         name = g_strdelimit(g_strdup(shown + 2), "-", '_');
-        if (!fs_mount_options_check_refused(name, error))
+        if (!fs_choices_check_refused(FS_ORIGIN_COMMAND_LINE, name, error))
             return FALSE;
-        nearest = fs_mount_options_nearest(name);
+        nearest = fs_mount_options_nearest(name, FALSE);
     } else {
         const char *first = word + (*word == '-');
 
@@ -149,15 +43,16 @@ refuse_unknown(const char *word, GError **error)
     }
     printable = fs_option_printable(shown);
     if (nearest != NULL)
-        return fail(error, "unknown option '%s'; did you mean '-o %s%s'?",
-                    printable, nearest,
-                    fs_mount_options_takes_value(nearest) ? "=..." : "");
-    return fail(error, "unknown option '%s'; 'imapfs --help' lists them all",
-                printable);
+        return fs_usage_fail(
+            error, "unknown option '%s'; did you mean '-o %s%s'?", printable,
+            nearest, fs_mount_options_takes_value(nearest) ? "=..." : "");
+    return fs_usage_fail(error,
+                         "unknown option '%s'; 'imapfs --help' lists them all",
+                         printable);
 }
 
 static gboolean
-check_unknown(const CommandLine *line, GError **error)
+check_unknown(const FsCommandLine *line, GError **error)
 {
     for (char **word = line->unknown; *word != NULL; word++) {
         if (word != line->unknown && strcmp(*word, "--") != 0)
@@ -172,20 +67,70 @@ check_words(char **words, GError **error)
     guint count = words != NULL ? g_strv_length(words) : 0;
 
     if (count == 0)
-        return fail(error, USAGE " (see 'imapfs --help')");
-    if (count == 1)
-        return fail(error, strstr(words[0], "://") != NULL
-                               ? "the MOUNTPOINT is missing; " USAGE
-                               : "the URL is missing; " USAGE);
+        return fs_usage_fail(error, FS_USAGE " (see 'imapfs --help')");
+    if (count == 1 && strstr(words[0], "://") != NULL)
+        return fs_usage_fail(error, "the MOUNTPOINT is missing; " FS_USAGE);
     if (count > 2)
-        return fail(error, "too many arguments; " USAGE);
-    if (strstr(words[1], "://") != NULL && strstr(words[0], "://") == NULL)
-        return fail(error, "the URL comes first, then the mountpoint; " USAGE);
+        return fs_usage_fail(error, "too many arguments; " FS_USAGE);
+    if (count == 2 && strstr(words[1], "://") != NULL &&
+        strstr(words[0], "://") == NULL)
+        return fs_usage_fail(
+            error, "the URL comes first, then the mountpoint; " FS_USAGE);
     return TRUE;
 }
 
+static gboolean
+refuse_bare(const FsConfFile *file, const char *word, GError **error)
+{
+    g_autofree char *usual = fs_conf_file_default_path();
+    g_autofree char *names = NULL;
+
+    if (file == NULL)
+        return fs_usage_fail(
+            error,
+            "the URL is missing, and there is no file %s that names "
+            "an account; " FS_USAGE,
+            usual);
+    if (fs_conf_file_has(file, word))
+        return fs_usage_fail(error, "the MOUNTPOINT is missing; " FS_USAGE);
+    if (fs_conf_file_accounts(file)[0] == NULL)
+        return fs_usage_fail(
+            error,
+            "the URL is missing, and %s names no account; add a group "
+            "[NAME] with a url",
+            fs_conf_file_path(file));
+    names = g_strjoinv(", ", (char **)fs_conf_file_accounts(file));
+    return fs_usage_fail(
+        error,
+        "the NAME is missing, for %s has several accounts (%s); write "
+        "imapfs NAME MOUNTPOINT, or imapfs --all MOUNTPOINT",
+        fs_conf_file_path(file), names);
+}
+
+/* Of "imapfs MOUNTPOINT": the only account there is. NULL: @error says why it
+ * is not clear. Caller frees. */
+static char *
+only_account(const FsCommandLine *line, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(FsConfFile) file = fs_account_source_file(line->config, &cause);
+    const char *const *accounts;
+
+    if (cause != NULL) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return NULL;
+    }
+    accounts = file != NULL ? fs_conf_file_accounts(file) : NULL;
+    if (accounts == NULL || accounts[0] == NULL || accounts[1] != NULL ||
+        strcmp(accounts[0], line->words[0]) == 0) {
+        refuse_bare(file, line->words[0], error);
+        return NULL;
+    }
+    return g_strdup(accounts[0]);
+}
+
 static FsOptions *
-options_new(const CommandLine *line)
+options_new(const FsCommandLine *line)
 {
     FsOptions *options = g_new0(FsOptions, 1);
 
@@ -193,30 +138,35 @@ options_new(const CommandLine *line)
     options->foreground = line->foreground;
     options->debug = line->debug;
     options->trace = line->trace;
-    options->connections = DEFAULT_CONNECTIONS;
-    options->poll_seconds = DEFAULT_POLL_SECONDS;
+    options->verbose = line->verbose;
+    options->quiet = line->quiet;
     options->uid = getuid();
     options->gid = getgid();
-    options->umask = DEFAULT_UMASK;
-    options->new_flags = g_strdup(DEFAULT_NEW_FLAGS);
     options->fuse_options = g_new0(char *, 1);
+    fs_mount_options_set_initial(options);
+    options->crawlers = g_strdup(fs_crawlers_default);
     return options;
 }
 
 /* The URL first, for tls= and username= overrule it, whatever the order. */
 static gboolean
-apply(FsOptions *options, const CommandLine *line, GError **error)
+apply(FsOptions *options, const FsCommandLine *line, const char *source,
+      FsChoices *choices, GError **error)
 {
-    g_autoptr(GError) cause = NULL;
+    FsOrigin origin;
 
-    options->url = g_strdup(line->words[0]);
-    if (!imap_settings_parse_url(options->settings, options->url, &cause))
-        return fail(error, "%s", cause->message);
-
+    options->url = g_strdup(source);
+    if (!fs_account_source_choose(source, line->config, choices, options,
+                                  error))
+        return FALSE;
     for (char **text = line->mount_options; text != NULL && *text; text++) {
-        if (!fs_mount_options_apply(options, *text, error))
+        if (!fs_mount_options_read(choices, *text, error))
             return FALSE;
     }
+    if (!fs_choices_apply(choices, options, error))
+        return FALSE;
+    options->tls_is_chosen =
+        fs_choices_origin(choices, fs_mount_option_find("tls"), &origin);
 
     if (options->debug)
         fs_mount_options_pass_on(options, "debug", NULL);
@@ -226,193 +176,302 @@ apply(FsOptions *options, const CommandLine *line, GError **error)
 }
 
 static gboolean
-is_token_mechanism(const char *mechanism)
-{
-    return g_strcmp0(mechanism, "XOAUTH2") == 0 ||
-           g_strcmp0(mechanism, "OAUTHBEARER") == 0;
-}
-
-static gboolean
-check_login(const FsOptions *options, GError **error)
-{
-    const char *mechanism = options->settings->mechanism;
-    g_autofree char *lower =
-        mechanism != NULL ? g_ascii_strdown(mechanism, -1) : NULL;
-
-    if (options->password_file != NULL && options->password_command != NULL)
-        return fail(error, "password_file and password_command are both given; "
-                           "choose one");
-    if (options->token_command != NULL &&
-        (options->password_file != NULL || options->password_command != NULL))
-        return fail(error, "token_command and %s are both given; choose one",
-                    options->password_file != NULL ? "password_file"
-                                                   : "password_command");
-    if (options->token_command == NULL && is_token_mechanism(mechanism))
-        return fail(error,
-                    "auth=%s needs an access token; give "
-                    "token_command=COMMAND",
-                    lower);
-    if (options->token_command != NULL && mechanism != NULL &&
-        !is_token_mechanism(mechanism))
-        return fail(error,
-                    "token_command is of no use to auth=%s; leave out one of "
-                    "the two",
-                    lower);
-    return TRUE;
-}
-
-static gboolean
-check_readable(const char *name, const char *path, GError **error)
-{
-    if (path == NULL || access(path, R_OK) == 0)
-        return TRUE;
-    return fail(error, "%s: cannot read '%s': %s", name, path,
-                g_strerror(errno));
-}
-
-static gboolean
-check_tls(const ImapSettings *settings, GError **error)
-{
-    if (settings->client_key != NULL && settings->client_cert == NULL)
-        return fail(error, "client_key is of no use without its certificate; "
-                           "add client_cert=FILE");
-    if (settings->fingerprint != NULL && settings->ca_file != NULL)
-        return fail(error,
-                    "fingerprint and ca_file are both given; choose one: "
-                    "a fingerprint trusts one certificate, whoever "
-                    "signed it");
-    return check_readable("ca_file", settings->ca_file, error) &&
-           check_readable("client_cert", settings->client_cert, error) &&
-           check_readable("client_key", settings->client_key, error);
-}
-
-static gboolean
-check_fuse(const FsOptions *options, GError **error)
-{
-    if (options->allow_other &&
-        g_strv_contains((const char *const *)options->fuse_options,
-                        "allow_root"))
-        return fail(error, "allow_other and allow_root are both given; choose "
-                           "one: allow_other lets root in, too");
-    return TRUE;
-}
-
-/* Resolved as far as that goes, so that it can be found in mountinfo. ENOTCONN
- * is what a mount whose daemon died answers, if it does. */
-static gboolean
-take_mountpoint(FsOptions *options, const char *path, GError **error)
-{
-    struct stat attributes;
-    int reason = fs_guarded_stat(path, &attributes);
-    char *resolved;
-    g_autofree char *printable = fs_option_printable(path);
-
-    if (reason != 0) {
-        if (reason == ENOENT)
-            return fail(error,
-                        "mountpoint '%s' does not exist; create it with "
-                        "mkdir",
-                        printable);
-        if (reason != ENOTCONN && reason != ETIMEDOUT)
-            return fail(error, "mountpoint '%s': %s", printable,
-                        g_strerror(reason));
-    } else if (!S_ISDIR(attributes.st_mode)) {
-        return fail(error, "mountpoint '%s' is not a directory", printable);
-    }
-
-    resolved = realpath(path, NULL);
-    if (resolved != NULL) {
-        options->mountpoint = g_strdup(resolved);
-        free(resolved);
-    } else {
-        g_autofree char *here = g_get_current_dir();
-
-        options->mountpoint = g_path_is_absolute(path)
-                                  ? g_strdup(path)
-                                  : g_build_filename(here, path, NULL);
-    }
-    return TRUE;
-}
-
-static void
-print_help(void)
-{
-    GOptionEntry entries[N_ENTRIES];
-    CommandLine nowhere = {0};
-    g_autofree char *mount_options = fs_mount_options_help();
-
-    fill_entries(entries, &nowhere);
-    fputs("Usage: imapfs [options] URL MOUNTPOINT\n\n"
-          "Mounts the mail of an IMAP account as a directory: folders are\n"
-          "directories, messages are files. The URL is imaps://USER@HOST/, or\n"
-          "imap:// with STARTTLS; an @ in USER is written %40. To unmount:\n"
-          "fusermount3 -u MOUNTPOINT\n\n",
-          stdout);
-    for (const GOptionEntry *entry = entries; entry->description; entry++) {
-        g_autofree char *shown = g_strconcat(
-            entry->long_name, entry->arg_description != NULL ? "=" : "",
-            entry->arg_description, NULL);
-
-        if (entry->short_name != 0)
-            printf("  -%c, --%-21s %s\n", entry->short_name, shown,
-                   entry->description);
-        else
-            printf("      --%-21s %s\n", shown, entry->description);
-    }
-    fputs("\nOptions to write behind -o, as mount(8) and fstab(5) do:\n",
-          stdout);
-    fputs(mount_options, stdout);
-    fflush(stdout);
-}
-
-static void
-print_version(void)
-{
-    printf("imapfs %s\nlibfuse %s\n", IMAPFS_VERSION, fuse_pkgversion());
-    fflush(stdout);
-}
-
-static gboolean
-check_alone(const CommandLine *line, GError **error)
+check_alone(const FsCommandLine *line, const char *command, GError **error)
 {
     if (line->words == NULL && line->mount_options == NULL)
         return TRUE;
-    return fail(error, "--wait takes the mountpoint and nothing else");
+    return fs_usage_fail(error, "--%s takes the mountpoint and nothing else",
+                         command);
+}
+
+/* ---- what is no mount ---- */
+
+/* What @options become by the account that @source stands for. */
+static gboolean
+take_account(FsOptions *options, const FsCommandLine *line, const char *source,
+             GError **error)
+{
+    g_autoptr(FsChoices) choices = fs_choices_new();
+
+    return apply(options, line, source, choices, error) &&
+           fs_options_check(options, error);
+}
+
+/* Or a mountpoint: what is an account of the file is one. */
+static gboolean
+is_account(const FsCommandLine *line, const char *word)
+{
+    g_autoptr(FsConfFile) file = NULL;
+
+    if (strchr(word, ':') != NULL ||
+        (strchr(word, '@') != NULL && strchr(word, '/') == NULL))
+        return TRUE;
+    file = fs_account_source_file(line->config, NULL);
+    return file != NULL && fs_conf_file_has(file, word);
+}
+
+static gboolean
+parse_check(FsOptions *options, const FsCommandLine *line, GError **error)
+{
+    if (line->words != NULL)
+        return fs_usage_fail(error,
+                             "--check takes an account and options, and no "
+                             "mountpoint");
+    return take_account(options, line, line->check, error);
+}
+
+static gboolean
+parse_fetch(FsOptions *options, FsCommandLine *line, GError **error)
+{
+    options->folders =
+        line->words != NULL ? g_steal_pointer(&line->words) : g_new0(char *, 1);
+    if (is_account(line, line->fetch))
+        return take_account(options, line, line->fetch, error);
+    if (line->mount_options != NULL)
+        return fs_usage_fail(error,
+                             "-o is of no use to --fetch MOUNTPOINT: what is "
+                             "mounted there has its options already");
+    options->mountpoint = g_strdup(line->fetch);
+    return TRUE;
+}
+
+static gboolean
+parse_status(FsOptions *options, FsCommandLine *line, GError **error)
+{
+    options->mountpoint = g_steal_pointer(&line->status);
+    options->watch = line->watch;
+    return check_alone(line, "status", error);
+}
+
+static gboolean
+parse_wait(FsOptions *options, FsCommandLine *line, GError **error)
+{
+    options->mountpoint = g_steal_pointer(&line->wait);
+    return check_alone(line, "wait", error);
+}
+
+static gboolean
+check_commands(const FsCommandLine *line, GError **error)
+{
+    guint n_commands = (line->wait != NULL) + (line->check != NULL) +
+                       (line->fetch != NULL) + (line->status != NULL);
+
+    if (n_commands > 1)
+        return fs_usage_fail(error,
+                             "--check, --fetch, --status and --wait are each a "
+                             "command of its own; choose one");
+    if (line->watch && line->status == NULL)
+        return fs_usage_fail(
+            error, "--watch is of no use without --status MOUNTPOINT");
+    if (line->quiet && (line->verbose || line->debug))
+        return fs_usage_fail(error, "-q and -%c are both given; choose one",
+                             line->debug ? 'd' : 'v');
+    return TRUE;
+}
+
+/* FS_OPTIONS_MOUNT: it is none of these. */
+static FsOptionsResult
+parse_command(FsOptions *options, FsCommandLine *line, GError **error)
+{
+    FsOptionsResult command = FS_OPTIONS_MOUNT;
+    gboolean is_good = check_commands(line, error);
+
+    if (is_good && line->wait != NULL) {
+        command = FS_OPTIONS_WAIT;
+        is_good = parse_wait(options, line, error);
+    } else if (is_good && line->status != NULL) {
+        command = FS_OPTIONS_STATUS;
+        is_good = parse_status(options, line, error);
+    } else if (is_good && line->check != NULL) {
+        command = FS_OPTIONS_CHECK;
+        is_good = parse_check(options, line, error);
+    } else if (is_good && line->fetch != NULL) {
+        command = FS_OPTIONS_FETCH;
+        is_good = parse_fetch(options, line, error);
+    }
+    return is_good ? command : FS_OPTIONS_ERROR;
+}
+
+/* Each of them is looked at in its own process. */
+static FsOptionsResult
+parse_all(const FsCommandLine *line, FsOptions *parsed, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(FsConfFile) file = fs_account_source_file(line->config, &cause);
+    g_autofree char *usual = fs_conf_file_default_path();
+
+    if (cause != NULL) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FS_OPTIONS_ERROR;
+    }
+    if (line->words == NULL || line->words[1] != NULL)
+        fs_usage_fail(error, "--all takes the mountpoint and nothing else: "
+                             "imapfs --all MOUNTPOINT");
+    else if (file == NULL)
+        fs_usage_fail(error,
+                      "there is no file %s with accounts; make it, or name "
+                      "another one with --config FILE",
+                      usual);
+    else if (fs_conf_file_accounts(file)[0] == NULL)
+        fs_usage_fail(error,
+                      "%s names no account; add a group [NAME] with a "
+                      "url",
+                      fs_conf_file_path(file));
+    else {
+        parsed->foreground = line->foreground || line->debug || line->trace;
+        parsed->nonempty = TRUE; /* nothing is mounted there itself */
+        parsed->accounts = g_strdupv((char **)fs_conf_file_accounts(file));
+        if (fs_options_take_mountpoint(parsed, line->words[0], error))
+            return FS_OPTIONS_ALL;
+    }
+    return FS_OPTIONS_ERROR;
+}
+
+/* Of the account that @source stands for. */
+static gboolean
+print_account(const FsCommandLine *line, const char *source, const char *file,
+              GError **error)
+{
+    g_autoptr(FsOptions) options = options_new(line);
+    g_autoptr(FsChoices) choices = fs_choices_new();
+    g_autofree char *text = NULL;
+
+    if (!apply(options, line, source, choices, error) ||
+        !fs_options_check(options, error))
+        return FALSE;
+    text = fs_print_config(options, choices, file);
+    printf("%s\n", text);
+    return TRUE;
+}
+
+static gboolean
+print_config(const FsCommandLine *line, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(FsConfFile) file = fs_account_source_file(line->config, &cause);
+    const char *path = file != NULL ? fs_conf_file_path(file) : NULL;
+    g_autofree char *usual = fs_conf_file_default_path();
+
+    if (cause != NULL) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FALSE;
+    }
+    if (line->words != NULL)
+        return print_account(line, line->words[0], path, error);
+    if (file == NULL)
+        return fs_usage_fail(
+            error,
+            "there is no file %s; make it, or name another one with "
+            "--config FILE",
+            usual);
+    for (const char *const *account = fs_conf_file_accounts(file);
+         *account != NULL; account++)
+        if (!print_account(line, *account, path, error))
+            return FALSE;
+    return TRUE;
+}
+
+/* What stands for the account. Caller frees. */
+static char *
+source_of(const FsCommandLine *line, GError **error)
+{
+    return line->words[1] != NULL ? g_strdup(line->words[0])
+                                  : only_account(line, error);
+}
+
+FsOptions *
+fs_options_read_again(const FsOptions *options, GError **error)
+{
+    g_auto(FsCommandLine) line = {0};
+    g_autoptr(FsOptions) again = NULL;
+    g_autofree char *source = NULL;
+    char *config;
+
+    if (!fs_command_line_read(&line, (int)g_strv_length(options->arguments),
+                              options->arguments, error) ||
+        !check_words(line.words, error))
+        return NULL;
+    config = g_steal_pointer(&line.config);
+    line.config = config != NULL ? fs_option_absolute_path(config) : NULL;
+    g_free(config);
+    again = options_new(&line);
+    source = options->account != NULL ? g_strdup(options->account)
+                                      : source_of(&line, error);
+    if (source == NULL || !take_account(again, &line, source, error))
+        return NULL;
+    return g_steal_pointer(&again);
+}
+
+static FsOptionsResult
+parse_mount(const FsCommandLine *line, FsOptions *parsed, GError **error)
+{
+    g_autofree char *source = NULL;
+    guint last;
+
+    if (!check_words(line->words, error))
+        return FS_OPTIONS_ERROR;
+    last = g_strv_length(line->words) - 1;
+    source = source_of(line, error);
+    if (source == NULL || !take_account(parsed, line, source, error) ||
+        !fs_options_take_mountpoint(parsed, line->words[last], error))
+        return FS_OPTIONS_ERROR;
+    return FS_OPTIONS_MOUNT;
 }
 
 FsOptionsResult
 fs_options_parse(int argc, char **argv, FsOptions **options, GError **error)
 {
-    g_auto(CommandLine) line = {0};
+    g_auto(FsCommandLine) line = {0};
     g_autoptr(FsOptions) parsed = NULL;
+    FsOptionsResult command;
 
     *options = NULL;
-    if (!read_command_line(argc, argv, &line, error))
+    fs_option_note_directory();
+    if (!fs_command_line_read(&line, argc, argv, error))
         return FS_OPTIONS_ERROR;
     if (line.help) {
-        print_help();
+        fs_command_line_print_help();
         return FS_OPTIONS_HELP;
     }
     if (line.version) {
-        print_version();
+        fs_command_line_print_version();
         return FS_OPTIONS_VERSION;
     }
+    if (!check_unknown(&line, error))
+        return FS_OPTIONS_ERROR;
+    if (line.print_config)
+        return print_config(&line, error) ? FS_OPTIONS_CONFIG
+                                          : FS_OPTIONS_ERROR;
 
     parsed = options_new(&line);
-    if (line.wait != NULL) {
-        if (!check_unknown(&line, error) || !check_alone(&line, error))
-            return FS_OPTIONS_ERROR;
-        parsed->mountpoint = g_steal_pointer(&line.wait);
-        *options = g_steal_pointer(&parsed);
-        return FS_OPTIONS_WAIT;
-    }
-    if (!check_unknown(&line, error) || !check_words(line.words, error) ||
-        !apply(parsed, &line, error) || !check_login(parsed, error) ||
-        !check_tls(parsed->settings, error) || !check_fuse(parsed, error) ||
-        !take_mountpoint(parsed, line.words[1], error))
-        return FS_OPTIONS_ERROR;
+    command = parse_command(parsed, &line, error);
+    if (command == FS_OPTIONS_MOUNT)
+        command = line.all ? parse_all(&line, parsed, error)
+                           : parse_mount(&line, parsed, error);
+    if (command == FS_OPTIONS_ERROR)
+        return command;
+    parsed->arguments = g_strdupv(argv);
     *options = g_steal_pointer(&parsed);
-    return FS_OPTIONS_MOUNT;
+    return command;
+}
+
+gboolean
+fs_options_parse_account(int argc, char **argv, const char *account,
+                         const char *mountpoint, FsOptions **options,
+                         GError **error)
+{
+    g_auto(FsCommandLine) line = {0};
+    g_autoptr(FsOptions) parsed = NULL;
+
+    if (!fs_command_line_read(&line, argc, argv, error))
+        return FALSE;
+    parsed = options_new(&line);
+    if (!take_account(parsed, &line, account, error) ||
+        !fs_options_take_mountpoint(parsed, mountpoint, error))
+        return FALSE;
+    parsed->arguments = g_strdupv(argv);
+    *options = g_steal_pointer(&parsed);
+    return TRUE;
 }
 
 void
@@ -421,14 +480,22 @@ fs_options_free(FsOptions *options)
     if (options == NULL)
         return;
     g_free(options->url);
+    g_free(options->account);
+    g_strfreev(options->accounts);
+    g_free(options->discover);
     g_free(options->mountpoint);
+    g_strfreev(options->arguments);
     imap_settings_free(options->settings);
     g_free(options->cache_dir);
     g_free(options->state_dir);
     g_free(options->new_flags);
+    g_free(options->crawlers);
     g_free(options->password_file);
     g_free(options->password_command);
     g_free(options->token_command);
+    g_free(options->netrc);
+    g_free(options->credential);
     g_strfreev(options->fuse_options);
+    g_strfreev(options->folders);
     g_free(options);
 }

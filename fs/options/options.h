@@ -1,4 +1,5 @@
-/* The command line: what the user asked for, checked.
+/* What the user asked for, checked: on the command line, and in the
+ * configuration file where that names an account of it.
  *
  * Long options by GLib's parser, "-o a=b,c" as mount(8) gives them. Everything
  * is validated here, so that a mistake is one sentence on the terminal and
@@ -29,17 +30,31 @@ typedef enum {
     FS_REMOVE_MARK,
 } FsRemove;
 
+typedef struct FsPreset FsPreset;
+
 typedef struct {
-    char *url;
+    char *url;              /* or what else stands for the server */
+    char *account;          /* its name in the configuration file; NULL: none */
+    const FsPreset *preset; /* of its provider; NULL: none is known */
+    char *discover;         /* the domain that knows the server; NULL: settings
+                               has it */
+    gboolean tls_is_chosen; /* it was said apart from the URL */
     char *mountpoint;       /* absolute */
+    char **arguments;       /* the command line; NULL-terminated */
     ImapSettings *settings; /* no secrets yet */
 
     gboolean foreground;
     gboolean debug; /* implies foreground */
     gboolean trace; /* implies foreground */
+    gboolean verbose;
+    gboolean quiet;
+    char **accounts; /* of FS_OPTIONS_ALL: their names; NULL-terminated */
+    gboolean watch;  /* of FS_OPTIONS_STATUS: again and again */
+    char **folders;  /* of FS_OPTIONS_FETCH: none means all; NULL-terminated */
 
     FsNames names;
     FsDate date;
+    gboolean all_mail; /* show mailboxes that are views of others, too */
     guint connections;
     guint poll_seconds;
     gboolean offline_ok;   /* mount also without the server */
@@ -48,10 +63,14 @@ typedef struct {
     char *state_dir;       /* absolute; NULL: the default */
     gboolean no_state_dir; /* state_dir=none */
     guint64 cache_size;    /* octets; 0: the default */
+    guint64 max_download;  /* octets a day; 0: no limit */
+    guint64 max_upload;    /* the same */
 
     char *password_file;    /* absolute */
     char *password_command; /* for /bin/sh -c */
     char *token_command;
+    char *netrc;      /* absolute */
+    char *credential; /* its name in $CREDENTIALS_DIRECTORY */
 
     uid_t uid; /* of every file; default: the caller */
     gid_t gid;
@@ -62,6 +81,9 @@ typedef struct {
     gboolean sync;      /* every change waits for the server */
     FsRemove remove;
     gboolean mark_seen; /* who reads a message whole has read it */
+    char *crawlers;     /* as fs_crawlers_new takes them */
+    gboolean searches;  /* those that are kept show at the top */
+    gboolean nonempty;  /* the mountpoint may hold something */
     gboolean allow_other;
     gboolean default_permissions;
     gboolean xattr;      /* messages have extended attributes */
@@ -76,7 +98,12 @@ typedef enum {
     FS_OPTIONS_MOUNT,
     FS_OPTIONS_HELP,    /* --help: the text was printed */
     FS_OPTIONS_VERSION, /* --version: likewise */
+    FS_OPTIONS_CONFIG,  /* --print-config: likewise */
     FS_OPTIONS_WAIT,    /* --wait: the mountpoint is set, and nothing else */
+    FS_OPTIONS_CHECK,   /* --check: all is set but the mountpoint */
+    FS_OPTIONS_FETCH,   /* --fetch: likewise; or only the mountpoint is */
+    FS_OPTIONS_STATUS,  /* --status: as --wait */
+    FS_OPTIONS_ALL,     /* --all: the mountpoint and the accounts are set */
     FS_OPTIONS_ERROR,
 } FsOptionsResult;
 
@@ -84,5 +111,14 @@ typedef enum {
  * what is wrong, why, what to write instead. */
 FsOptionsResult fs_options_parse(int argc, char **argv, FsOptions **options,
                                  GError **error);
+/* What the command line of @options, and the configuration file as it is now,
+ * make of it; nothing is said of the mountpoint. NULL: there is a mistake,
+ * FS_ERROR_USAGE. Caller frees. */
+FsOptions *fs_options_read_again(const FsOptions *options, GError **error);
+
+/* The same command line, which was one with --all, for one of the accounts. */
+gboolean fs_options_parse_account(int argc, char **argv, const char *account,
+                                  const char *mountpoint, FsOptions **options,
+                                  GError **error);
 void fs_options_free(FsOptions *options); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsOptions, fs_options_free)

@@ -127,6 +127,20 @@ fs_lister_restore(FsLister *lister)
 
 /* ---- a list from the server ---- */
 
+/* Gmail shows messages of other mailboxes once more in some that are views of
+ * them: with these, every tool that goes through the mount reads all mail two
+ * or three times. */
+static gboolean
+is_view(const Listing *listing, guint attributes)
+{
+    const guint views = IMAP_LIST_ALL | IMAP_LIST_IMPORTANT | IMAP_LIST_FLAGGED;
+
+    return (attributes & views) != 0 &&
+           !listing->lister->account->options->all_mail &&
+           imap_connection_has(imap_lease_connection(listing->lease),
+                               "X-GM-EXT-1");
+}
+
 static gboolean
 update_tree(Listing *listing, const GArray *mailboxes, GError **error)
 {
@@ -140,14 +154,17 @@ update_tree(Listing *listing, const GArray *mailboxes, GError **error)
     for (guint i = 0; i < mailboxes->len; i++) {
         const ImapListedMailbox *mailbox =
             &g_array_index(mailboxes, ImapListedMailbox, i);
-        char *name = imap_mailbox_decode(mailbox->name, utf8);
+        char *name;
         FsMailboxListing one = {
             .wire_name = mailbox->name,
-            .name = name,
             .delimiter = mailbox->delimiter,
             .attributes = mailbox->attributes,
         };
 
+        if (is_view(listing, mailbox->attributes))
+            continue;
+        name = imap_mailbox_decode(mailbox->name, utf8);
+        one.name = name;
         g_ptr_array_add(names, name);
         g_array_append_val(listed, one);
     }

@@ -1,6 +1,7 @@
 /* Leases on the account's mailboxes. */
 #include "fs/sync/mailbox-lease.h"
 
+#include "fs/day-limit.h"
 #include "fs/kernel/errno.h"
 #include "fs/sync/lister.h"
 #include "fs/sync/synchroniser.h"
@@ -18,6 +19,7 @@ typedef struct {
     FsLeaseFunc func; /* NULL once it has run */
     gpointer user_data;
     GDestroyNotify free_data;
+    GError *refusal; /* of our own; NULL: the server is asked */
 } Request;
 
 static void
@@ -65,6 +67,7 @@ answer(Request *request, ImapLease *lease, const GError *error)
         request->free_data(request->user_data);
     }
     g_rc_box_release(request->leases);
+    g_clear_error(&request->refusal);
     g_free(request);
 }
 
@@ -122,18 +125,17 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
 }
 
 static gboolean
-fail_gone(gpointer user_data)
+on_refused(gpointer user_data)
 {
-    g_autoptr(GError) error =
-        g_error_new(FS_ERROR, FS_ERROR_STALE, "the mailbox is gone");
+    Request *request = user_data;
 
-    answer(user_data, NULL, error);
+    answer(request, NULL, request->refusal);
     return G_SOURCE_REMOVE;
 }
 
 static void
-acquire(FsLeases *leases, guint32 mailbox, ImapWish wish, FsLeaseFunc func,
-        gpointer user_data, GDestroyNotify free_data)
+acquire(FsLeases *leases, guint32 mailbox, ImapWish wish, gboolean to_fetch,
+        FsLeaseFunc func, gpointer user_data, GDestroyNotify free_data)
 {
     const FsMailbox *directory =
         fs_mailbox_tree_get(leases->account->tree, mailbox);
@@ -144,8 +146,13 @@ acquire(FsLeases *leases, guint32 mailbox, ImapWish wish, FsLeaseFunc func,
     request->func = func;
     request->user_data = user_data;
     request->free_data = free_data;
-    if (directory == NULL || directory->wire_name == NULL) {
-        g_idle_add_full(G_PRIORITY_DEFAULT, fail_gone, request, NULL);
+    if (directory == NULL || directory->wire_name == NULL)
+        request->refusal =
+            g_error_new(FS_ERROR, FS_ERROR_STALE, "the mailbox is gone");
+    else if (to_fetch)
+        fs_account_may_download(leases->account, &request->refusal);
+    if (request->refusal != NULL) {
+        g_idle_add_full(G_PRIORITY_DEFAULT, on_refused, request, NULL);
         return;
     }
     wish.mailbox = directory->wire_name;
@@ -159,7 +166,17 @@ fs_leases_acquire(FsLeases *leases, guint32 mailbox, ImapLeaseKind kind,
 {
     const ImapWish wish = {.kind = kind};
 
-    acquire(leases, mailbox, wish, func, user_data, free_data);
+    acquire(leases, mailbox, wish, FALSE, func, user_data, free_data);
+}
+
+void
+fs_leases_acquire_to_fetch(FsLeases *leases, guint32 mailbox,
+                           ImapLeaseKind kind, FsLeaseFunc func,
+                           gpointer user_data, GDestroyNotify free_data)
+{
+    const ImapWish wish = {.kind = kind};
+
+    acquire(leases, mailbox, wish, TRUE, func, user_data, free_data);
 }
 
 void
@@ -168,5 +185,5 @@ fs_leases_acquire_writable(FsLeases *leases, guint32 mailbox, FsLeaseFunc func,
 {
     const ImapWish wish = {.kind = IMAP_LEASE_SINGLE, .writable = TRUE};
 
-    acquire(leases, mailbox, wish, func, user_data, free_data);
+    acquire(leases, mailbox, wish, FALSE, func, user_data, free_data);
 }

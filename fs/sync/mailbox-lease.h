@@ -22,6 +22,12 @@ void fs_leases_acquire(FsLeases *leases, guint32 mailbox, ImapLeaseKind kind,
                        FsLeaseFunc func, gpointer user_data,
                        GDestroyNotify free_data);
 
+/* The same for one by which messages are going to be fetched: IMAP_ERROR_LIMIT
+ * if the day's max_download is used up. */
+void fs_leases_acquire_to_fetch(FsLeases *leases, guint32 mailbox,
+                                ImapLeaseKind kind, FsLeaseFunc func,
+                                gpointer user_data, GDestroyNotify free_data);
+
 /* The same for one on which the mailbox can be changed; IMAP_ERROR_READ_ONLY if
  * it cannot. */
 void fs_leases_acquire_writable(FsLeases *leases, guint32 mailbox,

@@ -6,6 +6,7 @@
  * only when all that they stand for has come. */
 #include "fs/sync/sync-mailbox.h"
 
+#include "fs/day-limit.h"
 #include "fs/kernel/errno.h"
 #include "fs/sync/lister.h"
 #include "imap/error.h"
@@ -171,6 +172,7 @@ fs_sync_replaced(FsSyncMailbox *mailbox, ImapConnection *connection)
         else
             mailbox->unusable = TRUE;
         cache_index_drop_mailbox(account->index, mailbox->id);
+        cache_fields_drop_mailbox(account->fields, mailbox->id);
     }
     fs_sync_fail_look_ups(mailbox, error);
     if (mailbox->sync != NULL)
@@ -405,6 +407,17 @@ on_refused(gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
+/* The day's max_download is used up: no new folder is fetched. */
+static gboolean
+on_limited(gpointer user_data)
+{
+    FsSync *sync = user_data;
+
+    if (sync->mailbox != NULL)
+        fs_sync_finish(sync, sync->error);
+    return G_SOURCE_REMOVE;
+}
+
 void
 fs_sync_begin(FsSyncMailbox *mailbox)
 {
@@ -428,6 +441,11 @@ fs_sync_begin(FsSyncMailbox *mailbox)
     is_known =
         fs_sync_known(mailbox, &state) &&
         (state.complete || cache_index_count(account->index, mailbox->id) > 0);
+    if (!is_known && !fs_account_may_download(account, &sync->error)) {
+        g_idle_add_full(G_PRIORITY_DEFAULT, on_limited, g_rc_box_acquire(sync),
+                        fs_sync_unref);
+        return;
+    }
     known = (ImapKnown){state.uidvalidity, state.highestmodseq};
     wish.mailbox = directory->wire_name;
     wish.kind = mailbox->refresh.known ? IMAP_LEASE_SINGLE : IMAP_LEASE_BULK;

@@ -75,6 +75,10 @@ typedef struct {
     /* Opens a file to be read. @file: the caller owns it. */
     FsAnswer (*open)(FsView *view, guint64 inode, const FsViewRequest *request,
                      FsViewFile **file, FsObstacle *obstacle);
+    /* A program writes @data to a file, from @offset on. The file is opened as
+     * for reading. NULL: no file can be written to. */
+    FsAnswer (*write)(FsView *view, guint64 inode, const char *data,
+                      gsize length, guint64 offset, FsObstacle *obstacle);
     /* Where a symbolic link leads. Caller frees @target. */
     FsAnswer (*read_link)(FsView *view, guint64 inode, char **target,
                           FsObstacle *obstacle);

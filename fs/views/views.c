@@ -9,7 +9,11 @@
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
+#include "fs/views/index-view.h"
 #include "fs/views/parts-view.h"
+#include "fs/views/search-view.h"
+#include "fs/views/searches-view.h"
+#include "fs/views/special-view.h"
 #include "fs/views/text-view.h"
 
 #include <errno.h>
@@ -67,6 +71,21 @@ view_of(FsOperation *operation)
     if (view == NULL)
         fs_operation_fail(operation, ESTALE);
     return view;
+}
+
+/* What a view shows is asked for, and made, for people. FALSE: the operation is
+ * another one's. */
+static gboolean
+refuses_crawler(FsOperation *operation)
+{
+    FsCrawlers *crawlers = fs_handlers_crawlers(operation->user_data);
+    pid_t sender = fs_operation_sender(operation);
+
+    if (!fs_crawlers_has(crawlers, sender))
+        return FALSE;
+    fs_crawlers_note(crawlers, sender);
+    fs_operation_fail(operation, EACCES);
+    return TRUE;
 }
 
 guint64
@@ -149,7 +168,7 @@ run_lookup(FsOperation *operation)
     FsViewEntry entry = {0};
     FsAnswer answer;
 
-    if (view == NULL)
+    if (view == NULL || refuses_crawler(operation))
         return;
     answer = view->class->look_up(view, operation->inode, operation->name,
                                   &request, &entry, &obstacle);
@@ -230,7 +249,7 @@ run_opendir(FsOperation *operation)
     FsObstacle obstacle = {0};
     FsAnswer answer;
 
-    if (view == NULL)
+    if (view == NULL || refuses_crawler(operation))
         return;
     answer = view->class->open_directory(view, operation->inode, &request,
                                          &obstacle);
@@ -364,7 +383,8 @@ reply_open(FsOperation *operation, FsViewFile *file)
     FsViews *views = views_of(operation);
 
     operation->file.fh = (guintptr)file;
-    operation->file.direct_io = file->streams;
+    operation->file.direct_io =
+        file->streams || (operation->file.flags & O_ACCMODE) != O_RDONLY;
     operation->file.noflush = 1;
     /* What it was told before may have been less certain. Safe on the loop:
      * attributes alone, of a file nobody reads yet. */
@@ -384,7 +404,7 @@ run_open(FsOperation *operation)
     FsObstacle obstacle = {0};
     FsAnswer answer;
 
-    if (view == NULL)
+    if (view == NULL || refuses_crawler(operation))
         return;
     if (view->class->open == NULL) {
         fs_operation_fail(operation, EACCES);
@@ -398,10 +418,22 @@ run_open(FsOperation *operation)
         fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
 }
 
+/* Whether files of the view that @inode is of can be written to. */
+static gboolean
+is_writable(fuse_req_t request, fuse_ino_t inode)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+    const FsView *view = find_view(fs_handlers_views(handlers), inode);
+
+    return view != NULL && view->class->write != NULL;
+}
+
 void
 fs_views_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file)
 {
-    if ((file->flags & O_ACCMODE) != O_RDONLY || (file->flags & O_TRUNC) != 0)
+    if (((file->flags & O_ACCMODE) != O_RDONLY ||
+         (file->flags & O_TRUNC) != 0) &&
+        !is_writable(request, inode))
         fuse_reply_err(request, EACCES);
     else
         fs_operation_start(request, run_open, inode, NULL, 0, 0, file);
@@ -428,6 +460,38 @@ fs_views_read(fuse_req_t request, fuse_ino_t inode, gsize size, off_t offset,
 {
     fs_operation_start(request, run_read, inode, NULL, MIN(size, READ_MAX),
                        MAX(offset, 0), file);
+}
+
+void
+fs_views_write(fuse_req_t request, fuse_ino_t inode, const char *data,
+               gsize size, off_t offset)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+    FsView *view = find_view(fs_handlers_views(handlers), inode);
+    FsObstacle obstacle = {0};
+    FsAnswer answer;
+
+    if (!is_writable(request, inode)) {
+        fuse_reply_err(request, EACCES);
+        return;
+    }
+    answer = view->class->write(view, inode, data, size,
+                                (guint64)MAX(offset, 0), &obstacle);
+    if (answer == FS_ANSWER_FOUND)
+        fuse_reply_write(request, size);
+    else
+        fuse_reply_err(request, answer == FS_ANSWER_FAILED
+                                    ? obstacle.error_number
+                                    : ESTALE);
+}
+
+void
+fs_views_setattr(fuse_req_t request, fuse_ino_t inode)
+{
+    if (is_writable(request, inode))
+        fs_views_getattr(request, inode);
+    else
+        fuse_reply_err(request, EACCES);
 }
 
 void
@@ -462,6 +526,10 @@ fs_views_new(FsAccount *account, FsNameSpace *names,
     views->kernel_cache = kernel_cache;
     views->views = g_ptr_array_new_with_free_func(free_view);
     views->open_files = g_hash_table_new_full(NULL, NULL, free_file, NULL);
+    g_ptr_array_add(views->views, fs_index_view_new(account, names));
+    g_ptr_array_add(views->views, fs_search_view_new(account, names));
+    g_ptr_array_add(views->views, fs_searches_view_new(account, names));
+    g_ptr_array_add(views->views, fs_special_view_new(account, names));
     views->maker = fs_part_maker_new(account);
     g_ptr_array_add(views->views,
                     fs_parts_view_new(account, names, views->maker));

@@ -37,6 +37,10 @@ void fs_views_open(fuse_req_t request, fuse_ino_t inode,
 void fs_views_read(fuse_req_t request, fuse_ino_t inode, gsize size,
                    off_t offset, struct fuse_file_info *file);
 void fs_views_release(fuse_req_t request, struct fuse_file_info *file);
+void fs_views_write(fuse_req_t request, fuse_ino_t inode, const char *data,
+                    gsize size, off_t offset);
+/* Nothing comes of it: a shell cuts a file before it writes. */
+void fs_views_setattr(fuse_req_t request, fuse_ino_t inode);
 void fs_views_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name);
 void fs_views_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name);
 

@@ -4,9 +4,11 @@
  * for the answers; how many are on their way is bounded. */
 #include "fs/writing/upload-private.h"
 
+#include "fs/day-limit.h"
 #include "fs/kernel/errno.h"
 #include "imap/append.h"
 #include "imap/change-requests.h"
+#include "imap/error.h"
 
 #define MAX_SENDING 32u
 #define MAX_OCTETS_SENDING (4u * 1024 * 1024)
@@ -231,11 +233,30 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
         fs_upload_postpone(upload, error);
 }
 
+/* Beyond the day's max_upload a message waits, as it does for the line; one
+ * that no day is enough for is refused. */
+static gboolean
+is_within_the_day(FsUpload *upload)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (fs_account_may_upload(upload->uploads->account, upload->text.size,
+                              &error))
+        return TRUE;
+    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TOO_BIG))
+        fs_upload_refuse(upload, error);
+    else
+        fs_upload_postpone(upload, error);
+    return FALSE;
+}
+
 void
 fs_upload_send(FsUpload *upload)
 {
     ImapWish wish = {.kind = IMAP_LEASE_SINGLE};
 
+    if (upload->copy_uid == 0 && !is_within_the_day(upload))
+        return;
     upload->step = FS_UPLOAD_STEP_SENT;
     upload->uploads->n_sending++;
     upload->uploads->octets_sending += upload->text.size;

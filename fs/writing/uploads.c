@@ -546,6 +546,12 @@ fs_uploads_take_refused(FsUploads *uploads)
     return (char **)g_ptr_array_free(refused, FALSE);
 }
 
+const GPtrArray *
+fs_uploads_refused(const FsUploads *uploads)
+{
+    return uploads->refused;
+}
+
 FsUpload *
 fs_uploads_onto(const FsUploads *uploads, guint32 mailbox, guint32 uid)
 {

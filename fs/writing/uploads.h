@@ -101,6 +101,8 @@ FsNeed *fs_uploads_need_settled(const FsUploads *uploads);
  * may have been told: shells say nothing when a close fails. NULL-terminated.
  * Caller frees with g_strfreev. */
 char **fs_uploads_take_refused(FsUploads *uploads);
+/* The same, without being told: of char *. Borrowed. */
+const GPtrArray *fs_uploads_refused(const FsUploads *uploads);
 /* What is to take the place of the message @uid of @mailbox, and is not
  * finished; NULL: nothing is. Borrowed. */
 FsUpload *fs_uploads_onto(const FsUploads *uploads, guint32 mailbox,

@@ -100,6 +100,30 @@ capabilities_are_asked_for_and_believed_late(void **state)
         try_opening(*state, &openings[i]);
 }
 
+static void
+server_is_known_by_what_it_says(void **state)
+{
+    Fixture *f = *state;
+    static const char *const steps[] = {
+        CAPABLE("ID"),
+        "C:i2 LOGIN me secret",
+        "S:i2 OK [CAPABILITY IMAP4rev1 ID] in",
+        "C:i3 ID (\"name\" \"imapfs\" \"version\" *)",
+        "S:* ID (\"vendor\" NIL \"VERSION\" \"2.3\" \"Name\" \"Postbox\")",
+        "S:i3 OK",
+        NULL,
+    };
+
+    open_ready(f, steps);
+    assert_string_equal(imap_connection_server_name(f->connection),
+                        "Postbox 2.3");
+    assert_string_equal(imap_connection_mechanism(f->connection),
+                        "LOGIN command");
+    assert_true(imap_connection_was_greeted(f->connection));
+    assert_true(imap_connection_peer(f->connection)->resolved);
+    assert_null(imap_connection_peer(f->connection)->protocol);
+}
+
 #define GREETED "S:* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hello"
 
 /* A refusal may be of the mechanism, which only the greeting had named. */
@@ -416,6 +440,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         connection_test(greeting_decides_what_follows),
         connection_test(capabilities_are_asked_for_and_believed_late),
+        connection_test(server_is_known_by_what_it_says),
         connection_test(refusal_counts_when_the_server_has_named_the_mechanism),
         connection_test(starttls_is_required_and_not_to_be_tampered_with),
         connection_test(login_takes_the_way_that_is_offered),

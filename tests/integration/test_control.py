@@ -631,6 +631,19 @@ def test_reader_is_ended_by_the_end_of_the_mount(case):
         scene.mount.wait_ended()
 
 
+@tap.test(alone=True)
+def test_reader_that_comes_after_the_end_is_ended(case):
+    """Who has found the directory before the mount was taken away."""
+    scene = scripted(case)
+    # The first reader ends when that was noticed.
+    script = ('cd "$1/.imapfs" && { cat events >/dev/null & } && '
+              'fusermount3 -uz "$1" && wait && exec cat events')
+    result = run('sh', '-c', script, 'sh', scene.mount.mountpoint,
+                 limit=20 * tap.PATIENCE)
+    case.expect(result.clean, result)
+    scene.mount.wait_ended()
+
+
 @tap.test(limit=120)
 def test_slow_reader_loses_and_is_told(case):
     """Two floods of flags, each larger than the queue."""

@@ -16,7 +16,9 @@ import courier
 import debian
 import dovecot
 import tap
+import commands
 from command import run
+from commands import imapfs, marks
 from mount import BINARY, Mount
 
 root = None
@@ -163,6 +165,28 @@ def test_what_is_written_is_stored(case):
     run(BINARY, '--wait', place.mount.mountpoint, limit=60 * tap.PATIENCE,
         check=True)
     case.expect(os.listdir(folder) == [], os.listdir(folder))
+
+
+@tap.test
+def test_check_reports_it(case):
+    place = Place(case)
+    place.mount.unmount()
+    before = sorted(os.listdir(place.place.maildir + '/cur'))
+    result = imapfs(case, '--check', place.place.server.url(), options={
+        'tls': 'off', 'password_file': commands.password_file(case, 'secret')})
+    case.note(result.out.decode())
+    case.expect(result.status == 0 and not result.err, result)
+    found = marks(result)
+    case.expect('48 messages' in found['Folders'][1], found['Folders'])
+    case.expect(found['MOVE'][0] == '–' and found['UIDPLUS'][0] == '✓',
+                found['MOVE'], found['UIDPLUS'])
+    case.expect(found['Quota'] == (' ', 'none'), found['Quota'])
+    case.expect('/s' in found['Throughput'][1], found['Throughput'])
+    text = result.out.decode()
+    for folder in FOLDERS.values():
+        case.expect(f'\n  {folder} ' in text, folder, text)
+    case.expect(sorted(os.listdir(place.place.maildir + '/cur')) == before,
+                'flags have changed')
 
 
 if __name__ == '__main__':

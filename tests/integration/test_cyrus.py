@@ -16,7 +16,9 @@ import debian
 import dovecot
 import mailstore
 import tap
+import commands
 from command import run
+from commands import imapfs, marks
 from mount import BINARY, Mount
 
 root = None
@@ -160,6 +162,27 @@ def test_what_is_written_is_stored(case):
     run(BINARY, '--wait', place.mount.mountpoint, limit=60 * tap.PATIENCE,
         check=True)
     case.expect(os.listdir(folder) == [], os.listdir(folder))
+
+
+@tap.test
+def test_check_reports_it(case):
+    place = Place(case)
+    result = imapfs(case, '--check', place.server.url, options={
+        'tls': 'off', 'password_file': commands.password_file(case, 'secret')})
+    case.note(result.out.decode())
+    case.expect(result.status == 0 and not result.err, result)
+    found = marks(result)
+    case.expect(found['Login'] == ('✓', 'alice, by PLAIN'), found['Login'])
+    case.expect(found['Writing'] == ('✓', 'INBOX may be changed'),
+                found['Writing'])
+    case.expect('Cyrus' in found['Software'][1], found['Software'])
+    case.expect(found['Quota'][0] == ' ', found['Quota'])
+    case.expect('40 messages' in found['Folders'][1], found['Folders'])
+    for name in ('IDLE', 'UIDPLUS', 'ACL', 'QUOTA'):
+        case.expect(found[name][0] == '✓', name, found[name])
+    text = result.out.decode()
+    for folder in FOLDERS.values():
+        case.expect(f'\n  {folder} ' in text, folder, text)
 
 
 if __name__ == '__main__':

@@ -16,9 +16,9 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import mailstore
 import mount as mounting
-import own_mounts
 import tap
 from command import run, wait_until
+from namespace import enter_own_namespace
 from scene import Scene
 
 GUARD, ANNOUNCER = 'imapfs-guard', 'imapfs-announce'
@@ -345,24 +345,6 @@ def test_asking_the_helpers_to_end_is_asking_the_daemon(case):
     case.expect(helpers(case, mount) == pids)
     mount.terminate()
     nothing_is_left(case, mount, pids.values())
-
-
-def enter_own_namespace(case):
-    """Mounts of this test's own: /dev/fuse for all users, and fusectl, as a
-    usual system has them."""
-    if os.geteuid() != 0:
-        raise tap.Skip('only root can be another user, too')
-    try:
-        own_mounts.enter()
-    except OSError as reason:
-        raise tap.Skip(f'no mount namespace of its own: {reason}') from None
-    device = case.path('fuse')
-    os.mknod(device, 0o020666, os.stat('/dev/fuse').st_rdev)
-    os.chmod(device, 0o666)
-    run('mount', '--bind', device, '/dev/fuse', check=True)
-    if not os.listdir('/sys/fs/fuse/connections'):
-        run('mount', '-t', 'fusectl', 'none', '/sys/fs/fuse/connections',
-            check=True)
 
 
 def start_as_nobody(case, **named):

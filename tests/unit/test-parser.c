@@ -139,6 +139,8 @@ data_each_kind_is_read(void **state)
          "VANISHED earlier=1 {1:3,9}\nVANISHED earlier=0 {5:7}\n"},
         {"* QUOTA \"\" (STORAGE 10 512 MESSAGE 3 9 X-NUM 1 2)\r\n",
          "QUOTA name=\"\" storage=10/512 messages=3/9\n"},
+        /* Courier's, of no quota. */
+        {"* QUOTA \"ROOT\"\r\n", "QUOTA name=\"ROOT\"\n"},
         {"* quota {3}\r\na b ()\r\n* QUOTA x (storage -1 5)\r\n",
          "QUOTA name=\"a b\"\nQUOTA name=\"x\"\n"},
         {"* MYRIGHTS \"a b\" lrs\r\n* MYRIGHTS {1}\r\na \"\"\r\n",
@@ -339,7 +341,6 @@ data_that_makes_no_sense_is_protocol_error(void **state)
         "* ESEARCH UID MODSEQ 1:2",
         "* VANISHED",
         "* QUOTA",
-        "* QUOTA \"\"",
         "* QUOTA \"\" x",
         "* QUOTA () (STORAGE 1 2)",
         "* QUOTA \"\" (STORAGE 1)",

@@ -33,7 +33,7 @@ set_up(void **state)
 {
     char *words[] = {"imapfs",
                      "-o",
-                     "cache_dir=none,state_dir=none,names=uid",
+                     "nonempty,cache_dir=none,state_dir=none,names=uid",
                      "imap://me%40example.org@mail.example.org/",
                      "/tmp",
                      NULL};

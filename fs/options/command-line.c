@@ -1,0 +1,166 @@
+/* GLib's parser takes the long options and the order; what stands behind -o is
+ * left to mount-options.c. No message repeats the URL or the value of an
+ * unknown option, which may be a password. */
+#include "fs/options/command-line.h"
+
+#include "fs/kernel/errno.h"
+#include "fs/options/mount-options.h"
+
+#include <fuse_lowlevel.h>
+#include <stdio.h>
+#include <string.h>
+
+void
+fs_command_line_clear(FsCommandLine *line)
+{
+    g_strfreev(line->mount_options);
+    g_free(line->wait);
+    g_free(line->config);
+    g_free(line->check);
+    g_free(line->fetch);
+    g_free(line->status);
+    g_strfreev(line->words);
+    g_strfreev(line->unknown);
+}
+/* argv as GLib's parser likes it: "-oro" is two words. */
+static char **
+copy_arguments(int argc, char **argv)
+{
+    g_autoptr(GPtrArray) copy = g_ptr_array_new();
+    gboolean options_end = FALSE;
+
+    for (int i = 0; i < argc; i++) {
+        gboolean is_value = i > 1 && strcmp(argv[i - 1], "-o") == 0;
+
+        if (i > 0 && !is_value && strcmp(argv[i], "--") == 0)
+            options_end = TRUE;
+        if (i > 0 && !is_value && !options_end &&
+            g_str_has_prefix(argv[i], "-o") && argv[i][2] != '\0') {
+            g_ptr_array_add(copy, g_strdup("-o"));
+            g_ptr_array_add(copy, g_strdup(argv[i] + 2));
+        } else {
+            g_ptr_array_add(copy, g_strdup(argv[i]));
+        }
+    }
+    g_ptr_array_add(copy, NULL);
+    return (char **)g_ptr_array_steal(copy, NULL);
+}
+
+/* The entries' descriptions are the upper half of --help. */
+#define N_ENTRIES 18
+static void
+fill_entries(GOptionEntry entries[N_ENTRIES], FsCommandLine *line)
+{
+    const GOptionEntry filled[N_ENTRIES] = {
+        {"options", 'o', 0, G_OPTION_ARG_FILENAME_ARRAY, &line->mount_options,
+         "options, separated by commas; see below", "A,B=C,..."},
+        {"foreground", 'f', 0, G_OPTION_ARG_NONE, &line->foreground,
+         "stay in the foreground", NULL},
+        {"debug", 'd', 0, G_OPTION_ARG_NONE, &line->debug,
+         "tell what happens, and stay in the foreground", NULL},
+        {"trace", 0, 0, G_OPTION_ARG_NONE, &line->trace,
+         "show the IMAP protocol, without secrets; likewise", NULL},
+        {"wait", 0, 0, G_OPTION_ARG_FILENAME, &line->wait,
+         "wait until the server has what was changed there", "MOUNTPOINT"},
+        {"check", 0, 0, G_OPTION_ARG_FILENAME, &line->check,
+         "try out whether a mount would work, and report", "ACCOUNT"},
+        {"fetch", 0, 0, G_OPTION_ARG_FILENAME, &line->fetch,
+         "fill the cache, for when there is no line", "MOUNTPOINT|ACCOUNT"},
+        {"status", 0, 0, G_OPTION_ARG_FILENAME, &line->status,
+         "tell how a mount is", "MOUNTPOINT"},
+        {"watch", 0, 0, G_OPTION_ARG_NONE, &line->watch,
+         "with --status: go on, until Ctrl-C", NULL},
+        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &line->verbose,
+         "tell of connections, too", NULL},
+        {"quiet", 'q', 0, G_OPTION_ARG_NONE, &line->quiet,
+         "tell nothing but why it ends", NULL},
+        {"all", 0, 0, G_OPTION_ARG_NONE, &line->all,
+         "mount every account, each below MOUNTPOINT", NULL},
+        {"config", 0, 0, G_OPTION_ARG_FILENAME, &line->config,
+         "the configuration file", "FILE"},
+        {"print-config", 0, 0, G_OPTION_ARG_NONE, &line->print_config,
+         "show what is in force, of NAME or of all accounts", NULL},
+        {"help", 'h', 0, G_OPTION_ARG_NONE, &line->help, "show this text",
+         NULL},
+        {"version", 'V', 0, G_OPTION_ARG_NONE, &line->version,
+         "show the version", NULL},
+        {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &line->words,
+         NULL, NULL},
+        {.long_name = NULL},
+    };
+
+    memcpy(entries, filled, sizeof filled);
+}
+
+GOptionEntry *
+fs_command_line_entries(void)
+{
+    static FsCommandLine nowhere;
+    GOptionEntry *entries = g_new0(GOptionEntry, N_ENTRIES);
+
+    fill_entries(entries, &nowhere);
+    for (guint i = 0; i < N_ENTRIES; i++)
+        entries[i].arg_data = NULL;
+    return entries;
+}
+
+gboolean
+fs_command_line_read(FsCommandLine *line, int argc, char **argv, GError **error)
+{
+    GOptionEntry entries[N_ENTRIES];
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_autoptr(GError) cause = NULL;
+
+    line->unknown = copy_arguments(argc, argv);
+    fill_entries(entries, line);
+    g_option_context_add_main_entries(context, entries, NULL);
+    g_option_context_set_help_enabled(context, FALSE);
+    /* GLib's own message would repeat the value of "--password=...". */
+    g_option_context_set_ignore_unknown_options(context, TRUE);
+    if (!g_option_context_parse_strv(context, &line->unknown, &cause))
+        g_set_error(error, FS_ERROR, FS_ERROR_USAGE, "%s; " FS_USAGE,
+                    cause->message);
+    return cause == NULL;
+}
+
+void
+fs_command_line_print_help(void)
+{
+    g_autofree GOptionEntry *entries = fs_command_line_entries();
+    g_autofree char *mount_options = fs_mount_options_help();
+
+    fputs("Usage: imapfs [options] URL MOUNTPOINT\n"
+          "       imapfs [options] NAME MOUNTPOINT\n"
+          "       imapfs --check ACCOUNT | --fetch MOUNTPOINT [FOLDER...] |\n"
+          "              --status MOUNTPOINT [--watch] | --wait MOUNTPOINT\n\n"
+          "Mounts the mail of an IMAP account as a directory: folders are\n"
+          "directories, messages are files. The URL is imaps://USER@HOST/, or\n"
+          "imap:// with STARTTLS; an @ in USER is written %40. gmail:USER and\n"
+          "the like, and USER@DOMAIN, will often do. A NAME is that of an\n"
+          "account in the configuration file, ~/.config/imapfs/imapfs.conf,\n"
+          "and can be left out if there is but one. To unmount:\n"
+          "fusermount3 -u MOUNTPOINT\n\n",
+          stdout);
+    for (const GOptionEntry *entry = entries; entry->description; entry++) {
+        g_autofree char *shown = g_strconcat(
+            entry->long_name, entry->arg_description != NULL ? "=" : "",
+            entry->arg_description, NULL);
+
+        if (entry->short_name != 0)
+            printf("  -%c, --%-21s %s\n", entry->short_name, shown,
+                   entry->description);
+        else
+            printf("      --%-21s %s\n", shown, entry->description);
+    }
+    fputs("\nOptions to write behind -o, as mount(8) and fstab(5) do:\n",
+          stdout);
+    fputs(mount_options, stdout);
+    fflush(stdout);
+}
+
+void
+fs_command_line_print_version(void)
+{
+    printf("imapfs %s\nlibfuse %s\n", IMAPFS_VERSION, fuse_pkgversion());
+    fflush(stdout);
+}

@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+"""Accounts of a configuration file, mounted by name, alone and all at once; and
+accounts by their address, whose domain knows the server."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
+
+import tap
+from command import run, wait_until
+from imapserver import Server
+from mailstore import simple_mailbox
+from mistakes import Scene
+from mount import BINARY, is_mounted
+from nameserver import NameServer, address
+from nameserver import service as service_record
+from netns import Space
+
+NAMES = ('work', 'home')
+USER = 'alice@example.test'
+
+
+class Accounts(Scene):
+    """Two that are right, on servers of their own."""
+
+    def __init__(self, case):
+        super().__init__(case)
+        other = Server([simple_mailbox(), simple_mailbox('Holidays')],
+                       tls='implicit', account=('alice', 'secret'),
+                       certificate=self.authority.issue(
+                           'other', ['localhost'])).start()
+        case.defer(other.stop)
+        self.servers = (self.server, other)
+        self.groups = {
+            name: [f'url = {server.url("localhost")}',
+                   f'ca_file = {self.authority.certificate}',
+                   f'password_file = {self.password_file}',
+                   f'timeout = {20 * tap.PATIENCE}']
+            for name, server in zip(NAMES, self.servers)}
+        self.write_groups()
+        for name in ('', *NAMES):
+            case.defer(self.unmount, name)
+
+    def write_groups(self):
+        lines = []
+        for name, options in self.groups.items():
+            lines += [f'[{name}]', *options, '']
+        self.configure(*lines)
+
+    def at(self, *parts):
+        return os.path.join(self.mountpoint, *parts)
+
+    def unmount(self, name=''):
+        path = self.at(name).rstrip('/')
+        if is_mounted(path):
+            run('fusermount3', '-uz', path)
+
+    def imapfs(self, *words):
+        return run(BINARY, *words, limit=60 * tap.PATIENCE,
+                   env=self.environment())
+
+    def shows(self, name, folder):
+        result = run('ls', self.at(name))
+        return result.ok and folder in result.out.decode().split()
+
+
+@tap.test
+def test_account_by_its_name_and_the_only_one_without(case):
+    scene = Accounts(case)
+    result = scene.imapfs('home', scene.mountpoint)
+    case.expect(result.ok and scene.shows('', 'Holidays'), result)
+    run('fusermount3', '-u', scene.mountpoint, check=True)
+    del scene.groups['work']
+    scene.write_groups()
+    result = scene.imapfs('-o', 'names=uid', scene.mountpoint)
+    case.expect(result.ok and scene.shows('', 'Holidays'), result)
+    case.expect('1.eml' in run('ls', scene.at('INBOX')).out.decode().split(),
+                'the command line does not count')
+    run('fusermount3', '-u', scene.mountpoint, check=True)
+
+
+@tap.test
+def test_all_accounts_are_mounted_each_by_its_name(case):
+    scene = Accounts(case)
+    result = scene.imapfs('--all', scene.mountpoint)
+    case.expect(result.clean, result)
+    for name in NAMES:
+        case.expect(is_mounted(scene.at(name)), f'{name} is not mounted')
+    case.expect(scene.shows('home', 'Holidays'), 'not home')
+    case.expect(scene.shows('work', 'INBOX') and
+                not scene.shows('work', 'Holidays'), 'not work')
+    case.expect(run('cat', scene.at('work/INBOX/2.eml')).out ==
+                scene.server.mailboxes[0].get(2).body, 'wrong bytes')
+    # Once more: nothing is mounted twice.
+    again = scene.imapfs('--all', scene.mountpoint)
+    case.expect(again.clean, again)
+    run('fusermount3', '-u', scene.at('work'), check=True)
+    case.expect(scene.shows('home', 'INBOX'), 'one took the other with it')
+    # What is missing comes back.
+    again = scene.imapfs('--all', scene.mountpoint)
+    case.expect(again.clean, again)
+    case.expect(scene.shows('work', 'INBOX'), 'it did not come back')
+    for name in NAMES:
+        # None was mounted twice.
+        run('fusermount3', '-u', scene.at(name), check=True)
+
+
+@tap.test
+def test_account_that_fails_leaves_the_others(case):
+    scene = Accounts(case)
+    with socket.create_server(('127.0.0.1', 0)) as unused:
+        port = unused.getsockname()[1]
+    scene.groups['work'][0] = f'url = imaps://alice@localhost:{port}/'
+    scene.write_groups()
+    result = scene.imapfs('--all', scene.mountpoint)
+    case.expect(result.status == 1 and result.err.count('\n') == 1 and
+                f'localhost port {port}' in result.err, result)
+    case.expect(not is_mounted(scene.at('work')), 'it was mounted')
+    case.expect(scene.shows('home', 'Holidays'), 'the other was not')
+    run('fusermount3', '-u', scene.at('home'), check=True)
+
+
+@tap.test
+def test_all_in_the_foreground_end_together(case):
+    scene = Accounts(case)
+    process = subprocess.Popen(
+        [BINARY, '-f', '--all', scene.mountpoint], stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True,
+        env={**os.environ, **scene.environment()})
+    case.defer(process.wait)
+    case.defer(process.kill)
+    case.expect(wait_until(lambda: all(is_mounted(scene.at(name))
+                                       for name in NAMES),
+                           30 * tap.PATIENCE), 'not mounted')
+    case.expect(scene.shows('work', 'INBOX') and scene.shows('home', 'INBOX'))
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30 * tap.PATIENCE)
+    case.expect(process.returncode == 0, process.returncode, said)
+    for name in NAMES:
+        case.expect(not is_mounted(scene.at(name)), f'{name} is mounted')
+
+
+@tap.test
+def test_all_of_nothing_says_what_to_do(case):
+    scene = Accounts(case)
+    scene.says('--all takes the mountpoint and nothing else: imapfs --all '
+               'MOUNTPOINT', ['--all', 'work', scene.mountpoint])
+    scene.groups.clear()
+    scene.write_groups()
+    scene.says('{conf} names no account; add a group [NAME] with a url',
+               ['--all', scene.mountpoint])
+    os.unlink(scene.conf)
+    scene.says('there is no file {conf} with accounts; make it, or name '
+               'another one with --config FILE', ['--all', scene.mountpoint])
+
+
+class Domain(Scene):
+    """example.test, which says that its mail is at a host."""
+
+    def __init__(self, case, host, service='_imaps', account=USER):
+        if os.geteuid() != 0 or not shutil.which('nsenter'):
+            raise tap.Skip('a network namespace needs root, and nsenter')
+        space = Space(case)
+        # Who has only loopback asks for no addresses.
+        space.ip('address', 'add', '10.99.9.9/32', 'dev', 'lo')
+        space.enter()
+        super().__init__(case, hosts=[host], account=(account, 'secret'))
+        self.names = NameServer(case, {
+            f'{service}._tcp.example.test': [service_record(
+                self.server.port, host)],
+            host: [address('127.0.0.1')]})
+        self.arguments = self.words(url=USER)
+
+
+@tap.test
+def test_address_finds_the_server_that_its_domain_names(case):
+    scene = Domain(case, 'mail.example.test')
+    process = subprocess.Popen(
+        [*scene.names.prefix(), BINARY, '-f', *scene.arguments[:-1],
+         scene.mountpoint], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        text=True, env={**os.environ, **scene.environment()})
+    case.defer(process.wait)
+    case.defer(process.kill)
+    case.expect(wait_until(lambda: scene.server.saw('LIST*') or
+                           process.poll() is not None, 30 * tap.PATIENCE),
+                'nobody came')
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30 * tap.PATIENCE)
+    case.expect(process.returncode == 0, said)
+    case.expect(('_imaps._tcp.example.test', 33) in scene.names.asked,
+                scene.names.asked)
+
+
+@tap.test
+def test_domain_that_is_taken_for_the_server_names_it(case):
+    scene = Domain(case, 'mail.example.test')
+    scene.names.records['example.test'] = []
+    scene.says('…example.test…; by what example.test says of itself, its mail '
+               'is at imaps://alice@mail.example.test:{port}/',
+               scene.words(url='imaps://alice@example.test/'),
+               prefix=scene.names.prefix())
+
+
+@tap.test
+def test_address_whose_domain_names_a_host_elsewhere_is_refused(case):
+    scene = Domain(case, 'mail.evil.test')
+    scene.says('example.test says that its mail is in another domain, which '
+               'anybody on the way could say; if you know that it is right, '
+               f'write imaps://alice%40example.test@mail.evil.test:'
+               '{port}/', scene.arguments, prefix=scene.names.prefix())
+    case.expect(not scene.server.connections, 'it connected')
+
+
+@tap.test
+def test_address_whose_domain_names_nothing_is_refused(case):
+    scene = Domain(case, 'mail.example.test', service='_pop3s')
+    scene.says('example.test does not say where its mail is (it has no SRV '
+               "record _imaps._tcp or _imap._tcp); write the server's URL, "
+               'such as imaps://alice%40example.test@imap.example.test/',
+               scene.arguments, prefix=scene.names.prefix())
+
+
+if __name__ == '__main__':
+    tap.main(jobs=3)

@@ -14,6 +14,7 @@
 #include "fs/mount/background.h"
 #include "fs/mount/mount-identity.h"
 #include "fs/names/mailbox-layout.h"
+#include "fs/names/maildir-layout.h"
 #include "fs/remedies.h"
 #include "fs/service/mount-report.h"
 #include "fs/service/reload.h"
@@ -411,12 +412,16 @@ run(Mount *mount, GError **error)
         return FALSE;
     mount->announcer = fs_announcer_new(g_steal_pointer(&mount->announcing),
                                         mount->account->tree);
-    mount->account->announcer = mount->announcer;
+    /* What it announces are entries of folders. */
+    if (mount->options->layout == FS_LAYOUT_MAILBOX)
+        mount->account->announcer = mount->announcer;
     mount->names = fs_mailbox_layout_new(mount->account);
     if (!mount->options->read_only && !begin_writing(mount, error))
         return FALSE;
     if (mount->options->searches)
         mount->names = fs_root_searches_new(mount->account, mount->names);
+    mount->names =
+        fs_maildir_layout_new(mount->account, mount->names, mount->writing);
     mount->handlers =
         fs_handlers_new(mount->account, mount->names, mount->writing);
     return log_in(mount, error) && attach_and_serve(mount, error);

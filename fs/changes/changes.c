@@ -9,6 +9,7 @@
 #include "fs/changes/pending.h"
 #include "fs/kernel/inode.h"
 #include "fs/live/line.h"
+#include "fs/names/given-name.h"
 #include "fs/names/message-name.h"
 #include "fs/sync/synchroniser.h"
 #include "imap/changes.h"
@@ -335,7 +336,7 @@ rename_here(FsChanges *changes, const Place *place, const char *name,
     fs_overlay_tell(account->overlay, FS_OVERLAY_AWAY, place->mailbox,
                     place->uid, NULL);
     if (fs_pending_keeps_name(name))
-        cache_aliases_set(account->aliases, place->mailbox, place->uid, name);
+        fs_given_name_set(account->aliases, place->mailbox, place->uid, name);
     else
         cache_aliases_remove(account->aliases, place->mailbox, place->uid);
     return done_at_once(changes, place->mailbox, place->uid);
@@ -365,18 +366,20 @@ move_on(FsChanges *changes, Place *place, guint32 mailbox, const char *name)
         fs_overlay_land_guest(overlay, place->guest, place->uid);
     }
     if (fs_pending_keeps_name(name))
-        cache_aliases_set(changes->account->aliases, mailbox, place->uid, name);
+        fs_given_name_set(changes->account->aliases, mailbox, place->uid, name);
     fs_overlay_tell(overlay, FS_OVERLAY_LISTING, mailbox, 0, NULL);
     return pending;
 }
 
-/* "UID.eml" may be another's there. */
+/* "UID.eml" may be another's there, and one in its Maildir is none here. */
 static char *
 name_on_the_way(FsChanges *changes, guint32 mailbox, const char *name)
 {
     g_autofree char *stem = NULL;
     guint32 uid;
 
+    if (fs_given_name_is_maildir(name))
+        return g_strdup_printf("moving-%u.eml", ++changes->n_moved);
     if (!fs_message_name_parse(name, &stem, &uid) || stem != NULL)
         return g_strdup(name);
     return g_strdup_printf("moving-%u.%s", ++changes->n_moved, name);
@@ -396,9 +399,11 @@ make_guest(FsChanges *changes, Place *place, guint64 inode, guint32 mailbox,
         fs_overlay_move_guest(overlay, place->guest, mailbox, shown);
     place->guest->from_mailbox = place->mailbox;
     place->guest->from_uid = place->uid;
+    if (fs_given_name_is_maildir(name))
+        fs_overlay_name_in_maildir(overlay, place->guest, name);
     fs_overlay_touch(overlay, mailbox);
     fs_overlay_tell(overlay, FS_OVERLAY_LISTING, mailbox, 0, NULL);
-    if (!g_str_equal(shown, name))
+    if (!g_str_equal(shown, name) && !fs_given_name_is_maildir(name))
         fs_overlay_tell(overlay, FS_OVERLAY_NAME, mailbox, 0, name);
 }
 
@@ -447,7 +452,10 @@ fs_changes_set_flags(FsChanges *changes, guint64 inode, const char *add,
         return NULL;
     pending = fs_pending_new(FS_PENDING_FLAGS, place.mailbox, place.uid);
     pending->text = g_strconcat(add, "\n", remove, NULL);
-    return accept(changes, pending, GATHER_US);
+    accept(changes, pending, GATHER_US);
+    fs_overlay_tell(changes->account->overlay, FS_OVERLAY_FLAGS, place.shown_in,
+                    place.first == NULL ? place.uid : 0, NULL);
+    return pending;
 }
 
 /* ---- waiting ---- */
@@ -573,7 +581,7 @@ forget_gone(FsChanges *changes, const Gone *gone)
 
     if (cache_index_message(account->index, gone->mailbox, gone->uid, &message))
         return;
-    cache_aliases_remove(account->aliases, gone->mailbox, gone->uid);
+    fs_given_name_forget(account->aliases, gone->mailbox, gone->uid);
     if (guest != NULL)
         fs_overlay_remove_guest(account->overlay, guest);
     queue = fs_pending_queue(changes, gone->mailbox, gone->uid);

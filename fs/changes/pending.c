@@ -3,6 +3,7 @@
 #include "fs/changes/pending.h"
 
 #include "fs/kernel/inode.h"
+#include "fs/names/given-name.h"
 #include "fs/names/message-name.h"
 #include "fs/sync/synchroniser.h"
 
@@ -337,9 +338,10 @@ land(FsPending *pending, guint32 uid)
     }
     fs_overlay_land_guest(account->overlay, guest, uid);
     if (fs_pending_keeps_name(pending->name))
-        cache_aliases_set(account->aliases, pending->target, uid,
+        fs_given_name_set(account->aliases, pending->target, uid,
                           pending->name);
-    else
+    if (!g_str_equal(name, pending->name) ||
+        !fs_pending_keeps_name(pending->name))
         fs_overlay_tell(account->overlay, FS_OVERLAY_NAME, pending->target, 0,
                         name);
 }
@@ -420,6 +422,9 @@ fs_pending_refuse(FsPending *pending, const GError *error)
                     text);
     show_again(pending);
     leave(pending);
+    if (pending->kind == FS_PENDING_FLAGS)
+        fs_overlay_tell(changes->account->overlay, FS_OVERLAY_FLAGS,
+                        pending->mailbox, pending->uid, NULL);
     complete(pending, error);
 }
 

@@ -17,12 +17,14 @@
 #include "fs/kernel/inode.h"
 #include "fs/live/inbox-use.h"
 #include "fs/mount/mount-watch.h"
+#include "fs/names/maildir-layout.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 
 #define DIRECTORY_NAME ".imapfs"
+#define MAILDIR_NAME "maildir"
 /* Names and attributes never change. */
 #define VALIDITY 3600.0
 /* A read gets no more at a time. */
@@ -166,8 +168,11 @@ static gboolean
 find_view(const FsControlFiles *control, const char *name, Entry *entry)
 {
     guint64 inode = fs_views_root(control->views, name);
+    mode_t type = S_IFDIR;
 
-    *entry = (Entry){name, inode, S_IFDIR | 0500};
+    if (g_str_equal(name, MAILDIR_NAME))
+        inode = fs_maildir_layout_top(control->names, &type);
+    *entry = (Entry){name, inode, type | (S_ISLNK(type) ? 0777 : 0500)};
     return inode != 0;
 }
 
@@ -322,6 +327,11 @@ make_readme(const FsControlFiles *control)
         "\n"
         "The same mail in other forms. These directories are not listed, so\n"
         "that nothing runs into them that goes through all files.\n"
+        "\n",
+        "maildir/\n"
+        "    The folders once more, each as a Maildir with cur, new and tmp, "
+        "for\n"
+        "    mail programs. It can be written to.\n"
         "\n",
         views, NULL);
 }
@@ -495,10 +505,12 @@ fs_control_files_new(FsAccount *account, FsNameSpace *names,
     control->views = views;
     control->errors = fs_recent_errors_new(on_error, control);
     control->events = fs_events_new();
-    control->feed = fs_event_feed_new(account, names, control->events);
+    control->feed = fs_event_feed_new(account, fs_maildir_layout_behind(names),
+                                      control->events);
     control->inbox_use =
         fs_inbox_use_new(account, kernel_cache, control->events);
-    control->flags = fs_flag_files_new(account, names);
+    control->flags =
+        fs_flag_files_new(account, fs_maildir_layout_behind(names));
     control->open_files = g_hash_table_new_full(NULL, NULL, free_file, NULL);
     return control;
 }

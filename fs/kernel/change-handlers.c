@@ -6,6 +6,7 @@
 #include "fs/kernel/entry-handlers.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
+#include "fs/kernel/maildir-handlers.h"
 #include "fs/kernel/message-changes.h"
 #include "fs/live/announcer.h"
 #include "fs/sync/refresh.h"
@@ -192,7 +193,8 @@ fs_change_handlers_mkdir(fuse_req_t request, fuse_ino_t parent,
     if (writes(request)) {
         if (fs_views_own(parent))
             fs_views_mkdir(request, parent, name);
-        else if (!is_control(request, parent, name))
+        else if (!is_control(request, parent, name) &&
+                 !fs_maildir_handlers_mkdir(request, parent, name))
             fs_entry_handlers_mkdir(request, parent, name);
         return;
     }
@@ -224,7 +226,8 @@ fs_change_handlers_rmdir(fuse_req_t request, fuse_ino_t parent,
     if (writes(request)) {
         if (fs_views_own(parent))
             fs_views_rmdir(request, parent, name);
-        else if (!is_control(request, parent, name))
+        else if (!is_control(request, parent, name) &&
+                 !fs_maildir_handlers_rmdir(request, parent, name))
             fs_entry_handlers_rmdir(request, parent, name);
         return;
     }
@@ -263,6 +266,8 @@ fs_change_handlers_rename(fuse_req_t request, fuse_ino_t parent,
         fuse_reply_err(request, EROFS);
     else if (find_shown(request, &parent, &name, &shown_name) &&
              !is_control(request, new_parent, new_name) &&
+             !fs_maildir_handlers_rename(request, parent, name, new_parent,
+                                         new_name, flags) &&
              !fs_entry_handlers_rename(request, parent, name, new_parent,
                                        new_name, flags))
         fs_message_changes_rename(request, parent, name, new_parent, new_name,

@@ -30,6 +30,16 @@
  * hidden tree of flags (fs/control/flag-files.h). No account has that bit. */
 #define FS_INODE_FLAGS (G_GUINT64_CONSTANT(0x800) << 52)
 
+/* In place of the account: the directories of Maildirs (fs/names/
+ * maildir-layout.h), by the mailbox: the folder, and the three in it. No
+ * account has these. Messages in them have the numbers that they have in the
+ * mount: for the kernel, one file that has two names, and one copy of its
+ * octets. */
+#define FS_INODE_MAILDIR_FOLDER 0x008u
+#define FS_INODE_MAILDIR_CUR 0x009u
+#define FS_INODE_MAILDIR_NEW 0x00au
+#define FS_INODE_MAILDIR_TMP 0x00bu
+
 /* In place of the account: entries of the hidden views (fs/views/view.h), of
  * which each has some of these numbers. What the other 52 bits mean is the
  * view's own; in most, mailbox and UID as everywhere. No account has them. */

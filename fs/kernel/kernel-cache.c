@@ -330,6 +330,8 @@ on_overlay(FsOverlayChange change, guint32 mailbox, guint32 uid,
     guint64 directory = fs_name_space_directory_of(cache->names, mailbox);
     CacheMessage message;
 
+    if (change == FS_OVERLAY_FLAGS)
+        return;
     forget_listing(cache, directory);
     if (change == FS_OVERLAY_LISTING)
         return;
@@ -584,7 +586,7 @@ fs_kernel_cache_attach(FsKernelCache *cache, struct fuse_session *fuse)
                                     cache);
     fs_mailbox_tree_add_entry_func(cache->account->tree, on_mailbox_entry,
                                    cache);
-    fs_overlay_set_func(cache->account->overlay, on_overlay, cache);
+    fs_overlay_add_func(cache->account->overlay, on_overlay, cache);
     fs_announcer_set_watched_func(cache->account->announcer, on_watched, cache);
 }
 
@@ -601,7 +603,7 @@ stop(FsKernelCache *cache)
                                        cache);
     fs_mailbox_tree_remove_entry_func(cache->account->tree, on_mailbox_entry,
                                       cache);
-    fs_overlay_set_func(cache->account->overlay, NULL, NULL);
+    fs_overlay_remove_func(cache->account->overlay, on_overlay, cache);
     fs_announcer_set_watched_func(cache->account->announcer, NULL, NULL);
 }
 

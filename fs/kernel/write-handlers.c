@@ -376,10 +376,8 @@ commit(FsOperation *operation, FsLocalFile *file)
 static void
 lose_part(FsWriteHandlers *handlers, FsLocalFile *file)
 {
-    FsFileKind kind = fs_file_name_kind(file->name);
-
     if (file->generation == 0 || file->generation == file->stored ||
-        kind == FS_FILE_SCRATCH || file->upload != NULL ||
+        fs_local_file_is_scratch(file) || file->upload != NULL ||
         file->directory == FS_LOCAL_LOST)
         return;
     g_message("%s was not written to its end; what there is of it is in "
@@ -441,8 +439,7 @@ run_fsync(FsOperation *operation)
 
     if (operation->memory != NULL ||
         (!file->detached && file->error == NULL && file->upload == NULL &&
-         file->size > 0 && file->filled &&
-         fs_file_name_kind(file->name) == FS_FILE_SCRATCH))
+         file->size > 0 && file->filled && fs_local_file_is_scratch(file)))
         sync_here(operation, file);
     else
         commit(operation, file);

@@ -35,15 +35,20 @@ waits_for_rights(FsOperation *operation, guint32 mailbox)
 /* The errno of why no file @name can be made in @parent; 0: it can. */
 static int
 refusal(const FsWriteHandlers *handlers, const FsEntry *parent,
-        const char *name)
+        const FsPlace *place, const char *name)
 {
     const FsMailbox *mailbox =
         fs_mailbox_tree_get(handlers->account->tree, parent->mailbox);
 
-    if (parent->inode == FS_INODE_LOST_FOUND)
+    if (place->kind == FS_PLACE_LOST)
         return EACCES;
     if (strlen(name) > NAME_MAX_OCTETS)
         return ENAMETOOLONG;
+    /* In a Maildir, nothing is made where messages are: it is brought there. */
+    if (place->kind == FS_PLACE_CUR || place->kind == FS_PLACE_NEW)
+        return EPERM;
+    if (fs_place_takes_files(place))
+        return g_utf8_validate(name, -1, NULL) ? 0 : EINVAL;
     if (fs_file_name_kind(name) == FS_FILE_REFUSED)
         return EINVAL;
     if (mailbox == NULL || !mailbox->selectable ||
@@ -58,6 +63,7 @@ static FsLocalFile *
 make_file(FsOperation *operation, FsEntry *entry)
 {
     FsWriteHandlers *handlers = fs_write_handlers_of(operation);
+    FsPlace place = fs_name_space_place_of(handlers->names, operation->inode);
     FsObstacle obstacle = {0};
     FsLocalFile *file;
     FsAnswer answer;
@@ -71,7 +77,7 @@ make_file(FsOperation *operation, FsEntry *entry)
     }
     if (waits_for_rights(operation, entry->mailbox))
         return NULL;
-    error_number = refusal(handlers, entry, operation->name);
+    error_number = refusal(handlers, entry, &place, operation->name);
     if (error_number != 0) {
         fs_operation_fail(operation, error_number);
         return NULL;
@@ -82,11 +88,11 @@ make_file(FsOperation *operation, FsEntry *entry)
         fs_operation_fail(operation, EEXIST);
         return NULL;
     }
-    file = fs_local_files_make(fs_write_files_of(handlers),
-                               fs_inode_mailbox(operation->inode),
+    file = fs_local_files_make(fs_write_files_of(handlers), place.files,
                                operation->name);
-    fs_writing_hold(handlers->writing, file, fs_inode_mailbox(operation->inode),
-                    operation->name);
+    if (place.kind == FS_PLACE_MAILBOX)
+        fs_writing_hold(handlers->writing, file, place.mailbox,
+                        operation->name);
     if (fs_name_space_describe(handlers->names, file->inode, entry,
                                &obstacle) != FS_ANSWER_FOUND) {
         fs_operation_fail(operation, EIO);

@@ -501,6 +501,15 @@ layout_directory_of(FsNameSpace *names, guint32 mailbox)
     return inode_of(names->account, mailbox, 0);
 }
 
+static FsPlace
+layout_place_of(FsNameSpace *names, guint64 directory)
+{
+    guint32 mailbox =
+        directory == FS_INODE_ROOT ? 0 : fs_inode_mailbox(directory);
+
+    return (FsPlace){FS_PLACE_MAILBOX, mailbox, mailbox};
+}
+
 static void
 layout_names_of(FsNameSpace *names, guint32 mailbox,
                 const CacheMessage *message, FsNameFunc func,
@@ -528,6 +537,7 @@ static const FsNameSpaceClass layout_class = {
     .open_directory = layout_open_directory,
     .next = layout_next,
     .directory_of = layout_directory_of,
+    .place_of = layout_place_of,
     .names_of = layout_names_of,
     .free = layout_free,
 };

@@ -1,6 +1,12 @@
 /* The interface of the layouts: calls go through the class. */
 #include "fs/names/name-space.h"
 
+gboolean
+fs_place_takes_files(const FsPlace *place)
+{
+    return place->kind == FS_PLACE_FOLDER || place->kind == FS_PLACE_TMP;
+}
+
 FsAnswer
 fs_name_space_look_up(FsNameSpace *names, guint64 directory, const char *name,
                       gint64 since, FsEntry *entry, FsObstacle *obstacle)
@@ -34,6 +40,12 @@ guint64
 fs_name_space_directory_of(FsNameSpace *names, guint32 mailbox)
 {
     return names->class->directory_of(names, mailbox);
+}
+
+FsPlace
+fs_name_space_place_of(FsNameSpace *names, guint64 directory)
+{
+    return names->class->place_of(names, directory);
 }
 
 void

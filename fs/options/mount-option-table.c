@@ -38,6 +38,12 @@ const FsMountOption fs_mount_option_table[] = {
      .example = "imaps://alice@imap.example.org/",
      IN_OPTIONS(url), .only_in_file = TRUE},
 
+    {"layout", "mailbox|maildir", FS_SECTION_MAIL, FS_VALUE_CHOICE,
+     "folders hold messages, or each of them is a Maildir",
+     .initial = "mailbox", IN_OPTIONS(layout)},
+    {"maildir_layout", "fs|maildir++", FS_SECTION_MAIL, FS_VALUE_CHOICE,
+     "folders of Maildirs lie in each other, or are called .A.B",
+     .initial = "fs", IN_OPTIONS(maildir_layout)},
     {"names", "subject|uid", FS_SECTION_MAIL, FS_VALUE_CHOICE,
      "message files are named by date, sender and subject, or by UID",
      .initial = "subject", IN_OPTIONS(names)},

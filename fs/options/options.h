@@ -21,6 +21,17 @@ typedef enum {
     FS_DATE_SENT,
 } FsDate;
 
+typedef enum {
+    FS_LAYOUT_MAILBOX,
+    FS_LAYOUT_MAILDIR,
+} FsLayout;
+
+/* How folders lie in each other in a Maildir. */
+typedef enum {
+    FS_MAILDIR_FS,        /* as directories */
+    FS_MAILDIR_PLUS_PLUS, /* all at the top, which is INBOX */
+} FsMaildirLayout;
+
 /* What rm does to a message. */
 typedef enum {
     FS_REMOVE_AS_SERVER, /* the next; or that behind it, where expunging would
@@ -52,6 +63,8 @@ typedef struct {
     gboolean watch;  /* of FS_OPTIONS_STATUS: again and again */
     char **folders;  /* of FS_OPTIONS_FETCH: none means all; NULL-terminated */
 
+    FsLayout layout;
+    FsMaildirLayout maildir_layout;
     FsNames names;
     FsDate date;
     gboolean all_mail; /* show mailboxes that are views of others, too */

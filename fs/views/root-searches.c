@@ -99,6 +99,12 @@ root_directory_of(FsNameSpace *names, guint32 mailbox)
     return fs_name_space_directory_of(behind_of(names), mailbox);
 }
 
+static FsPlace
+root_place_of(FsNameSpace *names, guint64 directory)
+{
+    return fs_name_space_place_of(behind_of(names), directory);
+}
+
 static void
 root_names_of(FsNameSpace *names, guint32 mailbox, const CacheMessage *message,
               FsNameFunc func, gpointer user_data)
@@ -119,6 +125,7 @@ static const FsNameSpaceClass root_class = {
     .open_directory = root_open_directory,
     .next = root_next,
     .directory_of = root_directory_of,
+    .place_of = root_place_of,
     .names_of = root_names_of,
     .free = root_free,
 };

@@ -26,8 +26,7 @@ enum {
     FS_VIEW_SEARCH = 0x012,
     FS_VIEW_SEARCHES = 0x013,
     FS_VIEW_SPECIAL = 0x014,
-    FS_VIEW_MAILDIR = 0x018, /* and the seven above it */
-    FS_VIEW_PARTS = 0x100,   /* and all above it */
+    FS_VIEW_PARTS = 0x100, /* and all above it */
     FS_VIEW_PARTS_LAST = 0x7ff,
 };
 

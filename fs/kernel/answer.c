@@ -56,6 +56,15 @@ fs_portion_cookie(const FsPortion *portion)
     return offset > 2 ? (guint64)(offset - FS_DOT_ENTRIES) : 0;
 }
 
+/* What was passed over is not gone through again. */
+static void
+wait_at(FsOperation *operation, FsAnswer answer, const FsObstacle *obstacle)
+{
+    if (answer == FS_ANSWER_WAIT && obstacle->cookie != 0)
+        operation->offset = (off_t)obstacle->cookie + FS_DOT_ENTRIES;
+    fs_answer_obstacle(operation, answer, obstacle, ESTALE);
+}
+
 void
 fs_portion_reply(FsPortion *portion, FsAnswer answer,
                  const FsObstacle *obstacle)
@@ -67,5 +76,5 @@ fs_portion_reply(FsPortion *portion, FsAnswer answer,
     else if (answer == FS_ANSWER_FOUND)
         fs_operation_fail(operation, EINVAL);
     else
-        fs_answer_obstacle(operation, answer, obstacle, ESTALE);
+        wait_at(operation, answer, obstacle);
 }

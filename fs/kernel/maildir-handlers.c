@@ -478,10 +478,13 @@ run_rmdir_inner(FsOperation *operation)
         fs_answer_obstacle(operation, answer, &obstacle, ENOENT);
         return;
     }
-    answer = fs_name_space_next(names, entry.inode, 0, &first, &obstacle);
+    answer = fs_name_space_next(names, entry.inode, (guint64)operation->offset,
+                                &first, &obstacle);
     if (answer == FS_ANSWER_FOUND) {
         fs_operation_fail(operation, ENOTEMPTY);
     } else if (answer != FS_ANSWER_NONE) {
+        if (obstacle.cookie != 0)
+            operation->offset = (off_t)obstacle.cookie;
         fs_answer_obstacle(operation, answer, &obstacle, ENOENT);
     } else {
         fs_maildir_layout_set_there(names, folder.mailbox, operation->name,

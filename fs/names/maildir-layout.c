@@ -23,12 +23,10 @@
 /* Cookies: of the three directories of a folder, of what is kept in one; below
  * them, of folders by their ids. Those of messages are the ones behind. */
 #define INNER_COOKIE (G_GUINT64_CONSTANT(1) << 40)
-#define LOCAL_COOKIE (G_GUINT64_CONSTANT(1) << 61)
+#define LOCAL_COOKIE (G_GUINT64_CONSTANT(1) << 62)
 
 /* So many messages are passed over at a time. */
 #define STEP 4000u
-/* So many listings are remembered that stand between two steps. */
-#define MAX_STEPS 64u
 /* So long one of the three may be not there. */
 #define AWAY_US (10 * G_USEC_PER_SEC)
 
@@ -50,18 +48,12 @@ typedef struct {
 } Away;
 
 typedef struct {
-    guint64 directory;
-    guint64 from;
-} StepKey;
-
-typedef struct {
     FsNameSpace parent;
     FsNameSpace *behind;
     FsWriting *writing; /* NULL: read-only */
     FsMaildirTimes *times;
     FsMaildirFolders folders;
     GHashTable *away;  /* mailbox -> Away, owned */
-    GHashTable *steps; /* StepKey -> guint64: where it goes on */
     FsNeed *step_need; /* a reference: of those that wait for the next step */
     guint step_source;
 } Maildir;
@@ -311,12 +303,32 @@ name_message(FsNameSpace *names, guint32 mailbox, FsPlaceKind kind,
     return TRUE;
 }
 
+/* The message @uid, by the name that it always has; unless that is one of a
+ * folder. */
+static FsAnswer
+find_by_uid(FsNameSpace *names, guint32 mailbox, guint32 uid, gint64 since,
+            FsEntry *entry, FsObstacle *obstacle)
+{
+    FsNameSpace *behind = maildir_of(names)->behind;
+    const FsAccount *account = names->account;
+    g_autofree char *name = g_strdup_printf("%u.eml", uid);
+    FsAnswer answer = fs_name_space_look_up(
+        behind, fs_name_space_directory_of(behind, mailbox), name, since, entry,
+        obstacle);
+
+    if (answer != FS_ANSWER_FOUND || S_ISREG(entry->attributes.st_mode))
+        return answer;
+    if (fs_overlay_is_hidden(account->overlay, mailbox, uid))
+        return FS_ANSWER_NONE;
+    return fs_name_space_describe(
+        behind, fs_changes_inode(account->changes, mailbox, uid), entry,
+        obstacle);
+}
+
 static FsAnswer
 find_by_base(FsNameSpace *names, guint32 mailbox, const char *base,
              gint64 since, FsEntry *entry, FsObstacle *obstacle)
 {
-    FsNameSpace *behind = maildir_of(names)->behind;
-    g_autofree char *by_uid = NULL;
     guint64 inode;
     guint32 uid;
 
@@ -324,11 +336,9 @@ find_by_base(FsNameSpace *names, guint32 mailbox, const char *base,
                                     &inode))
         return FS_ANSWER_NONE;
     if (inode != 0)
-        return fs_name_space_describe(behind, inode, entry, obstacle);
-    by_uid = g_strdup_printf("%u.eml", uid);
-    return fs_name_space_look_up(behind,
-                                 fs_name_space_directory_of(behind, mailbox),
-                                 by_uid, since, entry, obstacle);
+        return fs_name_space_describe(maildir_of(names)->behind, inode, entry,
+                                      obstacle);
+    return find_by_uid(names, mailbox, uid, since, entry, obstacle);
 }
 
 static FsAnswer
@@ -354,23 +364,6 @@ look_up_message(FsNameSpace *names, const FsPlace *place, const char *name,
 
 /* ---- listing messages ---- */
 
-static guint
-hash_step(gconstpointer data)
-{
-    const StepKey *key = data;
-
-    return g_int64_hash(&key->directory) ^ g_int64_hash(&key->from);
-}
-
-static gboolean
-is_same_step(gconstpointer a, gconstpointer b)
-{
-    const StepKey *one = a;
-    const StepKey *other = b;
-
-    return one->directory == other->directory && one->from == other->from;
-}
-
 static gboolean
 on_step(gpointer user_data)
 {
@@ -382,53 +375,42 @@ on_step(gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
-/* The listing of @directory from @from goes on at @to, later. */
+/* The listing goes on at @cookie, later. */
 static FsAnswer
-pause_listing(Maildir *maildir, guint64 directory, guint64 from, guint64 to,
-              FsObstacle *obstacle)
+pause_listing(Maildir *maildir, guint64 cookie, FsObstacle *obstacle)
 {
-    const StepKey key = {directory, from};
-
-    if (g_hash_table_size(maildir->steps) >= MAX_STEPS)
-        g_hash_table_remove_all(maildir->steps);
-    g_hash_table_replace(maildir->steps, g_memdup2(&key, sizeof key),
-                         g_memdup2(&to, sizeof to));
     if (maildir->step_need == NULL) {
         maildir->step_need = fs_need_new();
         maildir->step_source = g_idle_add(on_step, maildir);
     }
     obstacle->need = maildir->step_need;
+    obstacle->cookie = cookie;
     return FS_ANSWER_WAIT;
 }
 
 static FsAnswer
-next_message(FsNameSpace *names, guint64 directory, const FsPlace *place,
-             guint64 cookie, FsEntry *entry, FsObstacle *obstacle)
+next_message(FsNameSpace *names, const FsPlace *place, guint64 cookie,
+             FsEntry *entry, FsObstacle *obstacle)
 {
-    Maildir *maildir = maildir_of(names);
-    const StepKey key = {directory, cookie};
-    const guint64 *paused = g_hash_table_lookup(maildir->steps, &key);
-    guint64 at = paused != NULL ? *paused : cookie;
+    FsNameSpace *behind = maildir_of(names)->behind;
+    guint64 folder = fs_name_space_directory_of(behind, place->mailbox);
 
     for (guint i = 0; i < STEP; i++) {
         g_auto(FsMaildirMessage) message = {0};
-        FsAnswer answer = fs_name_space_next(
-            maildir->behind,
-            fs_name_space_directory_of(maildir->behind, place->mailbox), at,
-            entry, obstacle);
+        FsAnswer answer =
+            fs_name_space_next(behind, folder, cookie, entry, obstacle);
 
-        if (answer != FS_ANSWER_WAIT && answer != FS_ANSWER_FOUND)
-            g_hash_table_remove(maildir->steps, &key);
+        if (answer == FS_ANSWER_WAIT && obstacle->cookie == 0)
+            obstacle->cookie = cookie;
         if (answer != FS_ANSWER_FOUND)
             return answer;
-        at = entry->cookie;
+        cookie = entry->cookie;
         if (!name_message(names, place->mailbox, place->kind, entry, &message))
             continue;
         fs_maildir_message_name(&message, entry->name);
-        g_hash_table_remove(maildir->steps, &key);
         return FS_ANSWER_FOUND;
     }
-    return pause_listing(maildir, directory, cookie, at, obstacle);
+    return pause_listing(maildir_of(names), cookie, obstacle);
 }
 
 /* ---- what is kept, and what is on its way ---- */
@@ -623,8 +605,7 @@ maildir_next(FsNameSpace *names, guint64 directory, guint64 cookie,
     if (place.kind == FS_PLACE_FOLDER)
         return next_in_folder(names, &place, cookie, entry, obstacle);
     if (place.kind != FS_PLACE_TMP && (cookie & LOCAL_COOKIE) == 0) {
-        FsAnswer answer =
-            next_message(names, directory, &place, cookie, entry, obstacle);
+        FsAnswer answer = next_message(names, &place, cookie, entry, obstacle);
 
         if (answer != FS_ANSWER_NONE)
             return answer;
@@ -663,7 +644,6 @@ maildir_free(FsNameSpace *names)
     g_clear_handle_id(&maildir->step_source, g_source_remove);
     fs_need_unref(maildir->step_need);
     fs_maildir_times_free(maildir->times);
-    g_hash_table_unref(maildir->steps);
     g_hash_table_unref(maildir->away);
     fs_name_space_free(maildir->behind);
     g_free(names);
@@ -695,7 +675,5 @@ fs_maildir_layout_new(FsAccount *account, FsNameSpace *behind,
                                               FS_MAILDIR_PLUS_PLUS};
     maildir->times = fs_maildir_times_new(account);
     maildir->away = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-    maildir->steps =
-        g_hash_table_new_full(hash_step, is_same_step, g_free, g_free);
     return &maildir->parent;
 }

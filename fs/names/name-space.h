@@ -35,6 +35,8 @@ typedef struct {
 typedef struct {
     FsNeed *need;     /* of FS_ANSWER_WAIT; borrowed */
     int error_number; /* of FS_ANSWER_FAILED: an errno */
+    guint64 cookie;   /* of FS_ANSWER_WAIT in a listing: where it goes on, for
+                         all before that was passed over; 0: where it was */
 } FsObstacle;
 
 /* What a directory is for. */

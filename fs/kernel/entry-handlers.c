@@ -157,19 +157,12 @@ maildir_refusal(const FsAccount *account, guint32 mailbox, const char *name)
     g_autofree char *base = NULL;
     g_autofree char *letters = NULL;
     g_autofree char *flags = NULL;
-    CacheMessage message;
-    guint64 inode;
-    guint32 uid;
 
     if (!fs_maildir_name_parse(name, &base, &letters))
         return strlen(name) > FS_MAILDIR_BASE_MAX ? ENAMETOOLONG : EINVAL;
     if (!fs_maildir_flags(account->aliases, mailbox, letters, &flags))
         return EINVAL;
-    if (fs_maildir_message_by_base(account, mailbox, base, &uid, &inode) &&
-        (inode != 0 ||
-         cache_index_message(account->index, mailbox, uid, &message)))
-        return EEXIST;
-    return 0;
+    return fs_maildir_message_is_taken(account, mailbox, base, 0) ? EEXIST : 0;
 }
 
 /* The errno of why nothing can come to be there; 0: it can. */

@@ -92,24 +92,6 @@ take(FsOperation *operation, const FsPending *pending, FsNeed *need,
     return FALSE;
 }
 
-/* Whether another message of the folder has that base: names are by the base
- * alone, whatever the letters. */
-static gboolean
-is_base_taken(const FsAccount *account, guint32 mailbox, const char *base,
-              const FsEntry *entry)
-{
-    CacheMessage message;
-    guint64 inode;
-    guint32 uid;
-
-    if (!fs_maildir_message_by_base(account, mailbox, base, &uid, &inode))
-        return FALSE;
-    if (inode != 0)
-        return inode != entry->inode;
-    return !(entry->mailbox == mailbox && entry->uid == uid) &&
-           cache_index_message(account->index, mailbox, uid, &message);
-}
-
 /* Whether the new name is free. FALSE: the operation has been dealt with. */
 static gboolean
 is_free(FsOperation *operation, const Renaming *renaming, const FsPlace *place,
@@ -125,8 +107,8 @@ is_free(FsOperation *operation, const Renaming *renaming, const FsPlace *place,
         fs_operation_reply_done(operation);
     else if (answer == FS_ANSWER_FOUND ||
              (answer == FS_ANSWER_NONE &&
-              is_base_taken(account_of(operation), place->mailbox,
-                            renaming->base, entry)))
+              fs_maildir_message_is_taken(account_of(operation), place->mailbox,
+                                          renaming->base, entry->inode)))
         fs_operation_fail(operation, EEXIST);
     else if (answer != FS_ANSWER_NONE)
         fs_answer_obstacle(operation, answer, &obstacle, ENOENT);

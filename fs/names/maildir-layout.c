@@ -248,6 +248,9 @@ describe_place(FsNameSpace *names, guint64 inode, const FsPlace *place,
         return answer;
     set_inode(entry, inode);
     set_time(names, entry, time_of(names, place));
+    /* Programs take 2 to mean that there are no directories in it, and 1 that
+     * they cannot tell. */
+    entry->attributes.st_nlink = place->kind == FS_PLACE_FOLDER ? 1 : 2;
     if (place->kind == FS_PLACE_FOLDER && maildir_of(names)->writing != NULL)
         entry->attributes.st_mode |= 0222 & ~names->account->options->umask;
     entry->fleeting = TRUE;

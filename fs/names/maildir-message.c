@@ -148,6 +148,27 @@ fs_maildir_message_by_base(const FsAccount *account, guint32 mailbox,
     return *inode != 0 || from == mailbox;
 }
 
+gboolean
+fs_maildir_message_is_taken(const FsAccount *account, guint32 mailbox,
+                            const char *base, guint64 but)
+{
+    CacheMessage row;
+    guint64 inode;
+    guint32 uid;
+
+    if (!fs_maildir_message_by_base(account, mailbox, base, &uid, &inode))
+        return FALSE;
+    if (inode == 0) {
+        /* What was stored just now may not be in the index yet. */
+        if (fs_overlay_is_hidden(account->overlay, mailbox, uid) ||
+            (fs_overlay_guest_by_uid(account->overlay, mailbox, uid) == NULL &&
+             !cache_index_message(account->index, mailbox, uid, &row)))
+            return FALSE;
+        inode = fs_changes_inode(account->changes, mailbox, uid);
+    }
+    return inode != but;
+}
+
 void
 fs_maildir_message_give(const FsAccount *account, guint32 mailbox, guint32 uid,
                         const char *base, gboolean is_new)

@@ -46,6 +46,12 @@ gboolean fs_maildir_message_by_base(const FsAccount *account, guint32 mailbox,
                                     const char *base, guint32 *uid,
                                     guint64 *inode);
 
+/* Whether a message of the folder, other than that of the inode number @but (0:
+ * none), shows with @base: names are by the base alone, whatever the
+ * letters. */
+gboolean fs_maildir_message_is_taken(const FsAccount *account, guint32 mailbox,
+                                     const char *base, guint64 but);
+
 /* The message is called @base from now on, and is in "new" or in "cur" while
  * both could be. Nothing is kept of what would be so anyway. */
 void fs_maildir_message_give(const FsAccount *account, guint32 mailbox,

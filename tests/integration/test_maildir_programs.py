@@ -315,10 +315,12 @@ MaildirStore mount
 Path {root}/
 Inbox {root}/INBOX
 SubFolders Verbatim
+
 MaildirStore plain
 Path {plain}/
 Inbox {plain}/INBOX
 SubFolders Verbatim
+
 Channel all
 Far :mount:
 Near :plain:
@@ -461,7 +463,8 @@ log_path = /dev/stderr
 ssl = no
 mail_location = maildir:{home}/mail:LAYOUT=fs
 first_valid_uid = 0
-mail_access_groups =
+mail_uid = {os.getuid()}
+mail_gid = {os.getgid()}
 stats_writer_socket_path =
 ''')
     before = box.state('INBOX', 'Other')

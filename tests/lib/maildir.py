@@ -55,18 +55,21 @@ class Box(Place):
         folders = folders or {'INBOX': [], 'Other': []}
         options = {'layout': 'maildir'} if whole else {}
         options.update(named.pop('options', {}))
-        start = {key: named.pop(key) for key in ('background', 'data')
-                 if key in named}
+        background = named.pop('background', False)
         super().__init__(case, mailboxes=new_ones(folders), options=options,
                          mounted=False, **named)
         fill(self, folders)
         self.whole = whole
-        self.data = start.setdefault('data', case.path('box-data'))
-        self.start(**start)
+        self.start(background=background)
+
+    def start(self, **named):
+        """Always at the same place, with what the mount before has kept."""
+        return super().start(data=self.case.path('box-data'),
+                             mountpoint=self.case.path('box'), **named)
 
     def again(self):
         self.mount.unmount()
-        self.start(data=self.data)
+        self.start()
 
     @property
     def root(self):
@@ -118,6 +121,7 @@ class Box(Place):
 
     def expect_same(self, folder='INBOX'):
         """Mount and server agree in all messages, their flags and octets."""
+        self.wait()
         stored = sorted(
             (''.join(sorted(letter for letter, flag in FLAGS.items()
                             if flag in one.flags)),
@@ -189,12 +193,15 @@ User {self.server.user}
 Pass {dovecot.password(self.server)}
 SSLType IMAPS
 CertificateFile {self.server.ca_file}
+
 IMAPStore far
 Account there
+
 MaildirStore near
 Path {self.root}/
 Inbox {self.root}/INBOX
 SubFolders Verbatim
+
 Channel all
 Far :far:
 Near :near:

@@ -112,6 +112,10 @@ on_untagged_status(ImapConnection *connection, const ImapResponse *response)
                    "PREAUTH after the greeting");
         return;
     }
+    /* "* OK Searched 37% of the mailbox, ETA 1:20": it has to read it all. */
+    if (status->condition == IMAP_CONDITION_OK &&
+        imap_command_queue_awaits(connection->queue, "UID SEARCH"))
+        imap_watchdog_note_hint(&connection->watchdog);
     if (status->text[0] != '\0' && imap_status_code(status, "ALERT") != NULL &&
         imap_connection_is_encrypted(connection))
         g_message("%s says: %s", connection->settings->host, status->text);

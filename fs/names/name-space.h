@@ -36,6 +36,10 @@ typedef struct {
     int error_number; /* of FS_ANSWER_FAILED: an errno */
 } FsObstacle;
 
+/* FS_ANSWER_WAIT and FS_ANSWER_FAILED, with their @obstacle. */
+FsAnswer fs_answer_wait(FsNeed *need, FsObstacle *obstacle);
+FsAnswer fs_answer_fail(int error_number, FsObstacle *obstacle);
+
 typedef struct FsNameSpace FsNameSpace;
 
 /* Told a name under which something is to be found, and in which directory. */

@@ -5,8 +5,6 @@
 /* A response that is longer counts as progress each time that so much of it has
  * come: one of many megabytes takes its time on a slow line. */
 #define PROGRESS_OCTETS (16 * 1024)
-/* Dovecot says every ten seconds how far a search has got. */
-#define HINTS_MAX 100u
 
 void
 imap_watchdog_init(ImapWatchdog *watchdog, guint limit_ms,
@@ -73,14 +71,16 @@ imap_watchdog_note_progress(ImapWatchdog *watchdog)
 {
     watchdog->last_progress = g_get_monotonic_time();
     watchdog->inside_octets = 0;
-    watchdog->hints = 0;
+    watchdog->percent = 0;
 }
 
 void
-imap_watchdog_note_hint(ImapWatchdog *watchdog)
+imap_watchdog_note_percent(ImapWatchdog *watchdog, guint percent)
 {
-    if (watchdog->hints++ < HINTS_MAX)
-        watchdog->last_progress = g_get_monotonic_time();
+    if (percent <= watchdog->percent || percent > 100)
+        return;
+    watchdog->percent = percent;
+    watchdog->last_progress = g_get_monotonic_time();
 }
 
 void

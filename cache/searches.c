@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define COST_OF_LOSS "the searches that were kept are then forgotten"
+
 struct CacheSearches {
     CacheRecordWriter *writer;
     GHashTable *by_name; /* name -> CacheSearch, owned by by_id */
@@ -117,21 +119,6 @@ read_all(CacheSearches *searches, GError **error)
     return result == SQLITE_DONE && read_next_id(searches, database, error);
 }
 
-static void
-explain(GError **error, GError *reason)
-{
-    if (reason->code != CACHE_ERROR_DAMAGED &&
-        reason->code != CACHE_ERROR_FOREIGN) {
-        g_propagate_error(error, reason);
-        return;
-    }
-    g_set_error(error, CACHE_ERROR, reason->code,
-                "%s; move it and what begins with its name away to go on "
-                "without it (the searches that were kept are then forgotten)",
-                reason->message);
-    g_error_free(reason);
-}
-
 CacheSearches *
 cache_searches_open(const char *directory, CacheStoreThread *thread,
                     GError **error)
@@ -149,7 +136,7 @@ cache_searches_open(const char *directory, CacheStoreThread *thread,
         cache_record_writer_open(path, &schema, statements, thread, &reason);
     if (searches->writer == NULL ||
         (path != NULL && !read_all(searches, &reason))) {
-        explain(error, reason);
+        cache_error_explain(error, reason, COST_OF_LOSS);
         return NULL;
     }
     return g_steal_pointer(&searches);

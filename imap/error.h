@@ -36,3 +36,7 @@ typedef enum {
     IMAP_ERROR_READ_ONLY,
     IMAP_ERROR_CANNOT,
 } ImapError;
+
+/* Whether @error is the line's, and not the server's answer: what was known
+ * before is still the best there is. */
+gboolean imap_error_is_of_the_line(const GError *error);

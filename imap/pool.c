@@ -15,10 +15,6 @@
 
 #include "imap/error.h"
 
-/* A connection that is silent says more of it than that nobody came: its word
- * comes first. */
-#define SLACK_US (300 * G_TIME_SPAN_MILLISECOND)
-
 /* Who fetches much lets others, who come later by so much, pass. */
 #define BULK_YIELDS_US (5 * G_TIME_SPAN_SECOND)
 
@@ -388,7 +384,6 @@ imap_pool_acquire_wish(ImapPool *pool, const ImapWish *wish, ImapLeaseFunc func,
                        gpointer user_data)
 {
     ImapPoolRequest *request = g_new0(ImapPoolRequest, 1);
-    gint64 timeout = pool->settings->timeout_ms * (gint64)1000;
 
     request->mailbox = g_strdup(wish->mailbox);
     /* Without a mailbox there is nothing to fetch, or to change. */
@@ -400,7 +395,8 @@ imap_pool_acquire_wish(ImapPool *pool, const ImapWish *wish, ImapLeaseFunc func,
         request->known = *wish->known;
     request->rows = wish->rows;
     request->since = g_get_monotonic_time();
-    request->deadline = request->since + timeout + MIN(SLACK_US, timeout / 10);
+    request->deadline =
+        request->since + pool->settings->timeout_ms * (gint64)1000;
     request->due =
         request->since + (yields(request->kind) ? BULK_YIELDS_US : 0);
     request->func = func;

@@ -386,9 +386,8 @@ pause_listing(Maildir *maildir, guint64 cookie, FsObstacle *obstacle)
         maildir->step_need = fs_need_new();
         maildir->step_source = g_idle_add(on_step, maildir);
     }
-    obstacle->need = maildir->step_need;
     obstacle->cookie = cookie;
-    return FS_ANSWER_WAIT;
+    return fs_answer_wait(maildir->step_need, obstacle);
 }
 
 static FsAnswer
@@ -503,8 +502,7 @@ look_up_folder(FsNameSpace *names, guint64 directory, const FsPlace *place,
     if (look_up_local(names, place, name, entry, obstacle) == FS_ANSWER_FOUND)
         return FS_ANSWER_FOUND;
     need = fs_lister_need(account->lister, since);
-    obstacle->need = need;
-    return need != NULL ? FS_ANSWER_WAIT : FS_ANSWER_NONE;
+    return need != NULL ? fs_answer_wait(need, obstacle) : FS_ANSWER_NONE;
 }
 
 static FsAnswer
@@ -561,10 +559,8 @@ maildir_look_up(FsNameSpace *names, guint64 directory, const char *name,
         return fs_name_space_look_up(maildir_of(names)->behind, directory, name,
                                      since, entry, obstacle);
     need = fs_lister_need(names->account->lister, FS_KNOWN);
-    if (need != NULL) {
-        obstacle->need = need;
-        return FS_ANSWER_WAIT;
-    }
+    if (need != NULL)
+        return fs_answer_wait(need, obstacle);
     if (place.kind == FS_PLACE_FOLDER)
         return look_up_folder(names, directory, &place, name, since, entry,
                               obstacle);
@@ -590,9 +586,8 @@ maildir_open_directory(FsNameSpace *names, guint64 directory, gint64 since,
             behind, fs_name_space_directory_of(behind, place.mailbox), since,
             obstacle);
     need = fs_lister_need(names->account->lister, since);
-    obstacle->need = need;
     return need != NULL
-               ? FS_ANSWER_WAIT
+               ? fs_answer_wait(need, obstacle)
                : describe_place(names, directory, &place, &entry, obstacle);
 }
 

@@ -8,6 +8,20 @@ fs_place_takes_files(const FsPlace *place)
 }
 
 FsAnswer
+fs_answer_wait(FsNeed *need, FsObstacle *obstacle)
+{
+    obstacle->need = need;
+    return FS_ANSWER_WAIT;
+}
+
+FsAnswer
+fs_answer_fail(int error_number, FsObstacle *obstacle)
+{
+    obstacle->error_number = error_number;
+    return FS_ANSWER_FAILED;
+}
+
+FsAnswer
 fs_name_space_look_up(FsNameSpace *names, guint64 directory, const char *name,
                       gint64 since, FsEntry *entry, FsObstacle *obstacle)
 {

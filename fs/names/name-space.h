@@ -58,6 +58,10 @@ typedef struct {
 /* Whether files of any name can be there, and stay files. */
 gboolean fs_place_takes_files(const FsPlace *place);
 
+/* FS_ANSWER_WAIT and FS_ANSWER_FAILED, with their @obstacle. */
+FsAnswer fs_answer_wait(FsNeed *need, FsObstacle *obstacle);
+FsAnswer fs_answer_fail(int error_number, FsObstacle *obstacle);
+
 typedef struct FsNameSpace FsNameSpace;
 
 /* Told a name under which something is to be found, and in which directory. */

@@ -11,6 +11,8 @@
 #include "fs/sync/lister.h"
 #include "imap/error.h"
 
+#include <string.h>
+
 /* After so many rows a cut line counts as the first again. */
 #define ROWS_THAT_COUNT 1000
 
@@ -19,6 +21,7 @@ sync_clear(gpointer data)
 {
     FsSync *sync = data;
 
+    g_free(sync->wire_name);
     imap_lease_release(sync->lease);
     g_clear_error(&sync->error);
     imap_uid_set_free(sync->vanished);
@@ -116,6 +119,16 @@ fs_sync_finish_incomplete(FsSync *sync, const char *why)
     fs_sync_finish(sync, error);
 }
 
+static void
+begin_again(FsSync *sync)
+{
+    FsSyncMailbox *mailbox = sync->mailbox;
+
+    fs_sync_end_attempt(sync);
+    g_clear_pointer(&mailbox->sync, fs_sync_unref);
+    fs_sync_begin(mailbox);
+}
+
 /* After a line that was cut it is tried again, as imap/retry.h says, and
  * whenever something has come of it; other errors are final. */
 void
@@ -129,9 +142,7 @@ fs_sync_fail(FsSync *sync, const GError *error)
         imap_retry_is_due(&mailbox->retry, imap_lease_connection(sync->lease),
                           error)) {
         doubt_rows(sync);
-        fs_sync_end_attempt(sync);
-        g_clear_pointer(&mailbox->sync, fs_sync_unref);
-        fs_sync_begin(mailbox);
+        begin_again(sync);
         return;
     }
     fs_sync_finish(sync, error);
@@ -376,6 +387,18 @@ on_explained(const GError *error, gpointer user_data)
         fs_sync_finish(sync, error);
 }
 
+/* Whether the mailbox was asked for by a name that it no longer has. */
+static gboolean
+was_renamed(const FsSync *sync)
+{
+    const FsSyncMailbox *mailbox = sync->mailbox;
+    const FsMailbox *directory =
+        fs_mailbox_tree_get(mailbox->synchroniser->account->tree, mailbox->id);
+
+    return directory != NULL && directory->wire_name != NULL &&
+           strcmp(directory->wire_name, sync->wire_name) != 0;
+}
+
 static void
 on_lease(ImapLease *lease, const GError *error, gpointer user_data)
 {
@@ -383,6 +406,11 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
 
     if (sync->mailbox == NULL) {
         imap_lease_release(lease);
+        return;
+    }
+    if (was_renamed(sync)) {
+        imap_lease_release(lease);
+        begin_again(sync);
         return;
     }
     if (lease == NULL) {
@@ -447,6 +475,7 @@ fs_sync_begin(FsSyncMailbox *mailbox)
         return;
     }
     known = (ImapKnown){state.uidvalidity, state.highestmodseq};
+    sync->wire_name = g_strdup(directory->wire_name);
     wish.mailbox = directory->wire_name;
     wish.kind = mailbox->refresh.known ? IMAP_LEASE_SINGLE : IMAP_LEASE_BULK;
     if (known.highestmodseq != 0)

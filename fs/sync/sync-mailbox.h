@@ -59,6 +59,7 @@ struct FsSynchroniser {
 struct FsSync {
     FsSyncMailbox *mailbox; /* NULL once it is over: what comes then is passed
                                over */
+    char *wire_name;        /* under which it was asked for */
     ImapLease *lease;
     CacheMailbox known;  /* when it began */
     CacheMailbox target; /* what will be known */

@@ -47,20 +47,6 @@ mailbox_of(const FsView *view, guint64 directory)
                : fs_inode_mailbox(fs_view_shown(directory));
 }
 
-static FsAnswer
-wait_for(FsNeed *need, FsObstacle *obstacle)
-{
-    obstacle->need = need;
-    return FS_ANSWER_WAIT;
-}
-
-static FsAnswer
-fail(int error_number, FsObstacle *obstacle)
-{
-    obstacle->error_number = error_number;
-    return FS_ANSWER_FAILED;
-}
-
 /* ---- entries ---- */
 
 static void
@@ -116,7 +102,7 @@ index_look_up(FsView *view, guint64 directory, const char *name,
     guint format = 0;
 
     if (need != NULL)
-        return wait_for(need, obstacle);
+        return fs_answer_wait(need, obstacle);
     found = fs_mailbox_tree_child(view->account->tree, parent, name);
     if (found != NULL) {
         fill_directory(view, found->id, entry);
@@ -156,7 +142,7 @@ index_open_directory(FsView *view, guint64 directory,
 {
     FsNeed *need = fs_lister_need(view->account->lister, request->since);
 
-    return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_FOUND;
+    return need != NULL ? fs_answer_wait(need, obstacle) : FS_ANSWER_FOUND;
 }
 
 /* The @kind-th entry of @mailbox: a table for each format, and its directory.
@@ -223,14 +209,14 @@ index_open(FsView *view, guint64 inode, const FsViewRequest *request,
     FsNeed *need;
 
     if (!find_table(inode, &mailbox, &format))
-        return fail(EISDIR, obstacle);
+        return fs_answer_fail(EISDIR, obstacle);
     found = fs_mailbox_tree_get(account->tree, mailbox);
     if (found == NULL || !found->selectable)
         return FS_ANSWER_NONE;
     need = fs_synchroniser_need_messages(account->synchroniser, mailbox,
                                          request->since);
     if (need != NULL)
-        return wait_for(need, obstacle);
+        return fs_answer_wait(need, obstacle);
     *file = fs_index_file_new(account, view->names, mailbox, format);
     return FS_ANSWER_FOUND;
 }

@@ -184,27 +184,13 @@ fs_part_job_end(FsPartMaker *maker, const char *key, const GError *error)
     fs_need_unref(need);
 }
 
-static FsAnswer
-wait_for(FsNeed *need, FsObstacle *obstacle)
-{
-    obstacle->need = need;
-    return FS_ANSWER_WAIT;
-}
-
 /* Takes over @need: it is there until the next is told of. */
 static FsAnswer
 hold(FsPartMaker *maker, FsNeed *need, FsObstacle *obstacle)
 {
     fs_need_unref(maker->held);
     maker->held = need;
-    return wait_for(need, obstacle);
-}
-
-static FsAnswer
-fail(int error_number, FsObstacle *obstacle)
-{
-    obstacle->error_number = error_number;
-    return FS_ANSWER_FAILED;
+    return fs_answer_wait(need, obstacle);
 }
 
 /* ---- from the whole message ---- */
@@ -236,7 +222,7 @@ load_whole(FsPartMaker *maker, guint32 mailbox, const CacheMessage *message,
     FsNeed *need = NULL;
 
     if (size > FS_WHOLE_MESSAGE_MAX)
-        return fail(EFBIG, obstacle);
+        return fs_answer_fail(EFBIG, obstacle);
     if (!is_whole(maker, mailbox, message))
         return hold(
             maker,
@@ -363,17 +349,17 @@ make_whole(FsPartMaker *maker, guint32 mailbox, const CacheMessage *message,
     FsAnswer answer;
 
     if (fs_part_job_find(maker, key) != NULL)
-        return wait_for(fs_part_job_find(maker, key), obstacle);
+        return fs_answer_wait(fs_part_job_find(maker, key), obstacle);
     answer = load_whole(maker, mailbox, message, &octets, obstacle);
     if (answer != FS_ANSWER_FOUND)
         return answer;
     if (g_bytes_get_size(octets) > AT_ONCE_MAX)
-        return wait_for(take_apart_elsewhere(maker, mailbox, uid, octets,
-                                             g_steal_pointer(&key)),
-                        obstacle);
+        return fs_answer_wait(take_apart_elsewhere(maker, mailbox, uid, octets,
+                                                   g_steal_pointer(&key)),
+                              obstacle);
     *whole = fs_whole_message_new(octets);
     if (*whole == NULL)
-        return fail(EFBIG, obstacle);
+        return fs_answer_fail(EFBIG, obstacle);
     /* What was borrowed from the index may be gone. */
     if (cache_index_message(maker->account->index, mailbox, uid, &known))
         keep_whole(maker, mailbox, &known, *whole);
@@ -399,7 +385,7 @@ fs_part_maker_tree(FsPartMaker *maker, guint32 mailbox, guint32 uid,
     if (*tree != NULL)
         return FS_ANSWER_FOUND;
     if (fs_part_job_find(maker, key) != NULL)
-        return wait_for(fs_part_job_find(maker, key), obstacle);
+        return fs_answer_wait(fs_part_job_find(maker, key), obstacle);
     cache_index_message(maker->account->index, mailbox, uid, &message);
     if (message.size <= SMALL_MAX || is_distrusted(maker, mailbox, &message) ||
         is_whole(maker, mailbox, &message)) {
@@ -411,7 +397,7 @@ fs_part_maker_tree(FsPartMaker *maker, guint32 mailbox, guint32 uid,
     uids = g_array_new(FALSE, FALSE, sizeof uid);
     g_array_append_val(uids, uid);
     fs_view_heads_fetch(maker, mailbox, uids, FALSE, FALSE, NULL, NULL);
-    return wait_for(fs_part_job_find(maker, key), obstacle);
+    return fs_answer_wait(fs_part_job_find(maker, key), obstacle);
 }
 
 FsAnswer
@@ -441,7 +427,7 @@ fs_part_maker_content(FsPartMaker *maker, guint32 mailbox, guint32 uid,
             fs_view_part_fetch(maker, mailbox, uid,
                                fs_part_tree_get(tree, index), name);
         }
-        return wait_for(fs_part_job_find(maker, name), obstacle);
+        return fs_answer_wait(fs_part_job_find(maker, name), obstacle);
     }
     *key = g_steal_pointer(&name);
     return FS_ANSWER_FOUND;
@@ -488,7 +474,7 @@ fs_part_maker_size(FsPartMaker *maker, guint32 mailbox, guint32 uid,
         fs_part_job_begin(maker, job);
         fs_view_sizes_fetch(maker, mailbox, uid, tree, job);
     }
-    return wait_for(fs_part_job_find(maker, job), obstacle);
+    return fs_answer_wait(fs_part_job_find(maker, job), obstacle);
 }
 
 FsAnswer
@@ -505,14 +491,14 @@ fs_part_maker_text(FsPartMaker *maker, guint32 mailbox, guint32 uid, char **key,
         return FS_ANSWER_NONE;
     name = fs_part_text_key(mailbox, &message);
     if (fs_part_job_find(maker, name) != NULL)
-        return wait_for(fs_part_job_find(maker, name), obstacle);
+        return fs_answer_wait(fs_part_job_find(maker, name), obstacle);
     if (!find_size(maker, name, size)) {
         if (!is_distrusted(maker, mailbox, &message) &&
             !is_whole(maker, mailbox, &message)) {
             uids = g_array_new(FALSE, FALSE, sizeof uid);
             g_array_append_val(uids, uid);
             fs_view_heads_fetch(maker, mailbox, uids, TRUE, FALSE, NULL, NULL);
-            return wait_for(fs_part_job_find(maker, name), obstacle);
+            return fs_answer_wait(fs_part_job_find(maker, name), obstacle);
         }
         answer = make_whole(maker, mailbox, &message, &whole, obstacle);
         if (answer != FS_ANSWER_FOUND)

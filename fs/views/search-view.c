@@ -175,20 +175,6 @@ find_scope(FsView *view, guint64 inode, guint32 *mailbox)
     return found != NULL && found->selectable;
 }
 
-static FsAnswer
-wait_for(FsNeed *need, FsObstacle *obstacle)
-{
-    obstacle->need = need;
-    return FS_ANSWER_WAIT;
-}
-
-static FsAnswer
-fail(int error_number, FsObstacle *obstacle)
-{
-    obstacle->error_number = error_number;
-    return FS_ANSWER_FAILED;
-}
-
 static void
 fill_mailbox(FsView *view, guint32 mailbox, FsViewEntry *entry)
 {
@@ -240,9 +226,9 @@ search_look_up(FsView *view, guint64 directory, const char *name,
                                  &entry->entry, obstacle);
     need = fs_lister_need(view->account->lister, FS_KNOWN);
     if (need != NULL)
-        return wait_for(need, obstacle);
+        return fs_answer_wait(need, obstacle);
     if (!is_place(view, directory))
-        return fail(ESTALE, obstacle);
+        return fs_answer_fail(ESTALE, obstacle);
     child = find_child(view, directory, name);
     if (is_top(view, directory) && g_str_equal(name, ALL_NAME))
         fs_view_fill(view, inode_of(0, ALL_NUMBER), S_IFDIR, 0, 0, entry);
@@ -281,8 +267,9 @@ search_open_directory(FsView *view, guint64 directory,
         return fs_search_ask(query->search, request->since, obstacle);
     need = fs_lister_need(view->account->lister, request->since);
     if (need != NULL)
-        return wait_for(need, obstacle);
-    return is_place(view, directory) ? FS_ANSWER_FOUND : fail(ESTALE, obstacle);
+        return fs_answer_wait(need, obstacle);
+    return is_place(view, directory) ? FS_ANSWER_FOUND
+                                     : fs_answer_fail(ESTALE, obstacle);
 }
 
 static FsAnswer
@@ -298,7 +285,7 @@ search_next(FsView *view, guint64 directory, guint64 cookie, FsViewEntry *entry,
     if (query != NULL)
         return fs_search_next(query->search, cookie, &entry->entry);
     if (!is_place(view, directory))
-        return fail(ESTALE, obstacle);
+        return fs_answer_fail(ESTALE, obstacle);
     if (cookie >= COOKIE_ALL || directory == inode_of(0, ALL_NUMBER))
         return FS_ANSWER_NONE;
     child = fs_mailbox_tree_next_child(view->account->tree, parent,

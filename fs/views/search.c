@@ -57,16 +57,6 @@ fs_search_tell_why(const char *text, const GError *error)
 
 /* ---- running it ---- */
 
-/* What cannot be asked for now was asked for before. */
-static gboolean
-is_of_the_line(const GError *error)
-{
-    return g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) ||
-           g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT) ||
-           g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CONNECT) ||
-           g_error_matches(error, IMAP_ERROR, IMAP_ERROR_RESOLVE);
-}
-
 /* A FsSearchRunFunc. */
 static void
 on_done(GArray *found, const GError *error, gpointer user_data)
@@ -82,7 +72,8 @@ on_done(GArray *found, const GError *error, gpointer user_data)
         search->found = found;
         search->found_at = g_get_real_time() / G_USEC_PER_SEC;
     }
-    if (found != NULL || (search->found != NULL && is_of_the_line(error))) {
+    if (found != NULL ||
+        (search->found != NULL && imap_error_is_of_the_line(error))) {
         search->asked_at = search->began_at;
         error = NULL;
     }

@@ -82,13 +82,6 @@ forget_search(FsView *view, guint32 id)
     g_hash_table_remove(((SearchesView *)view)->searches, GUINT_TO_POINTER(id));
 }
 
-static FsAnswer
-fail(int error_number, FsObstacle *obstacle)
-{
-    obstacle->error_number = error_number;
-    return FS_ANSWER_FAILED;
-}
-
 static gboolean
 is_top(const FsView *view, guint64 inode)
 {
@@ -139,7 +132,7 @@ searches_look_up(FsView *view, guint64 directory, const char *name,
     }
     kept = find(view, directory, &kind);
     if (kept == NULL || kind != KIND_DIRECTORY)
-        return fail(ESTALE, obstacle);
+        return fs_answer_fail(ESTALE, obstacle);
     if (g_str_equal(name, QUERY_NAME)) {
         fill_query(view, kept, entry);
         return FS_ANSWER_FOUND;
@@ -181,7 +174,7 @@ searches_open_directory(FsView *view, guint64 directory,
     if (is_top(view, directory))
         return FS_ANSWER_FOUND;
     return search != NULL ? fs_search_ask(search, request->since, obstacle)
-                          : fail(ESTALE, obstacle);
+                          : fs_answer_fail(ESTALE, obstacle);
 }
 
 static FsAnswer
@@ -209,7 +202,7 @@ searches_next(FsView *view, guint64 directory, guint64 cookie,
         return next_search(view, cookie, entry);
     search = find_search(view, directory);
     if (search == NULL)
-        return fail(ESTALE, obstacle);
+        return fs_answer_fail(ESTALE, obstacle);
     if (cookie >= COOKIE_QUERY)
         return fs_search_next(search, cookie, &entry->entry);
     fill_query(view, find(view, directory, &kind), entry);
@@ -266,11 +259,11 @@ keep(FsView *view, const char *name, const char *query, FsObstacle *obstacle)
 
     if (!fs_search_check(FS_SEARCH_ALL, query, &error)) {
         fs_search_tell_why(query, error);
-        return fail(fs_errno_from_error(error), obstacle);
+        return fs_answer_fail(fs_errno_from_error(error), obstacle);
     }
     kept = cache_searches_put(kept_of(view), name, query);
     if (kept == NULL)
-        return fail(ENOSPC, obstacle);
+        return fs_answer_fail(ENOSPC, obstacle);
     forget_search(view, kept->id);
     return FS_ANSWER_FOUND;
 }
@@ -290,7 +283,8 @@ searches_write(FsView *view, guint64 inode, const char *data, gsize length,
         return FS_ANSWER_NONE;
     if (offset != 0 || length > FS_SEARCH_QUERY_MAX ||
         memchr(data, '\0', length) != NULL)
-        return fail(length > FS_SEARCH_QUERY_MAX ? EFBIG : EINVAL, obstacle);
+        return fs_answer_fail(length > FS_SEARCH_QUERY_MAX ? EFBIG : EINVAL,
+                              obstacle);
     g_strdelimit(query, "\r\n\t", ' ');
     g_strstrip(query);
     name = g_strdup(kept->name);
@@ -308,13 +302,13 @@ searches_make_directory(FsView *view, guint64 directory, const char *name,
     FsAnswer answer;
 
     if (!is_top(view, directory))
-        return fail(EACCES, obstacle);
+        return fs_answer_fail(EACCES, obstacle);
     if (*name == '.')
-        return fail(EPERM, obstacle);
+        return fs_answer_fail(EPERM, obstacle);
     if (strlen(name) > CACHE_SEARCH_NAME_MAX)
-        return fail(ENAMETOOLONG, obstacle);
+        return fs_answer_fail(ENAMETOOLONG, obstacle);
     if (cache_searches_find(kept_of(view), name) != NULL)
-        return fail(EEXIST, obstacle);
+        return fs_answer_fail(EEXIST, obstacle);
     answer = keep(view, name, query, obstacle);
     if (answer != FS_ANSWER_FOUND)
         return answer;
@@ -331,7 +325,7 @@ searches_remove_directory(FsView *view, guint64 directory, const char *name,
     const CacheSearch *kept;
 
     if (!is_top(view, directory))
-        return fail(EACCES, obstacle);
+        return fs_answer_fail(EACCES, obstacle);
     kept = cache_searches_find(kept_of(view), name);
     if (kept == NULL)
         return FS_ANSWER_NONE;

@@ -1,10 +1,8 @@
 /* What the layout hides is hidden here, too. */
 #include "fs/views/shown.h"
 
-#include "fs/changes/overlay.h"
 #include "fs/kernel/inode.h"
-
-#include <string.h>
+#include "fs/names/mailbox-layout.h"
 
 typedef struct {
     guint64 directory;
@@ -23,16 +21,6 @@ keep_first(guint64 directory, const char *name, gpointer user_data)
     listed->name = g_strdup(name);
 }
 
-static gboolean
-is_hidden(const FsAccount *account, guint32 mailbox,
-          const CacheMessage *message)
-{
-    return fs_overlay_is_hidden(account->overlay, mailbox, message->uid) ||
-           (account->options->remove == FS_REMOVE_MARK &&
-            message->flags != NULL &&
-            strstr(message->flags, "\\Deleted") != NULL);
-}
-
 gboolean
 fs_shown_find(const FsAccount *account, FsNameSpace *names, guint32 mailbox,
               guint32 uid, FsEntry *entry, guint64 *directory)
@@ -44,7 +32,7 @@ fs_shown_find(const FsAccount *account, FsNameSpace *names, guint32 mailbox,
 
     if (fs_mailbox_tree_get(account->tree, mailbox) == NULL ||
         !cache_index_message(account->index, mailbox, uid, &message) ||
-        is_hidden(account, mailbox, &message))
+        fs_message_is_hidden(account, mailbox, &message))
         return FALSE;
     fs_name_space_names_of(names, mailbox, &message, keep_first, &listed);
     name = listed.name;

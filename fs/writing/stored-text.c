@@ -4,9 +4,11 @@
 
 #include "fs/bodies/message-bodies.h"
 #include "fs/kernel/errno.h"
+#include "fs/live/line.h"
 #include "fs/sync/refresh.h"
 #include "fs/sync/synchroniser.h"
 #include "fs/writing/message-text.h"
+#include "imap/error.h"
 
 #include <string.h>
 
@@ -125,7 +127,12 @@ open_message(FsStoredReading *reading)
     }
     if (!cache_index_message(account->index, reading->mailbox, reading->uid,
                              &message)) {
-        error = g_error_new(FS_ERROR, FS_ERROR_GONE, "the message is gone");
+        /* It may have come just before the line was lost. */
+        error =
+            fs_line_is_away(account->line)
+                ? g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED,
+                              "what is to be replaced cannot be seen now")
+                : g_error_new(FS_ERROR, FS_ERROR_GONE, "the message is gone");
         finish(reading, error);
         return FALSE;
     }

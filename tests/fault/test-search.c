@@ -125,6 +125,70 @@ refusals_tell_why(void **state)
     assert_error(f->error, IMAP_ERROR_BAD, "what?");
 }
 
+/* Searching through all that there is takes longer than a server may be silent
+ * otherwise. */
+static void
+search_goes_on_while_the_server_says_so(void **state)
+{
+    Fixture *f = *state;
+    static const char *const steps[] = {LOGIN(""),
+                                        "C:i3 NOOP",
+                                        "C:i4 UID SEARCH UNSEEN FROM a",
+                                        "WAIT",
+                                        "S:* OK Searched 10% of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched 20% of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched 30% of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched 50% of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched 70% of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched 90% of the mailbox",
+                                        "WAIT",
+                                        "S:* SEARCH 3",
+                                        "S:i4 OK",
+                                        "S:i3 OK",
+                                        NULL};
+
+    f->settings->timeout_ms = 4 * WAIT_MS;
+    open_ready(f, steps);
+    search_for(f, "a");
+    assert_null(f->error);
+    assert_string_equal(f->log->str, "[3] ");
+}
+
+/* But not while it has got no farther. */
+static void
+search_that_gets_no_farther_ends(void **state)
+{
+    Fixture *f = *state;
+    static const char *const steps[] = {LOGIN(""),
+                                        "C:i3 NOOP",
+                                        "C:i4 UID SEARCH UNSEEN FROM a",
+                                        "S:* OK Searched 10% of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched 10% of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched 9% of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched 101% of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched all of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched 10% of the mailbox",
+                                        "WAIT",
+                                        "S:* SEARCH 3",
+                                        "S:i4 OK",
+                                        NULL};
+
+    f->settings->timeout_ms = 3 * WAIT_MS;
+    open_ready(f, steps);
+    search_for(f, "a");
+    assert_error(f->error, IMAP_ERROR_TIMEOUT, "");
+}
+
 int
 main(void)
 {
@@ -134,6 +198,8 @@ main(void)
         connection_test(line_break_is_not_sent),
         connection_test(what_the_server_lacks_is_not_sent),
         connection_test(refusals_tell_why),
+        connection_test(search_goes_on_while_the_server_says_so),
+        connection_test(search_that_gets_no_farther_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

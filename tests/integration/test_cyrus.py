@@ -2,6 +2,7 @@
 """Cyrus: many extensions, folders with tricky names, and messages that are
 served for a while after they were expunged."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -17,7 +18,7 @@ import dovecot
 import mailstore
 import tap
 import commands
-from command import run
+from command import run, wait_until
 from commands import imapfs, marks
 from mount import BINARY, Mount
 
@@ -154,8 +155,14 @@ def test_what_is_written_is_stored(case):
     case.expect(bodies('Neu ü') == {'c.eml': wanted}, bodies('Neu ü'))
     os.rename(os.path.join(folder, 'Neu ü'), os.path.join(folder, 'Andere'))
     # Another UIDVALIDITY, if the clock has gone on: then given names are lost.
+
+    def is_there():
+        with contextlib.suppress(OSError):
+            return list(bodies('Andere').values()) == [wanted]
+        return False
+
+    case.expect(wait_until(is_there, 15 * tap.PATIENCE), 'it is not there')
     moved = bodies('Andere')
-    case.expect(list(moved.values()) == [wanted], moved)
     os.unlink(os.path.join(folder, 'Andere', *moved))
     os.rmdir(os.path.join(folder, 'Andere'))
     os.unlink(os.path.join(folder, 'w.eml'))

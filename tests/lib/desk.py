@@ -127,11 +127,14 @@ class Desk:
         """Mount and server hold the same octets, message by message."""
         for folder in folders:
             there = sorted(self.bodies(folder).values())
-            here = sorted(dovecot.digest(self.path(folder, name))
-                          for name in self.names(folder))
+            names = {name: dovecot.digest(self.path(folder, name))
+                     for name in self.names(folder)}
+            here = sorted(names.values())
             self.case.expect(here == there,
                              f'{folder}: {len(here)} messages in the mount, '
-                             f'{len(there)} on the server, or others')
+                             f'{len(there)} on the server, or others:',
+                             [one for one in names.items()
+                              if one[1] not in there])
 
     def said(self):
         return self.mount.messages()

@@ -106,7 +106,8 @@ class Worker:
         """By a temporary file that takes its place."""
         new = self._edited('save', body)
         temporary = self.path(folder, f'.{name}.Ab12Cd')
-        self.write(temporary, new)
+        # An earlier attempt may have left it.
+        self.write(temporary, new, os.O_TRUNC)
         os.rename(temporary, self.path(folder, name))
 
     def anew(self, folder, name, body):

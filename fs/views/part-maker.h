@@ -40,6 +40,9 @@ FsAnswer fs_part_maker_size(FsPartMaker *maker, guint32 mailbox, guint32 uid,
  * in LF. */
 FsAnswer fs_part_maker_text(FsPartMaker *maker, guint32 mailbox, guint32 uid,
                             char **key, guint64 *size, FsObstacle *obstacle);
+/* How large that is, if it is known without making it. */
+gboolean fs_part_maker_text_size(FsPartMaker *maker, guint32 mailbox,
+                                 guint32 uid, guint64 *size);
 /* Whether that would be there at once. */
 gboolean fs_part_maker_has_text(FsPartMaker *maker, guint32 mailbox,
                                 const CacheMessage *message);

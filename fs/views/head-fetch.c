@@ -3,7 +3,12 @@
  * some of them have text, one command for all of these.
  *
  * One message alone that cannot be had so is fetched whole. Of several, those
- * that somebody waits for are asked for alone. */
+ * that somebody waits for are asked for alone.
+ *
+ * What is fetched ahead comes in batches. A server answers one command after
+ * the other: if all structures were asked for first, no text would come before
+ * the last of them. So those of a few batches are, and more each time that the
+ * texts of one have been asked for. */
 #include "fs/views/part-maker-private.h"
 
 #include "fs/views/text-form.h"
@@ -13,6 +18,9 @@
 #include "imap/retry.h"
 
 #include <string.h>
+
+/* Batches whose structures are awaited: enough for the line not to be idle. */
+#define ASKING_MAX 3u
 
 typedef struct {
     guint32 uid;
@@ -30,6 +38,7 @@ typedef struct {
     guint32 mailbox;
     gboolean with_text;
     gboolean ahead;
+    gboolean asking;   /* counted in n_asking */
     GHashTable *items; /* by UID: of Item, owned */
     ImapLease *lease;
     ImapConnection *connection; /* a reference */
@@ -97,7 +106,64 @@ end_item(Batch *batch, Item *item, const GError *error)
         fs_part_job_end(batch->maker, key, error);
 }
 
+/* ---- one batch after the other ---- */
+
+static void
+ask(Batch *batch)
+{
+    batch->asking = TRUE;
+    batch->maker->n_asking++;
+    acquire(batch);
+}
+
+static void
+ask_or_wait(Batch *batch)
+{
+    if (!batch->ahead)
+        acquire(batch);
+    else if (batch->maker->n_asking < ASKING_MAX)
+        ask(batch);
+    else
+        g_queue_push_tail(&batch->maker->to_ask, batch);
+}
+
+/* The structures of @batch have come, or are not going to. */
+static void
+end_asking(Batch *batch)
+{
+    FsPartMaker *maker = batch->maker;
+    Batch *next;
+
+    if (!batch->asking)
+        return;
+    batch->asking = FALSE;
+    maker->n_asking--;
+    next = g_queue_pop_head(&maker->to_ask);
+    if (next != NULL)
+        ask(next);
+}
+
+void
+fs_view_heads_drop(FsPartMaker *maker)
+{
+    g_queue_clear_full(&maker->to_ask, batch_free);
+}
+
 /* ---- the end ---- */
+
+static void end_batch(Batch *batch, const GError *error);
+
+/* What failed on the line is not tried again and again. */
+static void
+end_following(FsPartMaker *maker, const GError *error)
+{
+    GQueue following = maker->to_ask;
+    Batch *batch;
+
+    g_queue_init(&maker->to_ask);
+    while ((batch = g_queue_pop_head(&following)) != NULL)
+        end_batch(batch, error);
+}
 
 /* @error: of the line; NULL: the server has not sent what was asked for. */
 static void
@@ -107,6 +173,9 @@ end_batch(Batch *batch, const GError *error)
     GHashTableIter iter;
     gpointer value;
 
+    if (error != NULL && batch->ahead)
+        end_following(batch->maker, error);
+    end_asking(batch);
     g_hash_table_iter_init(&iter, batch->items);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Item *item = value;
@@ -154,6 +223,7 @@ finish_text(Batch *batch, Item *item)
         g_string_free_to_bytes(fs_part_text_of(item->tree, item->contents));
 
     fs_part_maker_keep(batch->maker, item->key, text);
+    batch->maker->n_texts++;
     end_item(batch, item, NULL);
     g_clear_pointer(&item->contents, g_ptr_array_unref);
 }
@@ -246,6 +316,7 @@ on_section_end(guint32 uid, gpointer user_data)
 
     if (item == NULL || incoming == NULL)
         return;
+    section->batch->maker->n_octets += incoming->len;
     content = decode(part_of(item, section->section), incoming);
     set_content(section->batch, item, section, content);
 }
@@ -395,10 +466,8 @@ unref_bytes(gpointer bytes)
 }
 
 static void
-keep_header(Batch *batch, Item *item, GBytes *header)
+take_header(Batch *batch, Item *item, GBytes *header)
 {
-    g_autofree char *key = NULL;
-    CacheMessage message;
     GBytes *text;
     gsize length;
     const char *data = g_bytes_get_data(header, &length);
@@ -408,11 +477,23 @@ keep_header(Batch *batch, Item *item, GBytes *header)
     item->contents = g_ptr_array_new_with_free_func(unref_bytes);
     g_ptr_array_set_size(item->contents, (int)item->tree->parts->len);
     item->contents->pdata[1] = text;
+    batch->maker->n_octets += length;
+}
+
+/* Of what is fetched ahead for the text alone that would cost more than it
+ * saves. */
+static void
+keep_head(Batch *batch, const Item *item)
+{
+    g_autofree char *key = NULL;
+    CacheMessage message;
+
+    fs_part_maker_keep_tree(batch->maker, item->tree_key, item->tree);
     if (!cache_index_message(batch->maker->account->index, batch->mailbox,
                              item->uid, &message))
         return;
     key = fs_part_content_key(batch->mailbox, &message, 1);
-    fs_part_maker_keep(batch->maker, key, text);
+    fs_part_maker_keep(batch->maker, key, g_ptr_array_index(item->contents, 1));
 }
 
 static void
@@ -437,8 +518,9 @@ on_head(const ImapFetch *fetch, gpointer user_data)
     item->useless = item->tree == NULL;
     if (item->useless)
         return;
-    fs_part_maker_keep_tree(batch->maker, item->tree_key, item->tree);
-    keep_header(batch, item, fetch->header);
+    take_header(batch, item, fetch->header);
+    if (!batch->ahead)
+        keep_head(batch, item);
     if (!batch->with_text)
         end_item(batch, item, NULL);
 }
@@ -454,6 +536,8 @@ on_heads_done(const GError *error, gpointer user_data)
         return;
     else if (error != NULL || !batch->with_text || !send_sections(batch))
         end_batch(batch, fault_of_line(batch, error));
+    else
+        end_asking(batch);
 }
 
 static const ImapHeadsHandler heads_handler = {
@@ -539,5 +623,5 @@ fs_view_heads_fetch(FsPartMaker *maker, guint32 mailbox, const GArray *uids,
     imap_retry_begin(&batch->retry);
     for (guint i = 0; i < uids->len; i++)
         add_item(batch, g_array_index(uids, guint32, i));
-    acquire(batch);
+    ask_or_wait(batch);
 }

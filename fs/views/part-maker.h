@@ -54,6 +54,8 @@ typedef void (*FsTextsFunc)(const GError *error, gpointer user_data);
 void fs_part_maker_texts_ahead(FsPartMaker *maker, guint32 mailbox,
                                const GArray *uids, FsTextsFunc done,
                                gpointer user_data);
+/* How many octets it takes to fetch one of these, in the mean; 0: not known. */
+guint64 fs_part_maker_mean_text(const FsPartMaker *maker);
 
 /* What text is: for @index. */
 #define FS_PART_TEXT G_MAXUINT

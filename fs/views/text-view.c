@@ -118,9 +118,12 @@ open_directory(FsView *view, guint64 directory, const FsViewRequest *request,
                FsObstacle *obstacle)
 {
     guint64 shown = fs_view_shown(directory);
-    FsAnswer answer = fs_name_space_open_directory(view->names, shown,
-                                                   request->since, obstacle);
+    FsAnswer answer;
 
+    if (shown != FS_INODE_ROOT && request->runs == 1)
+        fs_text_ahead_expect(text_of(view)->ahead, fs_inode_mailbox(shown));
+    answer = fs_name_space_open_directory(view->names, shown, request->since,
+                                          obstacle);
     if (answer == FS_ANSWER_FOUND && shown != FS_INODE_ROOT)
         fs_text_ahead_listed(text_of(view)->ahead, fs_inode_mailbox(shown),
                              request->by);

@@ -104,6 +104,18 @@ fs_views_root(FsViews *views, const char *name)
 }
 
 char *
+fs_views_names(FsViews *views)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < views->views->len; i++)
+        g_string_append_printf(
+            text, "%s%s", i > 0 ? ", " : "",
+            ((FsView *)g_ptr_array_index(views->views, i))->class->name);
+    return g_string_free(text, FALSE);
+}
+
+char *
 fs_views_about(FsViews *views)
 {
     GString *text = g_string_new(NULL);

@@ -191,6 +191,24 @@ def test_folder_that_goes_is_gone_from_all_views(case):
 
 
 @tap.test(limit=120)
+def test_views_are_named_once_after_mounting(case):
+    desk = Desk(case, {'INBOX': 3})
+    said = desk.said()
+    case.expect(said.count('in other forms') == 1, said)
+    with open(desk.path('.imapfs/README')) as file:
+        about = file.read()
+    named = re.search(r'in other forms: ([^.]*)\.', said)[1].split(', ')
+    case.expect({'text', 'parts', 'index', 'search', 'searches', 'special'}
+                <= set(named), named)
+    for name in named:
+        case.expect(os.path.isdir(desk.path('.imapfs', name)), name)
+        case.expect(f'\n{name}/\n' in about, name, 'is not in', about)
+    desk.mount.unmount()
+    desk.start(arguments=('-q',))
+    case.expect('in other forms' not in desk.said(), desk.said())
+
+
+@tap.test(limit=120)
 def test_views_are_in_no_listing(case):
     desk = Desk(case)
     result = run('find', desk.mount.mountpoint, limit=30 * PATIENCE)

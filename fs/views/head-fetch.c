@@ -11,6 +11,7 @@
  * texts of one have been asked for. */
 #include "fs/views/part-maker-private.h"
 
+#include "fs/views/structure-check.h"
 #include "fs/views/text-form.h"
 #include "fs/views/whole-message.h"
 #include "imap/error.h"
@@ -27,10 +28,11 @@ typedef struct {
     char *key; /* of the job; NULL: it is over */
     char *tree_key;
     guint64 size; /* of the message, as it is known; 0: not to be compared */
-    FsPartTree *tree;    /* NULL: it has not come */
-    GPtrArray *contents; /* of GBytes, as in FsWholeMessage; or NULL */
-    guint missing;       /* of these */
-    gboolean useless;    /* its structure */
+    FsPartTree *tree;        /* NULL: it has not come */
+    GPtrArray *contents;     /* of GBytes, as in FsWholeMessage; or NULL */
+    guint missing;           /* of these */
+    gboolean useless;        /* its structure */
+    FsStructureProof *proof; /* of that; NULL: it is believed */
 } Item;
 
 typedef struct {
@@ -43,6 +45,7 @@ typedef struct {
     ImapLease *lease;
     ImapConnection *connection; /* a reference */
     ImapRetry retry;
+    Item *checked;    /* its structure is being proven */
     guint n_requests; /* under way */
     GError *error;    /* the first that one of them had */
     FsTextsFunc done;
@@ -67,6 +70,7 @@ free_item(gpointer data)
     g_free(item->key);
     g_free(item->tree_key);
     fs_part_tree_unref(item->tree);
+    fs_structure_proof_free(item->proof);
     if (item->contents != NULL)
         g_ptr_array_unref(item->contents);
     g_free(item);
@@ -480,20 +484,30 @@ take_header(Batch *batch, Item *item, GBytes *header)
     batch->maker->n_octets += length;
 }
 
-/* Of what is fetched ahead for the text alone that would cost more than it
- * saves. */
+/* What the server says of the parts holds. */
 static void
-keep_head(Batch *batch, const Item *item)
+believe(Batch *batch, Item *item)
 {
     g_autofree char *key = NULL;
     CacheMessage message;
 
     fs_part_maker_keep_tree(batch->maker, item->tree_key, item->tree);
-    if (!cache_index_message(batch->maker->account->index, batch->mailbox,
-                             item->uid, &message))
-        return;
-    key = fs_part_content_key(batch->mailbox, &message, 1);
-    fs_part_maker_keep(batch->maker, key, g_ptr_array_index(item->contents, 1));
+    if (cache_index_message(batch->maker->account->index, batch->mailbox,
+                            item->uid, &message)) {
+        key = fs_part_content_key(batch->mailbox, &message, 1);
+        fs_part_maker_keep(batch->maker, key,
+                           g_ptr_array_index(item->contents, 1));
+    }
+    end_item(batch, item, NULL);
+}
+
+static gboolean
+has_plain_fields(GBytes *header)
+{
+    gsize length;
+    const char *data = g_bytes_get_data(header, &length);
+
+    return fs_mime_fields_are_plain(data, length);
 }
 
 static void
@@ -510,7 +524,9 @@ on_head(const ImapFetch *fetch, gpointer user_data)
     item->useless =
         fetch->structure == NULL || fetch->header == NULL ||
         (item->size != 0 && fetch->has_size && fetch->size != item->size);
-    item->useless = item->useless || fs_structure_is_doubtful(fetch->structure);
+    item->useless = item->useless ||
+                    fs_structure_is_doubtful(fetch->structure) ||
+                    !has_plain_fields(fetch->header);
     if (item->useless)
         return;
     parts = fs_mime_parts_of_structure(fetch->structure);
@@ -519,10 +535,56 @@ on_head(const ImapFetch *fetch, gpointer user_data)
     if (item->useless)
         return;
     take_header(batch, item, fetch->header);
-    if (!batch->ahead)
-        keep_head(batch, item);
-    if (!batch->with_text)
-        end_item(batch, item, NULL);
+    if (batch->with_text)
+        return;
+    /* Of what is too large to be fetched whole, anything is better. */
+    if (fetch->has_size && fetch->size <= FS_WHOLE_MESSAGE_MAX)
+        item->proof = fs_structure_proof_new(fetch->structure, fetch->header,
+                                             fetch->size);
+    if (item->proof == NULL)
+        believe(batch, item);
+}
+
+static gboolean check_one(Batch *batch);
+
+/* A FsStructureCheckFunc. */
+static void
+on_checked(gboolean doubtful, gpointer user_data)
+{
+    Batch *batch = user_data;
+    Item *item = batch->checked;
+
+    batch->checked = NULL;
+    if (batch->maker->account == NULL) {
+        batch_free(batch);
+        return;
+    }
+    item->useless = doubtful;
+    if (!doubtful)
+        believe(batch, item);
+    if (!check_one(batch))
+        end_batch(batch, NULL);
+}
+
+/* FALSE: there is nothing to be checked. */
+static gboolean
+check_one(Batch *batch)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, batch->items);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Item *item = value;
+
+        if (item->proof == NULL)
+            continue;
+        batch->checked = item;
+        fs_structure_check(batch->connection, item->uid,
+                           g_steal_pointer(&item->proof), on_checked, batch);
+        return TRUE;
+    }
+    return FALSE;
 }
 
 static void
@@ -533,6 +595,8 @@ on_heads_done(const GError *error, gpointer user_data)
     if (batch->maker->account == NULL)
         batch_free(batch);
     else if (error != NULL && begins_again(batch, error))
+        return;
+    else if (error == NULL && !batch->with_text && check_one(batch))
         return;
     else if (error != NULL || !batch->with_text || !send_sections(batch))
         end_batch(batch, fault_of_line(batch, error));
@@ -567,6 +631,7 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
             continue;
         g_clear_pointer(&item->tree, fs_part_tree_unref);
         g_clear_pointer(&item->contents, g_ptr_array_unref);
+        g_clear_pointer(&item->proof, fs_structure_proof_free);
         item->missing = 0;
         imap_uid_set_add(uids, item->uid, item->uid);
     }

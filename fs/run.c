@@ -30,6 +30,7 @@
 #include <glib-unix.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* With offline_ok, what is in the cache is shown after so long: the server may
  * well come later. */
@@ -326,8 +327,9 @@ announce_views(Mount *mount)
 {
     g_autofree char *names = NULL;
 
-    if (mount->options->quiet || mount->options->unannounced)
-        return;
+    if (mount->options->quiet || mount->options->unannounced ||
+        (mount->options->foreground && !isatty(STDOUT_FILENO)))
+        return; /* a service's standard output is its log */
     names = fs_views_names(fs_handlers_views(mount->handlers));
     printf("imapfs: %s/.imapfs, which is not listed, has the same mail in "
            "other forms: %s. Its README tells of them.\n",

@@ -11,10 +11,13 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
+import mailstore
 import seeking
 import tap
 from command import run
 from desk import Desk
+from imapserver import CAPABILITIES
+from scene import Scene
 from tap import PATIENCE
 
 
@@ -103,6 +106,59 @@ def test_hostile_queries_are_refused_and_harmless(case):
               'the reason is not in the status')
     case.expect(len(desk.names()) == 40, 'something has changed')
     desk.agree('INBOX')
+
+
+@tap.test(limit=120)
+def test_gmail_is_asked_in_its_own_words(case):
+    mailboxes = [mailstore.simple_mailbox(count=5), mailstore.Mailbox(
+        '[Gmail]/All Mail', attributes=('\\All',))]
+    mailboxes[1].messages = mailstore.simple_mailbox(count=7).messages
+    scene = Scene(case, mailboxes, timeout=20,
+                  capabilities=CAPABILITIES + ' X-GM-EXT-1')
+
+    def find(line, command):
+        found = '2 4' if 'X-GM-RAW' in command.text else '5'
+        if 'RETURN' in command.text:
+            found = found.replace(' ', ',')
+            line.send(f'* ESEARCH (TAG "{command.tag}") UID ALL {found}\r\n'
+                      f'{command.tag} OK found\r\n'.encode())
+        else:
+            line.send(f'* SEARCH {found}\r\n{command.tag} OK found\r\n'
+                      .encode())
+
+    def fetch(_line, command):
+        command.text = command.text.replace(' X-GM-MSGID', '')
+        return False  # and the server does the rest
+
+    scene.server.hooks['UID SEARCH'] = find
+    scene.server.hooks['UID FETCH'] = fetch
+    scene.start()
+    for query, keys in (
+            ('gmail:has:drive', 'X-GM-RAW has:drive'),
+            ('has:attachment from:alice', 'X-GM-RAW has:attachment FROM alice'),
+            ('gmail:"from:a OR \\"b c\\""', 'X-GM-RAW'),
+            ('label:work', 'X-GM-LABELS'), ('is:unread', 'UNSEEN')):
+        mark = len(scene.server.commands)
+        found = os.listdir(scene.path('.imapfs/search/INBOX', query))
+        wanted = {'2.eml', '4.eml'} if 'RAW' in keys else {'5.eml'}
+        case.expect(set(found) == wanted, query, found)
+        sent = [command.text for command in scene.server.commands[mark:]
+                if command.name == 'UID SEARCH']
+        case.expect(len(sent) == 1 and keys in sent[0], query, sent)
+    # All of Gmail is in one folder, beside junk and trash.
+    mark = len(scene.server.commands)
+    os.listdir(scene.path('.imapfs/search/all', 'gmail:is:starred'))
+    sent = [command for command in scene.server.commands[mark:]
+            if command.name == 'UID SEARCH']
+    case.expect(len(sent) == 1, 'searched', [str(one) for one in sent])
+
+
+@tap.test(limit=120)
+def test_gmail_keys_are_refused_elsewhere(case):
+    desk = Desk(case, {'INBOX': 3})
+    refused(case, os.listdir, search(desk, 'INBOX', 'gmail:is:starred'),
+            why=errno.EOPNOTSUPP)
+    case.expect('gmail' in desk.said().lower(), desk.said())
 
 
 @tap.test(limit=120)

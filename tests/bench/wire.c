@@ -22,11 +22,11 @@
 
 #define USAGE                                                                  \
     "wire --port PORT --user NAME --password-file FILE --mailbox NAME\n"       \
-    "     --fetch bodies|headers|plain|UID|@FILE [--plain | --ca FILE]\n"      \
-    "What is fetched: every body; what a listing by subject needs; what one\n" \
-    "by UID needs; one message; or what the commands of a file ask for, "      \
-    "each\n"                                                                   \
-    "a line that begins with its tag. The server is at 127.0.0.1.\n"
+    "     --fetch bodies|headers|plain|fields|UID|@FILE [--plain | --ca FILE]" \
+    "\nWhat is fetched: every body; what a listing by subject needs; what one" \
+    "\nby UID needs; what a table needs; one message; or what the commands of" \
+    "\na file ask for, each a line that begins with its tag. The server is at" \
+    "\n127.0.0.1.\n"
 
 #define BUFFER_SIZE (256 * 1024)
 #define TAG_MAX 32
@@ -188,6 +188,10 @@ fetch_command(char *text, size_t size, const char *what)
         snprintf(text, size,
                  "UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE "
                  "BODY.PEEK[HEADER.FIELDS (DATE FROM SUBJECT)])");
+    else if (strcmp(what, "fields") == 0)
+        snprintf(text, size,
+                 "UID FETCH 1:* (UID BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS "
+                 "(FROM TO SUBJECT MESSAGE-ID)])");
     else if (strcmp(what, "plain") == 0)
         snprintf(text, size,
                  "UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE)");

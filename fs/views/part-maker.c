@@ -25,7 +25,7 @@
 #define MEAN_OF 20u
 
 #define TREES_MAX 64u
-#define SIZES_MAX 4096u
+#define SIZES_MAX 16384u
 #define DISTRUSTED_MAX 10000u
 
 /* ---- keys, and what is remembered ---- */

@@ -30,6 +30,8 @@
 #include <errno.h>
 #include <glib-unix.h>
 #include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
 
 /* With offline_ok, what is in the cache is shown after so long: the server may
  * well come later. */
@@ -320,9 +322,26 @@ drain(Mount *mount)
                   fs_changes_count(changes));
 }
 
+/* Nothing else tells of it: it is in no listing. */
+static void
+announce_views(Mount *mount)
+{
+    g_autofree char *names = NULL;
+
+    if (mount->options->quiet || mount->options->unannounced ||
+        (mount->options->foreground && !isatty(STDOUT_FILENO)))
+        return; /* a service's standard output is its log */
+    names = fs_views_names(fs_handlers_views(mount->handlers));
+    printf("imapfs: %s/.imapfs, which is not listed, has the same mail in "
+           "other forms: %s. Its README tells of them.\n",
+           mount->options->mountpoint, names);
+    fflush(stdout);
+}
+
 static void
 serve(Mount *mount)
 {
+    announce_views(mount);
     mount->line =
         fs_line_new(mount->account, fs_handlers_kernel_cache(mount->handlers));
     mount->reload = fs_reload_new(mount->account, mount->options);

@@ -67,6 +67,7 @@ struct FsKernelCache {
     gpointer use_data;
     GHashTable *directories; /* &Directory.inode -> Directory, owned */
     GPtrArray *changed; /* of Directory, borrowed: with something to tell */
+    GArray *mirrors;    /* of guint: fs_kernel_cache_mirror */
     guint64 last_state;
     guint timer; /* 0 while there is nothing to tell */
     gboolean stopped;
@@ -379,6 +380,17 @@ on_mailbox_entry(guint32 parent, const char *name, guint32 before,
     announce_directory(cache, parent, name, before);
     forget_listing(cache, inode);
     forget_entry(cache, inode, name, 0);
+    for (guint i = 0; i < cache->mirrors->len; i++)
+        forget_entry(
+            cache,
+            fs_inode_in_view(g_array_index(cache->mirrors, guint, i), inode),
+            name, 0);
+}
+
+void
+fs_kernel_cache_mirror(FsKernelCache *cache, guint number)
+{
+    g_array_append_val(cache->mirrors, number);
 }
 
 void
@@ -570,6 +582,7 @@ fs_kernel_cache_new(FsAccount *account, FsNameSpace *names)
     cache->directories = g_hash_table_new_full(g_int64_hash, g_int64_equal,
                                                NULL, directory_free);
     cache->changed = g_ptr_array_new();
+    cache->mirrors = g_array_new(FALSE, FALSE, sizeof(guint));
     /* What was used is checked once at the least. */
     cache->upkeep =
         fs_upkeep_new(poll_ms, MAX(KEEP_MS, 2 * poll_ms), check, cache);
@@ -624,6 +637,7 @@ fs_kernel_cache_free(FsKernelCache *cache)
         stop(cache);
     fs_notifier_free(cache->notifier);
     g_ptr_array_unref(cache->changed);
+    g_array_unref(cache->mirrors);
     g_hash_table_unref(cache->directories);
     g_free(cache);
 }

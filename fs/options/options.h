@@ -59,9 +59,10 @@ typedef struct {
     gboolean trace; /* implies foreground */
     gboolean verbose;
     gboolean quiet;
-    char **accounts; /* of FS_OPTIONS_ALL: their names; NULL-terminated */
-    gboolean watch;  /* of FS_OPTIONS_STATUS: again and again */
-    char **folders;  /* of FS_OPTIONS_FETCH: none means all; NULL-terminated */
+    gboolean unannounced; /* what there is to be seen is not said */
+    char **accounts;      /* of FS_OPTIONS_ALL: their names; NULL-terminated */
+    gboolean watch;       /* of FS_OPTIONS_STATUS: again and again */
+    char **folders; /* of FS_OPTIONS_FETCH: none means all; NULL-terminated */
 
     FsLayout layout;
     FsMaildirLayout maildir_layout;

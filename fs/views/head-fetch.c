@@ -3,9 +3,15 @@
  * some of them have text, one command for all of these.
  *
  * One message alone that cannot be had so is fetched whole. Of several, those
- * that somebody waits for are asked for alone. */
+ * that somebody waits for are asked for alone.
+ *
+ * What is fetched ahead comes in batches. A server answers one command after
+ * the other: if all structures were asked for first, no text would come before
+ * the last of them. So those of a few batches are, and more each time that the
+ * texts of one have been asked for. */
 #include "fs/views/part-maker-private.h"
 
+#include "fs/views/structure-check.h"
 #include "fs/views/text-form.h"
 #include "fs/views/whole-message.h"
 #include "imap/error.h"
@@ -14,15 +20,19 @@
 
 #include <string.h>
 
+/* Batches whose structures are awaited: enough for the line not to be idle. */
+#define ASKING_MAX 3u
+
 typedef struct {
     guint32 uid;
     char *key; /* of the job; NULL: it is over */
     char *tree_key;
     guint64 size; /* of the message, as it is known; 0: not to be compared */
-    FsPartTree *tree;    /* NULL: it has not come */
-    GPtrArray *contents; /* of GBytes, as in FsWholeMessage; or NULL */
-    guint missing;       /* of these */
-    gboolean useless;    /* its structure */
+    FsPartTree *tree;        /* NULL: it has not come */
+    GPtrArray *contents;     /* of GBytes, as in FsWholeMessage; or NULL */
+    guint missing;           /* of these */
+    gboolean useless;        /* its structure */
+    FsStructureProof *proof; /* of that; NULL: it is believed */
 } Item;
 
 typedef struct {
@@ -30,10 +40,12 @@ typedef struct {
     guint32 mailbox;
     gboolean with_text;
     gboolean ahead;
+    gboolean asking;   /* counted in n_asking */
     GHashTable *items; /* by UID: of Item, owned */
     ImapLease *lease;
     ImapConnection *connection; /* a reference */
     ImapRetry retry;
+    Item *checked;    /* its structure is being proven */
     guint n_requests; /* under way */
     GError *error;    /* the first that one of them had */
     FsTextsFunc done;
@@ -58,6 +70,7 @@ free_item(gpointer data)
     g_free(item->key);
     g_free(item->tree_key);
     fs_part_tree_unref(item->tree);
+    fs_structure_proof_free(item->proof);
     if (item->contents != NULL)
         g_ptr_array_unref(item->contents);
     g_free(item);
@@ -97,7 +110,64 @@ end_item(Batch *batch, Item *item, const GError *error)
         fs_part_job_end(batch->maker, key, error);
 }
 
+/* ---- one batch after the other ---- */
+
+static void
+ask(Batch *batch)
+{
+    batch->asking = TRUE;
+    batch->maker->n_asking++;
+    acquire(batch);
+}
+
+static void
+ask_or_wait(Batch *batch)
+{
+    if (!batch->ahead)
+        acquire(batch);
+    else if (batch->maker->n_asking < ASKING_MAX)
+        ask(batch);
+    else
+        g_queue_push_tail(&batch->maker->to_ask, batch);
+}
+
+/* The structures of @batch have come, or are not going to. */
+static void
+end_asking(Batch *batch)
+{
+    FsPartMaker *maker = batch->maker;
+    Batch *next;
+
+    if (!batch->asking)
+        return;
+    batch->asking = FALSE;
+    maker->n_asking--;
+    next = g_queue_pop_head(&maker->to_ask);
+    if (next != NULL)
+        ask(next);
+}
+
+void
+fs_view_heads_drop(FsPartMaker *maker)
+{
+    g_queue_clear_full(&maker->to_ask, batch_free);
+}
+
 /* ---- the end ---- */
+
+static void end_batch(Batch *batch, const GError *error);
+
+/* What failed on the line is not tried again and again. */
+static void
+end_following(FsPartMaker *maker, const GError *error)
+{
+    GQueue following = maker->to_ask;
+    Batch *batch;
+
+    g_queue_init(&maker->to_ask);
+    while ((batch = g_queue_pop_head(&following)) != NULL)
+        end_batch(batch, error);
+}
 
 /* @error: of the line; NULL: the server has not sent what was asked for. */
 static void
@@ -107,6 +177,9 @@ end_batch(Batch *batch, const GError *error)
     GHashTableIter iter;
     gpointer value;
 
+    if (error != NULL && batch->ahead)
+        end_following(batch->maker, error);
+    end_asking(batch);
     g_hash_table_iter_init(&iter, batch->items);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Item *item = value;
@@ -154,6 +227,7 @@ finish_text(Batch *batch, Item *item)
         g_string_free_to_bytes(fs_part_text_of(item->tree, item->contents));
 
     fs_part_maker_keep(batch->maker, item->key, text);
+    batch->maker->n_texts++;
     end_item(batch, item, NULL);
     g_clear_pointer(&item->contents, g_ptr_array_unref);
 }
@@ -246,6 +320,7 @@ on_section_end(guint32 uid, gpointer user_data)
 
     if (item == NULL || incoming == NULL)
         return;
+    section->batch->maker->n_octets += incoming->len;
     content = decode(part_of(item, section->section), incoming);
     set_content(section->batch, item, section, content);
 }
@@ -395,10 +470,8 @@ unref_bytes(gpointer bytes)
 }
 
 static void
-keep_header(Batch *batch, Item *item, GBytes *header)
+take_header(Batch *batch, Item *item, GBytes *header)
 {
-    g_autofree char *key = NULL;
-    CacheMessage message;
     GBytes *text;
     gsize length;
     const char *data = g_bytes_get_data(header, &length);
@@ -408,11 +481,33 @@ keep_header(Batch *batch, Item *item, GBytes *header)
     item->contents = g_ptr_array_new_with_free_func(unref_bytes);
     g_ptr_array_set_size(item->contents, (int)item->tree->parts->len);
     item->contents->pdata[1] = text;
-    if (!cache_index_message(batch->maker->account->index, batch->mailbox,
-                             item->uid, &message))
-        return;
-    key = fs_part_content_key(batch->mailbox, &message, 1);
-    fs_part_maker_keep(batch->maker, key, text);
+    batch->maker->n_octets += length;
+}
+
+/* What the server says of the parts holds. */
+static void
+believe(Batch *batch, Item *item)
+{
+    g_autofree char *key = NULL;
+    CacheMessage message;
+
+    fs_part_maker_keep_tree(batch->maker, item->tree_key, item->tree);
+    if (cache_index_message(batch->maker->account->index, batch->mailbox,
+                            item->uid, &message)) {
+        key = fs_part_content_key(batch->mailbox, &message, 1);
+        fs_part_maker_keep(batch->maker, key,
+                           g_ptr_array_index(item->contents, 1));
+    }
+    end_item(batch, item, NULL);
+}
+
+static gboolean
+has_plain_fields(GBytes *header)
+{
+    gsize length;
+    const char *data = g_bytes_get_data(header, &length);
+
+    return fs_mime_fields_are_plain(data, length);
 }
 
 static void
@@ -429,7 +524,9 @@ on_head(const ImapFetch *fetch, gpointer user_data)
     item->useless =
         fetch->structure == NULL || fetch->header == NULL ||
         (item->size != 0 && fetch->has_size && fetch->size != item->size);
-    item->useless = item->useless || fs_structure_is_doubtful(fetch->structure);
+    item->useless = item->useless ||
+                    fs_structure_is_doubtful(fetch->structure) ||
+                    !has_plain_fields(fetch->header);
     if (item->useless)
         return;
     parts = fs_mime_parts_of_structure(fetch->structure);
@@ -437,10 +534,57 @@ on_head(const ImapFetch *fetch, gpointer user_data)
     item->useless = item->tree == NULL;
     if (item->useless)
         return;
-    fs_part_maker_keep_tree(batch->maker, item->tree_key, item->tree);
-    keep_header(batch, item, fetch->header);
-    if (!batch->with_text)
-        end_item(batch, item, NULL);
+    take_header(batch, item, fetch->header);
+    if (batch->with_text)
+        return;
+    /* Of what is too large to be fetched whole, anything is better. */
+    if (fetch->has_size && fetch->size <= FS_WHOLE_MESSAGE_MAX)
+        item->proof = fs_structure_proof_new(fetch->structure, fetch->header,
+                                             fetch->size);
+    if (item->proof == NULL)
+        believe(batch, item);
+}
+
+static gboolean check_one(Batch *batch);
+
+/* A FsStructureCheckFunc. */
+static void
+on_checked(gboolean doubtful, gpointer user_data)
+{
+    Batch *batch = user_data;
+    Item *item = batch->checked;
+
+    batch->checked = NULL;
+    if (batch->maker->account == NULL) {
+        batch_free(batch);
+        return;
+    }
+    item->useless = doubtful;
+    if (!doubtful)
+        believe(batch, item);
+    if (!check_one(batch))
+        end_batch(batch, NULL);
+}
+
+/* FALSE: there is nothing to be checked. */
+static gboolean
+check_one(Batch *batch)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, batch->items);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Item *item = value;
+
+        if (item->proof == NULL)
+            continue;
+        batch->checked = item;
+        fs_structure_check(batch->connection, item->uid,
+                           g_steal_pointer(&item->proof), on_checked, batch);
+        return TRUE;
+    }
+    return FALSE;
 }
 
 static void
@@ -452,8 +596,12 @@ on_heads_done(const GError *error, gpointer user_data)
         batch_free(batch);
     else if (error != NULL && begins_again(batch, error))
         return;
+    else if (error == NULL && !batch->with_text && check_one(batch))
+        return;
     else if (error != NULL || !batch->with_text || !send_sections(batch))
         end_batch(batch, fault_of_line(batch, error));
+    else
+        end_asking(batch);
 }
 
 static const ImapHeadsHandler heads_handler = {
@@ -483,6 +631,7 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
             continue;
         g_clear_pointer(&item->tree, fs_part_tree_unref);
         g_clear_pointer(&item->contents, g_ptr_array_unref);
+        g_clear_pointer(&item->proof, fs_structure_proof_free);
         item->missing = 0;
         imap_uid_set_add(uids, item->uid, item->uid);
     }
@@ -539,5 +688,5 @@ fs_view_heads_fetch(FsPartMaker *maker, guint32 mailbox, const GArray *uids,
     imap_retry_begin(&batch->retry);
     for (guint i = 0; i < uids->len; i++)
         add_item(batch, g_array_index(uids, guint32, i));
-    acquire(batch);
+    ask_or_wait(batch);
 }

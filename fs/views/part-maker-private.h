@@ -17,6 +17,12 @@ struct FsPartMaker {
     GHashTable *told;
     GHashTable *distrusted; /* keys of trees: messages to be fetched whole */
     FsNeed *held; /* the last that was told of; a reference, or NULL */
+
+    /* Of fs/views/head-fetch.c: what is fetched ahead. */
+    guint n_asking;   /* batches whose structures are awaited */
+    GQueue to_ask;    /* those that are to follow */
+    guint64 n_texts;  /* that have come */
+    guint64 n_octets; /* of these, as they were sent */
 };
 
 FsPartMaker *fs_part_maker_ref(FsPartMaker *maker);
@@ -67,6 +73,8 @@ void fs_view_part_fetch(FsPartMaker *maker, guint32 mailbox, guint32 uid,
 void fs_view_heads_fetch(FsPartMaker *maker, guint32 mailbox,
                          const GArray *uids, gboolean with_text, gboolean ahead,
                          FsTextsFunc done, gpointer user_data);
+/* At the end of the maker: drops what is to follow. */
+void fs_view_heads_drop(FsPartMaker *maker);
 
 /* The text of a message; @contents: of GBytes, as in FsWholeMessage, of which
  * those are used that are headers and texts. */

@@ -21,8 +21,11 @@
 /* Of a smaller part its size costs as much as it does. */
 #define ASK_MIN (8u * 1024)
 
+/* So many texts say how large they are in the mean. */
+#define MEAN_OF 20u
+
 #define TREES_MAX 64u
-#define SIZES_MAX 4096u
+#define SIZES_MAX 16384u
 #define DISTRUSTED_MAX 10000u
 
 /* ---- keys, and what is remembered ---- */
@@ -511,6 +514,19 @@ fs_part_maker_text(FsPartMaker *maker, guint32 mailbox, guint32 uid, char **key,
 }
 
 gboolean
+fs_part_maker_text_size(FsPartMaker *maker, guint32 mailbox, guint32 uid,
+                        guint64 *size)
+{
+    g_autofree char *key = NULL;
+    CacheMessage message;
+
+    if (!cache_index_message(maker->account->index, mailbox, uid, &message))
+        return FALSE;
+    key = fs_part_text_key(mailbox, &message);
+    return fs_part_job_find(maker, key) == NULL && find_size(maker, key, size);
+}
+
+gboolean
 fs_part_maker_has_text(FsPartMaker *maker, guint32 mailbox,
                        const CacheMessage *message)
 {
@@ -528,6 +544,12 @@ fs_part_maker_texts_ahead(FsPartMaker *maker, guint32 mailbox,
                           gpointer user_data)
 {
     fs_view_heads_fetch(maker, mailbox, uids, TRUE, TRUE, done, user_data);
+}
+
+guint64
+fs_part_maker_mean_text(const FsPartMaker *maker)
+{
+    return maker->n_texts >= MEAN_OF ? maker->n_octets / maker->n_texts : 0;
 }
 
 /* ---- the text ---- */
@@ -578,6 +600,7 @@ fs_part_maker_new(FsAccount *account)
 
     maker->account = account;
     maker->leases = fs_leases_new(account);
+    g_queue_init(&maker->to_ask);
     maker->jobs =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, unref_need);
     maker->trees =
@@ -622,6 +645,7 @@ fs_part_maker_free(FsPartMaker *maker)
     if (maker == NULL)
         return;
     maker->account = NULL;
+    fs_view_heads_drop(maker);
     g_clear_pointer(&maker->held, fs_need_unref);
     g_clear_pointer(&maker->leases, fs_leases_free);
     g_hash_table_remove_all(maker->jobs);

@@ -40,6 +40,9 @@ FsAnswer fs_part_maker_size(FsPartMaker *maker, guint32 mailbox, guint32 uid,
  * in LF. */
 FsAnswer fs_part_maker_text(FsPartMaker *maker, guint32 mailbox, guint32 uid,
                             char **key, guint64 *size, FsObstacle *obstacle);
+/* How large that is, if it is known without making it. */
+gboolean fs_part_maker_text_size(FsPartMaker *maker, guint32 mailbox,
+                                 guint32 uid, guint64 *size);
 /* Whether that would be there at once. */
 gboolean fs_part_maker_has_text(FsPartMaker *maker, guint32 mailbox,
                                 const CacheMessage *message);
@@ -51,6 +54,8 @@ typedef void (*FsTextsFunc)(const GError *error, gpointer user_data);
 void fs_part_maker_texts_ahead(FsPartMaker *maker, guint32 mailbox,
                                const GArray *uids, FsTextsFunc done,
                                gpointer user_data);
+/* How many octets it takes to fetch one of these, in the mean; 0: not known. */
+guint64 fs_part_maker_mean_text(const FsPartMaker *maker);
 
 /* What text is: for @index. */
 #define FS_PART_TEXT G_MAXUINT

@@ -125,10 +125,15 @@ next_uid(const ImapUidSet *uids, guint32 after)
 }
 
 /* Whether a mailbox before the @i-th shows a message as @name. Names that are
- * made end in the UID. */
+ * made end in the UID; one that was given may end in that of another message.
+ */
 static gboolean
-is_taken(const FsSearch *search, guint i, guint32 uid, const char *name)
+is_taken(const FsSearch *search, guint i, const char *name)
 {
+    g_autofree char *stem = NULL;
+    guint32 uid = 0;
+
+    fs_message_name_parse(name, &stem, &uid);
     for (guint k = 0; k < i; k++) {
         const FsFound *other = &g_array_index(search->found, FsFound, k);
         guint32 given =
@@ -136,7 +141,7 @@ is_taken(const FsSearch *search, guint i, guint32 uid, const char *name)
         guint32 same = given != 0 ? given : uid;
         FsEntry entry;
 
-        if (imap_uid_set_contains(other->uids, same) &&
+        if (same != 0 && imap_uid_set_contains(other->uids, same) &&
             fs_shown_find(search->account, search->names, other->mailbox, same,
                           &entry, NULL) &&
             g_str_equal(entry.name, name))
@@ -196,7 +201,7 @@ show(const FsSearch *search, guint i, guint32 uid, FsEntry *entry,
                        &origin->directory))
         return FALSE;
     g_strlcpy(origin->name, entry->name, sizeof origin->name);
-    if (is_taken(search, i, uid, origin->name)) {
+    if (is_taken(search, i, origin->name)) {
         name = name_with_place(search, mailbox, uid, origin->name);
         g_strlcpy(entry->name, name, sizeof entry->name);
     }

@@ -10,9 +10,13 @@
 
 #include <string.h>
 
-/* Of one batch; and what a text is taken to cost until it has come. */
-#define BATCH_MAX 200u
+/* Of one batch; and what a text is taken to cost while that is not known. */
+#define BATCH_MAX 300u
 #define TEXT_OCTETS (16u * 1024)
+#define TEXT_OCTETS_MIN (2u * 1024)
+/* A second connection is opened for what may come, where that takes long. */
+#define PREPARE_ROUND_TRIP_US 5000
+#define PREPARE_MESSAGES 50
 #define END_US (3 * G_USEC_PER_SEC)
 /* After a failure, none is begun for so long. */
 #define REFUSED_US (60 * G_USEC_PER_SEC)
@@ -156,6 +160,15 @@ budget_of(const Mailbox *mailbox)
     return MIN(fs_fetch_budget(&line), cache_blocks_room(account->blocks) / 3);
 }
 
+/* What a text is taken to cost until it has come. */
+static guint64
+cost_of_text(const Mailbox *mailbox)
+{
+    guint64 mean = fs_part_maker_mean_text(mailbox->ahead->maker);
+
+    return mean != 0 ? MAX(mean, TEXT_OCTETS_MIN) : TEXT_OCTETS;
+}
+
 static void
 plan(Mailbox *mailbox)
 {
@@ -163,6 +176,7 @@ plan(Mailbox *mailbox)
     CacheIndex *index = mailbox->ahead->account->index;
     guint64 room;
     guint count = fs_scan_room(mailbox->scan, budget_of(mailbox), &room);
+    guint64 text_octets = cost_of_text(mailbox);
     CacheMessage message;
     guint32 uid;
 
@@ -177,7 +191,7 @@ plan(Mailbox *mailbox)
             fs_scan_pass_over(mailbox->scan, position);
             continue;
         }
-        octets = MIN(message.size, TEXT_OCTETS);
+        octets = MIN(message.size, text_octets);
         fs_scan_request(mailbox->scan, position, octets);
         g_array_append_val(uids, uid);
         room -= MIN(room, octets);
@@ -189,6 +203,32 @@ plan(Mailbox *mailbox)
 }
 
 /* ---- what is opened ---- */
+
+/* Whether the texts of a mailbox that is worth it are not there. */
+static gboolean
+lacks_much(Mailbox *mailbox)
+{
+    CacheIndex *index = mailbox->ahead->account->index;
+    CacheMessage first;
+
+    return cache_index_count(index, mailbox->id) >= PREPARE_MESSAGES &&
+           cache_index_next(index, mailbox->id, 0, &first) &&
+           !fs_part_maker_has_text(mailbox->ahead->maker, mailbox->id, &first);
+}
+
+void
+fs_text_ahead_expect(FsTextAhead *ahead, guint32 id)
+{
+    CacheIndex *index = ahead->account->index;
+    CacheMailbox known;
+    ImapPoolLine line;
+
+    imap_pool_line(ahead->account->pool, &line);
+    if (line.round_trip_us >= PREPARE_ROUND_TRIP_US &&
+        (!cache_index_mailbox(index, id, &known) || !known.complete ||
+         lacks_much(mailbox_of(ahead, id))))
+        imap_pool_prepare(ahead->account->pool);
+}
 
 void
 fs_text_ahead_listed(FsTextAhead *ahead, guint32 id, pid_t by)

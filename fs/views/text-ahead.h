@@ -12,6 +12,8 @@ FsTextAhead *fs_text_ahead_new(FsAccount *account, FsPartMaker *maker);
 /* After the maker. Accepts NULL. */
 void fs_text_ahead_free(FsTextAhead *ahead);
 
+/* The directory @mailbox is going to be listed. */
+void fs_text_ahead_expect(FsTextAhead *ahead, guint32 mailbox);
 /* The directory @mailbox was listed by the thread @by. */
 void fs_text_ahead_listed(FsTextAhead *ahead, guint32 mailbox, pid_t by);
 /* The text of the message @uid is wanted by the thread @by, once or several

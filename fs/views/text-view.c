@@ -49,6 +49,8 @@ look_up(FsView *view, guint64 directory, const char *name,
 {
     guint64 shown = fs_view_shown(directory);
     g_autofree char *stem = NULL;
+    guint64 size = 0;
+    gboolean sized;
     FsAnswer answer = fs_name_space_look_up(
         view->names, shown, name, request->since, &entry->entry, obstacle);
 
@@ -67,8 +69,11 @@ look_up(FsView *view, guint64 directory, const char *name,
         return answer;
     if (entry->entry.uid == 0)
         return FS_ANSWER_NONE;
-    disguise_message(view, entry, 0);
-    entry->unsized = TRUE;
+    sized = fs_part_maker_text_size(text_of(view)->maker, entry->entry.mailbox,
+                                    entry->entry.uid, &size);
+    disguise_message(view, entry, size);
+    entry->unsized = !sized;
+    entry->lasting = sized;
     return FS_ANSWER_FOUND;
 }
 
@@ -101,8 +106,10 @@ describe(FsView *view, guint64 inode, const FsViewRequest *request,
         return FS_ANSWER_FOUND;
     }
     answer = find_text(view, entry, request, &key, &size, obstacle);
-    if (answer == FS_ANSWER_FOUND)
+    if (answer == FS_ANSWER_FOUND) {
         disguise_message(view, entry, size);
+        entry->lasting = TRUE;
+    }
     return answer;
 }
 
@@ -111,9 +118,12 @@ open_directory(FsView *view, guint64 directory, const FsViewRequest *request,
                FsObstacle *obstacle)
 {
     guint64 shown = fs_view_shown(directory);
-    FsAnswer answer = fs_name_space_open_directory(view->names, shown,
-                                                   request->since, obstacle);
+    FsAnswer answer;
 
+    if (shown != FS_INODE_ROOT && request->runs == 1)
+        fs_text_ahead_expect(text_of(view)->ahead, fs_inode_mailbox(shown));
+    answer = fs_name_space_open_directory(view->names, shown, request->since,
+                                          obstacle);
     if (answer == FS_ANSWER_FOUND && shown != FS_INODE_ROOT)
         fs_text_ahead_listed(text_of(view)->ahead, fs_inode_mailbox(shown),
                              request->by);
@@ -172,9 +182,11 @@ open_file(FsView *view, guint64 inode, const FsViewRequest *request,
         return FS_ANSWER_FAILED;
     }
     answer = find_text(view, &entry, request, &key, &size, obstacle);
-    if (answer == FS_ANSWER_FOUND)
+    if (answer == FS_ANSWER_FOUND) {
         *file = fs_part_file_new(text_of(view)->maker, entry.entry.mailbox,
                                  entry.entry.uid, FS_PART_TEXT, key, size);
+        (*file)->lasting = TRUE;
+    }
     return answer;
 }
 

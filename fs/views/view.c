@@ -54,6 +54,7 @@ fs_view_disguise_directory(const FsView *view, FsViewEntry *entry)
     entry->entry.inode = stat->st_ino =
         fs_inode_in_view(view->class->first, entry->entry.inode);
     stat->st_mode = S_IFDIR | 0500;
+    entry->lasting = TRUE;
 }
 
 void

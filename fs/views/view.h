@@ -9,9 +9,9 @@
  * have the account: so an entry that stands for a message needs no object in
  * memory. An entry may also have a number of the mount: then it is that file.
  *
- * The kernel keeps no names of a view, and attributes only where a size is
- * certain: what goes on the server is gone here as soon as it is in the mount.
- */
+ * The kernel keeps no names of messages in a view, and attributes only where a
+ * size is certain: what goes on the server is gone here as soon as it is in the
+ * mount. */
 #pragma once
 
 #include "fs/account.h"
@@ -39,6 +39,10 @@ typedef struct {
     /* Of a file: its size is not known yet. The kernel asks for it when a
      * program does, by describe, which has to tell it. */
     gboolean unsized;
+    /* Of a file: what was told of it holds as long as it is there. Of a
+     * directory that stands for one of the mount: its name does, until the
+     * kernel's cache hears of a change (fs_kernel_cache_mirror). */
+    gboolean lasting;
 } FsViewEntry;
 
 /* Who asks. */
@@ -120,6 +124,8 @@ struct FsViewFile {
      * certain and for good. */
     gboolean streams;
     guint64 size;
+    /* Nobody was ever told of another size. */
+    gboolean lasting;
 };
 
 /* The number of the view's own directory. */

@@ -1,7 +1,7 @@
 /* The kernel's requests on the hidden views.
  *
- * Names and attributes are given for no time at all: every use of one asks
- * again, which costs little, and finds what the mount has now. Nor are they
+ * Names of messages are given for no time at all: every use of one asks again,
+ * which costs little, and finds what the mount has now. Nor are attributes
  * given with a listing: it would then have to know the sizes of all. */
 #include "fs/views/views.h"
 
@@ -22,6 +22,9 @@
 /* A part of a listing, and a read, get no more at a time. */
 #define PORTION_MAX (64u * 1024)
 #define READ_MAX (1024u * 1024)
+/* Seconds that lasting attributes may be believed. Every opening by name renews
+ * them; what was lost in the cache may have been made anew by then. */
+#define LASTING 10.0
 
 struct FsViews {
     FsKernelCache *kernel_cache;
@@ -101,6 +104,18 @@ fs_views_root(FsViews *views, const char *name)
 }
 
 char *
+fs_views_names(FsViews *views)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < views->views->len; i++)
+        g_string_append_printf(
+            text, "%s%s", i > 0 ? ", " : "",
+            ((FsView *)g_ptr_array_index(views->views, i))->class->name);
+    return g_string_free(text, FALSE);
+}
+
+char *
 fs_views_about(FsViews *views)
 {
     GString *text = g_string_new(NULL);
@@ -141,6 +156,19 @@ use(FsOperation *operation, guint32 mailbox)
         fs_kernel_cache_use(views_of(operation)->kernel_cache, mailbox);
 }
 
+static void
+fill_validity(FsOperation *operation, const FsViewEntry *entry,
+              struct fuse_entry_param *param)
+{
+    if (!entry->lasting)
+        return;
+    if (S_ISDIR(entry->entry.attributes.st_mode))
+        param->entry_timeout = fs_kernel_cache_validity(
+            views_of(operation)->kernel_cache, &entry->entry);
+    else
+        param->attr_timeout = LASTING;
+}
+
 /* An entry with a number of the mount is a file of the mount's. */
 static void
 reply_entry(FsOperation *operation, const FsViewEntry *entry)
@@ -151,6 +179,8 @@ reply_entry(FsOperation *operation, const FsViewEntry *entry)
     if (!fs_views_own(entry->entry.inode)) {
         fs_handlers_fill_entry(operation->user_data, &entry->entry, &param);
         param.entry_timeout = 0;
+    } else {
+        fill_validity(operation, entry, &param);
     }
     param.ino = entry->entry.inode;
     param.attr = entry->entry.attributes;
@@ -199,7 +229,10 @@ run_getattr(FsOperation *operation)
                                    &obstacle);
     if (answer == FS_ANSWER_FOUND) {
         use(operation, entry.entry.mailbox);
-        fs_operation_reply_attr(operation, &entry.entry.attributes, 0);
+        fs_operation_reply_attr(
+            operation, &entry.entry.attributes,
+            entry.lasting && S_ISREG(entry.entry.attributes.st_mode) ? LASTING
+                                                                     : 0);
     } else {
         fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
     }
@@ -386,9 +419,10 @@ reply_open(FsOperation *operation, FsViewFile *file)
     operation->file.direct_io =
         file->streams || (operation->file.flags & O_ACCMODE) != O_RDONLY;
     operation->file.noflush = 1;
+    operation->file.keep_cache = file->lasting;
     /* What it was told before may have been less certain. Safe on the loop:
      * attributes alone, of a file nobody reads yet. */
-    if (!file->streams)
+    if (!file->streams && !file->lasting)
         fuse_lowlevel_notify_inval_inode(views->fuse, operation->inode, -1, 0);
     g_hash_table_add(views->open_files, file);
     if (!fs_operation_reply_open(operation, &operation->file))
@@ -524,6 +558,8 @@ fs_views_new(FsAccount *account, FsNameSpace *names,
     FsViews *views = g_new0(FsViews, 1);
 
     views->kernel_cache = kernel_cache;
+    fs_kernel_cache_mirror(kernel_cache, FS_VIEW_TEXT);
+    fs_kernel_cache_mirror(kernel_cache, FS_VIEW_PARTS);
     views->views = g_ptr_array_new_with_free_func(free_view);
     views->open_files = g_hash_table_new_full(NULL, NULL, free_file, NULL);
     g_ptr_array_add(views->views, fs_index_view_new(account, names));

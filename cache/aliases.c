@@ -9,6 +9,10 @@
 
 #include <string.h>
 
+#define COST_OF_LOSS                                                           \
+    "messages that were given a name then have the one that they "             \
+    "had before"
+
 typedef struct {
     GHashTable *by_uid;  /* UID -> name, owned by by_name */
     GHashTable *by_name; /* name, owned -> UID */
@@ -128,22 +132,6 @@ read_all(CacheAliases *aliases, GError **error)
     return result == SQLITE_DONE;
 }
 
-static void
-explain(GError **error, GError *reason)
-{
-    if (reason->code != CACHE_ERROR_DAMAGED &&
-        reason->code != CACHE_ERROR_FOREIGN) {
-        g_propagate_error(error, reason);
-        return;
-    }
-    g_set_error(error, CACHE_ERROR, reason->code,
-                "%s; move it and what begins with its name away to go on "
-                "without it (messages that were given a name then have the "
-                "one that they had before)",
-                reason->message);
-    g_error_free(reason);
-}
-
 CacheAliases *
 cache_aliases_open(const char *directory, CacheStoreThread *thread,
                    GError **error)
@@ -159,7 +147,7 @@ cache_aliases_open(const char *directory, CacheStoreThread *thread,
         cache_record_writer_open(path, &schema, statements, thread, &reason);
     if (aliases->writer == NULL ||
         (path != NULL && !read_all(aliases, &reason))) {
-        explain(error, reason);
+        cache_error_explain(error, reason, COST_OF_LOSS);
         return NULL;
     }
     return g_steal_pointer(&aliases);

@@ -13,3 +13,8 @@ typedef enum {
     CACHE_ERROR_DAMAGED,  /* a file is not as we wrote it */
     CACHE_ERROR_LOCKED,   /* another process uses the directory */
 } CacheError;
+
+/* Gives @reason (takes ownership) to @error: why a database that nobody else
+ * has a copy of cannot be opened. If it is damaged or foreign, with what can be
+ * done, and what that costs: "changes are then not made". */
+void cache_error_explain(GError **error, GError *reason, const char *cost);

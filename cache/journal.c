@@ -7,6 +7,10 @@
 #include "cache/error.h"
 #include "cache/record-writer.h"
 
+/* Going on without it would forget what was promised. */
+#define COST_OF_LOSS                                                           \
+    "changes that the server does not have yet are then not made"
+
 #define IDS_RESERVED 1000
 
 struct CacheJournal {
@@ -162,23 +166,6 @@ load(CacheJournal *journal, GError **error)
                      read_record, error);
 }
 
-/* Going on without it would forget what was promised. */
-static void
-explain(GError **error, GError *reason)
-{
-    if (reason->code != CACHE_ERROR_DAMAGED &&
-        reason->code != CACHE_ERROR_FOREIGN) {
-        g_propagate_error(error, reason);
-        return;
-    }
-    g_set_error(error, CACHE_ERROR, reason->code,
-                "%s; move it and what begins with its name away to go on "
-                "without it (changes that the server does not have yet are "
-                "then not made)",
-                reason->message);
-    g_error_free(reason);
-}
-
 CacheJournal *
 cache_journal_open(const char *directory, CacheStoreThread *thread,
                    GError **error)
@@ -195,7 +182,7 @@ cache_journal_open(const char *directory, CacheStoreThread *thread,
     journal->writer =
         cache_record_writer_open(path, &schema, statements, thread, &reason);
     if (journal->writer == NULL || (path != NULL && !load(journal, &reason))) {
-        explain(error, reason);
+        cache_error_explain(error, reason, COST_OF_LOSS);
         return NULL;
     }
     journal->reserved = journal->next_id;

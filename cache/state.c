@@ -14,6 +14,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* What cannot be read is for people to decide about: going on without it would
+ * give all mail new inode numbers, and nobody would know. */
+#define COST_OF_LOSS                                                           \
+    "every file then has a new inode number, and backup programs "             \
+    "take all mail for new"
+
 #define RETRY_SECONDS 60
 
 typedef struct {
@@ -249,24 +255,6 @@ open_writer(CacheState *state, const char *path, GError **error)
     return writer->put_next_id != NULL;
 }
 
-/* What cannot be read is for people to decide about: going on without it would
- * give all mail new inode numbers, and nobody would know. */
-static void
-explain(GError **error, GError *reason)
-{
-    if (reason->code != CACHE_ERROR_DAMAGED &&
-        reason->code != CACHE_ERROR_FOREIGN) {
-        g_propagate_error(error, reason);
-        return;
-    }
-    g_set_error(error, CACHE_ERROR, reason->code,
-                "%s; move it and what begins with its name away to go on "
-                "without it (every file then has a new inode number, and "
-                "backup programs take all mail for new)",
-                reason->message);
-    g_error_free(reason);
-}
-
 /* A file without an octet is what a first mount leaves that came to nothing;
  * what is left of one that was cut looks the same. */
 static void
@@ -303,7 +291,7 @@ cache_state_open(const char *directory, guint32 max_id, guint stem_version,
     tell_if_empty(path);
     if (!open_writer(state, path, &reason) ||
         !load(state, stem_version, &reason)) {
-        explain(error, reason);
+        cache_error_explain(error, reason, COST_OF_LOSS);
         return NULL;
     }
     return g_steal_pointer(&state);

@@ -9,7 +9,8 @@ packages_mount=(fuse3)
 packages_bench=(isync ripgrep tar)
 packages_test=(git clang libclang-rt-14-dev llvm clang-format libcmocka-dev
     rsync ripgrep tar findutils grep procps util-linux iproute2 jq
-    inotify-tools attr restic borgbackup mutt nano vim ed perl zip unzip
+    inotify-tools attr restic borgbackup mutt neomutt aerc maildir-utils
+    notmuch mblaze isync strace nano vim ed perl zip unzip
     libglib2.0-bin tmux man-db mandoc zsh fish systemd curl dpkg-dev debhelper
     debootstrap gpg gpg-agent)
 

@@ -53,6 +53,7 @@ open_cache(FsAccount *account, const CacheDirectory *directory)
                                            0, account->store_thread);
     }
     account->index = cache_index_new(path, account->store_thread);
+    account->fields = cache_fields_new(path, account->store_thread);
 }
 
 /* What the user has done, and the server does not have. */
@@ -68,6 +69,9 @@ open_changes(FsAccount *account, GError **error)
         return FALSE;
     account->aliases = cache_aliases_open(path, account->store_thread, error);
     if (account->aliases == NULL)
+        return FALSE;
+    account->searches = cache_searches_open(path, account->store_thread, error);
+    if (account->searches == NULL)
         return FALSE;
     account->overlay = fs_overlay_new(account->aliases);
     return TRUE;
@@ -141,9 +145,11 @@ fs_account_free(FsAccount *account)
     g_clear_pointer(&account->directories.state, cache_state_close);
     fs_overlay_free(account->overlay);
     cache_aliases_close(account->aliases);
+    cache_searches_close(account->searches);
     cache_journal_close(account->journal);
     cache_blocks_free(account->blocks);
     cache_index_free(account->index);
+    cache_fields_free(account->fields);
     cache_store_thread_free(account->store_thread);
     fs_account_directories_close(&account->directories);
     g_free(account);

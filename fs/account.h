@@ -6,8 +6,10 @@
 
 #include "cache/aliases.h"
 #include "cache/blocks.h"
+#include "cache/fields.h"
 #include "cache/index.h"
 #include "cache/journal.h"
+#include "cache/searches.h"
 #include "fs/account-directories.h"
 #include "fs/log.h"
 #include "fs/names/mailbox-tree.h"
@@ -39,11 +41,13 @@ typedef struct {
     ImapPool *pool;
     CacheStoreThread *store_thread;
     FsAccountDirectories directories;
-    FsDayLimit *day_limit; /* what has gone over the line today */
-    CacheState *state;     /* of directories */
-    CacheJournal *journal; /* beside it */
-    CacheAliases *aliases; /* likewise */
+    FsDayLimit *day_limit;   /* what has gone over the line today */
+    CacheState *state;       /* of directories */
+    CacheJournal *journal;   /* beside it */
+    CacheAliases *aliases;   /* likewise */
+    CacheSearches *searches; /* likewise */
     CacheIndex *index;
+    CacheFields *fields;
     CacheBlocks *blocks;
     FsMailboxTree *tree;
     FsSynchroniser *synchroniser;

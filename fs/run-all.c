@@ -350,12 +350,31 @@ all_are_good(const Together *together)
     return TRUE;
 }
 
+/* Of one account, for they are the same in all. */
+static void
+announce_views(const Together *together)
+{
+    for (guint i = 0; i < together->accounts->len; i++) {
+        const Account *account = g_ptr_array_index(together->accounts, i);
+        g_autofree char *directory = NULL;
+
+        if (account->serving == NULL)
+            continue;
+        directory = g_build_filename(together->options->mountpoint,
+                                     account->given->name, NULL);
+        fs_mount_run_announce_views(together->options, directory,
+                                    account->serving);
+        return;
+    }
+}
+
 /* The exit status. */
 static int
 serve(Together *together)
 {
     int status = all_are_good(together) ? 0 : 1;
 
+    announce_views(together);
     if (!together->options->foreground) {
         fs_log_use_system();
         fs_background_detach(status);

@@ -38,6 +38,12 @@ gboolean fs_mount_run_find(FsMountRun *run, FsMountIdentity *identity);
  * us. Returns when nothing is mounted any more, and all are logged out. */
 void fs_mount_run_serve(FsMountRun *run);
 
+/* Says on standard output, for somebody who reads it, that there are views of
+ * the mail of @serving in @directory. Nothing else tells of them: they are in
+ * no listing. */
+void fs_mount_run_announce_views(const FsOptions *options,
+                                 const char *directory, FsServing *serving);
+
 /* Options for libfuse. */
 void fs_mount_run_add_option(struct fuse_args *args, const char *option);
 /* @name: of what is mounted. */

@@ -15,6 +15,8 @@
 
 #include <glib-unix.h>
 #include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
 
 /* ---- what ends it ---- */
 
@@ -249,6 +251,22 @@ fs_mount_run_finish(FsMountRun *run)
     g_main_loop_unref(run->loop);
 }
 
+void
+fs_mount_run_announce_views(const FsOptions *options, const char *directory,
+                            FsServing *serving)
+{
+    g_autofree char *names = NULL;
+
+    if (options->quiet || options->unannounced ||
+        (options->foreground && !isatty(STDOUT_FILENO)))
+        return; /* a service's standard output is its log */
+    names = fs_views_names(fs_handlers_views(fs_serving_handlers(serving)));
+    printf("imapfs: %s/.imapfs, which is not listed, has the same mail in "
+           "other forms: %s. Its README tells of them.\n",
+           directory, names);
+    fflush(stdout);
+}
+
 /* ---- one account ---- */
 
 typedef struct {
@@ -328,6 +346,7 @@ serve(FsMountRun *run, FsServing *serving, const FsOptions *options)
 {
     FsMountIdentity identity;
 
+    fs_mount_run_announce_views(options, options->mountpoint, serving);
     fs_serving_begin(serving);
     if (!options->foreground) {
         fs_log_use_system();

@@ -6,11 +6,13 @@
 #include "fs/live/announcer.h"
 #include "fs/live/line.h"
 #include "fs/names/mailbox-layout.h"
+#include "fs/names/maildir-layout.h"
 #include "fs/options/known-server.h"
 #include "fs/service/mount-report.h"
 #include "fs/service/reload.h"
 #include "fs/service/service-manager.h"
 #include "fs/sync/lister.h"
+#include "fs/views/searches-view.h"
 #include "fs/writing/local-names.h"
 #include "fs/writing/writing.h"
 #include "imap/error.h"
@@ -88,10 +90,16 @@ fs_serving_new(FsOptions *options, FsHelperProcess *announcing, GError **error)
         return NULL;
     serving->announcer =
         fs_announcer_new(g_steal_pointer(&process), serving->account->tree);
-    serving->account->announcer = serving->announcer;
+    /* What it announces are entries of folders. */
+    if (options->layout == FS_LAYOUT_MAILBOX)
+        serving->account->announcer = serving->announcer;
     serving->names = fs_mailbox_layout_new(serving->account);
     if (!options->read_only && !begin_writing(serving, error))
         return NULL;
+    if (options->searches)
+        serving->names = fs_root_searches_new(serving->account, serving->names);
+    serving->names = fs_maildir_layout_new(serving->account, serving->names,
+                                           serving->writing);
     serving->handlers =
         fs_handlers_new(serving->account, serving->names, serving->writing);
     return g_steal_pointer(&serving);

@@ -2,6 +2,7 @@
 #include "imap/requests.h"
 
 #include "imap/error.h"
+#include "imap/part-requests.h"
 
 /* ---- one message ---- */
 
@@ -116,6 +117,7 @@ typedef struct {
     ImapUidSet *wanted;
     guint64 n_wanted;
     ImapUidSet *delivered; /* those of them that have come */
+    char *section;         /* "" for the whole */
     gboolean is_part;
     guint64 offset;     /* of a part */
     guint32 length;     /* likewise */
@@ -149,7 +151,8 @@ on_bodies_begin(const ImapBody *body, gpointer user_data)
 {
     BodiesRequest *request = user_data;
 
-    if (request->begun || body->section[0] != '\0')
+    if (request->begun ||
+        g_ascii_strcasecmp(body->section, request->section) != 0)
         return FALSE;
     if (body->uid != 0
             ? !wants(request, body->uid)
@@ -241,6 +244,7 @@ on_bodies_done(const ImapStatus *status, const GError *error,
     imap_uid_set_free(request->wanted);
     imap_uid_set_free(request->delivered);
     imap_uid_set_free(request->missed);
+    g_free(request->section);
     g_free(request);
 }
 
@@ -253,10 +257,12 @@ static const ImapCommandHandler bodies_handler = {
 };
 
 static BodiesRequest *
-bodies_request_new(const ImapBodiesHandler *handler, gpointer user_data)
+bodies_request_new(const char *section, const ImapBodiesHandler *handler,
+                   gpointer user_data)
 {
     BodiesRequest *request = g_new0(BodiesRequest, 1);
 
+    request->section = g_strdup(section);
     request->wanted = imap_uid_set_new();
     request->delivered = imap_uid_set_new();
     request->missed = imap_uid_set_new();
@@ -266,10 +272,11 @@ bodies_request_new(const ImapBodiesHandler *handler, gpointer user_data)
 }
 
 void
-imap_request_fetch_bodies(ImapConnection *connection, const ImapUidSet *uids,
-                          const ImapBodiesHandler *handler, gpointer user_data)
+imap_request_fetch_section(ImapConnection *connection, const ImapUidSet *uids,
+                           const char *section, gboolean decoded,
+                           const ImapBodiesHandler *handler, gpointer user_data)
 {
-    BodiesRequest *request = bodies_request_new(handler, user_data);
+    BodiesRequest *request = bodies_request_new(section, handler, user_data);
     ImapCommand *command = imap_command_new("UID FETCH ");
     g_autofree char *text = imap_uid_set_to_string(uids);
     guint32 first;
@@ -281,8 +288,16 @@ imap_request_fetch_bodies(ImapConnection *connection, const ImapUidSet *uids,
     }
     request->n_wanted = imap_uid_set_count(uids);
     imap_command_add_text(command, text);
-    imap_command_add_text(command, " (UID BODY.PEEK[])");
+    imap_command_add_format(command, " (UID %s.PEEK[%s])",
+                            decoded ? "BINARY" : "BODY", section);
     imap_connection_send(connection, command, &bodies_handler, request);
+}
+
+void
+imap_request_fetch_bodies(ImapConnection *connection, const ImapUidSet *uids,
+                          const ImapBodiesHandler *handler, gpointer user_data)
+{
+    imap_request_fetch_section(connection, uids, "", FALSE, handler, user_data);
 }
 
 void
@@ -290,7 +305,7 @@ imap_request_fetch_part(ImapConnection *connection, guint32 uid, guint64 offset,
                         guint32 length, const ImapBodiesHandler *handler,
                         gpointer user_data)
 {
-    BodiesRequest *request = bodies_request_new(handler, user_data);
+    BodiesRequest *request = bodies_request_new("", handler, user_data);
     ImapCommand *command = imap_command_new("UID FETCH ");
 
     imap_uid_set_add(request->wanted, uid, uid);

@@ -493,3 +493,16 @@ imap_command_queue_head(const ImapCommandQueue *queue)
 
     return entry != NULL ? imap_command_name(entry->command) : NULL;
 }
+
+gboolean
+imap_command_queue_awaits(const ImapCommandQueue *queue, const char *name)
+{
+    for (const GList *link = queue->in_flight.head; link != NULL;
+         link = link->next) {
+        const Entry *entry = link->data;
+
+        if (g_str_equal(imap_command_name(entry->command), name))
+            return TRUE;
+    }
+    return FALSE;
+}

@@ -124,5 +124,9 @@ void imap_command_queue_fail_all(ImapCommandQueue *queue, const GError *error);
 guint imap_command_queue_n_in_flight(const ImapCommandQueue *queue);
 guint imap_command_queue_n_pending(const ImapCommandQueue *queue);
 
+/* Whether a command of that name was sent and is not yet answered. */
+gboolean imap_command_queue_awaits(const ImapCommandQueue *queue,
+                                   const char *name);
+
 /* The name of the oldest unanswered command, for messages; NULL if none. */
 const char *imap_command_queue_head(const ImapCommandQueue *queue);

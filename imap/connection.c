@@ -95,6 +95,23 @@ tell_unasked(ImapConnection *connection, const ImapResponse *response)
         connection->unasked(response, connection->unasked_data);
 }
 
+/* What Dovecot says every ten seconds while it reads a mailbox to search it:
+ * "Searched 37% of the mailbox, ETA 1:20". */
+#define SEARCHED "Searched "
+
+static void
+note_search(ImapConnection *connection, const char *text)
+{
+    guint64 percent;
+
+    if (g_str_has_prefix(text, SEARCHED) &&
+        imap_command_queue_awaits(connection->queue, "UID SEARCH")) {
+        percent = g_ascii_strtoull(text + strlen(SEARCHED), NULL, 10);
+        imap_watchdog_note_percent(&connection->watchdog,
+                                   (guint)MIN(percent, G_MAXUINT));
+    }
+}
+
 static void
 on_untagged_status(ImapConnection *connection, const ImapResponse *response)
 {
@@ -118,6 +135,8 @@ on_untagged_status(ImapConnection *connection, const ImapResponse *response)
                    "PREAUTH after the greeting");
         return;
     }
+    if (status->condition == IMAP_CONDITION_OK)
+        note_search(connection, status->text);
     if (status->text[0] != '\0' && imap_status_code(status, "ALERT") != NULL &&
         imap_connection_is_encrypted(connection))
         g_message("%s says: %s", connection->settings->host, status->text);

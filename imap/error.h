@@ -18,7 +18,8 @@ typedef enum {
 
     /* One command. The connection is as good as before. */
     IMAP_ERROR_ARGUMENT,    /* CR, LF or NUL in an argument; nothing was sent */
-    IMAP_ERROR_UNSUPPORTED, /* the server has not announced it; likewise */
+    IMAP_ERROR_UNSUPPORTED, /* the server has not announced it, and nothing was
+                               sent; or does not know the charset */
     IMAP_ERROR_NO,          /* refused without a code that says more */
     IMAP_ERROR_BAD,         /* the server does not understand the command */
 
@@ -35,3 +36,7 @@ typedef enum {
     IMAP_ERROR_READ_ONLY,
     IMAP_ERROR_CANNOT,
 } ImapError;
+
+/* Whether @error is the line's, and not the server's answer: what was known
+ * before is still the best there is. */
+gboolean imap_error_is_of_the_line(const GError *error);

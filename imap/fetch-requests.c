@@ -51,7 +51,7 @@ on_fetch_list_untagged(const ImapResponse *response, gpointer user_data)
     ImapListFetch *request = user_data;
 
     if (response->type != IMAP_RESPONSE_FETCH || response->fetch->uid == 0 ||
-        !is_listed(response->fetch) ||
+        !is_listed(response->fetch) || response->fetch->has_structure ||
         response->fetch->body == IMAP_BODY_DELIVERED)
         return FALSE;
     request->n_rows++;

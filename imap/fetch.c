@@ -7,6 +7,7 @@
 #include "imap/response-private.h"
 
 #include "imap/date.h"
+#include "imap/structure.h"
 
 #include <string.h>
 
@@ -312,15 +313,63 @@ read_gm_msgid(ImapReading *reading, const ImapValue *value)
            imap_value_number(&reading->values, value, &reading->fetch.gm_msgid);
 }
 
+/* One that makes no sense must not cost the connection. */
+static gboolean
+read_structure(ImapReading *reading, const ImapValue *value)
+{
+    imap_structure_free(reading->fetch.structure);
+    reading->fetch.has_structure = TRUE;
+    reading->fetch.structure = imap_structure_read(&reading->values, value);
+    return TRUE;
+}
+
 static const struct {
     const char *name;
     gboolean (*read)(ImapReading *reading, const ImapValue *value);
 } items[] = {
-    {"UID", read_uid_item},     {"FLAGS", read_flags},
-    {"RFC822.SIZE", read_size}, {"INTERNALDATE", read_internal_date},
-    {"MODSEQ", read_modseq},    {"SAVEDATE", read_save_date},
-    {"EMAILID", read_email_id}, {"X-GM-MSGID", read_gm_msgid},
+    {"UID", read_uid_item},
+    {"FLAGS", read_flags},
+    {"RFC822.SIZE", read_size},
+    {"INTERNALDATE", read_internal_date},
+    {"MODSEQ", read_modseq},
+    {"SAVEDATE", read_save_date},
+    {"EMAILID", read_email_id},
+    {"X-GM-MSGID", read_gm_msgid},
+    {"BODYSTRUCTURE", read_structure},
 };
+
+#define BINARY_SIZE "BINARY.SIZE["
+
+static void
+clear_binary_size(gpointer size)
+{
+    g_free(((ImapBinarySize *)size)->section);
+}
+
+/* FALSE: it is none. One that makes no sense is passed over. */
+static gboolean
+read_binary_size(ImapReading *reading, const ImapValue *name,
+                 const ImapValue *value)
+{
+    const char *text = imap_value_octets(&reading->values, name);
+    gsize length = name->length;
+    ImapFetch *fetch = &reading->fetch;
+    ImapBinarySize size;
+
+    if (name->type != IMAP_VALUE_ATOM || !has_prefix(text, length, BINARY_SIZE))
+        return FALSE;
+    if (text[length - 1] != ']' || length > MAX_SECTION ||
+        !imap_value_number(&reading->values, value, &size.size))
+        return TRUE;
+    size.section =
+        g_strndup(text + strlen(BINARY_SIZE), length - strlen(BINARY_SIZE) - 1);
+    if (fetch->binary_sizes == NULL) {
+        fetch->binary_sizes = g_array_new(FALSE, FALSE, sizeof size);
+        g_array_set_clear_func(fetch->binary_sizes, clear_binary_size);
+    }
+    g_array_append_val(fetch->binary_sizes, size);
+    return TRUE;
+}
 
 static gboolean
 read_item(ImapReading *reading, const ImapValue *name, const ImapValue *value)
@@ -331,6 +380,8 @@ read_item(ImapReading *reading, const ImapValue *name, const ImapValue *value)
         if (imap_value_is(&reading->values, name, items[i].name))
             return items[i].read(reading, value);
     }
+    if (read_binary_size(reading, name, value))
+        return TRUE;
     switch (classify(&reading->values, name, &item)) {
     case ITEM_BODY:
         return read_body(reading, &item, value);

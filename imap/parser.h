@@ -13,7 +13,7 @@
 #define IMAP_PARSER_MAX_LITERAL (1024u * 1024)   /* octets kept in memory */
 #define IMAP_PARSER_MAX_BODY                                                   \
     (G_GUINT64_CONSTANT(1) << 40)          /* octets passed on */
-#define IMAP_PARSER_MAX_DEPTH 32           /* of lists */
+#define IMAP_PARSER_MAX_DEPTH 256          /* of lists */
 #define IMAP_PARSER_MAX_ITEMS (64u * 1024) /* in one response */
 
 typedef struct ImapParser ImapParser;

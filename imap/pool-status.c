@@ -42,6 +42,18 @@ imap_pool_describe(const ImapPool *pool, ImapConnectionStatusFunc func,
     }
 }
 
+gboolean
+imap_pool_has(const ImapPool *pool, const char *capability)
+{
+    for (guint i = 0; i < pool->workers->len; i++) {
+        const ImapWorker *worker = g_ptr_array_index(pool->workers, i);
+
+        if (imap_connection_has(worker->connection, capability))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static void
 add(ImapTraffic *sum, const ImapConnection *connection)
 {

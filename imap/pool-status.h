@@ -19,6 +19,10 @@ typedef void (*ImapConnectionStatusFunc)(const ImapConnectionStatus *status,
 void imap_pool_describe(const ImapPool *pool, ImapConnectionStatusFunc func,
                         gpointer user_data);
 
+/* Whether the server has announced @capability (upper case) on a connection
+ * that is open. */
+gboolean imap_pool_has(const ImapPool *pool, const char *capability);
+
 /* What has gone over all connections that there ever were. */
 void imap_pool_traffic(const ImapPool *pool, ImapTraffic *traffic);
 

@@ -8,6 +8,7 @@
 
 #include "imap/changes.h"
 #include "imap/connection.h"
+#include "imap/search-program.h"
 #include "imap/uid-set.h"
 
 #include <glib.h>
@@ -88,6 +89,12 @@ typedef struct {
 } ImapSought;
 void imap_request_find(ImapConnection *connection, const ImapSought *sought,
                        ImapSearchFunc done, gpointer user_data);
+
+/* The same by any search keys. Fails with IMAP_ERROR_UNSUPPORTED if the server
+ * lacks what @program requires, or cannot search in UTF-8 (BADCHARSET). */
+void imap_request_search_for(ImapConnection *connection,
+                             const ImapSearchProgram *program,
+                             ImapSearchFunc done, gpointer user_data);
 
 /* UID FETCH of what a listing shows. @uids: a sequence set of ours, "1:*".
  * @message runs for every FETCH response that lists a message, while the

@@ -6,6 +6,7 @@
 #include "imap/response-private.h"
 
 #include "imap/error.h"
+#include "imap/structure.h"
 
 #include <string.h>
 
@@ -356,6 +357,8 @@ imap_reading_reset(ImapReading *reading, const ImapResponseKind *kind)
 {
     imap_values_reset(&reading->values, kind != NULL && kind->items);
     g_clear_pointer(&reading->fetch.header, g_bytes_unref);
+    g_clear_pointer(&reading->fetch.structure, imap_structure_free);
+    g_clear_pointer(&reading->fetch.binary_sizes, g_array_unref);
     g_clear_pointer(&reading->search.uids, imap_uid_set_free);
     g_clear_pointer(&reading->vanished.uids, imap_uid_set_free);
     reading->uid_searched = 0;

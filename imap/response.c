@@ -57,6 +57,7 @@ static const struct {
     {"READ-ONLY", IMAP_ERROR_READ_ONLY},
     {"CANNOT", IMAP_ERROR_CANNOT},
     {"USEATTR", IMAP_ERROR_CANNOT},
+    {"BADCHARSET", IMAP_ERROR_UNSUPPORTED},
 };
 
 /* Bounds of what we wait; and what, if a server does not say. */

@@ -9,6 +9,14 @@
 
 #include <glib.h>
 
+typedef struct ImapStructure ImapStructure; /* imap/structure.h */
+
+/* BINARY.SIZE (RFC 3516): how large a part is when it is decoded. */
+typedef struct {
+    char *section;
+    guint64 size;
+} ImapBinarySize;
+
 typedef enum {
     IMAP_CONDITION_OK,
     IMAP_CONDITION_NO,
@@ -77,11 +85,14 @@ typedef struct {
     gint64 save_date; /* the same unit */
     gboolean has_modseq;
     guint64 modseq;
-    char **flags;       /* NULL when absent */
-    char *email_id;     /* NULL when absent */
-    guint64 gm_msgid;   /* X-GM-MSGID; 0 when absent */
-    GBytes *header;     /* BODY[HEADER…]; NULL when absent */
-    ImapBodyState body; /* of the last body item in this FETCH */
+    char **flags;             /* NULL when absent */
+    char *email_id;           /* NULL when absent */
+    guint64 gm_msgid;         /* X-GM-MSGID; 0 when absent */
+    GBytes *header;           /* BODY[HEADER…]; NULL when absent */
+    gboolean has_structure;   /* BODYSTRUCTURE was there */
+    ImapStructure *structure; /* NULL when it was not, or makes no sense */
+    GArray *binary_sizes;     /* of ImapBinarySize; NULL when absent */
+    ImapBodyState body;       /* of the last body item in this FETCH */
     guint64 body_size;
 } ImapFetch;
 

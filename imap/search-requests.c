@@ -144,23 +144,65 @@ bounds_of(const ImapSought *sought)
                                 : g_steal_pointer(&all);
 }
 
+/* A UID SEARCH whose keys are to follow. Sends NOOP first: see
+ * imap_request_search. */
+static ImapCommand *
+begin_search(ImapConnection *connection)
+{
+    ImapCommand *command = imap_command_new("UID SEARCH");
+
+    if (imap_connection_has(connection, "ESEARCH"))
+        imap_command_add_text(command, " RETURN (ALL)");
+    imap_request_noop(connection);
+    return command;
+}
+
+/* @bounds (takes ownership): what may be found. */
+static void
+send_search(ImapConnection *connection, ImapCommand *command,
+            ImapUidSet *bounds, ImapSearchFunc done, gpointer user_data)
+{
+    SearchRequest *request = g_new0(SearchRequest, 1);
+
+    request->connection = connection;
+    request->found = imap_uid_set_new();
+    request->bounds = bounds;
+    request->done = done;
+    request->user_data = user_data;
+    imap_connection_send(connection, command, &search_handler, request);
+}
+
 void
 imap_request_find(ImapConnection *connection, const ImapSought *sought,
                   ImapSearchFunc done, gpointer user_data)
 {
-    SearchRequest *request = g_new0(SearchRequest, 1);
-    ImapCommand *command = imap_command_new("UID SEARCH");
+    ImapCommand *command = begin_search(connection);
 
-    request->connection = connection;
-    request->found = imap_uid_set_new();
-    request->bounds = bounds_of(sought);
-    request->done = done;
-    request->user_data = user_data;
-    if (imap_connection_has(connection, "ESEARCH"))
-        imap_command_add_text(command, " RETURN (ALL)");
     add_criteria(command, sought);
-    imap_request_noop(connection);
-    imap_connection_send(connection, command, &search_handler, request);
+    send_search(connection, command, bounds_of(sought), done, user_data);
+}
+
+void
+imap_request_search_for(ImapConnection *connection,
+                        const ImapSearchProgram *program, ImapSearchFunc done,
+                        gpointer user_data)
+{
+    const char *required = imap_search_program_required(program);
+    ImapCommand *command = begin_search(connection);
+    const ImapSought anything = {0};
+
+    /* RFC 6855 section 3: with UTF8=ACCEPT, strings are UTF-8 anyway. */
+    if (imap_search_program_needs_charset(program) &&
+        !imap_connection_is_utf8(connection))
+        imap_command_add_text(command, " CHARSET UTF-8");
+    imap_search_program_append(program, command);
+    if (required != NULL && !imap_connection_has(connection, required))
+        imap_command_refuse(command,
+                            g_error_new(IMAP_ERROR, IMAP_ERROR_UNSUPPORTED,
+                                        "the server cannot search so: it does "
+                                        "not announce %s",
+                                        required));
+    send_search(connection, command, bounds_of(&anything), done, user_data);
 }
 
 void

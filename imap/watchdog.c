@@ -71,6 +71,16 @@ imap_watchdog_note_progress(ImapWatchdog *watchdog)
 {
     watchdog->last_progress = g_get_monotonic_time();
     watchdog->inside_octets = 0;
+    watchdog->percent = 0;
+}
+
+void
+imap_watchdog_note_percent(ImapWatchdog *watchdog, guint percent)
+{
+    if (percent <= watchdog->percent || percent > 100)
+        return;
+    watchdog->percent = percent;
+    watchdog->last_progress = g_get_monotonic_time();
 }
 
 void

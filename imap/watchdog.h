@@ -15,6 +15,7 @@ typedef struct {
     gint64 wait_began;    /* microseconds, monotonic */
     gint64 last_progress; /* the same */
     gsize inside_octets;  /* of an unfinished response, since progress */
+    guint percent;        /* done, as the server says; since the same */
 } ImapWatchdog;
 
 void imap_watchdog_init(ImapWatchdog *watchdog, guint limit_ms,
@@ -34,6 +35,10 @@ gint64 imap_watchdog_silence(const ImapWatchdog *watchdog);
 
 /* What is awaited has come, or come nearer. */
 void imap_watchdog_note_progress(ImapWatchdog *watchdog);
+
+/* The server says how far it has got. That is progress if it is farther than
+ * before. */
+void imap_watchdog_note_percent(ImapWatchdog *watchdog, guint percent);
 
 /* @length octets more of a response that is not at its end. */
 void imap_watchdog_note_part(ImapWatchdog *watchdog, gsize length);

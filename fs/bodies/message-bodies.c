@@ -395,6 +395,20 @@ fs_message_bodies_open(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
     return need;
 }
 
+gboolean
+fs_message_bodies_at_hand(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
+                          guint64 *size)
+{
+    CacheMessage message;
+
+    if (!cache_index_message(bodies->account->index, mailbox, uid, &message) ||
+        (!message.size_verified &&
+         !cache_proves_size(bodies, mailbox, &message)))
+        return FALSE;
+    *size = message.size;
+    return fs_message_is_cached(bodies, mailbox, &message);
+}
+
 void
 fs_message_bodies_expect(FsMessageBodies *bodies, guint32 mailbox)
 {

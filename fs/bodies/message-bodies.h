@@ -53,6 +53,10 @@ FsNeed *fs_message_bodies_open(FsMessageBodies *bodies, guint32 mailbox,
 /* Whether all octets of @message, as of its size, are in the cache. */
 gboolean fs_message_is_cached(FsMessageBodies *bodies, guint32 mailbox,
                               const CacheMessage *message);
+/* Whether all of the message is at hand, and so can be opened and read without
+ * asking the server; then its size is @size. */
+gboolean fs_message_bodies_at_hand(FsMessageBodies *bodies, guint32 mailbox,
+                                   guint32 uid, guint64 *size);
 
 /* One reader of a message that could be opened. It tells how far ahead to
  * fetch. */

@@ -12,6 +12,7 @@
 #include "fs/bodies/body-fetch.h"
 #include "fs/bodies/fetch-budget.h"
 #include "fs/bodies/scan.h"
+#include "fs/bodies/uids-below.h"
 #include "fs/kernel/process.h"
 #include "imap/error.h"
 
@@ -41,11 +42,8 @@ typedef struct {
     FsScan *scan; /* NULL: none */
     Order order;
     gint64 used_at;
-    gboolean at_end; /* all is planned */
-    /* ORDER_DOWN: UIDs below the planned ones, and how far to look for them. */
-    GArray *below; /* descending; from n_below_used */
-    guint n_below_used;
-    guint32 span;
+    gboolean at_end;    /* all is planned */
+    FsUidsBelow *below; /* of ORDER_DOWN; NULL: not yet */
 } Stream;
 
 typedef struct {
@@ -85,7 +83,7 @@ static void
 stream_clear(Stream *stream)
 {
     g_clear_pointer(&stream->scan, fs_scan_free);
-    g_clear_pointer(&stream->below, g_array_unref);
+    g_clear_pointer(&stream->below, fs_uids_below_free);
     *stream = (Stream){0};
 }
 
@@ -202,53 +200,6 @@ next_uid(guint32 uid, gpointer user_data)
                : 0;
 }
 
-#define SPAN_FIRST 256u
-#define BELOW_FEW 64
-
-/* The UIDs from @from up to @uid, this one left out, the last first. */
-static void
-gather_below(Mailbox *mailbox, Stream *stream, guint32 from, guint32 uid)
-{
-    guint32 found = from;
-    GArray *below = stream->below;
-
-    while ((found = next_uid(found, mailbox)) != 0 && found < uid)
-        g_array_append_val(below, found);
-    for (guint i = 0; i < below->len / 2; i++) {
-        guint32 *a = &g_array_index(below, guint32, i);
-        guint32 *b = &g_array_index(below, guint32, below->len - 1 - i);
-        guint32 swapped = *a;
-
-        *a = *b;
-        *b = swapped;
-    }
-}
-
-/* The UID below @uid, or 0. The index knows only the way up: so some are
- * gathered at a time. */
-static guint32
-uid_below(Mailbox *mailbox, Stream *stream, guint32 uid)
-{
-    guint32 from = uid;
-
-    if (stream->below == NULL) {
-        stream->below = g_array_new(FALSE, FALSE, sizeof(guint32));
-        stream->span = SPAN_FIRST;
-    }
-    while (stream->n_below_used == stream->below->len && from > 0) {
-        g_array_set_size(stream->below, 0);
-        stream->n_below_used = 0;
-        from = uid > stream->span ? uid - stream->span : 0;
-        gather_below(mailbox, stream, from, uid);
-        if (stream->below->len < BELOW_FEW)
-            stream->span =
-                stream->span > G_MAXUINT32 / 2 ? G_MAXUINT32 : stream->span * 2;
-    }
-    if (stream->n_below_used == stream->below->len)
-        return 0;
-    return g_array_index(stream->below, guint32, stream->n_below_used++);
-}
-
 static guint32
 position_of_down(guint32 uid)
 {
@@ -271,8 +222,10 @@ next_in_order(Mailbox *mailbox, Stream *stream, guint32 *position,
         *position = message->uid;
         return TRUE;
     case ORDER_DOWN:
-        while ((uid = uid_below(mailbox, stream, position_of_down(planned))) !=
-               0) {
+        if (stream->below == NULL)
+            stream->below = fs_uids_below_new(index, mailbox->id);
+        while ((uid = fs_uids_below_next(stream->below,
+                                         position_of_down(planned))) != 0) {
             *position = position_of_down(uid);
             if (cache_index_message(index, mailbox->id, uid, message))
                 return TRUE;
@@ -533,7 +486,7 @@ plan(Mailbox *mailbox, Stream *stream)
         }
         if (!may_ask) {
             if (stream->order == ORDER_DOWN)
-                stream->n_below_used--;
+                fs_uids_below_take_back(stream->below);
             break;
         }
         if (batch == NULL) {

@@ -9,6 +9,7 @@
 #include "fs/changes/pending.h"
 #include "fs/kernel/inode.h"
 #include "fs/live/line.h"
+#include "fs/names/given-name.h"
 #include "fs/names/message-name.h"
 #include "fs/sync/synchroniser.h"
 #include "imap/pool-status.h"
@@ -219,38 +220,11 @@ has_room(FsChanges *changes, FsNeed **need, GError **error)
 
 /* ---- deleting ---- */
 
-static void
-note_gmail(const ImapConnectionStatus *status, gpointer user_data)
-{
-    *(gboolean *)user_data |=
-        imap_connection_has(status->connection, "X-GM-EXT-1");
-}
-
 static gboolean
 would_archive(FsChanges *changes)
 {
-    gboolean gmail = FALSE;
-
-    imap_pool_describe(changes->account->pool, note_gmail, &gmail);
-    changes->gmail |= gmail;
+    changes->gmail |= imap_pool_has(changes->account->pool, "X-GM-EXT-1");
     return changes->gmail;
-}
-
-static guint32
-find_trash(const FsMailboxTree *tree, guint32 parent)
-{
-    const FsMailbox *child;
-    guint32 after = 0;
-    guint32 found = 0;
-
-    while (found == 0 &&
-           (child = fs_mailbox_tree_next_child(tree, parent, after)) != NULL) {
-        after = child->id;
-        if (child->selectable && (child->attributes & IMAP_LIST_TRASH) != 0)
-            return child->id;
-        found = find_trash(tree, child->id);
-    }
-    return found;
 }
 
 static guint32
@@ -261,7 +235,7 @@ trash_of(FsChanges *changes)
 
     if (known == NULL || !known->selectable ||
         (known->attributes & IMAP_LIST_TRASH) == 0)
-        changes->trash = find_trash(tree, FS_MAILBOX_TREE_ROOT);
+        changes->trash = fs_mailbox_tree_find_use(tree, IMAP_LIST_TRASH);
     return changes->trash;
 }
 
@@ -338,7 +312,7 @@ rename_here(FsChanges *changes, const Place *place, const char *name,
     fs_overlay_tell(account->overlay, FS_OVERLAY_AWAY, place->mailbox,
                     place->uid, NULL);
     if (fs_pending_keeps_name(name))
-        cache_aliases_set(account->aliases, place->mailbox, place->uid, name);
+        fs_given_name_set(account->aliases, place->mailbox, place->uid, name);
     else
         cache_aliases_remove(account->aliases, place->mailbox, place->uid);
     return done_here(changes, place->mailbox, place->uid);
@@ -366,18 +340,20 @@ move_on(FsChanges *changes, Place *place, guint32 mailbox, const char *name)
         fs_overlay_land_guest(overlay, place->guest, place->uid);
     }
     if (fs_pending_keeps_name(name))
-        cache_aliases_set(changes->account->aliases, mailbox, place->uid, name);
+        fs_given_name_set(changes->account->aliases, mailbox, place->uid, name);
     fs_overlay_tell(overlay, FS_OVERLAY_LISTING, mailbox, 0, NULL);
     return done_here(changes, mailbox, place->uid);
 }
 
-/* "UID.eml" may be another's there. */
+/* "UID.eml" may be another's there, and one in its Maildir is none here. */
 static char *
 name_on_the_way(FsChanges *changes, guint32 mailbox, const char *name)
 {
     g_autofree char *stem = NULL;
     guint32 uid;
 
+    if (fs_given_name_is_maildir(name))
+        return g_strdup_printf("moving-%u.eml", ++changes->n_moved);
     if (!fs_message_name_parse(name, &stem, &uid) || stem != NULL)
         return g_strdup(name);
     return g_strdup_printf("moving-%u.%s", ++changes->n_moved, name);
@@ -397,9 +373,11 @@ make_guest(FsChanges *changes, Place *place, guint64 inode, guint32 mailbox,
         fs_overlay_move_guest(overlay, place->guest, mailbox, shown);
     place->guest->from_mailbox = place->mailbox;
     place->guest->from_uid = place->uid;
+    if (fs_given_name_is_maildir(name))
+        fs_overlay_name_in_maildir(overlay, place->guest, name);
     fs_overlay_touch(overlay, mailbox);
     fs_overlay_tell(overlay, FS_OVERLAY_LISTING, mailbox, 0, NULL);
-    if (!g_str_equal(shown, name))
+    if (!g_str_equal(shown, name) && !fs_given_name_is_maildir(name))
         fs_overlay_tell(overlay, FS_OVERLAY_NAME, mailbox, 0, name);
 }
 
@@ -448,7 +426,10 @@ fs_changes_set_flags(FsChanges *changes, guint64 inode, const char *add,
         return NULL;
     pending = fs_pending_new(FS_PENDING_FLAGS, place.mailbox, place.uid);
     pending->text = g_strconcat(add, "\n", remove, NULL);
-    return fs_pending_accept(changes, pending, GATHER_US);
+    fs_pending_accept(changes, pending, GATHER_US);
+    fs_overlay_tell(changes->account->overlay, FS_OVERLAY_FLAGS, place.shown_in,
+                    place.first == NULL ? place.uid : 0, NULL);
+    return pending;
 }
 
 /* ---- waiting ---- */
@@ -574,7 +555,7 @@ forget_gone(FsChanges *changes, const Gone *gone)
 
     if (cache_index_message(account->index, gone->mailbox, gone->uid, &message))
         return;
-    cache_aliases_remove(account->aliases, gone->mailbox, gone->uid);
+    fs_given_name_forget(account->aliases, gone->mailbox, gone->uid);
     if (guest != NULL)
         fs_overlay_remove_guest(account->overlay, guest);
     queue = fs_pending_queue(changes, gone->mailbox, gone->uid);

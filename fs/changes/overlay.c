@@ -4,6 +4,9 @@
  * costs one look-up. */
 #include "fs/changes/overlay.h"
 
+#include "fs/listeners.h"
+#include "fs/names/maildir-name.h"
+
 typedef struct {
     GHashTable *hidden;  /* UID -> how often */
     GTree *guests;       /* number -> FsGuest, borrowed */
@@ -18,8 +21,7 @@ struct FsOverlay {
     GHashTable *mailboxes; /* id -> Mailbox, owned */
     GHashTable *guests;    /* &guest->inode -> FsGuest, owned */
     guint32 last_number;
-    FsOverlayFunc func;
-    gpointer user_data;
+    FsListeners listeners;
 };
 
 /* ---- records ---- */
@@ -76,6 +78,7 @@ guest_free(gpointer data)
 
     fs_need_unref(guest->under_way);
     g_free(guest->name);
+    g_free(guest->maildir);
     g_free((char *)guest->row.stem);
     g_free((char *)guest->row.flags);
     g_free((char *)guest->row.identity);
@@ -101,22 +104,34 @@ fs_overlay_free(FsOverlay *overlay)
         return;
     g_hash_table_unref(overlay->guests);
     g_hash_table_unref(overlay->mailboxes);
+    fs_listeners_clear(&overlay->listeners);
     g_free(overlay);
 }
 
 void
-fs_overlay_set_func(FsOverlay *overlay, FsOverlayFunc func, gpointer user_data)
+fs_overlay_add_func(FsOverlay *overlay, FsOverlayFunc func, gpointer user_data)
 {
-    overlay->func = func;
-    overlay->user_data = user_data;
+    fs_listeners_add(&overlay->listeners, G_CALLBACK(func), user_data);
+}
+
+void
+fs_overlay_remove_func(FsOverlay *overlay, FsOverlayFunc func,
+                       gpointer user_data)
+{
+    fs_listeners_remove(&overlay->listeners, G_CALLBACK(func), user_data);
 }
 
 void
 fs_overlay_tell(FsOverlay *overlay, FsOverlayChange change, guint32 mailbox,
                 guint32 uid, const char *name)
 {
-    if (overlay->func != NULL)
-        overlay->func(change, mailbox, uid, name, overlay->user_data);
+    for (guint i = 0; i < fs_listeners_count(&overlay->listeners); i++) {
+        gpointer user_data;
+        FsOverlayFunc func =
+            (FsOverlayFunc)fs_listeners_get(&overlay->listeners, i, &user_data);
+
+        func(change, mailbox, uid, name, user_data);
+    }
 }
 
 CacheAliases *
@@ -216,6 +231,15 @@ list_guest(FsOverlay *overlay, FsGuest *guest)
                             guest);
     else
         g_hash_table_insert(mailbox->by_name, guest->name, guest);
+    if (guest->uid == 0 && guest->maildir != NULL)
+        g_hash_table_insert(mailbox->by_name, guest->maildir, guest);
+}
+
+static void
+forget_name(Mailbox *mailbox, const FsGuest *guest, const char *name)
+{
+    if (name != NULL && g_hash_table_lookup(mailbox->by_name, name) == guest)
+        g_hash_table_remove(mailbox->by_name, name);
 }
 
 static void
@@ -226,8 +250,10 @@ unlist_guest(FsOverlay *overlay, FsGuest *guest)
     g_tree_remove(mailbox->guests, GUINT_TO_POINTER(guest->number));
     if (guest->uid != 0)
         g_hash_table_remove(mailbox->by_uid, GUINT_TO_POINTER(guest->uid));
-    else if (g_hash_table_lookup(mailbox->by_name, guest->name) == guest)
-        g_hash_table_remove(mailbox->by_name, guest->name);
+    else
+        forget_name(mailbox, guest, guest->name);
+    if (guest->uid == 0)
+        forget_name(mailbox, guest, guest->maildir);
 }
 
 FsGuest *
@@ -269,9 +295,33 @@ fs_overlay_move_guest(FsOverlay *overlay, FsGuest *guest, guint32 mailbox,
     guest->uid = 0;
     g_free(guest->name);
     guest->name = g_strdup(name);
+    g_clear_pointer(&guest->maildir, g_free);
     /* Who lists the directory that it comes to may be beyond its number. */
     guest->number = ++overlay->last_number;
     list_guest(overlay, guest);
+}
+
+void
+fs_overlay_name_in_maildir(FsOverlay *overlay, FsGuest *guest, const char *name)
+{
+    char *info;
+
+    unlist_guest(overlay, guest);
+    g_free(guest->maildir);
+    guest->maildir = g_strdup(name);
+    info = fs_maildir_name_info(guest->maildir);
+    if (info != NULL)
+        *info = '\0';
+    list_guest(overlay, guest);
+}
+
+void
+fs_overlay_set_guest_flags(FsGuest *guest, const char *flags)
+{
+    char *copy = g_strdup(flags);
+
+    g_free((char *)guest->row.flags);
+    guest->row.flags = copy;
 }
 
 void

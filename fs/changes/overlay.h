@@ -28,6 +28,8 @@ typedef struct {
     guint32 mailbox; /* that shows it */
     guint32 uid;     /* there; 0: it has none yet */
     char *name;      /* owned; under which it shows while it has no UID */
+    char *maildir;   /* owned; the same in its Maildir, as "/cur/BASE" or
+                        "/new/BASE"; NULL: it was given none */
     /* Where its octets are while it has no UID: 0: not in a mailbox. And where
      * it was before, when it has one; 0: that is not certain. */
     guint32 from_mailbox;
@@ -40,11 +42,12 @@ typedef struct {
 
 /* Told what the mount shows otherwise than a moment ago. */
 typedef enum {
-    FS_OVERLAY_LISTING, /* what @mailbox lists */
+    FS_OVERLAY_LISTING, /* what @mailbox lists; @uid: what has come, or 0 */
     FS_OVERLAY_NAME,    /* and what @name is in it */
     FS_OVERLAY_AWAY,    /* the message @uid does not show any more */
     FS_OVERLAY_NEW,     /* the message @uid shows, and did not before */
     FS_OVERLAY_ALL,     /* what may be done with all that is in @mailbox */
+    FS_OVERLAY_FLAGS,   /* the message @uid (0: one) has other flags */
 } FsOverlayChange;
 typedef void (*FsOverlayFunc)(FsOverlayChange change, guint32 mailbox,
                               guint32 uid, const char *name,
@@ -54,10 +57,13 @@ FsOverlay *fs_overlay_new(CacheAliases *aliases);
 void fs_overlay_free(FsOverlay *overlay); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsOverlay, fs_overlay_free)
 
-/* At most one; NULL removes it. */
-void fs_overlay_set_func(FsOverlay *overlay, FsOverlayFunc func,
+/* Several may be told, in the order in which they were added. None is added or
+ * removed while they are. */
+void fs_overlay_add_func(FsOverlay *overlay, FsOverlayFunc func,
                          gpointer user_data);
-/* Tells that function. */
+void fs_overlay_remove_func(FsOverlay *overlay, FsOverlayFunc func,
+                            gpointer user_data);
+/* Tells those functions. */
 void fs_overlay_tell(FsOverlay *overlay, FsOverlayChange change,
                      guint32 mailbox, guint32 uid, const char *name);
 
@@ -94,6 +100,12 @@ FsGuest *fs_overlay_add_guest(FsOverlay *overlay, guint64 inode,
 /* It shows in @mailbox as @name from now on. */
 void fs_overlay_move_guest(FsOverlay *overlay, FsGuest *guest, guint32 mailbox,
                            const char *name);
+/* It shows as @name ("/cur/BASE", "/new/BASE"; flags behind it are passed over)
+ * in the Maildir of that, until it has a UID. */
+void fs_overlay_name_in_maildir(FsOverlay *overlay, FsGuest *guest,
+                                const char *name);
+/* What is known of its flags; copied. */
+void fs_overlay_set_guest_flags(FsGuest *guest, const char *flags);
 /* The server has the message as @uid of the mailbox that shows it. */
 void fs_overlay_land_guest(FsOverlay *overlay, FsGuest *guest, guint32 uid);
 void fs_overlay_remove_guest(FsOverlay *overlay, FsGuest *guest);
@@ -103,7 +115,7 @@ FsGuest *fs_overlay_guest_by_inode(const FsOverlay *overlay, guint64 inode);
 /* Which is the message @uid of @mailbox. */
 FsGuest *fs_overlay_guest_by_uid(const FsOverlay *overlay, guint32 mailbox,
                                  guint32 uid);
-/* Which has no UID yet, and shows as @name. */
+/* Which has no UID yet, and shows as @name, of either kind. */
 FsGuest *fs_overlay_guest_by_name(const FsOverlay *overlay, guint32 mailbox,
                                   const char *name);
 /* That with the lowest number above @after. */

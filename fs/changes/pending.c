@@ -3,6 +3,7 @@
 #include "fs/changes/pending.h"
 
 #include "fs/kernel/inode.h"
+#include "fs/names/given-name.h"
 #include "fs/names/message-name.h"
 #include "fs/sync/synchroniser.h"
 
@@ -338,9 +339,13 @@ land(FsPending *pending, guint32 uid)
     }
     fs_overlay_land_guest(account->overlay, guest, uid);
     if (fs_pending_keeps_name(pending->name))
-        cache_aliases_set(account->aliases, pending->target, uid,
+        fs_given_name_set(account->aliases, pending->target, uid,
                           pending->name);
-    else
+    if (guest->maildir != NULL)
+        fs_given_name_set(account->aliases, pending->target, uid,
+                          guest->maildir);
+    if (!g_str_equal(name, pending->name) ||
+        !fs_pending_keeps_name(pending->name))
         fs_overlay_tell(account->overlay, FS_OVERLAY_NAME, pending->target, 0,
                         name);
 }
@@ -361,14 +366,34 @@ fs_pending_copied(FsPending *pending)
     pending->inode = 0;
 }
 
+/* Until the index has the message where it shows, it has these flags. */
+static void
+flag_guest(FsGuest *guest, char **words)
+{
+    g_autofree char *flags = NULL;
+
+    if (guest == NULL)
+        return;
+    flags = fs_changes_merge_flags(guest->row.flags, words[0], words[1]);
+    fs_overlay_set_guest_flags(guest, flags);
+}
+
 static void
 finish_flags(FsPending *pending)
 {
     FsAccount *account = pending->changes->account;
+    const GQueue *queue =
+        fs_pending_queue(pending->changes, pending->mailbox, pending->uid);
     g_auto(GStrv) words = g_strsplit(pending->text, "\n", 2);
     g_autofree char *flags = NULL;
     CacheMessage message;
 
+    flag_guest(fs_overlay_guest_by_uid(account->overlay, pending->mailbox,
+                                       pending->uid),
+               words);
+    for (GList *link = queue != NULL ? queue->head : NULL; link != NULL;
+         link = link->next)
+        flag_guest(guest_of(link->data), words);
     if (!cache_index_message(account->index, pending->mailbox, pending->uid,
                              &message))
         return;
@@ -421,6 +446,9 @@ fs_pending_refuse(FsPending *pending, const GError *error)
                     text);
     show_again(pending);
     leave(pending);
+    if (pending->kind == FS_PENDING_FLAGS)
+        fs_overlay_tell(changes->account->overlay, FS_OVERLAY_FLAGS,
+                        pending->mailbox, pending->uid, NULL);
     complete(pending, error);
 }
 

@@ -167,6 +167,7 @@ serve_in_child(FsPrivateMount *mount, FsOptions *options, FsServeFunc serve,
     g_free(options->mountpoint);
     options->mountpoint = g_strdup(mount->path);
     options->foreground = TRUE;
+    options->unannounced = TRUE;
     options->read_only = TRUE;
     options->allow_other = FALSE;
     options->mark_seen = FALSE;

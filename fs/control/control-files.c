@@ -17,12 +17,14 @@
 #include "fs/kernel/inode.h"
 #include "fs/live/inbox-use.h"
 #include "fs/mount/mount-watch.h"
+#include "fs/names/maildir-layout.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 
 #define DIRECTORY_NAME ".imapfs"
+#define MAILDIR_NAME "maildir"
 /* Names and attributes never change. */
 #define VALIDITY 3600.0
 /* A read gets no more at a time. */
@@ -35,6 +37,7 @@ enum {
     INODE_EVENTS,
     INODE_STATUS,
     INODE_WAIT,
+    INODE_README,
 };
 
 typedef struct {
@@ -45,6 +48,7 @@ typedef struct {
 
 /* In the order of a listing. */
 static const Entry entries[] = {
+    {"README", INODE_README, S_IFREG | 0400},
     {"events", INODE_EVENTS, S_IFREG | 0400},
     {"flags", FS_INODE_FLAGS | FS_INODE_ROOT, S_IFDIR | 0500},
     {"status", INODE_STATUS, S_IFREG | 0400},
@@ -63,6 +67,7 @@ struct FsControlFiles {
     FsEventFeed *feed;
     FsInboxUse *inbox_use;
     FsFlagFiles *flags;
+    FsViews *views;         /* borrowed */
     FsMountWatch *watch;    /* NULL until attached */
     GHashTable *open_files; /* of OpenFile, owned */
     gboolean stopped;
@@ -70,7 +75,7 @@ struct FsControlFiles {
 };
 
 typedef struct {
-    char *text; /* of the status */
+    char *text; /* of the status, or what there is to read here */
     gsize length;
     FsEventFile *events; /* or one of these two; NULL: it is the status */
     FsWaitFile *wait;
@@ -93,7 +98,7 @@ is_plain(guint64 inode)
 gboolean
 fs_control_files_own(guint64 inode)
 {
-    return fs_flag_files_own(inode) || is_plain(inode);
+    return fs_flag_files_own(inode) || fs_views_own(inode) || is_plain(inode);
 }
 
 gboolean
@@ -158,17 +163,38 @@ fill_entry(const FsControlFiles *control, const Entry *entry,
     describe(control, entry, &param->attr);
 }
 
+/* They are found and not listed. */
+static gboolean
+find_view(const FsControlFiles *control, const char *name, Entry *entry)
+{
+    guint64 inode = fs_views_root(control->views, name);
+    mode_t type = S_IFDIR;
+
+    if (g_str_equal(name, MAILDIR_NAME))
+        inode = fs_maildir_layout_top(control->names, &type);
+    *entry = (Entry){name, inode, type | (S_ISLNK(type) ? 0777 : 0500)};
+    return inode != 0;
+}
+
 void
 fs_control_files_lookup(FsControlFiles *control, fuse_req_t request,
                         fuse_ino_t directory, const char *name)
 {
     const Entry *entry = find_name(control, directory, name);
     struct fuse_entry_param param;
+    Entry view;
 
     if (fs_flag_files_own(directory)) {
         fs_flag_files_lookup(control->flags, request, directory, name);
         return;
     }
+    if (fs_views_own(directory)) {
+        fs_views_lookup(request, directory, name);
+        return;
+    }
+    if (entry == NULL && directory == INODE_DIRECTORY &&
+        find_view(control, name, &view))
+        entry = &view;
     if (entry == NULL) {
         fuse_reply_err(request, ENOENT);
         return;
@@ -188,6 +214,10 @@ fs_control_files_getattr(FsControlFiles *control, fuse_req_t request,
         fs_flag_files_getattr(control->flags, request, inode);
         return;
     }
+    if (fs_views_own(inode)) {
+        fs_views_getattr(request, inode);
+        return;
+    }
     if (entry == NULL) {
         fuse_reply_err(request, ESTALE);
         return;
@@ -204,6 +234,8 @@ fs_control_files_opendir(FsControlFiles *control, fuse_req_t request,
 {
     if (fs_flag_files_own(inode))
         fs_flag_files_opendir(control->flags, request, inode, file);
+    else if (fs_views_own(inode))
+        fs_views_opendir(request, inode, file);
     else if (inode != INODE_DIRECTORY)
         fuse_reply_err(request, ENOTDIR);
     else
@@ -240,6 +272,10 @@ fs_control_files_readdir(FsControlFiles *control, fuse_req_t request,
     if (fs_flag_files_own(inode)) {
         fs_flag_files_readdir(control->flags, request, inode, size, offset,
                               plus);
+        return;
+    }
+    if (fs_views_own(inode)) {
+        fs_views_readdir(request, inode, size, offset, plus);
         return;
     }
     for (; (entry = entry_at(control, offset, &name)) != NULL; offset++) {
@@ -291,6 +327,32 @@ count_waiting(const FsControlFiles *control)
     return count;
 }
 
+static char *
+make_readme(const FsControlFiles *control)
+{
+    g_autofree char *views = fs_views_about(control->views);
+
+    return g_strconcat(
+        "What this mount shows beside the mail.\n"
+        "\n"
+        "events      what happens, a line of JSON each, as it happens\n"
+        "status      what is so now, as JSON\n"
+        "flags/      a file for each message that holds its flags; write to "
+        "it\n"
+        "wait        is read to its end when the server has all changes\n"
+        "lost+found/ what could not be stored\n"
+        "\n"
+        "The same mail in other forms. These directories are not listed, so\n"
+        "that nothing runs into them that goes through all files.\n"
+        "\n",
+        "maildir/\n"
+        "    The folders once more, each as a Maildir with cur, new and tmp, "
+        "for\n"
+        "    mail programs. It can be written to.\n"
+        "\n",
+        views, NULL);
+}
+
 /* FALSE: too many read events. */
 static gboolean
 begin(FsControlFiles *control, OpenFile *file, guint64 inode)
@@ -300,6 +362,11 @@ begin(FsControlFiles *control, OpenFile *file, guint64 inode)
 
     if (inode == INODE_STATUS) {
         file->text = fs_status_to_json(control->account, control->errors, &use);
+        file->length = strlen(file->text);
+        return TRUE;
+    }
+    if (inode == INODE_README) {
+        file->text = make_readme(control);
         file->length = strlen(file->text);
         return TRUE;
     }
@@ -327,7 +394,12 @@ fs_control_files_open(FsControlFiles *control, fuse_req_t request,
         fs_flag_files_open(control->flags, request, inode, file);
         return;
     }
-    if (inode != INODE_EVENTS && inode != INODE_STATUS && inode != INODE_WAIT) {
+    if (fs_views_own(inode)) {
+        fs_views_open(request, inode, file);
+        return;
+    }
+    if (inode != INODE_EVENTS && inode != INODE_STATUS && inode != INODE_WAIT &&
+        inode != INODE_README) {
         fuse_reply_err(request, EISDIR);
         return;
     }
@@ -365,8 +437,12 @@ fs_control_files_ioctl(FsControlFiles *control, fuse_req_t request,
 
 void
 fs_control_files_release(FsControlFiles *control, fuse_req_t request,
-                         struct fuse_file_info *file)
+                         fuse_ino_t inode, struct fuse_file_info *file)
 {
+    if (fs_views_own(inode)) {
+        fs_views_release(request, file);
+        return;
+    }
     if (file->fh != 0)
         g_hash_table_remove(control->open_files, file_of(file));
     fuse_reply_err(request, 0);
@@ -384,6 +460,10 @@ fs_control_files_read(FsControlFiles *control, fuse_req_t request,
 
     if (fs_flag_files_own(inode)) {
         fs_flag_files_read(control->flags, request, inode, size, offset, file);
+        return;
+    }
+    if (fs_views_own(inode)) {
+        fs_views_read(request, inode, size, offset, file);
         return;
     }
     if (open_file->events != NULL) {
@@ -409,7 +489,8 @@ fs_control_files_poll(fuse_req_t request, fuse_ino_t inode,
 {
     OpenFile *open_file = file_of(file);
 
-    if (open_file != NULL && open_file->events != NULL) {
+    if (!fs_views_own(inode) && open_file != NULL &&
+        open_file->events != NULL) {
         fuse_reply_poll(request, fs_event_file_poll(open_file->events, handle));
         return;
     }
@@ -431,20 +512,23 @@ on_error(const char *text, gpointer user_data)
 
 FsControlFiles *
 fs_control_files_new(FsAccount *account, FsNameSpace *names,
-                     FsKernelCache *kernel_cache)
+                     FsKernelCache *kernel_cache, FsViews *views)
 {
     FsControlFiles *control = g_new0(FsControlFiles, 1);
 
     control->account = account;
     control->names = names;
     control->kernel_cache = kernel_cache;
+    control->views = views;
     control->errors = fs_recent_errors_new(on_error, control);
     fs_recent_errors_set_account(control->errors, account->label);
     control->events = fs_events_new();
-    control->feed = fs_event_feed_new(account, names, control->events);
+    control->feed = fs_event_feed_new(account, fs_maildir_layout_behind(names),
+                                      control->events);
     control->inbox_use =
         fs_inbox_use_new(account, kernel_cache, control->events);
-    control->flags = fs_flag_files_new(account, names);
+    control->flags =
+        fs_flag_files_new(account, fs_maildir_layout_behind(names));
     control->open_files = g_hash_table_new_full(NULL, NULL, free_file, NULL);
     return control;
 }

@@ -5,6 +5,9 @@
  *       events      what happens, a line of JSON each, as it happens
  *       status      what is so, as JSON
  *       lost+found  what could not be stored; a directory of the name space
+ *       README      what there is here
+ *
+ * and the views (fs/views/view.h), which are not listed.
  *
  * It is found by its name and not listed at the top, so that no program that
  * goes through all files runs into it. It stands in front of the name space,
@@ -16,14 +19,16 @@
 #include "fs/account.h"
 #include "fs/kernel/kernel-cache.h"
 #include "fs/names/name-space.h"
+#include "fs/views/views.h"
 
 #include <fuse_lowlevel.h>
 
 typedef struct FsControlFiles FsControlFiles;
 
-/* All three must outlive the result. */
+/* All four must outlive the result. */
 FsControlFiles *fs_control_files_new(FsAccount *account, FsNameSpace *names,
-                                     FsKernelCache *kernel_cache);
+                                     FsKernelCache *kernel_cache,
+                                     FsViews *views);
 /* After the session's end. Accepts NULL. */
 void fs_control_files_free(FsControlFiles *control);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsControlFiles, fs_control_files_free)
@@ -54,7 +59,7 @@ void fs_control_files_read(FsControlFiles *control, fuse_req_t request,
                            fuse_ino_t inode, gsize size, off_t offset,
                            struct fuse_file_info *file);
 void fs_control_files_release(FsControlFiles *control, fuse_req_t request,
-                              struct fuse_file_info *file);
+                              fuse_ino_t inode, struct fuse_file_info *file);
 /* See fs/control/cached-query.h. */
 void fs_control_files_ioctl(FsControlFiles *control, fuse_req_t request,
                             fuse_ino_t inode, guint command, const void *data,

@@ -2,6 +2,7 @@
 #include "fs/control/flag-files.h"
 
 #include "fs/changes/changes.h"
+#include "fs/kernel/answer.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
 
@@ -10,7 +11,6 @@
 
 /* A listing gets no more at a time. */
 #define PORTION_MAX (64u * 1024)
-#define DOT_ENTRIES 3
 
 struct FsFlagFiles {
     FsAccount *account;
@@ -82,18 +82,6 @@ start(FsFlagFiles *files, fuse_req_t request, FsOperationFunc run,
 }
 
 static void
-answer_obstacle(FsOperation *operation, FsAnswer answer,
-                const FsObstacle *obstacle, int none_errno)
-{
-    if (answer == FS_ANSWER_WAIT)
-        fs_operation_wait(operation, obstacle->need);
-    else if (answer == FS_ANSWER_NONE)
-        fs_operation_fail(operation, none_errno);
-    else
-        fs_operation_fail(operation, obstacle->error_number);
-}
-
-static void
 run_lookup(FsOperation *operation)
 {
     FsFlagFiles *files = files_of(operation);
@@ -105,7 +93,7 @@ run_lookup(FsOperation *operation)
         operation->since, &entry, &obstacle);
 
     if (answer != FS_ANSWER_FOUND) {
-        answer_obstacle(operation, answer, &obstacle, ENOENT);
+        fs_answer_obstacle(operation, answer, &obstacle, ENOENT);
         return;
     }
     disguise(&entry);
@@ -131,7 +119,7 @@ run_getattr(FsOperation *operation)
         files->names, fs_flag_files_shown(operation->inode), &entry, &obstacle);
 
     if (answer != FS_ANSWER_FOUND) {
-        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
         return;
     }
     disguise(&entry);
@@ -168,7 +156,7 @@ run_opendir(FsOperation *operation)
     if (answer == FS_ANSWER_FOUND)
         fs_operation_reply_open(operation, &file);
     else
-        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
 }
 
 void
@@ -178,77 +166,34 @@ fs_flag_files_opendir(FsFlagFiles *files, fuse_req_t request, fuse_ino_t inode,
     start(files, request, run_opendir, inode, NULL, 0, 0, file);
 }
 
-typedef struct {
-    FsOperation *operation;
-    gboolean plus;
-    char *buffer;
-    gsize used;
-} Portion;
-
-/* FALSE when it is full. */
-static gboolean
-portion_add(Portion *portion, const FsEntry *entry, const char *name,
-            off_t offset)
-{
-    FsOperation *operation = portion->operation;
-    gsize room = operation->size - portion->used;
-    char *place = portion->buffer + portion->used;
-    struct fuse_entry_param param = {.attr = entry->attributes};
-    gsize needed;
-
-    param.ino = offset < DOT_ENTRIES ? 0 : entry->inode;
-    needed = portion->plus ? fuse_add_direntry_plus(operation->request, place,
-                                                    room, name, &param, offset)
-                           : fuse_add_direntry(operation->request, place, room,
-                                               name, &param.attr, offset);
-    if (needed > room)
-        return FALSE;
-    portion->used += needed;
-    return TRUE;
-}
-
-static gboolean
-add_dots(Portion *portion)
-{
-    static const char *const dots[] = {".", ".."};
-    FsEntry entry = {0};
-
-    entry.attributes.st_mode = S_IFDIR;
-    entry.attributes.st_ino = portion->operation->inode;
-    for (off_t at = portion->operation->offset; at < 2; at++)
-        if (!portion_add(portion, &entry, dots[at], at + 1))
-            return FALSE;
-    return TRUE;
-}
-
 static void
 run_readdir_as(FsOperation *operation, gboolean plus)
 {
     FsFlagFiles *files = files_of(operation);
     g_autofree char *buffer = g_malloc(operation->size);
-    Portion portion = {operation, plus, buffer, 0};
+    FsPortion portion = {operation, plus, buffer, 0};
     guint64 directory = fs_flag_files_shown(operation->inode);
-    guint64 cookie =
-        operation->offset > 2 ? (guint64)(operation->offset - DOT_ENTRIES) : 0;
+    guint64 cookie = fs_portion_cookie(&portion);
     FsAnswer answer = FS_ANSWER_FOUND;
-    gboolean room = add_dots(&portion);
+    gboolean room = fs_portion_add_dots(&portion);
     FsObstacle obstacle = {0};
     FsEntry entry;
 
     while (room && answer == FS_ANSWER_FOUND) {
+        struct fuse_entry_param param = {0};
+
         answer = fs_name_space_next(files->names, directory, cookie, &entry,
                                     &obstacle);
         if (answer == FS_ANSWER_FOUND) {
             cookie = entry.cookie;
             disguise(&entry);
-            room = portion_add(&portion, &entry, entry.name,
-                               (off_t)cookie + DOT_ENTRIES);
+            param.ino = entry.inode;
+            param.attr = entry.attributes;
+            room = fs_portion_add(&portion, &param, entry.name,
+                                  (off_t)cookie + FS_DOT_ENTRIES);
         }
     }
-    if (portion.used > 0 || answer == FS_ANSWER_NONE)
-        fs_operation_reply_buffer(operation, buffer, portion.used);
-    else
-        answer_obstacle(operation, answer, &obstacle, ESTALE);
+    fs_portion_reply(&portion, answer, &obstacle);
 }
 
 static void
@@ -299,7 +244,7 @@ run_read(FsOperation *operation)
     gsize offset;
 
     if (answer != FS_ANSWER_FOUND) {
-        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
         return;
     }
     if (cache_index_message(index, entry.mailbox, entry.uid, &message))

@@ -6,6 +6,7 @@
 #include "fs/kernel/entry-handlers.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
+#include "fs/kernel/maildir-handlers.h"
 #include "fs/kernel/message-changes.h"
 #include "fs/live/announcer.h"
 #include "fs/sync/refresh.h"
@@ -59,6 +60,27 @@ is_control(fuse_req_t request, fuse_ino_t parent, const char *name)
         return FALSE;
     fuse_reply_err(request, EACCES);
     return TRUE;
+}
+
+/* What an entry of a view stands for is changed in its place. FALSE, and the
+ * request is answered, if @name in @parent is nothing that can be changed. */
+static gboolean
+find_shown(fuse_req_t request, fuse_ino_t *parent, const char **name,
+           char **shown_name)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+    guint64 shown;
+
+    if (fs_views_own(*parent) &&
+        fs_views_stands_for(fs_handlers_views(handlers), *parent, *name, &shown,
+                            shown_name)) {
+        *parent = shown;
+        *name = *shown_name;
+        /* The kernel knows the change of the view's entry alone. */
+        fs_kernel_cache_entry_changed(fs_handlers_kernel_cache(handlers), shown,
+                                      *shown_name);
+    }
+    return !is_control(request, *parent, *name);
 }
 
 /* ---- what our process looks up ---- */
@@ -169,7 +191,10 @@ fs_change_handlers_mkdir(fuse_req_t request, fuse_ino_t parent,
     struct fuse_entry_param param;
 
     if (writes(request)) {
-        if (!is_control(request, parent, name))
+        if (fs_views_own(parent))
+            fs_views_mkdir(request, parent, name);
+        else if (!is_control(request, parent, name) &&
+                 !fs_maildir_handlers_mkdir(request, parent, name))
             fs_entry_handlers_mkdir(request, parent, name);
         return;
     }
@@ -183,8 +208,10 @@ void
 fs_change_handlers_unlink(fuse_req_t request, fuse_ino_t parent,
                           const char *name)
 {
+    g_autofree char *shown_name = NULL;
+
     if (writes(request)) {
-        if (!is_control(request, parent, name) &&
+        if (find_shown(request, &parent, &name, &shown_name) &&
             !fs_entry_handlers_unlink(request, parent, name))
             fs_message_changes_unlink(request, parent, name);
     } else if (announcement_of(request, FS_ANNOUNCE_GONE_FILE, parent, name) !=
@@ -197,7 +224,10 @@ fs_change_handlers_rmdir(fuse_req_t request, fuse_ino_t parent,
                          const char *name)
 {
     if (writes(request)) {
-        if (!is_control(request, parent, name))
+        if (fs_views_own(parent))
+            fs_views_rmdir(request, parent, name);
+        else if (!is_control(request, parent, name) &&
+                 !fs_maildir_handlers_rmdir(request, parent, name))
             fs_entry_handlers_rmdir(request, parent, name);
         return;
     }
@@ -230,10 +260,14 @@ fs_change_handlers_rename(fuse_req_t request, fuse_ino_t parent,
                           const char *name, fuse_ino_t new_parent,
                           const char *new_name, unsigned flags)
 {
+    g_autofree char *shown_name = NULL;
+
     if (!writes(request))
         fuse_reply_err(request, EROFS);
-    else if (!is_control(request, parent, name) &&
+    else if (find_shown(request, &parent, &name, &shown_name) &&
              !is_control(request, new_parent, new_name) &&
+             !fs_maildir_handlers_rename(request, parent, name, new_parent,
+                                         new_name, flags) &&
              !fs_entry_handlers_rename(request, parent, name, new_parent,
                                        new_name, flags))
         fs_message_changes_rename(request, parent, name, new_parent, new_name,
@@ -259,6 +293,8 @@ fs_change_handlers_setattr(fuse_req_t request, fuse_ino_t inode,
         fuse_reply_err(request, EROFS);
     else if (fs_flag_files_own(inode))
         fs_flag_files_setattr(request, inode);
+    else if (fs_views_own(inode))
+        fs_views_setattr(request, inode);
     else if (fs_control_files_own(inode))
         fuse_reply_err(request, EACCES);
     else
@@ -270,14 +306,20 @@ fs_change_handlers_setxattr(fuse_req_t request, fuse_ino_t inode,
                             const char *name, const char *value, size_t size,
                             int flags)
 {
-    fs_message_changes_setxattr(request, inode, name, value, size, flags);
+    if (fs_views_own(inode))
+        fuse_reply_err(request, ENOTSUP);
+    else
+        fs_message_changes_setxattr(request, inode, name, value, size, flags);
 }
 
 void
 fs_change_handlers_removexattr(fuse_req_t request, fuse_ino_t inode,
                                const char *name)
 {
-    fs_message_changes_removexattr(request, inode, name);
+    if (fs_views_own(inode))
+        fuse_reply_err(request, ENOTSUP);
+    else
+        fs_message_changes_removexattr(request, inode, name);
 }
 
 void
@@ -289,6 +331,8 @@ fs_change_handlers_write(fuse_req_t request, fuse_ino_t inode, const char *data,
     else if (fs_flag_files_own(inode))
         fs_message_changes_write_flags(request, fs_flag_files_shown(inode),
                                        data, size);
+    else if (fs_views_own(inode))
+        fs_views_write(request, inode, data, size, offset);
     else
         fs_write_handlers_write(request, inode, data, size, offset, file);
 }
@@ -310,6 +354,9 @@ fs_change_handlers_copy_file_range(fuse_req_t request, fuse_ino_t inode,
 {
     if (!writes(request))
         fuse_reply_err(request, EROFS);
+    else if (fs_control_files_own(inode))
+        /* The server knows the message alone: who copies reads and writes. */
+        fuse_reply_err(request, EOPNOTSUPP);
     else
         fs_write_handlers_copy_file_range(request, inode, offset, to_inode,
                                           to_offset, to_file, length);

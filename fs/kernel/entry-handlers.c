@@ -11,6 +11,8 @@
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
 #include "fs/kernel/write-private.h"
+#include "fs/names/maildir-layout.h"
+#include "fs/names/maildir-message.h"
 #include "fs/sync/refresh.h"
 #include "fs/writing/directories.h"
 #include "fs/writing/file-name.h"
@@ -36,11 +38,23 @@ account_of(const FsOperation *operation)
     return fs_writing_account(fs_handlers_writing(operation->user_data));
 }
 
+static FsPlace
+place_of(FsHandlers *handlers, guint64 directory)
+{
+    return fs_name_space_place_of(fs_handlers_names(handlers), directory);
+}
+
+/* Where the local files of @directory are. */
+static guint32
+files_in(FsHandlers *handlers, guint64 directory)
+{
+    return place_of(handlers, directory).files;
+}
+
+/* A directory of the first layout: its mailbox. */
 static guint32
 directory_of(guint64 inode)
 {
-    if (inode == FS_INODE_LOST_FOUND)
-        return FS_LOCAL_LOST;
     return inode == FS_INODE_ROOT ? 0 : fs_inode_mailbox(inode);
 }
 
@@ -62,11 +76,13 @@ gboolean
 fs_entry_handlers_unlink(fuse_req_t request, fuse_ino_t parent,
                          const char *name)
 {
-    FsLocalFiles *files = files_of(fuse_req_userdata(request));
-    FsLocalFile *file = fs_local_files_find(files, directory_of(parent), name);
+    FsHandlers *handlers = fuse_req_userdata(request);
+    FsLocalFiles *files = files_of(handlers);
+    FsPlace place = place_of(handlers, parent);
+    FsLocalFile *file = fs_local_files_find(files, place.files, name);
 
     if (file == NULL) {
-        if (parent != FS_INODE_LOST_FOUND)
+        if (place.kind != FS_PLACE_LOST && place.kind != FS_PLACE_TMP)
             return FALSE;
         fuse_reply_err(request, ENOENT);
         return TRUE;
@@ -88,6 +104,7 @@ fs_entry_handlers_unlink(fuse_req_t request, fuse_ino_t parent,
 /* What a rename or link remembers. */
 typedef struct {
     guint64 new_parent;
+    FsPlace place; /* of that */
     char *new_name;
     unsigned flags;
     gboolean links;
@@ -133,24 +150,31 @@ reply_moved(FsOperation *operation)
 
 /* The errno of why nothing can come to be there; 0: it can. */
 static int
-target_refusal(FsHandlers *handlers, guint64 parent, const char *name)
+target_refusal(FsHandlers *handlers, const Move *move)
 {
     const FsAccount *account = fs_handlers_account(handlers);
     const FsMailbox *mailbox =
-        fs_mailbox_tree_get(account->tree, directory_of(parent));
+        fs_mailbox_tree_get(account->tree, move->place.mailbox);
     FsRights *rights = fs_writing_rights(fs_handlers_writing(handlers));
 
-    if (parent == FS_INODE_LOST_FOUND)
+    if (move->place.kind == FS_PLACE_LOST)
         return EACCES;
-    if (strlen(name) > NAME_MAX_OCTETS)
+    if (strlen(move->new_name) > NAME_MAX_OCTETS)
         return ENAMETOOLONG;
-    if (fs_file_name_kind(name) == FS_FILE_REFUSED)
+    if (fs_place_takes_files(&move->place))
+        return fs_maildir_layout_is_inner(move->new_name) ? EISDIR : 0;
+    if (move->place.kind == FS_PLACE_MAILBOX &&
+        fs_file_name_kind(move->new_name) == FS_FILE_REFUSED)
         return EINVAL;
     if (mailbox == NULL || !mailbox->selectable)
         return EACCES;
     if (!fs_rights_may_insert(rights, mailbox->id))
         return fs_rights_refusal(rights, mailbox->id);
-    return 0;
+    if (move->place.kind == FS_PLACE_MAILBOX)
+        return 0;
+    return move->file->size == 0 ? EINVAL
+                                 : fs_maildir_message_refusal(
+                                       account, mailbox->id, move->new_name);
 }
 
 /* What is at the new name. FALSE: the operation waits or has failed. *@uid: of
@@ -160,8 +184,8 @@ look_at_target(FsOperation *operation, guint32 *uid)
 {
     const Move *move = operation->memory;
     FsHandlers *handlers = operation->user_data;
-    FsLocalFile *local = fs_local_files_find(
-        files_of(handlers), directory_of(move->new_parent), move->new_name);
+    FsLocalFile *local = fs_local_files_find(files_of(handlers),
+                                             move->place.files, move->new_name);
     FsObstacle obstacle = {0};
     FsAnswer answer;
     FsEntry entry;
@@ -204,10 +228,11 @@ look_at_target(FsOperation *operation, guint32 *uid)
 static gboolean
 becomes_message(const Move *move)
 {
-    const FsLocalFile *file = move->file;
-
-    return file->size > 0 &&
-           fs_file_name_kind(move->new_name) != FS_FILE_SCRATCH;
+    if (fs_place_takes_files(&move->place))
+        return FALSE;
+    return move->file->size > 0 &&
+           (move->place.kind != FS_PLACE_MAILBOX ||
+            fs_file_name_kind(move->new_name) != FS_FILE_SCRATCH);
 }
 
 static void
@@ -216,7 +241,7 @@ finish_message(FsOperation *operation)
     const Move *move = operation->memory;
     FsHandlers *handlers = operation->user_data;
     FsLocalFile *before = fs_local_files_find(
-        files_of(handlers), directory_of(move->new_parent), move->new_name);
+        files_of(handlers), move->place.files, move->new_name);
 
     /* A file that was in its way. */
     if (before != NULL && before != move->file) {
@@ -225,8 +250,8 @@ finish_message(FsOperation *operation)
     }
     /* It is on the disk, and not on the server yet (-o writeback). */
     if (move->file->upload != NULL && !move->links)
-        fs_local_files_move(files_of(handlers), move->file,
-                            directory_of(move->new_parent), move->new_name);
+        fs_local_files_move(files_of(handlers), move->file, move->place.files,
+                            move->new_name);
     reply_moved(operation);
 }
 
@@ -240,8 +265,8 @@ store_moved(FsOperation *operation)
     FsCommit result;
 
     result = fs_writing_commit(fs_handlers_writing(handlers), move->file,
-                               directory_of(move->new_parent), move->new_name,
-                               &need, &error_number);
+                               move->place.files, move->new_name, &need,
+                               &error_number);
     if (result == FS_COMMIT_WAIT)
         fs_operation_wait_any(operation, need);
     else if (result == FS_COMMIT_FAILED)
@@ -257,8 +282,7 @@ prepare_move(FsOperation *operation)
     Move *move = operation->memory;
     FsLocalFile *file = move->file;
     FsHandlers *handlers = operation->user_data;
-    int error_number =
-        target_refusal(handlers, move->new_parent, move->new_name);
+    int error_number = target_refusal(handlers, move);
     guint32 uid;
 
     if (error_number != 0) {
@@ -271,12 +295,13 @@ prepare_move(FsOperation *operation)
         fs_writing_let_go(fs_handlers_writing(handlers), file, TRUE);
         file->replaces = uid;
         file->must_match = uid != 0;
-        fs_writing_hold(fs_handlers_writing(handlers), file,
-                        directory_of(move->new_parent), move->new_name);
+        if (move->place.kind == FS_PLACE_MAILBOX)
+            fs_writing_hold(fs_handlers_writing(handlers), file,
+                            move->place.mailbox, move->new_name);
         /* One from lost+found is a new one, and what was refused once may not
          * be so again. */
-        if (file->generation == 0)
-            file->generation = 1;
+        if (file->generation == 0 || file->generation == file->stored)
+            file->generation++; /* nor is a second name the first message */
         file->refused = 0;
         file->linked = move->links;
         move->begun = TRUE;
@@ -286,8 +311,8 @@ prepare_move(FsOperation *operation)
         fs_operation_fail(operation, move->links ? EPERM : EEXIST);
         return FALSE;
     }
-    fs_local_files_move(files_of(handlers), file,
-                        directory_of(move->new_parent), move->new_name);
+    fs_local_files_move(files_of(handlers), file, move->place.files,
+                        move->new_name);
     fs_operation_reply_done(operation);
     return FALSE;
 }
@@ -303,10 +328,9 @@ run_move_file(FsOperation *operation)
 
 /* ---- directories ---- */
 
-/* Waits for what was begun, or fails; @replies is called once it is done. */
-static void
-follow_change(FsOperation *operation, FsDirectoryChange *change,
-              void (*reply)(FsOperation *operation))
+void
+fs_entry_handlers_follow(FsOperation *operation, FsDirectoryChange *change,
+                         void (*reply)(FsOperation *operation))
 {
     FsNeed *need = fs_directory_change_need(change);
 
@@ -373,11 +397,11 @@ run_rename_directory(FsOperation *operation)
             return;
         }
     }
-    follow_change(operation, move->change, fs_operation_reply_done);
+    fs_entry_handlers_follow(operation, move->change, fs_operation_reply_done);
 }
 
-static void
-reply_made(FsOperation *operation)
+void
+fs_entry_handlers_reply_made(FsOperation *operation)
 {
     FsHandlers *handlers = operation->user_data;
     struct fuse_entry_param param;
@@ -416,7 +440,7 @@ run_mkdir(FsOperation *operation)
         operation->memory = change;
         operation->free_memory = fs_directory_change_unref;
     }
-    follow_change(operation, change, reply_made);
+    fs_entry_handlers_follow(operation, change, fs_entry_handlers_reply_made);
 }
 
 void
@@ -456,7 +480,7 @@ run_rmdir(FsOperation *operation)
         operation->memory = change;
         operation->free_memory = fs_directory_change_unref;
     }
-    follow_change(operation, change, fs_operation_reply_done);
+    fs_entry_handlers_follow(operation, change, fs_operation_reply_done);
 }
 
 void
@@ -479,11 +503,12 @@ start_move(fuse_req_t request, FsOperationFunc run, fuse_ino_t parent,
 }
 
 static Move *
-new_move(FsLocalFile *file, guint64 new_parent, const char *new_name,
-         unsigned flags)
+new_move(FsHandlers *handlers, FsLocalFile *file, guint64 new_parent,
+         const char *new_name, unsigned flags)
 {
     Move *move = g_new0(Move, 1);
 
+    move->place = place_of(handlers, new_parent);
     move->file = file != NULL ? fs_local_file_ref(file) : NULL;
     move->new_parent = new_parent;
     move->new_name = g_strdup(new_name);
@@ -497,9 +522,9 @@ static gboolean
 refuse_onto_local(fuse_req_t request, fuse_ino_t new_parent,
                   const char *new_name, unsigned flags)
 {
-    FsLocalFiles *files = files_of(fuse_req_userdata(request));
-    FsLocalFile *target =
-        fs_local_files_find(files, directory_of(new_parent), new_name);
+    FsHandlers *handlers = fuse_req_userdata(request);
+    FsLocalFile *target = fs_local_files_find(
+        files_of(handlers), files_in(handlers, new_parent), new_name);
 
     if (new_parent == FS_INODE_LOST_FOUND) {
         fuse_reply_err(request, EACCES);
@@ -520,8 +545,8 @@ fs_entry_handlers_rename(fuse_req_t request, fuse_ino_t parent,
                          const char *new_name, unsigned flags)
 {
     FsHandlers *handlers = fuse_req_userdata(request);
-    FsLocalFile *file =
-        fs_local_files_find(files_of(handlers), directory_of(parent), name);
+    FsLocalFile *file = fs_local_files_find(files_of(handlers),
+                                            files_in(handlers, parent), name);
 
     if (file != NULL && (file->upload != NULL || flags > RENAME_NOREPLACE)) {
         fuse_reply_err(request, file->upload != NULL ? EBUSY : EINVAL);
@@ -529,19 +554,34 @@ fs_entry_handlers_rename(fuse_req_t request, fuse_ino_t parent,
     }
     if (file != NULL) {
         start_move(request, run_move_file, parent, name,
-                   new_move(file, new_parent, new_name, flags));
+                   new_move(handlers, file, new_parent, new_name, flags));
         return TRUE;
     }
     if (parent == FS_INODE_LOST_FOUND) {
         fuse_reply_err(request, ENOENT);
         return TRUE;
     }
-    if (fs_mailbox_tree_child(fs_handlers_account(handlers)->tree,
+    if (place_of(handlers, parent).kind != FS_PLACE_MAILBOX ||
+        fs_mailbox_tree_child(fs_handlers_account(handlers)->tree,
                               directory_of(parent), name) == NULL)
         return refuse_onto_local(request, new_parent, new_name, flags);
-    start_move(request, run_rename_directory, parent, name,
-               new_move(NULL, new_parent, new_name, flags));
+    if (place_of(handlers, new_parent).kind != FS_PLACE_MAILBOX &&
+        new_parent != FS_INODE_LOST_FOUND)
+        fuse_reply_err(request, EXDEV);
+    else
+        fs_entry_handlers_rename_directory(request, parent, name, new_parent,
+                                           new_name, flags);
     return TRUE;
+}
+
+void
+fs_entry_handlers_rename_directory(fuse_req_t request, fuse_ino_t parent,
+                                   const char *name, fuse_ino_t new_parent,
+                                   const char *new_name, unsigned flags)
+{
+    start_move(request, run_rename_directory, parent, name,
+               new_move(fuse_req_userdata(request), NULL, new_parent, new_name,
+                        flags));
 }
 
 /* A second name for what is on its way to be a message: how a Maildir is
@@ -550,8 +590,8 @@ void
 fs_entry_handlers_link(fuse_req_t request, fuse_ino_t inode,
                        fuse_ino_t new_parent, const char *new_name)
 {
-    FsLocalFile *file =
-        fs_local_files_get(files_of(fuse_req_userdata(request)), inode);
+    FsHandlers *handlers = fuse_req_userdata(request);
+    FsLocalFile *file = fs_local_files_get(files_of(handlers), inode);
     Move *move;
 
     if (file == NULL || !file->listed || file->upload != NULL ||
@@ -559,7 +599,7 @@ fs_entry_handlers_link(fuse_req_t request, fuse_ino_t inode,
         fuse_reply_err(request, EPERM);
         return;
     }
-    move = new_move(file, new_parent, new_name, 0);
+    move = new_move(handlers, file, new_parent, new_name, 0);
     move->links = TRUE;
     start_move(request, run_move_file, inode, NULL, move);
 }

@@ -46,7 +46,7 @@ static const int cache_errnos[] = {
 static const int fs_errnos[] = {
     [FS_ERROR_GONE] = ENOENT,       [FS_ERROR_STALE] = ESTALE,
     [FS_ERROR_NO_MESSAGE] = EINVAL, [FS_ERROR_ANOTHER] = EEXIST,
-    [FS_ERROR_INCOMPLETE] = EIO,
+    [FS_ERROR_QUERY] = EINVAL,      [FS_ERROR_INCOMPLETE] = EIO,
 };
 
 static const int io_errnos[] = {

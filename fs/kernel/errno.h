@@ -18,6 +18,7 @@ typedef enum {
     FS_ERROR_NO_MESSAGE,  /* what was written is none: EINVAL */
     FS_ERROR_ANOTHER,     /* it is another message than that which it is to
                               replace: EEXIST */
+    FS_ERROR_QUERY,       /* what is to be searched for is none: EINVAL */
     FS_ERROR_INCOMPLETE,  /* the server's listing contradicts itself: EIO */
     FS_ERROR_USAGE,       /* a wrong option or argument; for the terminal */
     FS_ERROR_MOUNT,       /* the kernel or fusermount3 refuses; likewise */

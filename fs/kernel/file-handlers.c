@@ -219,6 +219,31 @@ begins_again(FsOperation *operation, const GError *error)
     return TRUE;
 }
 
+/* A crawler gets what is at hand, and nothing is fetched ahead of it. FALSE: it
+ * is none. */
+static gboolean
+serves_crawler(FsOperation *operation, const Opening *opening)
+{
+    FsCrawlers *crawlers = fs_handlers_crawlers(operation->user_data);
+    FsMessageBodies *bodies = handlers_of(operation)->account->bodies;
+    pid_t sender = fs_operation_sender(operation);
+    guint64 size;
+
+    if (!fs_crawlers_has(crawlers, sender))
+        return FALSE;
+    if (fs_message_bodies_at_hand(bodies, opening->mailbox, opening->uid,
+                                  &size)) {
+        correct_size(handlers_of(operation), operation->inode,
+                     opening->announced, size);
+        reply_open(operation,
+                   fs_reader_new(bodies, opening->mailbox, opening->uid, size));
+    } else {
+        fs_crawlers_note(crawlers, sender);
+        fs_operation_fail(operation, EACCES);
+    }
+    return TRUE;
+}
+
 static void
 run_open(FsOperation *operation)
 {
@@ -238,6 +263,8 @@ run_open(FsOperation *operation)
     if (operation->memory == NULL && !begin_opening(operation))
         return;
     opening = operation->memory;
+    if (serves_crawler(operation, opening))
+        return;
     need = fs_message_bodies_open(bodies, opening->mailbox, opening->uid,
                                   fs_operation_sender(operation), &size);
     if (need != NULL) {

@@ -8,6 +8,7 @@
 #include "fs/bodies/message-bodies.h"
 #include "fs/changes/changes.h"
 #include "fs/control/control-files.h"
+#include "fs/kernel/answer.h"
 #include "fs/kernel/change-handlers.h"
 #include "fs/kernel/file-handlers.h"
 #include "fs/kernel/inode.h"
@@ -16,6 +17,7 @@
 #include "fs/kernel/xattr.h"
 #include "fs/live/line.h"
 #include "fs/live/watcher.h"
+#include "fs/names/maildir-layout.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -28,6 +30,8 @@ struct FsHandlers {
     FsWriting *writing;     /* NULL: read-only */
     FsWriteHandlers *write; /* likewise */
     FsKernelCache *kernel_cache;
+    FsCrawlers *crawlers;
+    FsViews *views;
     FsControlFiles *control;
     FsWatcher *watcher; /* NULL before the mount is up, and once it ends */
     struct fuse_session *fuse;
@@ -46,19 +50,6 @@ control_of(fuse_req_t request)
     return ((FsHandlers *)fuse_req_userdata(request))->control;
 }
 
-/* Waits, or fails, as @answer says; FS_ANSWER_NONE is @none_errno. */
-static void
-answer_obstacle(FsOperation *operation, FsAnswer answer,
-                const FsObstacle *obstacle, int none_errno)
-{
-    if (answer == FS_ANSWER_WAIT)
-        fs_operation_wait(operation, obstacle->need);
-    else if (answer == FS_ANSWER_NONE)
-        fs_operation_fail(operation, none_errno);
-    else
-        fs_operation_fail(operation, obstacle->error_number);
-}
-
 /* ---- look-ups and attributes ---- */
 
 void
@@ -70,6 +61,8 @@ fs_handlers_fill_entry(FsHandlers *handlers, const FsEntry *entry,
     param->attr = entry->attributes;
     param->attr_timeout = param->entry_timeout =
         fs_kernel_cache_validity(handlers->kernel_cache, entry);
+    if (entry->renamed)
+        param->entry_timeout = 0;
 }
 
 static void
@@ -84,7 +77,7 @@ run_lookup(FsOperation *operation)
                                             &entry, &obstacle);
 
     if (answer != FS_ANSWER_FOUND) {
-        answer_obstacle(operation, answer, &obstacle, ENOENT);
+        fs_answer_obstacle(operation, answer, &obstacle, ENOENT);
         return;
     }
     fs_kernel_cache_use(handlers->kernel_cache, entry.mailbox);
@@ -113,13 +106,31 @@ run_getattr(FsOperation *operation)
                                              &entry, &obstacle);
 
     if (answer != FS_ANSWER_FOUND) {
-        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
         return;
     }
     fs_kernel_cache_use(handlers->kernel_cache, entry.mailbox);
     fs_operation_reply_attr(
         operation, &entry.attributes,
         fs_kernel_cache_validity(handlers->kernel_cache, &entry));
+}
+
+/* There are links in the views alone; and where the whole mount is a Maildir,
+ * that is where this is. */
+static void
+handle_readlink(fuse_req_t request, fuse_ino_t inode)
+{
+    mode_t type;
+
+    if (fs_views_own(inode))
+        fs_views_readlink(request, inode);
+    else if (inode ==
+                 fs_maildir_layout_top(
+                     fs_handlers_names(fuse_req_userdata(request)), &type) &&
+             S_ISLNK(type))
+        fuse_reply_readlink(request, "..");
+    else
+        fuse_reply_err(request, EINVAL);
 }
 
 static void
@@ -140,33 +151,49 @@ mailbox_of_directory(guint64 inode)
     return inode == FS_INODE_ROOT ? 0 : fs_inode_mailbox(inode);
 }
 
+/* The kernel keeps listings of folders alone: in a Maildir, names change with
+ * the flags. */
+static gboolean
+is_kept_by_kernel(const FsPlace *place)
+{
+    return place->kind == FS_PLACE_MAILBOX || place->kind == FS_PLACE_LOST;
+}
+
+/* Whether there are messages in it. */
+static gboolean
+holds_messages(const FsPlace *place)
+{
+    return place->mailbox != 0 &&
+           (place->kind == FS_PLACE_MAILBOX || place->kind == FS_PLACE_CUR ||
+            place->kind == FS_PLACE_NEW);
+}
+
 static void
 run_opendir(FsOperation *operation)
 {
     FsHandlers *handlers = handlers_of(operation);
     struct fuse_file_info file = operation->file;
     guint64 inode = operation->inode;
+    FsPlace place = fs_name_space_place_of(handlers->names, inode);
     FsObstacle obstacle = {0};
     FsAnswer answer;
 
-    if (operation->runs == 1 && inode != FS_INODE_ROOT)
-        fs_message_bodies_expect(handlers->account->bodies,
-                                 mailbox_of_directory(inode));
+    if (operation->runs == 1 && holds_messages(&place))
+        fs_message_bodies_expect(handlers->account->bodies, place.mailbox);
     answer = fs_name_space_open_directory(handlers->names, inode,
                                           operation->since, &obstacle);
 
     if (answer != FS_ANSWER_FOUND) {
-        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
         return;
     }
-    fs_kernel_cache_use(handlers->kernel_cache,
-                        mailbox_of_directory(operation->inode));
-    fs_kernel_cache_open(handlers->kernel_cache, inode, &file);
-    if (inode != FS_INODE_ROOT)
-        fs_message_bodies_listed(handlers->account->bodies,
-                                 mailbox_of_directory(inode),
+    fs_kernel_cache_use(handlers->kernel_cache, place.mailbox);
+    if (is_kept_by_kernel(&place))
+        fs_kernel_cache_open(handlers->kernel_cache, inode, &file);
+    if (holds_messages(&place))
+        fs_message_bodies_listed(handlers->account->bodies, place.mailbox,
                                  fs_operation_sender(operation));
-    if (!fs_operation_reply_open(operation, &file))
+    if (!fs_operation_reply_open(operation, &file) && is_kept_by_kernel(&place))
         fs_kernel_cache_close(handlers->kernel_cache, inode, &file);
 }
 
@@ -185,65 +212,11 @@ handle_releasedir(fuse_req_t request, fuse_ino_t inode,
                   struct fuse_file_info *file)
 {
     FsHandlers *handlers = fuse_req_userdata(request);
+    FsPlace place = fs_name_space_place_of(handlers->names, inode);
 
-    if (!fs_control_files_own(inode))
+    if (!fs_control_files_own(inode) && is_kept_by_kernel(&place))
         fs_kernel_cache_close(handlers->kernel_cache, inode, file);
     fuse_reply_err(request, 0);
-}
-
-/* A directory's entries go to the kernel in portions of its buffer's size. The
- * offset of an entry is the cookie of the name space plus 3: "." and ".." have
- * 1 and 2, and 0 is the beginning. */
-#define DOT_ENTRIES 3
-
-typedef struct {
-    FsOperation *operation;
-    gboolean plus;
-    char *buffer;
-    gsize used;
-} Portion;
-
-static gboolean
-portion_add(Portion *portion, const FsEntry *entry, const char *name,
-            off_t offset)
-{
-    FsOperation *operation = portion->operation;
-    gsize room = operation->size - portion->used;
-    char *place = portion->buffer + portion->used;
-    struct fuse_entry_param param;
-    gsize needed;
-
-    fs_handlers_fill_entry(handlers_of(operation), entry, &param);
-    if (portion->plus) {
-        /* Of "." and ".." the kernel keeps no count. */
-        if (offset < DOT_ENTRIES)
-            param.ino = 0;
-        needed = fuse_add_direntry_plus(operation->request, place, room, name,
-                                        &param, offset);
-    } else {
-        needed = fuse_add_direntry(operation->request, place, room, name,
-                                   &param.attr, offset);
-    }
-    if (needed > room)
-        return FALSE;
-    portion->used += needed;
-    return TRUE;
-}
-
-/* FALSE when the portion is full. */
-static gboolean
-add_dots(Portion *portion)
-{
-    static const char *const names[] = {".", ".."};
-    FsEntry entry = {0};
-
-    entry.attributes.st_mode = S_IFDIR;
-    entry.attributes.st_ino = portion->operation->inode;
-    entry.inode = portion->operation->inode;
-    for (off_t offset = portion->operation->offset; offset < 2; offset++)
-        if (!portion_add(portion, &entry, names[offset], offset + 1))
-            return FALSE;
-    return TRUE;
 }
 
 /* One for all: an answer is given before the next is begun. */
@@ -259,37 +232,29 @@ static void
 run_readdir_as(FsOperation *operation, gboolean plus)
 {
     FsHandlers *handlers = handlers_of(operation);
-    char *buffer = portion_buffer(handlers, operation->size);
-    Portion portion = {operation, plus, buffer, 0};
-    guint64 cookie =
-        operation->offset > 2 ? operation->offset - DOT_ENTRIES : 0;
+    FsPortion portion = {operation, plus,
+                         portion_buffer(handlers, operation->size), 0};
+    FsPlace place = fs_name_space_place_of(handlers->names, operation->inode);
+    guint64 cookie = fs_portion_cookie(&portion);
     FsObstacle obstacle = {0};
     FsAnswer answer = FS_ANSWER_FOUND;
-    gboolean room = add_dots(&portion);
+    gboolean room = fs_portion_add_dots(&portion);
+    struct fuse_entry_param param;
     FsEntry entry;
 
-    if (operation->offset == 0)
+    if (operation->offset == 0 && is_kept_by_kernel(&place))
         fs_kernel_cache_read(handlers->kernel_cache, operation->inode);
     while (room && answer == FS_ANSWER_FOUND) {
         answer = fs_name_space_next(handlers->names, operation->inode, cookie,
                                     &entry, &obstacle);
         if (answer == FS_ANSWER_FOUND) {
-            room = portion_add(&portion, &entry, entry.name,
-                               entry.cookie + DOT_ENTRIES);
+            fs_handlers_fill_entry(handlers, &entry, &param);
+            room = fs_portion_add(&portion, &param, entry.name,
+                                  (off_t)entry.cookie + FS_DOT_ENTRIES);
             cookie = entry.cookie;
         }
     }
-    /* What is there goes out first; an empty answer is the end, so it is given
-     * at the end alone. */
-    if (portion.used > 0 || answer == FS_ANSWER_NONE)
-        fs_operation_reply_buffer(operation, buffer, portion.used);
-    else if (answer == FS_ANSWER_FOUND)
-        fs_operation_fail(operation, EINVAL);
-    else if (answer == FS_ANSWER_FAILED && obstacle.error_number == ENOENT)
-        /* The C library takes that for the end of the directory. */
-        fs_operation_fail(operation, ESTALE);
-    else
-        answer_obstacle(operation, answer, &obstacle, ESTALE);
+    fs_portion_reply(&portion, answer, &obstacle);
 }
 
 static void
@@ -358,7 +323,7 @@ find_message(FsOperation *operation, CacheMessage *message,
     answer = fs_name_space_describe(handlers->names, operation->inode, &entry,
                                     &obstacle);
     if (answer != FS_ANSWER_FOUND) {
-        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
         return FALSE;
     }
     if (entry.uid == 0 || !cache_index_mailbox(index, entry.mailbox, mailbox) ||
@@ -542,7 +507,7 @@ handle_release(fuse_req_t request, fuse_ino_t inode,
                struct fuse_file_info *file)
 {
     if (fs_control_files_own(inode))
-        fs_control_files_release(control_of(request), request, file);
+        fs_control_files_release(control_of(request), request, inode, file);
     else if (fs_write_handlers_own_file(
                  fs_handlers_write(fuse_req_userdata(request)), file))
         fs_write_handlers_release(request, inode, file);
@@ -610,8 +575,11 @@ fs_handlers_new(FsAccount *account, FsNameSpace *names, FsWriting *writing)
     if (writing != NULL)
         handlers->write = fs_write_handlers_new(account, names, writing);
     handlers->kernel_cache = fs_kernel_cache_new(account, names);
-    handlers->control =
-        fs_control_files_new(account, names, handlers->kernel_cache);
+    handlers->crawlers = fs_crawlers_new(account->options->crawlers);
+    handlers->views = fs_views_new(account, fs_maildir_layout_behind(names),
+                                   handlers->kernel_cache);
+    handlers->control = fs_control_files_new(
+        account, names, handlers->kernel_cache, handlers->views);
     handlers->portion = g_byte_array_new();
     return handlers;
 }
@@ -626,7 +594,9 @@ fs_handlers_free(FsHandlers *handlers)
     fs_file_handlers_free(handlers->files);
     fs_watcher_free(handlers->watcher);
     fs_control_files_free(handlers->control);
+    fs_views_free(handlers->views);
     fs_kernel_cache_free(handlers->kernel_cache);
+    fs_crawlers_free(handlers->crawlers);
     g_byte_array_unref(handlers->portion);
     g_free(handlers);
 }
@@ -654,6 +624,7 @@ fs_handlers_attach(FsHandlers *handlers, struct fuse_session *fuse)
         fs_writing_set_changed_func(handlers->writing, on_written, handlers);
     fs_file_handlers_attach(handlers->files, fuse);
     fs_kernel_cache_attach(handlers->kernel_cache, fuse);
+    fs_views_attach(handlers->views, fuse);
     fs_control_files_attach(handlers->control);
 }
 
@@ -715,6 +686,18 @@ fs_handlers_is_changed(const FsHandlers *handlers, guint64 inode)
            fs_writing_has_changed(handlers->writing, inode);
 }
 
+FsViews *
+fs_handlers_views(FsHandlers *handlers)
+{
+    return handlers->views;
+}
+
+FsCrawlers *
+fs_handlers_crawlers(FsHandlers *handlers)
+{
+    return handlers->crawlers;
+}
+
 FsKernelCache *
 fs_handlers_kernel_cache(FsHandlers *handlers)
 {
@@ -724,6 +707,7 @@ fs_handlers_kernel_cache(FsHandlers *handlers)
 const struct fuse_lowlevel_ops fs_handlers_ops = {
     .lookup = handle_lookup,
     .getattr = handle_getattr,
+    .readlink = handle_readlink,
     .opendir = handle_opendir,
     .readdir = handle_readdir,
     .readdirplus = handle_readdirplus,

@@ -2,10 +2,12 @@
 #pragma once
 
 #include "fs/account.h"
+#include "fs/kernel/crawlers.h"
 #include "fs/kernel/file-handlers.h"
 #include "fs/kernel/kernel-cache.h"
 #include "fs/kernel/write-handlers.h"
 #include "fs/names/name-space.h"
+#include "fs/views/views.h"
 
 #include <fuse_lowlevel.h>
 
@@ -44,6 +46,12 @@ FsWriteHandlers *fs_handlers_write(FsHandlers *handlers);
 FsWriting *fs_handlers_writing(FsHandlers *handlers);
 /* See fs_writing_has_changed. */
 gboolean fs_handlers_is_changed(const FsHandlers *handlers, guint64 inode);
+
+/* The hidden views. Borrowed. */
+FsViews *fs_handlers_views(FsHandlers *handlers);
+
+/* Who is one. Borrowed. */
+FsCrawlers *fs_handlers_crawlers(FsHandlers *handlers);
 
 /* What the kernel believes. Borrowed. */
 FsKernelCache *fs_handlers_kernel_cache(FsHandlers *handlers);

@@ -14,6 +14,12 @@ fs_inode_account(guint64 inode)
     return inode >> 52;
 }
 
+guint64
+fs_inode_in_view(guint number, guint64 inode)
+{
+    return (inode & ~FS_INODE_STAND_IN) | (guint64)(number & 0xfff) << 52;
+}
+
 guint32
 fs_inode_mailbox(guint64 inode)
 {

@@ -30,7 +30,25 @@
  * hidden tree of flags (fs/control/flag-files.h). No account has that bit. */
 #define FS_INODE_FLAGS (G_GUINT64_CONSTANT(0x800) << 52)
 
+/* In place of the account: the directories of Maildirs (fs/names/
+ * maildir-layout.h), by the mailbox: the folder, and the three in it. No
+ * account has these. Messages in them have the numbers that they have in the
+ * mount: for the kernel, one file that has two names, and one copy of its
+ * octets. */
+#define FS_INODE_MAILDIR_FOLDER 0x008u
+#define FS_INODE_MAILDIR_CUR 0x009u
+#define FS_INODE_MAILDIR_NEW 0x00au
+#define FS_INODE_MAILDIR_TMP 0x00bu
+
+/* In place of the account: entries of the hidden views (fs/views/view.h), of
+ * which each has some of these numbers. What the other 52 bits mean is the
+ * view's own; in most, mailbox and UID as everywhere. No account has them. */
+#define FS_INODE_VIEW_FIRST 0x010u
+#define FS_INODE_VIEW_LAST 0x7ffu
+
 guint64 fs_inode_make(guint account, guint32 mailbox, guint32 uid);
 guint fs_inode_account(guint64 inode);
+/* @inode, of the mount, with @number in place of the account. */
+guint64 fs_inode_in_view(guint number, guint64 inode);
 guint32 fs_inode_mailbox(guint64 inode);
 guint32 fs_inode_uid(guint64 inode);

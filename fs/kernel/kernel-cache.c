@@ -67,6 +67,7 @@ struct FsKernelCache {
     gpointer use_data;
     GHashTable *directories; /* &Directory.inode -> Directory, owned */
     GPtrArray *changed; /* of Directory, borrowed: with something to tell */
+    GArray *mirrors;    /* of guint: fs_kernel_cache_mirror */
     guint64 last_state;
     guint timer; /* 0 while there is nothing to tell */
     gboolean stopped;
@@ -352,6 +353,8 @@ on_overlay(FsOverlayChange change, guint32 mailbox, guint32 uid,
     guint64 directory = fs_name_space_directory_of(cache->names, mailbox);
     CacheMessage message;
 
+    if (change == FS_OVERLAY_FLAGS)
+        return;
     forget_listing(cache, directory);
     if (change == FS_OVERLAY_LISTING)
         return;
@@ -399,6 +402,17 @@ on_mailbox_entry(guint32 parent, const char *name, guint32 before,
     announce_directory(cache, parent, name, before);
     forget_listing(cache, inode);
     forget_entry(cache, inode, name, 0);
+    for (guint i = 0; i < cache->mirrors->len; i++)
+        forget_entry(
+            cache,
+            fs_inode_in_view(g_array_index(cache->mirrors, guint, i), inode),
+            name, 0);
+}
+
+void
+fs_kernel_cache_mirror(FsKernelCache *cache, guint number)
+{
+    g_array_append_val(cache->mirrors, number);
 }
 
 void
@@ -590,6 +604,7 @@ fs_kernel_cache_new(FsAccount *account, FsNameSpace *names)
     cache->directories = g_hash_table_new_full(g_int64_hash, g_int64_equal,
                                                NULL, directory_free);
     cache->changed = g_ptr_array_new();
+    cache->mirrors = g_array_new(FALSE, FALSE, sizeof(guint));
     /* What was used is checked once at the least. */
     cache->upkeep =
         fs_upkeep_new(poll_ms, MAX(KEEP_MS, 2 * poll_ms), check, cache);
@@ -606,7 +621,7 @@ fs_kernel_cache_attach(FsKernelCache *cache, struct fuse_session *fuse)
                                     cache);
     fs_mailbox_tree_add_entry_func(cache->account->tree, on_mailbox_entry,
                                    cache);
-    fs_overlay_set_func(cache->account->overlay, on_overlay, cache);
+    fs_overlay_add_func(cache->account->overlay, on_overlay, cache);
     fs_announcer_set_watched_func(cache->account->announcer, on_watched, cache);
 }
 
@@ -623,7 +638,7 @@ stop(FsKernelCache *cache)
                                        cache);
     fs_mailbox_tree_remove_entry_func(cache->account->tree, on_mailbox_entry,
                                       cache);
-    fs_overlay_set_func(cache->account->overlay, NULL, NULL);
+    fs_overlay_remove_func(cache->account->overlay, on_overlay, cache);
     fs_announcer_set_watched_func(cache->account->announcer, NULL, NULL);
 }
 
@@ -644,6 +659,7 @@ fs_kernel_cache_free(FsKernelCache *cache)
         stop(cache);
     fs_notifier_free(cache->notifier);
     g_ptr_array_unref(cache->changed);
+    g_array_unref(cache->mirrors);
     g_hash_table_unref(cache->directories);
     g_free(cache);
 }

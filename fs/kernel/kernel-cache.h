@@ -57,6 +57,11 @@ void fs_kernel_cache_check_now(FsKernelCache *cache);
 void fs_kernel_cache_entry_changed(FsKernelCache *cache, guint64 directory,
                                    const char *name);
 
+/* There are directories that stand for those of the mount, with the same names
+ * in them, and @number in place of the account: of these, too, the kernel has
+ * to forget the directories that go. */
+void fs_kernel_cache_mirror(FsKernelCache *cache, guint number);
+
 /* Seconds that the kernel may believe the name and the attributes of @entry. */
 double fs_kernel_cache_validity(FsKernelCache *cache, const FsEntry *entry);
 

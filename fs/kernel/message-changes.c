@@ -109,11 +109,9 @@ is_being_edited(FsOperation *operation, const FsEntry *entry)
     return TRUE;
 }
 
-/* The message @name of @parent; FALSE, and the operation has been dealt with,
- * if it is none. */
-static gboolean
-find_message(FsOperation *operation, fuse_ino_t parent, const char *name,
-             FsEntry *entry)
+gboolean
+fs_message_changes_find(FsOperation *operation, fuse_ino_t parent,
+                        const char *name, FsEntry *entry)
 {
     FsObstacle obstacle = {0};
     FsAnswer answer =
@@ -131,10 +129,9 @@ find_message(FsOperation *operation, fuse_ino_t parent, const char *name,
     return !is_being_stored(operation, entry) && is_known(operation, entry);
 }
 
-/* Whether messages can be taken out of @mailbox. FALSE: the operation waits for
- * the answer, or has failed: nothing is sent that is going to be refused. */
-static gboolean
-may_take_from(FsOperation *operation, guint32 mailbox, gboolean expunge)
+gboolean
+fs_message_changes_may_take(FsOperation *operation, guint32 mailbox,
+                            gboolean expunge)
 {
     FsRights *rights =
         fs_writing_rights(fs_handlers_writing(handlers_of(operation)));
@@ -191,10 +188,11 @@ begin_unlink(FsOperation *operation)
     FsPending *pending;
     FsEntry entry;
 
-    if (!find_message(operation, operation->inode, operation->name, &entry) ||
-        !may_take_from(operation, entry.mailbox,
-                       account_of(operation)->options->remove !=
-                           FS_REMOVE_MARK))
+    if (!fs_message_changes_find(operation, operation->inode, operation->name,
+                                 &entry) ||
+        !fs_message_changes_may_take(operation, entry.mailbox,
+                                     account_of(operation)->options->remove !=
+                                         FS_REMOVE_MARK))
         return FALSE;
     pending =
         fs_changes_delete(changes_of(operation), entry.inode, operation->name,
@@ -397,7 +395,8 @@ ask_rename(FsOperation *operation, Renaming *renaming)
     FsNeed *earlier = NULL;
     FsEntry entry;
 
-    if (!find_message(operation, operation->inode, renaming->name, &entry) ||
+    if (!fs_message_changes_find(operation, operation->inode, renaming->name,
+                                 &entry) ||
         is_being_edited(operation, &entry))
         return FALSE;
     if (target == 0 || !fs_rights_may_insert(rights, target)) {
@@ -407,7 +406,7 @@ ask_rename(FsOperation *operation, Renaming *renaming)
         return FALSE;
     }
     if (target != entry.mailbox &&
-        !may_take_from(operation, entry.mailbox, TRUE))
+        !fs_message_changes_may_take(operation, entry.mailbox, TRUE))
         return FALSE;
     if (renaming->replaced == NULL && !clear_way(operation, renaming, &entry))
         return FALSE;

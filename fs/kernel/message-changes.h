@@ -3,6 +3,9 @@
  * the user may rely on it. */
 #pragma once
 
+#include "fs/kernel/operation.h"
+#include "fs/names/name-space.h"
+
 #include <fuse_lowlevel.h>
 #include <glib.h>
 
@@ -29,3 +32,14 @@ void fs_message_changes_write_flags(fuse_req_t request, fuse_ino_t inode,
  * refusal since this was last asked is its error. */
 void fs_message_changes_fsyncdir(fuse_req_t request, fuse_ino_t inode,
                                  int data_only, struct fuse_file_info *file);
+
+/* For others who change messages. */
+
+/* The message @name of @parent; FALSE, and the operation has been dealt with,
+ * if it is none, or cannot be changed now. */
+gboolean fs_message_changes_find(FsOperation *operation, fuse_ino_t parent,
+                                 const char *name, FsEntry *entry);
+/* Whether messages can be taken out of @mailbox. FALSE: the operation waits for
+ * the answer, or has failed: nothing is sent that is going to be refused. */
+gboolean fs_message_changes_may_take(FsOperation *operation, guint32 mailbox,
+                                     gboolean expunge);

@@ -360,6 +360,13 @@ fs_operation_reply_create(FsOperation *operation,
 }
 
 void
+fs_operation_reply_link(FsOperation *operation, const char *target)
+{
+    fuse_reply_readlink(operation->request, target);
+    free_operation(operation);
+}
+
+void
 fs_operation_reply_write(FsOperation *operation, gsize size)
 {
     fuse_reply_write(operation->request, size);

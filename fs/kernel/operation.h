@@ -93,6 +93,8 @@ gboolean fs_operation_reply_open(FsOperation *operation,
 gboolean fs_operation_reply_create(FsOperation *operation,
                                    const struct fuse_entry_param *entry,
                                    const struct fuse_file_info *file);
+/* Where a symbolic link leads. */
+void fs_operation_reply_link(FsOperation *operation, const char *target);
 /* So many octets were written. */
 void fs_operation_reply_write(FsOperation *operation, gsize size);
 void fs_operation_reply_statfs(FsOperation *operation,

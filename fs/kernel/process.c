@@ -17,9 +17,8 @@ status_of(pid_t thread)
     return g_file_get_contents(path, &text, NULL, NULL) ? text : NULL;
 }
 
-/* 0: there is no such thread any more. */
-static pid_t
-process_of(pid_t thread)
+pid_t
+fs_process_of(pid_t thread)
 {
     g_autofree char *text = status_of(thread);
     const char *line;
@@ -38,8 +37,20 @@ fs_process_is_one(pid_t thread, pid_t other)
 
     if (thread <= 0 || other <= 0)
         return FALSE;
-    process = process_of(thread);
-    return process != 0 && (thread == other || process == process_of(other));
+    process = fs_process_of(thread);
+    return process != 0 && (thread == other || process == fs_process_of(other));
+}
+
+char *
+fs_process_name(pid_t thread)
+{
+    g_autofree char *path =
+        g_strdup_printf("/proc/%d/comm", (int)fs_process_of(thread));
+    char *name = NULL;
+
+    if (g_file_get_contents(path, &name, NULL, NULL))
+        g_strchomp(name);
+    return name;
 }
 
 /* ---- signals ---- */

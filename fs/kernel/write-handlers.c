@@ -376,10 +376,8 @@ commit(FsOperation *operation, FsLocalFile *file)
 static void
 lose_part(FsWriteHandlers *handlers, FsLocalFile *file)
 {
-    FsFileKind kind = fs_file_name_kind(file->name);
-
     if (file->generation == 0 || file->generation == file->stored ||
-        kind == FS_FILE_SCRATCH || file->upload != NULL ||
+        fs_local_file_is_scratch(file) || file->upload != NULL ||
         file->directory == FS_LOCAL_LOST)
         return;
     fs_account_say(handlers->account,
@@ -442,8 +440,7 @@ run_fsync(FsOperation *operation)
 
     if (operation->memory != NULL ||
         (!file->detached && file->error == NULL && file->upload == NULL &&
-         file->size > 0 && file->filled &&
-         fs_file_name_kind(file->name) == FS_FILE_SCRATCH))
+         file->size > 0 && file->filled && fs_local_file_is_scratch(file)))
         sync_here(operation, file);
     else
         commit(operation, file);

@@ -7,6 +7,7 @@
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/live/line.h"
+#include "fs/names/maildir-message.h"
 #include "fs/sync/refresh.h"
 #include "fs/sync/synchroniser.h"
 #include "fs/writing/file-name.h"
@@ -35,23 +36,29 @@ waits_for_rights(FsOperation *operation, guint32 mailbox)
 /* The errno of why no file @name can be made in @parent; 0: it can. */
 static int
 refusal(const FsWriteHandlers *handlers, const FsEntry *parent,
-        const char *name)
+        const FsPlace *place, const char *name)
 {
     const FsMailbox *mailbox =
         fs_mailbox_tree_get(handlers->account->tree, parent->mailbox);
     FsRights *rights = fs_writing_rights(handlers->writing);
 
-    if (parent->inode == FS_INODE_LOST_FOUND)
+    if (place->kind == FS_PLACE_LOST)
         return EACCES;
     if (strlen(name) > NAME_MAX_OCTETS)
         return ENAMETOOLONG;
-    if (fs_file_name_kind(name) == FS_FILE_REFUSED)
+    if (fs_place_takes_files(place))
+        return g_utf8_validate(name, -1, NULL) ? 0 : EINVAL;
+    if (place->kind == FS_PLACE_MAILBOX &&
+        fs_file_name_kind(name) == FS_FILE_REFUSED)
         return EINVAL;
     if (mailbox == NULL || !mailbox->selectable)
         return EACCES;
     if (!fs_rights_may_insert(rights, parent->mailbox))
         return fs_rights_refusal(rights, parent->mailbox);
-    return 0;
+    return place->kind == FS_PLACE_MAILBOX
+               ? 0
+               : fs_maildir_message_refusal(handlers->account, place->mailbox,
+                                            name);
 }
 
 /* NULL: the operation waits or has failed. */
@@ -59,6 +66,7 @@ static FsLocalFile *
 make_file(FsOperation *operation, FsEntry *entry)
 {
     FsWriteHandlers *handlers = fs_write_handlers_of(operation);
+    FsPlace place = fs_name_space_place_of(handlers->names, operation->inode);
     FsObstacle obstacle = {0};
     FsLocalFile *file;
     FsAnswer answer;
@@ -72,7 +80,7 @@ make_file(FsOperation *operation, FsEntry *entry)
     }
     if (waits_for_rights(operation, entry->mailbox))
         return NULL;
-    error_number = refusal(handlers, entry, operation->name);
+    error_number = refusal(handlers, entry, &place, operation->name);
     if (error_number != 0) {
         fs_operation_fail(operation, error_number);
         return NULL;
@@ -83,11 +91,11 @@ make_file(FsOperation *operation, FsEntry *entry)
         fs_operation_fail(operation, EEXIST);
         return NULL;
     }
-    file = fs_local_files_make(fs_write_files_of(handlers),
-                               fs_inode_mailbox(operation->inode),
+    file = fs_local_files_make(fs_write_files_of(handlers), place.files,
                                operation->name);
-    fs_writing_hold(handlers->writing, file, fs_inode_mailbox(operation->inode),
-                    operation->name);
+    if (place.kind == FS_PLACE_MAILBOX)
+        fs_writing_hold(handlers->writing, file, place.mailbox,
+                        operation->name);
     if (fs_name_space_describe(handlers->names, file->inode, entry,
                                &obstacle) != FS_ANSWER_FOUND) {
         fs_operation_fail(operation, EIO);

@@ -107,10 +107,15 @@ static const struct {
 static void
 keep_loaded(gsize index)
 {
-    static GIConv kept[G_N_ELEMENTS(charsets)];
+    static gpointer kept[G_N_ELEMENTS(charsets)];
+    GIConv opened;
 
-    if (kept[index] == NULL)
-        kept[index] = g_iconv_open("UTF-8", charsets[index].charset);
+    if (g_atomic_pointer_get(&kept[index]) != NULL)
+        return;
+    opened = g_iconv_open("UTF-8", charsets[index].charset);
+    if (opened != (GIConv)-1 &&
+        !g_atomic_pointer_compare_and_exchange(&kept[index], NULL, opened))
+        g_iconv_close(opened);
 }
 
 static const char *
@@ -334,6 +339,31 @@ unfold(const char *value, const char *end)
 }
 
 char *
+fs_header_field_tidy(const char *text)
+{
+    g_autofree char *tidy = NULL;
+
+    if (strstr(text, "=?") == NULL && g_str_is_ascii(text))
+        return g_strdup(text);
+    tidy = tidy_encoded_words(text);
+    return g_string_free(guess_utf8(tidy, strlen(tidy)), FALSE);
+}
+
+const char *
+fs_header_field_charset(const char *name)
+{
+    const char *charset = find_charset(name, strlen(name));
+
+    return strcmp(charset, GUESS) == 0 ? NULL : charset;
+}
+
+GString *
+fs_header_field_guess(const char *octets, gsize length)
+{
+    return guess_utf8(octets, length);
+}
+
+char *
 fs_header_field(const char *header, gsize length, const char *name)
 {
     const char *end = length > 0 ? header + length : header; /* or NULL */
@@ -349,12 +379,8 @@ fs_header_field(const char *header, gsize length, const char *name)
             return NULL; /* the body follows */
         if (value != NULL) {
             g_autofree char *text = unfold(value, end);
-            g_autofree char *tidy = NULL;
 
-            if (strstr(text, "=?") == NULL && g_str_is_ascii(text))
-                return g_steal_pointer(&text);
-            tidy = tidy_encoded_words(text);
-            return g_string_free(guess_utf8(tidy, strlen(tidy)), FALSE);
+            return fs_header_field_tidy(text);
         }
     }
     return NULL;

@@ -111,11 +111,9 @@ describe_message(const FsAccount *account, guint32 mailbox,
     entry->attributes.st_blocks = (message->size + 511) / 512;
 }
 
-/* Whether it does not show: the user has removed it, or somebody has marked it
- * and that is what removing does. */
-static gboolean
-is_hidden(const FsAccount *account, guint32 mailbox,
-          const CacheMessage *message)
+gboolean
+fs_message_is_hidden(const FsAccount *account, guint32 mailbox,
+                     const CacheMessage *message)
 {
     return fs_overlay_is_hidden(account->overlay, mailbox, message->uid) ||
            (account->options->remove == FS_REMOVE_MARK &&
@@ -209,20 +207,6 @@ name_message(const FsAccount *account, guint32 mailbox,
 
 /* ---- the list of mailboxes, and what stands for a directory in it ---- */
 
-static FsAnswer
-wait_for(FsNeed *need, FsObstacle *obstacle)
-{
-    obstacle->need = need;
-    return FS_ANSWER_WAIT;
-}
-
-static FsAnswer
-fail(int error_number, FsObstacle *obstacle)
-{
-    obstacle->error_number = error_number;
-    return FS_ANSWER_FAILED;
-}
-
 /* Whether messages can be in the directory @mailbox. */
 static gboolean
 is_selectable(const FsAccount *account, guint32 mailbox)
@@ -240,10 +224,10 @@ find_directory(const FsAccount *account, guint64 inode, gint64 since,
     FsNeed *need = fs_lister_need(account->lister, since);
 
     if (need != NULL)
-        return wait_for(need, obstacle);
+        return fs_answer_wait(need, obstacle);
     *mailbox = inode == FS_INODE_ROOT ? 0 : fs_inode_mailbox(inode);
     if (*mailbox != 0 && fs_mailbox_tree_get(account->tree, *mailbox) == NULL)
-        return fail(ESTALE, obstacle);
+        return fs_answer_fail(ESTALE, obstacle);
     return FS_ANSWER_FOUND;
 }
 
@@ -268,7 +252,7 @@ look_up_message(FsAccount *account, guint32 mailbox, guint32 uid,
         need = fs_synchroniser_need_message(account->synchroniser, mailbox, uid,
                                             since);
         if (need != NULL)
-            return wait_for(need, obstacle);
+            return fs_answer_wait(need, obstacle);
         if (!cache_index_message(account->index, mailbox, uid, &message))
             return FS_ANSWER_NONE;
     } else if (describe_guest(account, guest, entry)) {
@@ -276,7 +260,7 @@ look_up_message(FsAccount *account, guint32 mailbox, guint32 uid,
     } else {
         return FS_ANSWER_NONE;
     }
-    if (is_hidden(account, mailbox, &message))
+    if (fs_message_is_hidden(account, mailbox, &message))
         return FS_ANSWER_NONE;
     describe_shown(account, mailbox, &message, entry);
     if (name != NULL) {
@@ -334,7 +318,7 @@ layout_look_up(FsNameSpace *names, guint64 directory, const char *name,
         return look_up_message(account, mailbox, uid,
                                stem != NULL ? name : NULL, since, entry,
                                obstacle);
-    return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_NONE;
+    return need != NULL ? fs_answer_wait(need, obstacle) : FS_ANSWER_NONE;
 }
 
 static FsAnswer
@@ -367,7 +351,7 @@ layout_describe(FsNameSpace *names, guint64 inode, FsEntry *entry,
         /* The index may have lost it. */
         need = fs_synchroniser_need_message(account->synchroniser, mailbox, uid,
                                             FS_KNOWN);
-        return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_NONE;
+        return need != NULL ? fs_answer_wait(need, obstacle) : FS_ANSWER_NONE;
     }
     describe_shown(account, mailbox, &message, entry);
     return FS_ANSWER_FOUND;
@@ -386,7 +370,7 @@ layout_open_directory(FsNameSpace *names, guint64 directory, gint64 since,
     if (answer != FS_ANSWER_FOUND || !is_selectable(account, mailbox))
         return answer;
     need = fs_synchroniser_need_listing(account->synchroniser, mailbox, since);
-    return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_FOUND;
+    return need != NULL ? fs_answer_wait(need, obstacle) : FS_ANSWER_FOUND;
 }
 
 /* The next message after @after that shows as one of its mailbox's own. */
@@ -398,7 +382,7 @@ next_shown(const FsAccount *account, guint32 mailbox, guint32 after,
         if (!cache_index_next(account->index, mailbox, after, message))
             return FALSE;
         after = message->uid;
-    } while (is_hidden(account, mailbox, message) ||
+    } while (fs_message_is_hidden(account, mailbox, message) ||
              fs_overlay_guest_by_uid(account->overlay, mailbox, after) != NULL);
     return TRUE;
 }
@@ -421,7 +405,7 @@ next_message(FsAccount *account, guint32 mailbox, guint32 after, FsEntry *entry,
         /* The end; unless there is more to come, or the index has lost what
          * it had. */
         need = fs_synchroniser_need_more(account->synchroniser, mailbox);
-        return need != NULL ? wait_for(need, obstacle) : FS_ANSWER_NONE;
+        return need != NULL ? fs_answer_wait(need, obstacle) : FS_ANSWER_NONE;
     }
     describe_message(account, mailbox, &message, entry);
     name_message(account, mailbox, &message, entry->name, sizeof entry->name);
@@ -501,6 +485,15 @@ layout_directory_of(FsNameSpace *names, guint32 mailbox)
     return inode_of(names->account, mailbox, 0);
 }
 
+static FsPlace
+layout_place_of(FsNameSpace *names, guint64 directory)
+{
+    guint32 mailbox =
+        directory == FS_INODE_ROOT ? 0 : fs_inode_mailbox(directory);
+
+    return (FsPlace){FS_PLACE_MAILBOX, mailbox, mailbox};
+}
+
 static void
 layout_names_of(FsNameSpace *names, guint32 mailbox,
                 const CacheMessage *message, FsNameFunc func,
@@ -528,6 +521,7 @@ static const FsNameSpaceClass layout_class = {
     .open_directory = layout_open_directory,
     .next = layout_next,
     .directory_of = layout_directory_of,
+    .place_of = layout_place_of,
     .names_of = layout_names_of,
     .free = layout_free,
 };

@@ -674,6 +674,29 @@ fs_mailbox_tree_next_child(const FsMailboxTree *tree, guint32 parent,
     return g_ptr_array_index(directory->children, low);
 }
 
+static guint32
+find_use_below(const FsMailboxTree *tree, guint32 parent, guint attribute)
+{
+    const FsMailbox *child;
+    guint32 after = 0;
+    guint32 found = 0;
+
+    while (found == 0 &&
+           (child = fs_mailbox_tree_next_child(tree, parent, after)) != NULL) {
+        after = child->id;
+        if (child->selectable && (child->attributes & attribute) != 0)
+            return after;
+        found = find_use_below(tree, after, attribute);
+    }
+    return found;
+}
+
+guint32
+fs_mailbox_tree_find_use(const FsMailboxTree *tree, guint attribute)
+{
+    return find_use_below(tree, FS_MAILBOX_TREE_ROOT, attribute);
+}
+
 guint
 fs_mailbox_tree_count_children(const FsMailboxTree *tree, guint32 parent)
 {

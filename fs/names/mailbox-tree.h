@@ -120,6 +120,10 @@ const FsMailbox *fs_mailbox_tree_by_wire_name(const FsMailboxTree *tree,
 const FsMailbox *fs_mailbox_tree_next_child(const FsMailboxTree *tree,
                                             guint32 parent, guint32 after);
 
+/* The id of the first mailbox that the server marks with @attribute, one of
+ * IMAP_LIST_… for special uses, and whose messages can be had; 0: none. */
+guint32 fs_mailbox_tree_find_use(const FsMailboxTree *tree, guint attribute);
+
 /* How many children the directory @parent has. */
 guint fs_mailbox_tree_count_children(const FsMailboxTree *tree, guint32 parent);
 

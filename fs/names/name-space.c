@@ -1,6 +1,26 @@
 /* The interface of the layouts: calls go through the class. */
 #include "fs/names/name-space.h"
 
+gboolean
+fs_place_takes_files(const FsPlace *place)
+{
+    return place->kind == FS_PLACE_FOLDER || place->kind == FS_PLACE_TMP;
+}
+
+FsAnswer
+fs_answer_wait(FsNeed *need, FsObstacle *obstacle)
+{
+    obstacle->need = need;
+    return FS_ANSWER_WAIT;
+}
+
+FsAnswer
+fs_answer_fail(int error_number, FsObstacle *obstacle)
+{
+    obstacle->error_number = error_number;
+    return FS_ANSWER_FAILED;
+}
+
 FsAnswer
 fs_name_space_look_up(FsNameSpace *names, guint64 directory, const char *name,
                       gint64 since, FsEntry *entry, FsObstacle *obstacle)
@@ -34,6 +54,12 @@ guint64
 fs_name_space_directory_of(FsNameSpace *names, guint32 mailbox)
 {
     return names->class->directory_of(names, mailbox);
+}
+
+FsPlace
+fs_name_space_place_of(FsNameSpace *names, guint64 directory)
+{
+    return names->class->place_of(names, directory);
 }
 
 void

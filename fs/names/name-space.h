@@ -28,13 +28,39 @@ typedef struct {
     guint32 mailbox;   /* 0: none */
     guint32 uid;       /* of a message; 0: a directory, or what is no message */
     gboolean fleeting; /* the kernel is to ask again each time */
+    gboolean renamed;  /* it is so for the name alone */
 } FsEntry;
 
 /* Why an answer is not FS_ANSWER_FOUND. */
 typedef struct {
     FsNeed *need;     /* of FS_ANSWER_WAIT; borrowed */
     int error_number; /* of FS_ANSWER_FAILED: an errno */
+    guint64 cookie;   /* of FS_ANSWER_WAIT in a listing: where it goes on, for
+                         all before that was passed over; 0: where it was */
 } FsObstacle;
+
+/* What a directory is for. */
+typedef enum {
+    FS_PLACE_MAILBOX, /* messages, and files that are to be some */
+    FS_PLACE_LOST,    /* what was lost */
+    FS_PLACE_FOLDER,  /* of a Maildir: directories, and files that are kept */
+    FS_PLACE_CUR,     /* and in it: messages that have been seen */
+    FS_PLACE_NEW,     /* those that have not */
+    FS_PLACE_TMP,     /* files that are to be some */
+} FsPlaceKind;
+
+typedef struct {
+    FsPlaceKind kind;
+    guint32 mailbox; /* id; 0: no message can be there */
+    guint32 files;   /* where its local files are (fs/writing/local-files.h) */
+} FsPlace;
+
+/* Whether files of any name can be there, and stay files. */
+gboolean fs_place_takes_files(const FsPlace *place);
+
+/* FS_ANSWER_WAIT and FS_ANSWER_FAILED, with their @obstacle. */
+FsAnswer fs_answer_wait(FsNeed *need, FsObstacle *obstacle);
+FsAnswer fs_answer_fail(int error_number, FsObstacle *obstacle);
 
 typedef struct FsNameSpace FsNameSpace;
 
@@ -52,6 +78,7 @@ typedef struct {
     FsAnswer (*next)(FsNameSpace *names, guint64 directory, guint64 cookie,
                      FsEntry *entry, FsObstacle *obstacle);
     guint64 (*directory_of)(FsNameSpace *names, guint32 mailbox);
+    FsPlace (*place_of)(FsNameSpace *names, guint64 directory);
     void (*names_of)(FsNameSpace *names, guint32 mailbox,
                      const CacheMessage *message, FsNameFunc func,
                      gpointer user_data);
@@ -89,6 +116,9 @@ FsAnswer fs_name_space_next(FsNameSpace *names, guint64 directory,
 
 /* The inode number of the directory that shows @mailbox (0: the top). */
 guint64 fs_name_space_directory_of(FsNameSpace *names, guint32 mailbox);
+
+/* What the directory @directory is; as it was, if it is not there any more. */
+FsPlace fs_name_space_place_of(FsNameSpace *names, guint64 directory);
 
 /* Calls @func with every name that @message of @mailbox can be looked up by,
  * that under which it is listed first; also if it is not there any more. */

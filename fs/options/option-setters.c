@@ -1,6 +1,7 @@
 /* What each option does to FsOptions, and what FsOptions has of it. */
 #include "fs/options/option-setters.h"
 
+#include "fs/kernel/crawlers.h"
 #include "fs/kernel/errno.h"
 #include "fs/options/option-values.h"
 
@@ -386,6 +387,25 @@ fs_show_new_flags(const FsOptions *options, const FsMountOption *option)
     if (*options->new_flags == '\0')
         return g_strdup("none");
     return g_strdelimit(g_strdup(options->new_flags), " ", '+');
+}
+
+gboolean
+fs_set_crawlers(FsOptions *options, const FsMountOption *option,
+                const char *value, GError **error)
+{
+    if (*value == '\0')
+        return refuse_value(option, value, error,
+                            "names of processes with + between are needed, "
+                            "or " FS_CRAWLERS_ALLOW);
+    g_free(options->crawlers);
+    options->crawlers = g_strdup(value);
+    return TRUE;
+}
+
+char *
+fs_show_crawlers(const FsOptions *options, const FsMountOption *option)
+{
+    return g_strdup(options->crawlers);
 }
 
 gboolean

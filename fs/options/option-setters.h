@@ -20,6 +20,8 @@ gboolean fs_set_state_dir(FsOptions *options, const FsMountOption *option,
                           const char *value, GError **error);
 gboolean fs_set_new_flags(FsOptions *options, const FsMountOption *option,
                           const char *value, GError **error);
+gboolean fs_set_crawlers(FsOptions *options, const FsMountOption *option,
+                         const char *value, GError **error);
 gboolean fs_set_umask(FsOptions *options, const FsMountOption *option,
                       const char *value, GError **error);
 
@@ -28,4 +30,5 @@ char *fs_show_mechanism(const FsOptions *options, const FsMountOption *option);
 char *fs_show_cache_dir(const FsOptions *options, const FsMountOption *option);
 char *fs_show_state_dir(const FsOptions *options, const FsMountOption *option);
 char *fs_show_new_flags(const FsOptions *options, const FsMountOption *option);
+char *fs_show_crawlers(const FsOptions *options, const FsMountOption *option);
 char *fs_show_umask(const FsOptions *options, const FsMountOption *option);

@@ -7,6 +7,7 @@
  * password. */
 #include "fs/options/options.h"
 
+#include "fs/kernel/crawlers.h"
 #include "fs/options/account-source.h"
 #include "fs/options/command-line.h"
 #include "fs/options/mount-option-table.h"
@@ -150,6 +151,7 @@ options_new(const FsCommandLine *line)
     options->gid = getgid();
     options->fuse_options = g_new0(char *, 1);
     fs_mount_options_set_initial(options);
+    options->crawlers = g_strdup(fs_crawlers_default);
     return options;
 }
 
@@ -520,6 +522,7 @@ fs_options_free(FsOptions *options)
     g_free(options->cache_dir);
     g_free(options->state_dir);
     g_free(options->new_flags);
+    g_free(options->crawlers);
     g_free(options->password_file);
     g_free(options->password_command);
     g_free(options->token_command);

@@ -22,6 +22,17 @@ typedef enum {
     FS_DATE_SENT,
 } FsDate;
 
+typedef enum {
+    FS_LAYOUT_MAILBOX,
+    FS_LAYOUT_MAILDIR,
+} FsLayout;
+
+/* How folders lie in each other in a Maildir. */
+typedef enum {
+    FS_MAILDIR_FS,        /* as directories */
+    FS_MAILDIR_PLUS_PLUS, /* all at the top, which is INBOX */
+} FsMaildirLayout;
+
 /* What rm does to a message. */
 typedef enum {
     FS_REMOVE_AS_SERVER, /* the next; or that behind it, where expunging would
@@ -55,10 +66,13 @@ typedef struct {
     gboolean trace; /* implies foreground */
     gboolean verbose;
     gboolean quiet;
-    char **accounts; /* of FS_OPTIONS_ALL: their names; NULL-terminated */
-    gboolean watch;  /* of FS_OPTIONS_STATUS: again and again */
-    char **folders;  /* of FS_OPTIONS_FETCH: none means all; NULL-terminated */
+    gboolean unannounced; /* what there is to be seen is not said */
+    char **accounts;      /* of FS_OPTIONS_ALL: their names; NULL-terminated */
+    gboolean watch;       /* of FS_OPTIONS_STATUS: again and again */
+    char **folders; /* of FS_OPTIONS_FETCH: none means all; NULL-terminated */
 
+    FsLayout layout;
+    FsMaildirLayout maildir_layout;
     FsNames names;
     FsDate date;
     gboolean all_mail; /* show mailboxes that are views of others, too */
@@ -88,6 +102,8 @@ typedef struct {
     gboolean sync;      /* every change waits for the server */
     FsRemove remove;
     gboolean mark_seen; /* who reads a message whole has read it */
+    char *crawlers;     /* as fs_crawlers_new takes them */
+    gboolean searches;  /* those that are kept show at the top */
     gboolean nonempty;  /* the mountpoint may hold something */
     gboolean allow_other;
     gboolean default_permissions;

@@ -11,17 +11,6 @@
 /* So that it can be computed with. */
 #define LONG_AGO (G_MININT64 / 2)
 
-/* Whether @error is the line's and not the server's answer: then what is known
- * is still the best there is. */
-static gboolean
-is_of_the_line(const GError *error)
-{
-    return g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) ||
-           g_error_matches(error, IMAP_ERROR, IMAP_ERROR_TIMEOUT) ||
-           g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CONNECT) ||
-           g_error_matches(error, IMAP_ERROR, IMAP_ERROR_RESOLVE);
-}
-
 static gboolean
 is_put_off(const FsRefresh *refresh, gint64 line_at)
 {
@@ -48,7 +37,7 @@ static gboolean
 has_just_failed(const FsRefresh *refresh, gint64 since, gint64 line_at)
 {
     if (line_at > refresh->tried_at &&
-        is_of_the_line(fs_need_error(refresh->need)))
+        imap_error_is_of_the_line(fs_need_error(refresh->need)))
         return FALSE;
     return fs_need_is_complete(refresh->need) && since != FS_NOW &&
            g_get_monotonic_time() - refresh->tried_at < FAILURE_US;
@@ -83,7 +72,7 @@ fs_refresh_end(FsRefresh *refresh, const GError *error)
     if (error == NULL) {
         refresh->known = TRUE;
         refresh->known_at = refresh->asked_at;
-    } else if (refresh->known && is_of_the_line(error)) {
+    } else if (refresh->known && imap_error_is_of_the_line(error)) {
         if (is_news)
             g_message("showing what was known before: %s", error->message);
         refresh->known_at = LONG_AGO;

@@ -187,6 +187,7 @@ fs_sync_replaced(FsSyncMailbox *mailbox, ImapConnection *connection)
         else
             mailbox->unusable = TRUE;
         cache_index_drop_mailbox(account->index, mailbox->id);
+        cache_fields_drop_mailbox(account->fields, mailbox->id);
     }
     fs_sync_fail_look_ups(mailbox, error);
     if (mailbox->sync != NULL)

@@ -235,9 +235,8 @@ static const ImapFetchListHandler row_handler = {
     .done = on_fetched,
 };
 
-/* The first thing that is known of the mailbox. */
-static void
-note_mailbox(FsSyncMailbox *mailbox, ImapConnection *connection)
+void
+fs_sync_note_first(FsSyncMailbox *mailbox, ImapConnection *connection)
 {
     CacheMailbox known;
     const ImapMailbox *selected = imap_connection_mailbox(connection);
@@ -290,7 +289,7 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
         fs_sync_replaced(mailbox, connection);
         return;
     }
-    note_mailbox(mailbox, connection);
+    fs_sync_note_first(mailbox, connection);
     uid = g_strdup_printf("%u", look_up->uid);
     imap_request_fetch_list(connection, uid, fs_sync_wants_header(mailbox),
                             &row_handler, g_rc_box_acquire(look_up));

@@ -103,6 +103,8 @@ struct FsSync {
 
 /* ---- synchroniser.c ---- */
 
+/* The record of @id, made if there is none. Borrowed. */
+FsSyncMailbox *fs_sync_mailbox_of(FsSynchroniser *synchroniser, guint32 id);
 FsSyncMailbox *fs_sync_mailbox_ref(FsSyncMailbox *mailbox);
 void fs_sync_mailbox_unref(gpointer mailbox);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsSyncMailbox, fs_sync_mailbox_unref)
@@ -206,6 +208,9 @@ void fs_sync_stop_flags_pass(FsSyncMailbox *mailbox);
 
 /* ---- sync-look-up.c ---- */
 
+/* What @connection, which has the mailbox selected, says of it, if nothing else
+ * is known. */
+void fs_sync_note_first(FsSyncMailbox *mailbox, ImapConnection *connection);
 /* The need of the look-up of @uid, begun if there is none. */
 FsNeed *fs_sync_look_up(FsSyncMailbox *mailbox, guint32 uid);
 gboolean fs_sync_is_looked_up(FsSyncMailbox *mailbox, guint32 uid,

@@ -184,6 +184,8 @@ fs_sync_remove(FsSyncMailbox *mailbox, guint32 uid)
                              &message))
         return FALSE;
     note_change(mailbox);
+    cache_fields_remove(mailbox->synchroniser->account->fields, mailbox->id,
+                        uid);
     /* Also in a mailbox that is not known yet: a listing that streams, or a
      * look-up, may have shown it. */
     if (has_listeners(mailbox))

@@ -107,8 +107,8 @@ mailbox_new(FsSynchroniser *synchroniser, guint32 id)
     return mailbox;
 }
 
-static FsSyncMailbox *
-mailbox_of(FsSynchroniser *synchroniser, guint32 id)
+FsSyncMailbox *
+fs_sync_mailbox_of(FsSynchroniser *synchroniser, guint32 id)
 {
     FsSyncMailbox *mailbox =
         g_hash_table_lookup(synchroniser->mailboxes, GUINT_TO_POINTER(id));
@@ -159,6 +159,7 @@ forget_messages(FsSynchroniser *synchroniser, guint32 id)
                          .uidnext = known.uidnext};
 
     cache_index_drop_mailbox(account->index, id);
+    cache_fields_drop_mailbox(account->fields, id);
     if (may_return)
         cache_index_set_mailbox(account->index, id, &left);
 }
@@ -185,7 +186,7 @@ FsNeed *
 fs_synchroniser_need_messages(FsSynchroniser *synchroniser, guint32 id,
                               gint64 since)
 {
-    FsSyncMailbox *mailbox = mailbox_of(synchroniser, id);
+    FsSyncMailbox *mailbox = fs_sync_mailbox_of(synchroniser, id);
     gboolean start;
     FsNeed *need;
 
@@ -225,7 +226,7 @@ FsNeed *
 fs_synchroniser_need_listing(FsSynchroniser *synchroniser, guint32 id,
                              gint64 since)
 {
-    FsSyncMailbox *mailbox = mailbox_of(synchroniser, id);
+    FsSyncMailbox *mailbox = fs_sync_mailbox_of(synchroniser, id);
     FsNeed *need;
 
     if (is_broken(mailbox))
@@ -241,7 +242,7 @@ fs_synchroniser_need_listing(FsSynchroniser *synchroniser, guint32 id,
 guint32
 fs_synchroniser_listed_to(FsSynchroniser *synchroniser, guint32 id)
 {
-    FsSyncMailbox *mailbox = mailbox_of(synchroniser, id);
+    FsSyncMailbox *mailbox = fs_sync_mailbox_of(synchroniser, id);
     guint32 uid;
 
     if (is_broken(mailbox))
@@ -258,7 +259,7 @@ fs_synchroniser_listed_to(FsSynchroniser *synchroniser, guint32 id)
 FsNeed *
 fs_synchroniser_need_more(FsSynchroniser *synchroniser, guint32 id)
 {
-    FsSyncMailbox *mailbox = mailbox_of(synchroniser, id);
+    FsSyncMailbox *mailbox = fs_sync_mailbox_of(synchroniser, id);
     FsNeed *need;
 
     if (is_broken(mailbox))
@@ -297,7 +298,7 @@ FsNeed *
 fs_synchroniser_need_message(FsSynchroniser *synchroniser, guint32 id,
                              guint32 uid, gint64 since)
 {
-    FsSyncMailbox *mailbox = mailbox_of(synchroniser, id);
+    FsSyncMailbox *mailbox = fs_sync_mailbox_of(synchroniser, id);
     const FsSync *sync = mailbox->sync;
 
     if (fs_sync_is_known(mailbox))
@@ -314,7 +315,7 @@ FsNeed *
 fs_synchroniser_need_certainty(FsSynchroniser *synchroniser, guint32 id,
                                guint32 uid, gint64 since)
 {
-    FsSyncMailbox *mailbox = mailbox_of(synchroniser, id);
+    FsSyncMailbox *mailbox = fs_sync_mailbox_of(synchroniser, id);
     CacheMessage message;
 
     if (cache_index_message(fs_sync_index(mailbox), id, uid, &message))
@@ -410,7 +411,7 @@ void
 fs_synchroniser_message_gone(FsSynchroniser *synchroniser, guint32 id,
                              guint32 uid)
 {
-    fs_sync_remove(mailbox_of(synchroniser, id), uid);
+    fs_sync_remove(fs_sync_mailbox_of(synchroniser, id), uid);
     fs_synchroniser_mark_stale(synchroniser, id);
 }
 
@@ -447,7 +448,7 @@ void
 fs_synchroniser_set_flags(FsSynchroniser *synchroniser, guint32 id, guint32 uid,
                           const char *flags)
 {
-    fs_sync_set_flags(mailbox_of(synchroniser, id), uid, flags);
+    fs_sync_set_flags(fs_sync_mailbox_of(synchroniser, id), uid, flags);
 }
 
 /* ---- what others tell ---- */

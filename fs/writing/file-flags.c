@@ -7,6 +7,8 @@
 
 #include "fs/changes/changes.h"
 #include "fs/kernel/flag-values.h"
+#include "fs/names/given-name.h"
+#include "fs/names/maildir-name.h"
 #include "fs/sync/refresh.h"
 #include "fs/sync/synchroniser.h"
 #include "fs/writing/file-name.h"
@@ -14,6 +16,7 @@
 
 #include <string.h>
 
+#define INFO_LENGTH 3u /* of ":2," */
 /* So many messages that editors have renamed are remembered. */
 #define MAX_BACKUPS 1000u
 
@@ -124,6 +127,19 @@ flags_of_message(const FsFileFlags *flags, guint32 mailbox, guint32 uid)
                : NULL;
 }
 
+/* Of one that is delivered to a Maildir: those that its name tells. */
+static char *
+flags_of_letters(const FsFileFlags *flags, guint32 mailbox, const char *name)
+{
+    const char *info = fs_maildir_name_info(name);
+    g_autofree char *found = NULL;
+
+    if (info != NULL)
+        fs_maildir_flags(flags->account->aliases, mailbox, info + INFO_LENGTH,
+                         &found);
+    return found != NULL ? g_steal_pointer(&found) : g_strdup("");
+}
+
 char *
 fs_file_flags_of(const FsFileFlags *flags, const FsLocalFile *file,
                  guint32 mailbox, const char *name)
@@ -133,6 +149,8 @@ fs_file_flags_of(const FsFileFlags *flags, const FsLocalFile *file,
 
     if (file->flags != NULL)
         return g_strdup(file->flags);
+    if (fs_given_name_is_maildir(name))
+        return flags_of_letters(flags, mailbox, name);
     if (fs_file_name_kind(name) == FS_FILE_MAILDIR)
         return fs_file_name_flags(name);
     if (older != 0)

@@ -6,6 +6,8 @@
  * to be stored that is not. */
 #include "fs/writing/file-name.h"
 
+#include "fs/names/maildir-name.h"
+
 #include <string.h>
 
 #define MAIL_SUFFIX ".eml"
@@ -90,21 +92,6 @@ is_text(const char *name)
     return TRUE;
 }
 
-/* Where the flags of a Maildir name begin; NULL if it is none. */
-static const char *
-maildir_flags(const char *name)
-{
-    const char *info = g_strrstr(name, MAILDIR_INFO);
-
-    if (info == NULL || info == name)
-        return NULL;
-    info += strlen(MAILDIR_INFO);
-    for (const char *at = info; *at != '\0'; at++)
-        if (!g_ascii_isalpha(*at))
-            return NULL;
-    return info;
-}
-
 FsFileKind
 fs_file_name_kind(const char *name)
 {
@@ -112,7 +99,7 @@ fs_file_name_kind(const char *name)
         return FS_FILE_REFUSED;
     if (is_scratch(name))
         return FS_FILE_SCRATCH;
-    if (maildir_flags(name) != NULL)
+    if (fs_maildir_name_info(name) != NULL)
         return FS_FILE_MAILDIR;
     if (strlen(name) > strlen(MAIL_SUFFIX) &&
         g_str_has_suffix(name, MAIL_SUFFIX))
@@ -123,20 +110,15 @@ fs_file_name_kind(const char *name)
 char *
 fs_file_name_flags(const char *name)
 {
-    static const struct {
-        char letter;
-        const char *flag;
-    } flags[] = {
-        {'D', "\\Draft"},    {'F', "\\Flagged"}, {'P', "$Forwarded"},
-        {'R', "\\Answered"}, {'S', "\\Seen"},    {'T', "\\Deleted"},
-    };
-    const char *letters = maildir_flags(name);
+    const char *letters = fs_maildir_name_info(name);
     GString *result = g_string_new(NULL);
 
-    for (guint i = 0; letters != NULL && i < G_N_ELEMENTS(flags); i++)
-        if (strchr(letters, flags[i].letter) != NULL)
+    if (letters != NULL)
+        letters += strlen(MAILDIR_INFO);
+    for (char letter = 'A'; letters != NULL && letter <= 'Z'; letter++)
+        if (strchr(letters, letter) != NULL && fs_maildir_flag(letter) != NULL)
             g_string_append_printf(result, "%s%s", result->len > 0 ? " " : "",
-                                   flags[i].flag);
+                                   fs_maildir_flag(letter));
     return g_string_free(result, FALSE);
 }
 

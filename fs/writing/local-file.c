@@ -1,7 +1,36 @@
 /* A file whose octets are here. */
 #include "fs/writing/local-file.h"
 
+#include "fs/writing/file-name.h"
 #include "fs/writing/uploads.h"
+
+gboolean
+fs_local_is_kept(guint32 directory)
+{
+    return directory != FS_LOCAL_LOST && (directory & FS_LOCAL_FOLDER) != 0;
+}
+
+gboolean
+fs_local_is_tmp(guint32 directory)
+{
+    return directory != FS_LOCAL_LOST && (directory & FS_LOCAL_TMP) != 0;
+}
+
+char *
+fs_local_message_name(guint32 directory, const char *name, guint32 *mailbox)
+{
+    const char *prefix = "";
+
+    *mailbox = directory;
+    if (directory == FS_LOCAL_LOST)
+        return g_strdup(name);
+    if ((directory & FS_LOCAL_CUR) != 0)
+        prefix = "/cur/";
+    else if ((directory & FS_LOCAL_NEW) != 0)
+        prefix = "/new/";
+    *mailbox &= ~(FS_LOCAL_CUR | FS_LOCAL_NEW);
+    return g_strconcat(prefix, name, NULL);
+}
 
 FsLocalFile *
 fs_local_file_new(guint64 inode, CacheSpoolFile *spool)
@@ -34,7 +63,9 @@ fs_local_file_unref(gpointer data)
 
     if (file == NULL || --file->references > 0)
         return;
-    if ((file->listed && file->size > 0) || fs_local_file_is_unfinished(file))
+    if ((file->listed &&
+         (file->size > 0 || fs_local_is_kept(file->directory))) ||
+        fs_local_file_is_unfinished(file))
         cache_spool_file_free(file->spool);
     else
         cache_spool_file_remove(file->spool);
@@ -133,6 +164,14 @@ fs_local_file_is_emptied(const FsLocalFile *file)
     return file->in_place && !file->listed && !file->detached &&
            file->size == 0 && file->generation != file->stored &&
            file->upload == NULL && file->error == NULL;
+}
+
+gboolean
+fs_local_file_is_scratch(const FsLocalFile *file)
+{
+    return fs_local_is_kept(file->directory) ||
+           fs_local_is_tmp(file->directory) ||
+           fs_file_name_kind(file->name) == FS_FILE_SCRATCH;
 }
 
 gboolean

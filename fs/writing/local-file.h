@@ -14,8 +14,22 @@
 
 typedef struct FsUpload FsUpload;
 
-/* The directory of what could not be stored; the others are mailbox ids. */
+/* The directory of what could not be stored; the others are mailbox ids, or
+ * with one of these added, the directories of a Maildir: of the folder, whose
+ * files are kept; that for what is to be delivered, whose files are on their
+ * way whatever they are called; and those of messages. */
 #define FS_LOCAL_LOST G_MAXUINT32
+#define FS_LOCAL_FOLDER (1u << 20)
+#define FS_LOCAL_TMP (1u << 21)
+#define FS_LOCAL_CUR (1u << 22)
+#define FS_LOCAL_NEW (1u << 23)
+
+gboolean fs_local_is_kept(guint32 directory);
+gboolean fs_local_is_tmp(guint32 directory);
+/* The mailbox whose messages files there become, and the name that one of them
+ * has then, if it is @name here (see fs/names/given-name.h). Caller frees. */
+char *fs_local_message_name(guint32 directory, const char *name,
+                            guint32 *mailbox);
 
 typedef struct {
     guint references;
@@ -90,5 +104,8 @@ gboolean fs_local_file_is_dirty(const FsLocalFile *file);
 /* Whether it is a message that a program has emptied, and nothing was written
  * since: what is next may come with another open. */
 gboolean fs_local_file_is_emptied(const FsLocalFile *file);
+/* Whether it is a file on its way, or one that is kept, and no message before
+ * it is called otherwise, or is elsewhere. */
+gboolean fs_local_file_is_scratch(const FsLocalFile *file);
 /* Whether it shows what it holds itself, and not what was made of it. */
 gboolean fs_local_file_is_ahead(const FsLocalFile *file);

@@ -166,35 +166,50 @@ enlist(FsLocalFiles *files, FsLocalFile *file)
     g_hash_table_add(files->by_name, file);
 }
 
-/* What is on the disk says what it is; an empty file is not worth one. */
 static void
-note(FsLocalFile *file)
+write_note(FsLocalFile *file, gboolean durable, CacheSpoolDoneFunc done,
+           gpointer user_data)
 {
     FsSpoolNote said = {.kind = FS_SPOOL_LOCAL, .name = file->name};
     g_autofree char *text = NULL;
 
-    if (file->size == 0 || file->noted ||
-        (!file->listed && !fs_local_file_is_unfinished(file)))
-        return;
-    file->noted = TRUE;
     if (file->directory == FS_LOCAL_LOST)
         said.kind = FS_SPOOL_LOST;
+    if (fs_local_is_kept(file->directory)) {
+        said.kind = FS_SPOOL_KEPT;
+        said.mailbox = file->directory & ~FS_LOCAL_FOLDER;
+    }
     text = fs_spool_note_to_text(&said);
-    cache_spool_file_set_note(file->spool, text, said.kind == FS_SPOOL_LOST,
-                              NULL, NULL);
+    cache_spool_file_set_note(file->spool, text, durable, done, user_data);
+}
+
+/* What is on the disk says what it is; an empty file is not worth one, unless
+ * it is kept. */
+static void
+note(FsLocalFile *file)
+{
+    if ((file->size == 0 && !fs_local_is_kept(file->directory)) ||
+        file->noted || (!file->listed && !fs_local_file_is_unfinished(file)))
+        return;
+    file->noted = TRUE;
+    write_note(file, file->directory == FS_LOCAL_LOST, NULL, NULL);
+}
+
+void
+fs_local_files_note_stored(FsLocalFile *file)
+{
+    const FsSpoolNote said = {.kind = FS_SPOOL_STORED, .name = file->name};
+    g_autofree char *text = fs_spool_note_to_text(&said);
+
+    file->noted = TRUE;
+    cache_spool_file_set_note(file->spool, text, FALSE, NULL, NULL);
 }
 
 void
 fs_local_files_sync(FsLocalFile *file, CacheSpoolDoneFunc done,
                     gpointer user_data)
 {
-    FsSpoolNote said = {.kind = FS_SPOOL_LOCAL, .name = file->name};
-    g_autofree char *text = NULL;
-
-    if (file->directory == FS_LOCAL_LOST)
-        said.kind = FS_SPOOL_LOST;
-    text = fs_spool_note_to_text(&said);
-    cache_spool_file_set_note(file->spool, text, TRUE, done, user_data);
+    write_note(file, TRUE, done, user_data);
 }
 
 void
@@ -336,6 +351,18 @@ fs_local_files_edit(FsLocalFiles *files, guint64 inode, guint32 mailbox,
     file->filled = FALSE;
     file->size = size;
     return file;
+}
+
+void
+fs_local_files_take_kept(FsLocalFiles *files, CacheSpoolFile *spool,
+                         guint32 directory, const char *name)
+{
+    if (name == NULL || *name == '\0') {
+        cache_spool_file_remove(spool);
+        return;
+    }
+    fs_local_files_move(files, add(files, new_inode(files), spool), directory,
+                        name);
 }
 
 /* ---- what is lost ---- */

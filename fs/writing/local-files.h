@@ -26,6 +26,10 @@ FsLocalFile *fs_local_files_edit(FsLocalFiles *files, guint64 inode,
 FsLocalFile *fs_local_files_found(FsLocalFiles *files, CacheSpoolFile *spool,
                                   const char *name);
 
+/* The same of a file that is kept in @directory as @name. */
+void fs_local_files_take_kept(FsLocalFiles *files, CacheSpoolFile *spool,
+                              guint32 directory, const char *name);
+
 /* NULL: there is none. */
 FsLocalFile *fs_local_files_get(FsLocalFiles *files, guint64 inode);
 FsLocalFile *fs_local_files_find(FsLocalFiles *files, guint32 directory,
@@ -56,6 +60,10 @@ typedef void (*FsLocalEntryFunc)(guint32 directory, const char *name,
                                  guint64 inode, gpointer user_data);
 void fs_local_files_set_entry_func(FsLocalFiles *files, FsLocalEntryFunc func,
                                    gpointer user_data);
+
+/* It stays where it is listed, but the server has it: the next mount need not
+ * keep it. */
+void fs_local_files_note_stored(FsLocalFile *file);
 
 /* What it holds, and that it does, is on the disk for good when @done runs. */
 void fs_local_files_sync(FsLocalFile *file, CacheSpoolDoneFunc done,

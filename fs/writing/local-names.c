@@ -223,6 +223,14 @@ local_directory_of(FsNameSpace *names, guint32 mailbox)
     return fs_name_space_directory_of(local_of(names)->behind, mailbox);
 }
 
+static FsPlace
+local_place_of(FsNameSpace *names, guint64 directory)
+{
+    if (directory == FS_INODE_LOST_FOUND)
+        return (FsPlace){FS_PLACE_LOST, 0, FS_LOCAL_LOST};
+    return fs_name_space_place_of(local_of(names)->behind, directory);
+}
+
 static void
 local_names_of(FsNameSpace *names, guint32 mailbox, const CacheMessage *message,
                FsNameFunc func, gpointer user_data)
@@ -244,6 +252,7 @@ static const FsNameSpaceClass local_class = {
     .open_directory = local_open_directory,
     .next = local_next,
     .directory_of = local_directory_of,
+    .place_of = local_place_of,
     .names_of = local_names_of,
     .free = local_free,
 };

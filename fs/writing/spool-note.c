@@ -9,7 +9,8 @@
 /* Octets of what has none without it being told. */
 #define LONG 1200u
 
-static const char *const kinds[] = {"", "local", "lost", "upload"};
+static const char *const kinds[] = {"",       "local", "lost",
+                                    "upload", "kept",  "stored"};
 
 typedef struct {
     const char *key;

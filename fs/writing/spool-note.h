@@ -9,6 +9,8 @@ typedef enum {
     FS_SPOOL_LOCAL,  /* a file that a program was writing */
     FS_SPOOL_LOST,   /* one in lost+found */
     FS_SPOOL_UPLOAD, /* a message that the server may or may not have */
+    FS_SPOOL_KEPT,   /* a file that stays beside the messages of a Maildir */
+    FS_SPOOL_STORED, /* the server has it; its name was not removed yet */
 } FsSpoolKind;
 
 /* Strings may be NULL. */
@@ -16,8 +18,9 @@ typedef struct {
     FsSpoolKind kind;
     char *name; /* of the file */
 
+    guint32 mailbox; /* id, of an upload and of what is kept */
+
     /* Of an upload. */
-    guint32 mailbox;     /* id */
     guint64 uidvalidity; /* 0: not known */
     guint32 from_uid;    /* below that are older messages */
     char *flags;

@@ -10,6 +10,7 @@
 #include "fs/writing/upload-private.h"
 
 #include "fs/kernel/errno.h"
+#include "fs/names/given-name.h"
 #include "fs/sync/synchroniser.h"
 #include "imap/requests.h"
 
@@ -122,13 +123,12 @@ compare_next(FsUpload *upload)
 static gboolean
 is_anothers(const FsUpload *upload, guint32 uid)
 {
-    const char *name = cache_aliases_name(upload->uploads->account->aliases,
-                                          upload->mailbox, uid);
     guint64 claim = (guint64)upload->mailbox << 32 | uid;
 
     return uid == upload->replaces ||
            g_hash_table_contains(upload->uploads->claimed, &claim) ||
-           (name != NULL && g_strcmp0(name, upload->name) != 0);
+           fs_given_name_is_other(upload->uploads->account->aliases,
+                                  upload->mailbox, uid, upload->name);
 }
 
 FsUpload *

@@ -7,6 +7,7 @@
 #include "fs/writing/upload-private.h"
 
 #include "fs/kernel/inode.h"
+#include "fs/names/given-name.h"
 #include "fs/names/message-name.h"
 #include "fs/sync/refresh.h"
 #include "fs/sync/synchroniser.h"
@@ -62,13 +63,13 @@ name_message(const FsUpload *upload)
     if (upload->uid == 0 || upload->is_same)
         return;
     if (upload->name != NULL && is_name_of_its_own(account, upload->name))
-        cache_aliases_set(account->aliases, upload->mailbox, upload->uid,
+        fs_given_name_set(account->aliases, upload->mailbox, upload->uid,
                           upload->name);
     if (upload->inode != 0)
         show(upload);
     fs_overlay_touch(account->overlay, upload->mailbox);
-    fs_overlay_tell(account->overlay, FS_OVERLAY_LISTING, upload->mailbox, 0,
-                    NULL);
+    fs_overlay_tell(account->overlay, FS_OVERLAY_LISTING, upload->mailbox,
+                    upload->uid, NULL);
 }
 
 /* ---- the old one ---- */

@@ -8,6 +8,7 @@
 #include "fs/changes/changes.h"
 #include "fs/changes/overlay.h"
 #include "fs/kernel/errno.h"
+#include "fs/names/given-name.h"
 #include "fs/sync/lister.h"
 #include "fs/writing/directories.h"
 #include "fs/writing/file-name.h"
@@ -181,7 +182,9 @@ take_stored(FsWriting *writing, FsLocalFile *file, const FsUpload *upload,
     note_changed(writing, file->inode);
     tell(writing, file->directory, file->listed ? file->name : NULL,
          file->inode);
-    if (!file->linked)
+    if (file->linked)
+        fs_local_files_note_stored(file);
+    else
         fs_local_files_unlist(writing->files, file);
 }
 
@@ -194,7 +197,7 @@ take_refused(FsWriting *writing, FsLocalFile *file, const FsUpload *upload)
     g_clear_error(&file->refusal);
     file->refusal = g_error_copy(fs_upload_error(upload));
     /* What was renamed to be a message is what it was before. */
-    if (fs_file_name_kind(file->name) == FS_FILE_SCRATCH)
+    if (fs_local_file_is_scratch(file))
         return;
     note_changed(writing, file->inode);
     tell(writing, file->directory, NULL, file->inode);
@@ -389,14 +392,15 @@ is_message(const FsLocalFile *file, const char *name)
     FsFileKind kind = fs_file_name_kind(name);
 
     return file->size > 0 &&
-           (kind == FS_FILE_MAIL || kind == FS_FILE_MAILDIR) &&
+           (kind == FS_FILE_MAIL || kind == FS_FILE_MAILDIR ||
+            fs_given_name_is_maildir(name)) &&
            (!file->filled ||
             fs_written_ranges_is_whole(file->written, file->size));
 }
 
-FsCommit
-fs_writing_commit(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
-                  const char *name, FsNeed **need, int *error_number)
+static FsCommit
+commit_as(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
+          const char *name, FsNeed **need, int *error_number)
 {
     if (file->error != NULL)
         return fail(file->error, error_number);
@@ -410,12 +414,23 @@ fs_writing_commit(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
     if (mailbox == FS_LOCAL_LOST && file->refusal != NULL &&
         file->n_writers > 0)
         return fail(file->refusal, error_number);
-    if (mailbox == FS_LOCAL_LOST || file->generation == 0 ||
+    if (mailbox == FS_LOCAL_LOST || fs_local_is_kept(mailbox) ||
+        fs_local_is_tmp(mailbox) || file->generation == 0 ||
         !is_message(file, name))
         return FS_COMMIT_DONE;
     if (file->upload == NULL || file->uploading != file->generation)
         begin_upload(writing, file, mailbox, name);
     return outcome(writing, file, need, error_number);
+}
+
+FsCommit
+fs_writing_commit(FsWriting *writing, FsLocalFile *file, guint32 directory,
+                  const char *name, FsNeed **need, int *error_number)
+{
+    guint32 mailbox;
+    g_autofree char *given = fs_local_message_name(directory, name, &mailbox);
+
+    return commit_as(writing, file, mailbox, given, need, error_number);
 }
 
 FsNeed *
@@ -451,6 +466,10 @@ on_lost(CacheSpoolFile *file, const char *name, gpointer user_data)
 {
     FsWriting *writing = user_data;
 
+    const char *base = name != NULL ? strrchr(name, '/') : NULL;
+
+    if (base != NULL)
+        name = base + 1;
     fs_local_files_found(writing->files, file, name != NULL ? name : NAMELESS);
 }
 
@@ -464,7 +483,11 @@ take_up(FsWriting *writing, Left *left)
         g_ptr_array_add(writing->left, left);
         return;
     }
-    if (cache_spool_file_size(left->file) == 0)
+    if (note.kind == FS_SPOOL_KEPT)
+        fs_local_files_take_kept(writing->files, g_steal_pointer(&left->file),
+                                 note.mailbox | FS_LOCAL_FOLDER, note.name);
+    else if (note.kind == FS_SPOOL_STORED ||
+             cache_spool_file_size(left->file) == 0)
         cache_spool_file_remove(g_steal_pointer(&left->file));
     else
         on_lost(g_steal_pointer(&left->file), note.name, writing);
@@ -600,10 +623,14 @@ lose_if_old(FsLocalFile *file, gpointer user_data)
 {
     FsWriting *writing = user_data;
 
-    if (file->directory == FS_LOCAL_LOST || file->upload != NULL ||
-        file->n_handles > 0 ||
+    if (file->directory == FS_LOCAL_LOST || fs_local_is_kept(file->directory) ||
+        file->upload != NULL || file->n_handles > 0 ||
         g_get_monotonic_time() - file->listed_at < SCRATCH_US)
         return;
+    if (file->generation != 0 && file->generation == file->stored) {
+        fs_local_files_unlist(writing->files, file); /* it was linked */
+        return;
+    }
     fs_account_say(writing->account,
                    "%s was not touched for a day; it is in lost+found now",
                    file->name);

@@ -47,11 +47,12 @@ typedef enum {
     FS_COMMIT_FAILED,
 } FsCommit;
 
-/* Has @file, as it is now, stored as the message @name of @mailbox, if that is
- * the name of one and the file is complete. It is begun once, however often
+/* Has @file, as it is now, stored as the message @name of @directory (see
+ * fs/writing/local-file.h), if that is the name of one there and the file is
+ * complete. It is begun once, however often
  * this is asked. *@error_number: why it failed. */
 FsCommit fs_writing_commit(FsWriting *writing, FsLocalFile *file,
-                           guint32 mailbox, const char *name, FsNeed **need,
+                           guint32 directory, const char *name, FsNeed **need,
                            int *error_number);
 
 /* If a message of that name has just been deleted, @file is written in its

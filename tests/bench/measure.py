@@ -9,6 +9,7 @@ import time
 
 import dovecot
 import sample_store
+import texts
 from candidates import Account, bare, local_copy, memory
 from ground import SIDE_FOLDERS, SIDE_MESSAGES, SINGLES
 
@@ -26,7 +27,7 @@ APART = 12  # so far from each other messages are not taken for a scan
 def mail_of(groups, messages, listed, tiny):
     """What ground.make_mail() has to make for these groups."""
     mail = {}
-    if {'scan', 'busy'} & groups:
+    if {'scan', 'busy', 'views'} & groups:
         mail[MANY] = {'messages': messages, 'total_bytes': 14600 * messages,
                       'seed': 2}
     if {'list', 'memory'} & groups:
@@ -325,6 +326,50 @@ def large(round_, first):
         round_.add('stream again', ground.timed(command))
 
 
+def views(round_, first):
+    """The same mail as text, as a table, as a search, each in a folder that was
+    listed and of which nothing else is known."""
+    ground = round_.ground
+    script = '@' + _script_of_texts(ground, MANY)
+    round_.wire('W texts', MANY, script)
+    round_.wire('W table', MANY, 'fields')
+    with Account(ground) as account:
+        mount = account.start()
+        os.listdir(mount.path(MANY))
+        _await_silence(ground)
+        folder = mount.path('.imapfs/text', MANY)
+        round_.tool('rg text', 'rg', folder)
+        round_.tool('rg text again', 'rg', folder)
+    with Account(ground) as account:
+        mount = account.start()
+        os.listdir(mount.path(MANY))
+        _await_silence(ground)
+        table = mount.path('.imapfs/index', MANY + '.tsv')
+        round_.tool('table', 'cat', table)
+        round_.tool('table again', 'cat', table)
+        _await_silence(ground)
+        for number in range(5):
+            seconds, cost = ground.on_line(lambda: ground.tool(
+                'ls -f', mount.path('.imapfs/search', MANY,
+                                    f'subject:meeting larger:{number + 1}')))
+            round_.add('search', seconds)
+            round_.add('search turns', cost['turns'])
+
+
+def _script_of_texts(ground, folder):
+    """The file of commands; the server's index of what is in the messages is
+    warm then, too."""
+    path = ground.path('texts')
+    if not os.path.exists(path + '.made'):
+        with open(path, 'w') as file:
+            file.writelines(line + '\n' for line in
+                            texts.script(ground.server.stored(folder)))
+        ground.wire(folder, '@' + path)
+        with open(path + '.made', 'w'):
+            ground.defer(os.remove, path + '.made')
+    return path
+
+
 def _await_silence(ground):
     """What was asked for and is not needed any more still comes."""
     last = -1
@@ -338,6 +383,7 @@ def _await_silence(ground):
 
 
 GROUPS = {'scan': scan, 'list': listing, 'single': single, 'busy': busy,
-          'memory': memory_use, 'large': large, 'million': million}
+          'memory': memory_use, 'large': large, 'views': views,
+          'million': million}
 # Where the round-trip time does not matter.
 ONCE = {'memory', 'million'}

@@ -172,6 +172,27 @@ class Rows:
     def million(self):
         self.memory('million ', 100)
 
+    def views(self):
+        for rtt in self.rtts:
+            wire = self.get('W texts octets', rtt)
+            self.row(rtt, 'W: wire, the texts alone', self.get('W texts', rtt),
+                     's')
+            self.sum_row(rtt, 'rg of the texts, cold', 'rg text', 1.5,
+                         {'W': 'W texts', 'F': 'rg text again'})
+            self.octets(rtt, 'rg of the texts, cold, received',
+                        'rg text octets', wire, "the wire's", 1.1)
+            self.octets(rtt, 'rg of the texts again, received',
+                        'rg text again octets', wire, "the wire's", 0.01)
+            self.row(rtt, 'W: wire, what a table needs',
+                     self.get('W table', rtt), 's')
+            self.sum_row(rtt, 'cat of a table, cold', 'table', 2,
+                         {'W': 'W table', 'F': 'table again'})
+            self.octets(rtt, 'cat of a table, cold, received', 'table octets',
+                        self.get('W table octets', rtt), "the wire's", 1.1)
+            self.row(rtt, 'ls of a search', self.get('search', rtt), 's')
+            self.row(rtt, 'ls of a search, round trips',
+                     self.get('search turns', rtt), '', 1, '1', 1)
+
     def large(self):
         for rtt in self.rtts:
             self.row(rtt, 'head -c 1000 of 50 MB', self.get('head', rtt), 's')

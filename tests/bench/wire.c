@@ -1,5 +1,6 @@
-/* The limit of the wire: a client that asks one question and reads the answer
- * as fast as it can, looking for nothing but the tagged OK.
+/* The limit of the wire: a client that asks one question, or all of a file's at
+ * once, and reads the answer as fast as it can, looking for nothing but the
+ * last tagged OK.
  *
  * Prints JSON: seconds from sending the FETCH to its OK, seconds of what came
  * before (connecting, TLS, login, EXAMINE), and octets of the answer. */
@@ -21,9 +22,11 @@
 
 #define USAGE                                                                  \
     "wire --port PORT --user NAME --password-file FILE --mailbox NAME\n"       \
-    "     --fetch bodies|headers|plain|UID [--plain | --ca FILE]\n"            \
-    "What is fetched: every body; what a listing by subject needs; what one\n" \
-    "by UID needs; or one message. The server is at 127.0.0.1.\n"
+    "     --fetch bodies|headers|plain|fields|UID|@FILE [--plain | --ca FILE]" \
+    "\nWhat is fetched: every body; what a listing by subject needs; what one" \
+    "\nby UID needs; what a table needs; one message; or what the commands of" \
+    "\na file ask for, each a line that begins with its tag. The server is at" \
+    "\n127.0.0.1.\n"
 
 #define BUFFER_SIZE (256 * 1024)
 #define TAG_MAX 32
@@ -92,6 +95,28 @@ wire_await(Wire *wire, const char *mark)
         kept = held < mark_length - 1 ? held : mark_length - 1;
         memmove(wire->buffer, wire->buffer + held - kept, kept);
     }
+}
+
+/* Sends the lines of a file, and reads until the last one's answer. */
+static uint64_t
+commands(Wire *wire, const char *path)
+{
+    FILE *file = fopen(path, "r");
+    char *line = NULL, tag[TAG_MAX / 2] = "", mark[TAG_MAX];
+    size_t size = 0;
+
+    if (file == NULL)
+        fail(path);
+    while (getline(&line, &size, file) > 0) {
+        line[strcspn(line, "\n")] = '\0';
+        snprintf(tag, sizeof tag, "%.*s", (int)strcspn(line, " "), line);
+        wire_send(wire, line);
+        wire_send(wire, "\r\n");
+    }
+    free(line);
+    fclose(file);
+    snprintf(mark, sizeof mark, "\r\n%s OK ", tag);
+    return wire_await(wire, mark);
 }
 
 static uint64_t
@@ -163,6 +188,10 @@ fetch_command(char *text, size_t size, const char *what)
         snprintf(text, size,
                  "UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE "
                  "BODY.PEEK[HEADER.FIELDS (DATE FROM SUBJECT)])");
+    else if (strcmp(what, "fields") == 0)
+        snprintf(text, size,
+                 "UID FETCH 1:* (UID BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS "
+                 "(FROM TO SUBJECT MESSAGE-ID)])");
     else if (strcmp(what, "plain") == 0)
         snprintf(text, size,
                  "UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE)");
@@ -213,7 +242,8 @@ main(int argc, char **argv)
     snprintf(tag, sizeof tag, "w%" PRIx32, (uint32_t)(start * 1e6));
     fetch_command(text, sizeof text, given['f']);
     sent = now();
-    octets = command(wire, tag, text);
+    octets = given['f'][0] == '@' ? commands(wire, given['f'] + 1)
+                                  : command(wire, tag, text);
     printf("{\"seconds\": %.6f, \"setup\": %.6f, \"octets\": %" PRIu64 "}\n",
            now() - sent, sent - start, octets);
     return 0;

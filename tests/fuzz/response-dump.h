@@ -3,6 +3,7 @@
 #pragma once
 
 #include "imap/parser.h"
+#include "imap/structure.h"
 
 #include <string.h>
 
@@ -49,6 +50,39 @@ dump_delimiter(GString *out, char delimiter)
         g_string_append(out, "NIL");
     else
         dump_octets(out, &delimiter, 1);
+}
+
+static inline void
+dump_parameters(GString *out, const GArray *parameters)
+{
+    for (guint i = 0; i < parameters->len; i++) {
+        const ImapParameter *parameter =
+            &g_array_index(parameters, ImapParameter, i);
+
+        dump_string(out, parameter->name, parameter->value);
+    }
+}
+
+static inline void
+dump_structure(GString *out, const ImapStructure *structure)
+{
+    static const char *const kinds[] = {"leaf", "multipart", "message"};
+
+    if (structure == NULL) {
+        g_string_append(out, " structure=NULL");
+        return;
+    }
+    for (guint i = 0; i < structure->parts->len; i++) {
+        const ImapPart *part = g_ptr_array_index(structure->parts, i);
+
+        g_string_append_printf(
+            out, " [%s %s in %u: %s %s %s %" G_GUINT64_FORMAT, part->section,
+            kinds[part->kind], part->parent, part->type, part->encoding,
+            part->disposition, part->octets);
+        dump_parameters(out, part->type_parameters);
+        dump_parameters(out, part->disposition_parameters);
+        g_string_append_c(out, ']');
+    }
 }
 
 static inline void
@@ -124,6 +158,16 @@ dump_fetch(GString *out, const ImapFetch *fetch)
         g_string_append(out, " header=");
         dump_octets(out, data, length);
     }
+    for (guint i = 0;
+         fetch->binary_sizes != NULL && i < fetch->binary_sizes->len; i++) {
+        const ImapBinarySize *size =
+            &g_array_index(fetch->binary_sizes, ImapBinarySize, i);
+
+        dump_string(out, "binary_size", size->section);
+        g_string_append_printf(out, ":%" G_GUINT64_FORMAT, size->size);
+    }
+    if (fetch->has_structure)
+        dump_structure(out, fetch->structure);
     if (fetch->body != IMAP_BODY_NONE)
         g_string_append_printf(out, " body=%s:%" G_GUINT64_FORMAT,
                                bodies[fetch->body], fetch->body_size);

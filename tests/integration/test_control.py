@@ -28,7 +28,8 @@ from scene import Scene
 
 AT_ONCE = 0.2 if not tap.SANITIZED else 1.0
 HIDDEN = '.imapfs'
-CONTENT = ['.', '..', 'events', 'flags', 'lost+found', 'status', 'wait']
+CONTENT = ['.', '..', 'README', 'events', 'flags', 'lost+found', 'status',
+           'wait']
 
 
 class Events:

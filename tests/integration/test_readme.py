@@ -3,8 +3,10 @@
 who has nothing but the README. What differs from a reader's machine is in
 as_here() and Machine, and nowhere else."""
 
+import base64
 import contextlib
 import glob
+import imaplib
 import os
 import pty
 import re
@@ -39,8 +41,14 @@ def as_here(text, server):
     return text.replace(URL, f'{here} -o ca_file={server.ca_file}')
 
 
+REPORT = '\r\n'.join((
+    '--=_b', 'Content-Type: text/plain; charset=utf-8',
+    'Content-Transfer-Encoding: base64', '',
+    base64.b64encode('Grüße aus Köln'.encode()).decode(),
+    '--=_b', 'Content-Type: application/pdf; name="report.pdf"', '', '%PDF-1.4',
+    '--=_b--'))
 MAIL = (
-    ('alice', 'Quarterly report', 'It is attached.'),
+    ('alice', 'Quarterly report', REPORT),
     ('shop', 'Receipt', 'Thank you.'),
     ('shop', 'Invoice', 'This is invoice 4711'),
     ('news', 'Newsletter', 'News.'),
@@ -64,7 +72,13 @@ class Machine:
         case.defer(lambda: contextlib.suppress(Exception)
                    or self.client.imap.shutdown())
         for number, (who, subject, body) in enumerate(MAIL):
-            self.deliver(f'{who}@example.org', subject, body, number)
+            self.deliver(f'{who}@example.org', subject, body, number,
+                         *(['MIME-Version: 1.0', 'Content-Type: '
+                            'multipart/mixed; boundary="=_b"']
+                           if body is REPORT else []))
+        # Older than a year, and not than two.
+        self.deliver('news@debian.org', 'Weekly news', 'News.', 'list',
+                     'List-Id: <debian-news.lists.debian.org>', days_ago=500)
         self.home, self.bin = case.path('home'), case.path('bin')
         os.makedirs(self.home + '/Documents')
         os.mkdir(self.bin)
@@ -89,11 +103,13 @@ class Machine:
                           0o755), 'w') as file:
             file.write('#!/bin/sh\n' + text + '\n')
 
-    def deliver(self, sender, subject, body, number):
+    def deliver(self, sender, subject, body, number, *fields, days_ago=0):
+        date = imaplib.Time2Internaldate(time.time() - days_ago * 86400)
         message = (f'From: {sender}\r\nSubject: {subject}\r\n'
-                   f'Message-ID: <readme-{number}@example.org>\r\n\r\n'
+                   f'Message-ID: <readme-{number}@example.org>\r\n'
+                   + ''.join(field + '\r\n' for field in fields) + '\r\n'
                    f'{body}\r\n')
-        assert self.client.imap.append('INBOX', None, None,
+        assert self.client.imap.append('INBOX', None, date,
                                        message.encode())[0] == 'OK'
 
     def lose(self):
@@ -237,6 +253,11 @@ def check_outcome(case, machine):
     case.expect({'\\Flagged', 'todo'} <= client.flags('INBOX')[2], 'flags',
                 client.flags('INBOX'))
     case.expect(count('Restored', 'ALL') > 20, 'Restored')
+    case.expect(count('Trash', 'SUBJECT', 'Newsletter', 'FLAGGED', 'SEEN') == 1,
+                'notmuch')
+    case.expect(len(glob.glob(mail + '/Archive/Old/*weekly-news*')) == 1 and
+                count('INBOX', 'SUBJECT', '"Weekly news"') == 0, 'a search')
+    case.expect(os.path.exists(machine.home + '/Documents/report.pdf'), 'parts')
     with open(case.path('systemctl')) as file:
         case.expect('--user enable --now imapfs@home' in file.read())
 

@@ -219,7 +219,7 @@ fetch_attributes_are_read(void **state)
         {"* 3 fetch (ENVELOPE (\"\" NIL ((NIL NIL \"a\" {1}\r\nb))) "
          "X-A B X-C {2}\r\n() BODY (\"TEXT\" (\"a\" \"b\")) "
          "BINARY.SIZE[1.2] 5 uid 4)\r\n",
-         "FETCH 3 uid=4\n"},
+         "FETCH 3 uid=4 binary_size=\"1.2\":5\n"},
         {"* 1 FETCH(UID 4 INTERNALDATE \"99-Foo-1994 21:52:25 -0800\")\r\n",
          "FETCH 1 uid=4\n"},
         {"* 1 FETCH (BODY[HEADER.FIELDS (\"SUBJECT\" \"FROM\")] {6}\r\n"
@@ -478,20 +478,30 @@ body_too_long_is_protocol_error(void **state)
     assert_non_null(strstr(dump, "a body of more than 1 TiB"));
 }
 
+/* A FETCH with a value that is @depth lists, one in another. */
+static char *
+nest(guint depth)
+{
+    GString *input = g_string_new("* 1 FETCH (X ");
+
+    for (guint i = 0; i < depth; i++)
+        g_string_append_c(input, '(');
+    for (guint i = 0; i < depth; i++)
+        g_string_append_c(input, ')');
+    g_string_append(input, ")\r\n");
+    return g_string_free(input, FALSE);
+}
+
 static void
 lists_too_deep_are_protocol_error(void **state)
 {
-    static const char deepest[] = "* 1 FETCH (X ((((((((((((((((((((((((((((((("
-                                  ")))))))))))))))))))))))))))))))"
-                                  ")\r\n";
-    static const char deeper[] = "* 1 FETCH (X (((((((((((((((((((((((((((((((("
-                                 "))))))))))))))))))))))))))))))))"
-                                 ")\r\n";
+    g_autofree char *deepest = nest(IMAP_PARSER_MAX_DEPTH - 1);
+    g_autofree char *deeper = nest(IMAP_PARSER_MAX_DEPTH);
     g_autofree char *dump =
         dump_parse((const guint8 *)deeper, strlen(deeper), cut_evenly, NULL);
 
     check(deepest, strlen(deepest), "FETCH 1 uid=0\n");
-    assert_non_null(strstr(dump, "lists nested more than 32 deep"));
+    assert_non_null(strstr(dump, "lists nested more than 256 deep"));
 }
 
 static void

@@ -1,0 +1,140 @@
+/* Mailboxes as folders of a Maildir. */
+#include "fs/names/maildir-folders.h"
+
+#include <string.h>
+
+#define DOT "%2E"
+
+/* Names that are taken, and what a mailbox of that name is called. */
+static const char *const taken[][2] = {
+    {"cur", "%63ur"},
+    {"new", "%6Eew"},
+    {"tmp", "%74mp"},
+};
+
+guint32
+fs_maildir_folders_top(const FsMaildirFolders *folders)
+{
+    const FsMailbox *inbox = NULL;
+
+    if (folders->plus_plus)
+        inbox = fs_mailbox_tree_by_wire_name(folders->tree, "INBOX");
+    return inbox != NULL ? inbox->id : 0;
+}
+
+gboolean
+fs_maildir_folders_is_top(const FsMaildirFolders *folders, guint32 mailbox)
+{
+    return mailbox == 0 || mailbox == fs_maildir_folders_top(folders);
+}
+
+const FsMailbox *
+fs_maildir_folders_next(const FsMaildirFolders *folders, guint32 mailbox,
+                        guint32 after)
+{
+    guint32 end = cache_state_next_id(folders->state);
+    guint32 top = fs_maildir_folders_top(folders);
+
+    if (!folders->plus_plus)
+        return fs_mailbox_tree_next_child(folders->tree, mailbox, after);
+    if (!fs_maildir_folders_is_top(folders, mailbox))
+        return NULL;
+    for (guint32 id = after + 1; id < end; id++) {
+        const FsMailbox *found = fs_mailbox_tree_get(folders->tree, id);
+
+        if (found != NULL && id != top)
+            return found;
+    }
+    return NULL;
+}
+
+/* Appends @component of a name of Maildir++. */
+static void
+append_component(GString *name, const char *component)
+{
+    g_string_append_c(name, '.');
+    for (; *component != '\0'; component++)
+        if (*component == '.')
+            g_string_append(name, DOT);
+        else
+            g_string_append_c(name, *component);
+}
+
+void
+fs_maildir_folders_name(const FsMaildirFolders *folders, guint32 id, char *name,
+                        gsize size)
+{
+    const FsMailbox *found = fs_mailbox_tree_get(folders->tree, id);
+    g_autofree char *path = fs_mailbox_tree_path(folders->tree, id);
+    g_auto(GStrv) components = g_strsplit(path != NULL ? path : "", "/", -1);
+    g_autoptr(GString) flat = g_string_new(NULL);
+    const char *shown = found != NULL ? found->name : "";
+
+    for (guint i = 0; i < G_N_ELEMENTS(taken); i++)
+        if (g_str_equal(shown, taken[i][0]))
+            shown = taken[i][1];
+    for (guint i = 0; components[i] != NULL; i++)
+        append_component(flat, components[i]);
+    g_strlcpy(name, folders->plus_plus ? flat->str : shown, size);
+}
+
+/* ---- the other way ---- */
+
+static char *
+read_component(const char *text)
+{
+    GString *result = g_string_new(NULL);
+
+    for (; *text != '\0'; text++)
+        if (g_ascii_strncasecmp(text, DOT, strlen(DOT)) == 0) {
+            g_string_append_c(result, '.');
+            text += strlen(DOT) - 1;
+        } else {
+            g_string_append_c(result, *text);
+        }
+    return g_string_free(result, FALSE);
+}
+
+static gboolean
+parse_flat(const FsMaildirFolders *folders, const char *name, guint32 *parent,
+           char **child)
+{
+    g_auto(GStrv) parts = g_strsplit(name, ".", -1);
+    guint n = g_strv_length(parts);
+
+    *parent = FS_MAILBOX_TREE_ROOT;
+    if (n < 2 || *parts[0] != '\0')
+        return FALSE;
+    for (guint i = 1; i < n; i++) {
+        g_autofree char *component = read_component(parts[i]);
+        const FsMailbox *found =
+            fs_mailbox_tree_child(folders->tree, *parent, component);
+
+        if (*component == '\0' || (found == NULL && i + 1 < n))
+            return FALSE;
+        if (i + 1 == n)
+            *child = g_steal_pointer(&component);
+        else
+            *parent = found->id;
+    }
+    return TRUE;
+}
+
+gboolean
+fs_maildir_folders_parse(const FsMaildirFolders *folders, guint32 mailbox,
+                         const char *name, guint32 *parent, char **child)
+{
+    *child = NULL;
+    if (folders->plus_plus)
+        return fs_maildir_folders_is_top(folders, mailbox) &&
+               parse_flat(folders, name, parent, child);
+    *parent = mailbox;
+    for (guint i = 0; i < G_N_ELEMENTS(taken); i++) {
+        if (g_str_equal(name, taken[i][0]))
+            return FALSE;
+        if (g_str_equal(name, taken[i][1]))
+            name = taken[i][0];
+    }
+    *child = g_strdup(name);
+    return TRUE;
+}

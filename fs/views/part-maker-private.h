@@ -1,0 +1,81 @@
+/* What those share who make decoded forms. Theirs alone. */
+#pragma once
+
+#include "fs/bodies/message-bodies-private.h"
+#include "fs/views/decoded-store.h"
+#include "fs/views/part-maker.h"
+
+/* Reference counted, for replies may come after the end. */
+struct FsPartMaker {
+    FsAccount *account; /* NULL after the end */
+    FsLeases *leases;
+    GHashTable *jobs;  /* what is under way: FsNeed, references, by key */
+    GHashTable *trees; /* some that were used of late: by key */
+    GHashTable *sizes; /* likewise, of forms: guint64, by key */
+    /* Likewise, what the server says without sending them; FS_PART_UNTOLD: it
+     * does not say. */
+    GHashTable *told;
+    GHashTable *distrusted; /* keys of trees: messages to be fetched whole */
+    FsNeed *held; /* the last that was told of; a reference, or NULL */
+
+    /* Of fs/views/head-fetch.c: what is fetched ahead. */
+    guint n_asking;   /* batches whose structures are awaited */
+    GQueue to_ask;    /* those that are to follow */
+    guint64 n_texts;  /* that have come */
+    guint64 n_octets; /* of these, as they were sent */
+};
+
+FsPartMaker *fs_part_maker_ref(FsPartMaker *maker);
+void fs_part_maker_unref(FsPartMaker *maker); /* accepts NULL */
+
+/* Something is being made: its need, borrowed; NULL: it is not. */
+FsNeed *fs_part_job_find(FsPartMaker *maker, const char *key);
+/* It is from now on. */
+FsNeed *fs_part_job_begin(FsPartMaker *maker, const char *key);
+/* It is there, or cannot be had; or, without an error, has to be looked for in
+ * another way. Does nothing after the maker's end. */
+void fs_part_job_end(FsPartMaker *maker, const char *key, const GError *error);
+
+/* What the server says of the message's structure is of no use. */
+void fs_part_maker_distrust(FsPartMaker *maker, guint32 mailbox, guint32 uid);
+
+/* Keeps what was made. */
+void fs_part_maker_keep_tree(FsPartMaker *maker, const char *key,
+                             FsPartTree *tree);
+void fs_part_maker_keep_size(FsPartMaker *maker, const char *key, guint64 size);
+void fs_part_maker_keep(FsPartMaker *maker, const char *key, GBytes *content);
+
+/* Keys of @message; caller frees. */
+char *fs_part_tree_key(guint32 mailbox, const CacheMessage *message);
+char *fs_part_content_key(guint32 mailbox, const CacheMessage *message,
+                          guint index);
+char *fs_part_text_key(guint32 mailbox, const CacheMessage *message);
+
+#define FS_PART_UNTOLD G_MAXUINT64
+/* Whether the server is worth being asked how large @part is. */
+gboolean fs_part_is_askable(const FsPart *part);
+void fs_part_maker_keep_told(FsPartMaker *maker, const char *key, guint64 size);
+/* fs/views/size-fetch.c: asks for the sizes of all such parts of @tree, under
+ * the job @key, which has begun. */
+void fs_view_sizes_fetch(FsPartMaker *maker, guint32 mailbox, guint32 uid,
+                         const FsPartTree *tree, const char *key);
+
+/* Whether neither the server nor the line is to blame for what has not come. */
+gboolean fs_part_is_refusal(const GError *error);
+
+/* fs/views/part-fetch.c: fetches one part, under the job @key, which has begun.
+ */
+void fs_view_part_fetch(FsPartMaker *maker, guint32 mailbox, guint32 uid,
+                        const FsPart *part, const char *key);
+
+/* fs/views/head-fetch.c: fetches the structure and the header of @uids; and,
+ * with_text, the texts: under the jobs of their trees or texts, which begin. */
+void fs_view_heads_fetch(FsPartMaker *maker, guint32 mailbox,
+                         const GArray *uids, gboolean with_text, gboolean ahead,
+                         FsTextsFunc done, gpointer user_data);
+/* At the end of the maker: drops what is to follow. */
+void fs_view_heads_drop(FsPartMaker *maker);
+
+/* The text of a message; @contents: of GBytes, as in FsWholeMessage, of which
+ * those are used that are headers and texts. */
+GString *fs_part_text_of(const FsPartTree *tree, const GPtrArray *contents);

@@ -1,0 +1,206 @@
+/* Searches by keys of any kind, against servers that follow a script. */
+#include "connection-fixture.h"
+
+static ImapSearchProgram *
+from(const char *whom)
+{
+    ImapSearchProgram *program = imap_search_program_new();
+
+    imap_search_program_add_key(program, "UNSEEN");
+    imap_search_program_add_string(program, "FROM", whom);
+    return program;
+}
+
+static void
+search_for(Fixture *f, const char *whom)
+{
+    g_autoptr(ImapSearchProgram) program = from(whom);
+
+    imap_request_search_for(f->connection, program, on_found, f);
+    wait_done(f);
+}
+
+static void
+strings_are_sent_as_the_server_takes_them(void **state)
+{
+    Fixture *f = *state;
+    const struct {
+        const char *whom;
+        const char *steps[16];
+    } cases[] = {
+        {"alice",
+         {LOGIN(""), "C:i3 NOOP", "C:i4 UID SEARCH UNSEEN FROM alice",
+          "S:i3 OK", "S:* SEARCH 7 4", "S:i4 OK"}},
+        {"a\" OR ALL",
+         {LOGIN("ESEARCH"), "C:i3 NOOP",
+          "C:i4 UID SEARCH RETURN (ALL) UNSEEN FROM \"a\\\" OR ALL\"",
+          "S:i3 OK", "S:* ESEARCH (TAG \"i4\") UID ALL 4,7", "S:i4 OK"}},
+        {"Jos\xc3\xa9",
+         {LOGIN("LITERAL+ ESEARCH"), "C:i3 NOOP",
+          "C:i4 UID SEARCH RETURN (ALL) CHARSET UTF-8 UNSEEN FROM {5+}",
+          "C:Jos\xc3\xa9", "S:i3 OK", "S:* ESEARCH (TAG \"i4\") UID ALL 4,7",
+          "S:i4 OK"}},
+        {"Jos\xc3\xa9",
+         {LOGIN(""), "C:i3 NOOP",
+          "C:i4 UID SEARCH CHARSET UTF-8 UNSEEN FROM {5}", "S:i3 OK", "S:+ go",
+          "C:Jos\xc3\xa9", "S:* SEARCH 4", "S:* SEARCH 7", "S:i4 OK"}},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        open_ready(f, cases[i].steps);
+        search_for(f, cases[i].whom);
+        assert_null(f->error);
+        assert_string_equal(f->log->str, "[4,7] ");
+        drop(f);
+    }
+}
+
+static void
+nothing_found_is_an_empty_set(void **state)
+{
+    Fixture *f = *state;
+    /* Some servers leave the line out. */
+    static const char *const steps[] = {
+        LOGIN(""), "C:i3 NOOP", "C:i4 UID SEARCH UNSEEN FROM alice",
+        "S:i3 OK", "S:i4 OK",   NULL};
+
+    open_ready(f, steps);
+    search_for(f, "alice");
+    assert_null(f->error);
+    assert_string_equal(f->log->str, "[] ");
+}
+
+static void
+line_break_is_not_sent(void **state)
+{
+    Fixture *f = *state;
+    static const char *const steps[] = {LOGIN("LITERAL+"), "C:i3 NOOP",
+                                        "S:i3 OK", "QUIET", NULL};
+
+    open_ready(f, steps);
+    search_for(f, "a\r\ni9 LOGOUT");
+    assert_error(f->error, IMAP_ERROR_ARGUMENT, "line break");
+    run_for(2 * WAIT_MS);
+    check_script(f);
+}
+
+static void
+what_the_server_lacks_is_not_sent(void **state)
+{
+    Fixture *f = *state;
+    static const char *const steps[] = {LOGIN(""), "C:i3 NOOP", "S:i3 OK",
+                                        "QUIET", NULL};
+    g_autoptr(ImapSearchProgram) program = from("alice");
+
+    imap_search_program_require(program, "X-GM-EXT-1");
+    open_ready(f, steps);
+    imap_request_search_for(f->connection, program, on_found, f);
+    wait_done(f);
+    assert_error(f->error, IMAP_ERROR_UNSUPPORTED, "X-GM-EXT-1");
+    run_for(2 * WAIT_MS);
+    check_script(f);
+}
+
+static void
+refusals_tell_why(void **state)
+{
+    Fixture *f = *state;
+    static const char *const steps[] = {
+        LOGIN("LITERAL+"),
+        "C:i3 NOOP",
+        "C:i4 UID SEARCH CHARSET UTF-8 UNSEEN FROM {2+}",
+        "C:\xc3\xa9",
+        "S:i3 OK",
+        "S:i4 NO [BADCHARSET (US-ASCII)] ASCII alone",
+        "C:i5 NOOP",
+        "C:i6 UID SEARCH UNSEEN FROM b",
+        "S:i5 OK",
+        "S:i6 BAD what?",
+        NULL};
+
+    open_ready(f, steps);
+    search_for(f, "\xc3\xa9");
+    assert_error(f->error, IMAP_ERROR_UNSUPPORTED, "ASCII alone");
+    search_for(f, "b");
+    assert_error(f->error, IMAP_ERROR_BAD, "what?");
+}
+
+/* Searching through all that there is takes longer than a server may be silent
+ * otherwise. */
+static void
+search_goes_on_while_the_server_says_so(void **state)
+{
+    Fixture *f = *state;
+    static const char *const steps[] = {LOGIN(""),
+                                        "C:i3 NOOP",
+                                        "C:i4 UID SEARCH UNSEEN FROM a",
+                                        "WAIT",
+                                        "S:* OK Searched 10% of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched 20% of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched 30% of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched 50% of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched 70% of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched 90% of the mailbox",
+                                        "WAIT",
+                                        "S:* SEARCH 3",
+                                        "S:i4 OK",
+                                        "S:i3 OK",
+                                        NULL};
+
+    f->settings->timeout_ms = 4 * WAIT_MS;
+    open_ready(f, steps);
+    search_for(f, "a");
+    assert_null(f->error);
+    assert_string_equal(f->log->str, "[3] ");
+}
+
+/* But not while it has got no farther. */
+static void
+search_that_gets_no_farther_ends(void **state)
+{
+    Fixture *f = *state;
+    static const char *const steps[] = {LOGIN(""),
+                                        "C:i3 NOOP",
+                                        "C:i4 UID SEARCH UNSEEN FROM a",
+                                        "S:* OK Searched 10% of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched 10% of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched 9% of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched 101% of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched all of the mailbox",
+                                        "WAIT",
+                                        "S:* OK Searched 10% of the mailbox",
+                                        "WAIT",
+                                        "S:* SEARCH 3",
+                                        "S:i4 OK",
+                                        NULL};
+
+    f->settings->timeout_ms = 3 * WAIT_MS;
+    open_ready(f, steps);
+    search_for(f, "a");
+    assert_error(f->error, IMAP_ERROR_TIMEOUT, "");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        connection_test(strings_are_sent_as_the_server_takes_them),
+        connection_test(nothing_found_is_an_empty_set),
+        connection_test(line_break_is_not_sent),
+        connection_test(what_the_server_lacks_is_not_sent),
+        connection_test(refusals_tell_why),
+        connection_test(search_goes_on_while_the_server_says_so),
+        connection_test(search_that_gets_no_farther_ends),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Programs that go through all files on their own: nothing is fetched for
+them."""
+
+import os
+import shutil
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
+
+import mailstore
+import tap
+from command import run
+from scene import Scene
+
+
+def program(case, name, like):
+    """A program of that name, which does what another does."""
+    path = case.path(name)
+    shutil.copy(shutil.which(like), path)
+    return path
+
+
+def scene_of(case, **options):
+    scene = Scene(case, [mailstore.simple_mailbox(count=30)], timeout=10,
+                  options=options)
+    scene.start(arguments=('-d',))
+    return scene
+
+
+def fetched(scene, mark):
+    return [c for c in scene.server.since(mark)[0]
+            if c.name == 'UID FETCH' and 'BODY.PEEK[]' in c.text.upper()]
+
+
+def denied(result):
+    return result.status != 0 and 'Permission denied' in result.err
+
+
+@tap.test(limit=90)
+def test_crawler_lists_and_reads_what_is_cached_alone(case):
+    scene = scene_of(case)
+    look, read = program(case, 'tracker-ls', 'ls'), \
+        program(case, 'tumblerd', 'cat')
+    mark = scene.server.mark()
+    listed = run(look, '-l', scene.path('INBOX'), check=True).out.decode()
+    case.expect(listed.count('.eml') == 30, listed)
+    result = run(read, *(scene.file(uid) for uid in range(1, 31)))
+    case.expect(denied(result) and not result.out, result)
+    case.expect(not fetched(scene, mark), fetched(scene, mark))
+    told = scene.mount.messages().count('goes through all files')
+    case.expect(told == 1, told, 'lines for one process')
+    case.expect(scene.cat(3), 'a person cannot read')
+    mark = scene.server.mark()
+    result = run(read, scene.file(3))
+    case.expect(result.clean and result.out == scene.inbox.get(3).body, result)
+    case.expect(denied(run(read, scene.file(4))), 'it read another')
+    case.expect(not fetched(scene, mark), fetched(scene, mark))
+    told = scene.mount.messages().count('goes through all files')
+    case.expect(told == 2, told, 'lines for two processes')
+
+
+@tap.test(limit=90)
+def test_crawler_is_kept_out_of_the_views(case):
+    scene = scene_of(case)
+    run('ls', scene.path('INBOX'), check=True)
+    look = program(case, 'tracker-ls', 'ls')
+    result = run(look, scene.path('.imapfs/search/all/is:read'))
+    case.expect(denied(result), result)
+
+
+@tap.test(limit=90)
+def test_crawlers_can_be_allowed(case):
+    scene = scene_of(case, crawlers='allow')
+    read = program(case, 'tumblerd', 'cat')
+    result = run(read, scene.file(3))
+    case.expect(result.clean and result.out == scene.inbox.get(3).body, result)
+
+
+@tap.test(limit=90)
+def test_crawlers_can_be_named(case):
+    scene = scene_of(case, crawlers='nobody+my*')
+    case.expect(denied(run(program(case, 'mycat', 'cat'), scene.file(3))),
+                'mycat can read')
+    result = run(program(case, 'tumblerd', 'cat'), scene.file(3))
+    case.expect(result.clean, result)
+
+
+if __name__ == '__main__':
+    tap.main()

@@ -1,0 +1,496 @@
+#!/usr/bin/env python3
+"""Mail programs that know Maildirs, in one of the mount: the server has in the
+end what it has when the same is done in a Maildir of plain files that mbsync
+keeps."""
+
+import getpass
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
+
+import sample_server
+import tap
+from command import run, wait_until
+from maildir import Box, Mirror, digest, letters, renamed, sample
+from tools import Terminal, need
+from writing import crlf, message
+
+
+
+def mail(number):
+    return message(number, date=2000000000 + 60 * number)
+
+
+FOLDERS = {'INBOX': [*((mail(number), '') for number in range(1, 7)),
+                     (mail(7), '\\Seen'), (mail(8), '\\Seen \\Answered')],
+           'Other': [(mail(9), '\\Seen')], 'Drafts': []}
+
+
+def shell(case, root, command, home, check=True, **environment):
+    result = run('bash', '-ec', command, cwd=root, limit=60 * tap.PATIENCE,
+                 env={'HOME': home, 'R': root, 'XDG_RUNTIME_DIR': home,
+                      'LC_ALL': 'C.UTF-8', **environment})
+    if check:
+        case.expect(result.ok, result, result.err)
+    return result
+
+
+def drafts(place):
+    """Of what programs write themselves: flags, subject and text."""
+    return sorted((tuple(sorted(one.flags)),
+                   re.search(rb'(?im)^subject: (.*?)\r?$', one.body)[1],
+                   one.body.partition(b'\r\n\r\n')[2].strip())
+                  for one in place.stored('Drafts'))
+
+
+def compare(case, work):
+    """Does work(root, number of messages in INBOX) with both, which have the mail
+    of the quickstart and FOLDERS, and compares what the servers have."""
+    made = {}
+    box = Box(case, FOLDERS, prepare=sample(made))
+    mirror = Mirror(case, FOLDERS, prepare=sample(made))
+    count = made['INBOX'] + len(FOLDERS['INBOX'])
+    work(box.root, count)
+    work(mirror.root, count)
+    # Names with a slash are not for everybody.
+    names = [name for name in {**made, **FOLDERS}
+             if name != 'Drafts' and '%' not in name]
+    here, there = box.state(*names), mirror.state(*names)
+    for name in names:
+        case.expect(here[name] == there[name], name, 'by the mount',
+                    sorted(set(here[name]) - set(there[name])), 'by mbsync',
+                    sorted(set(there[name]) - set(here[name])))
+    case.expect(drafts(box) == drafts(mirror), drafts(box), drafts(mirror))
+    for name in FOLDERS:
+        box.expect_same(name)
+    return box, here['INBOX'], count
+
+
+# ---- mblaze ----
+
+MBLAZE = '''
+pick() { mlist $R/INBOX | mpick -t "subject == \\"number $1\\""; }
+minc -q $R/INBOX >/dev/null || minc $R/INBOX >/dev/null
+[ $(mlist $R/INBOX | wc -l) = $N ]
+mlist $R/INBOX | mscan -f %s | grep -q "number 3"
+mshow $(pick 1) | grep -q body
+pick 1 | mflag -S >/dev/null
+pick 2 | mflag -SF >/dev/null
+pick 8 | mflag -r -P >/dev/null
+pick 3 | mrefile $R/Other
+rm $(pick 4)
+printf 'From: a@b\\nSubject: draft\\n\\ntext\\n' | mdeliver -c -XDS $R/Drafts \\
+    >/dev/null
+[ -z "$(ls $R/INBOX/new)" ]
+'''
+
+
+@tap.test(limit=120)
+def test_mblaze(case):
+    need('mlist', 'mdeliver', 'mbsync')
+
+    def work(root, count):
+        shell(case, root, MBLAZE, case.directory, N=str(count),
+              MAILSEQ=case.path('seq'), MBLAZE_PAGER='cat')
+    _, inbox, count = compare(case, work)
+    case.expect(len(inbox) == count - 2, len(inbox), count)
+
+
+# ---- mutt and neomutt ----
+
+MUTT = '''
+set folder="{root}" spoolfile="+INBOX" mbox_type=Maildir
+set postponed="+Drafts" record="" header_cache="" tmpdir="{home}"
+set realname=Alice from=alice@example.org hostname=example.org
+set confirmappend=no confirmcreate=no delete=yes quit=yes move=no
+set mark_old=no wait_key=no autoedit=yes fast_reply=yes postpone=yes
+set abort_unmodified=no editor="sh -c 'echo text >> $0'" timeout=1
+set sort=date pager_index_lines=0 delete_untag=yes resolve=no
+'''
+
+
+def mutt_work(case, program, root):
+    home = case.path(program + ('-m' if '.imapfs' in root else '-p'))
+    os.makedirs(home)
+    with open(home + '/rc', 'w') as file:
+        file.write(MUTT.format(root=root, home=home))
+    terminal = Terminal(case, program, '-n', '-F', home + '/rc', HOME=home)
+    terminal.shows(b'Mutt', b'mutt', b'--')
+    terminal.press('l~s "number [1-8]"\n')
+    terminal.shows(b'number 8')
+
+    def at(number, keys, *shown):
+        terminal.press(f'/~s "number {number}"\n')
+        terminal.press(keys)
+        if shown:
+            terminal.shows(*shown)
+    at(1, 'F')
+    at(2, 's=Other\n', b'save', b'Save', b'D')
+    at(3, 'd')
+    at(4, '\n', b'body')
+    terminal.press('i')
+    terminal.press('m')
+    terminal.shows(b'To:')
+    terminal.press('bob@example.org\n')
+    terminal.shows(b'Subject:')
+    terminal.press('draft\n')
+    terminal.shows(b'Compose', b'Send')
+    terminal.press('q')
+    terminal.shows(b'postponed', b'Postpone')
+    terminal.press('$')
+    terminal.press('q')
+    terminal.ends()
+
+
+def with_mutt(case, program):
+    need(program, 'mbsync')
+    box, inbox, count = compare(
+        case, lambda root, _: mutt_work(case, program, root))
+    case.expect(len(inbox) == count - 2, len(inbox), count)
+    case.expect(any('\\Flagged' in flags and key == digest(mail(1))
+                    for flags, key in inbox), 'not flagged')
+
+
+for name in ('mutt', 'neomutt'):
+    tap.test(limit=180, name=name, arguments=(name,))(with_mutt)
+
+
+# ---- aerc ----
+
+AERC = ('[ui]\nsort = -r date\nthreading-enabled = false\n'
+        '[filters]\ntext/plain = cat\n')
+
+
+def aerc_work(case, root):
+    home = case.path('aerc' + ('-m' if '.imapfs' in root else '-p'))
+    config = home + '/.config/aerc'
+    os.makedirs(config)
+    with open(config + '/aerc.conf', 'w') as file:
+        file.write(AERC)
+    with open(os.open(config + '/accounts.conf', os.O_WRONLY | os.O_CREAT,
+                      0o600), 'w') as file:
+        file.write(f'[mount]\nsource = maildir://{root}\ndefault = INBOX\n'
+                   'from = Alice <alice@example.org>\npostpone = Drafts\n')
+    terminal = Terminal(case, 'aerc', HOME=home,
+                        EDITOR="sh -c 'echo text >> $0'",
+                        XDG_CONFIG_HOME=home + '/.config',
+                        XDG_CACHE_HOME=home + '/.cache',
+                        XDG_DATA_HOME=home + '/.local/share',
+                        XDG_RUNTIME_DIR=home)
+
+    def names(folder):
+        return [f'{kind}/{name}' for kind in ('cur', 'new')
+                for name in os.listdir(f'{root}/{folder}/{kind}')]
+
+    def command(text, done):
+        before = {folder: names(folder) for folder in FOLDERS}
+        terminal.press(f':{text}\n')
+        case.expect(wait_until(lambda: done(before), 20 * tap.PATIENCE), text,
+                    'does nothing', terminal.shown[-1000:])
+
+    def has_changed(before):
+        return names('INBOX') != before['INBOX']
+    # The newest message is the first one.
+    terminal.shows(b'number')
+    terminal.press(':select 0\n')
+    command('flag -t', has_changed)
+    command('mv Other', lambda before:
+            len(names('Other')) == len(before['Other']) + 1)
+    terminal.press(':select 0\n')
+    command('delete', lambda before:
+            len(names('INBOX')) == len(before['INBOX']) - 1)
+    terminal.press(':select 0\n')
+    command('read', has_changed)
+    terminal.press(':view\n')
+    terminal.shows(b'body')
+    terminal.press(':close\n')
+    terminal.press(':compose -H "To: bob@example.org" -H "Subject: draft"\n')
+    terminal.shows(b'Send', b'send', b'abort', b'Abort', b'review')
+    command('postpone', lambda before: len(names('Drafts')) == 1)
+    terminal.press(':quit\n')
+    terminal.ends()
+
+
+@tap.test(limit=180)
+def test_aerc(case):
+    need('aerc', 'mbsync')
+    _, inbox, count = compare(case, lambda root, _: aerc_work(case, root))
+    case.expect(len(inbox) == count - 2, len(inbox), count)
+
+
+# ---- notmuch ----
+
+def notmuch_config(case, root, name):
+    database = case.path(name)
+    os.makedirs(database)
+    config = case.path(name + '.conf')
+    with open(config, 'w') as file:
+        file.write(f'[database]\npath={database}\nmail_root={root}\n'
+                   '[user]\nname=Alice\nprimary_email=alice@example.org\n'
+                   '[new]\ntags=new\n[maildir]\nsynchronize_flags=true\n')
+    return config
+
+
+NOTMUCH = '''
+export NOTMUCH_CONFIG=$C
+notmuch new --quiet
+[ "$(notmuch count from:alice@example.org subject:number)" = 9 ]
+[ "$(notmuch count tag:unread from:alice@example.org subject:number)" = 6 ]
+notmuch show subject:number id:m3@example.org | grep -q body
+notmuch tag -unread +flagged -- id:m3@example.org
+notmuch tag +replied -- id:m7@example.org
+rm $(notmuch search --output=files id:m4@example.org)
+file=$(notmuch search --output=files id:m8@example.org)
+mv $file $R/Other/cur/$(basename $file | sed 's/,U=[0-9]*//')  # mbsync wants it
+notmuch new --quiet
+[ "$(notmuch count from:alice@example.org subject:number)" = 8 ]
+printf 'From: a@b\\nMessage-ID: <d@x>\\nSubject: draft\\n\\ntext\\n' |
+    notmuch insert --folder=Drafts +draft -unread -inbox
+[ "$(notmuch count folder:Drafts)" = 1 ]
+'''
+
+
+@tap.test(limit=180)
+def test_notmuch(case):
+    need('notmuch', 'mbsync')
+    configs = {}
+
+    def work(root, _):
+        config = notmuch_config(case, root, f'nm{len(configs)}')
+        configs[root] = config
+        shell(case, root, NOTMUCH, case.directory, C=config)
+    box, inbox, count = compare(case, work)
+    case.expect(len(inbox) == count - 2, len(inbox), count)
+    # What another client does is found.
+    box.client.open('INBOX', readonly=False)
+    uid = next(one.uid for one in box.stored() if one.body == crlf(mail(1)))
+    box.client.open('INBOX', readonly=False)
+    box.client.imap.uid('STORE', str(uid), '+FLAGS', '(\\Seen)')
+    box.append(mail(11))
+    box.soon(lambda: len(box.list()) == count - 1, 'it has not come')
+    box.soon(lambda: letters(box.find('<m1@example')) == 'S', 'not seen')
+    config = configs[box.root]
+    result = shell(case, box.root, 'export NOTMUCH_CONFIG=$C; '
+                   'notmuch new --quiet; W="subject:number from:alice"; '
+                   'notmuch count tag:unread $W; notmuch count $W',
+                   case.directory, C=config)
+    case.expect(result.out.split() == [b'4', b'9'], result)
+
+
+def scanned(case, root, config):
+    """Directories that a notmuch new reads the files of."""
+    trace = case.path('trace')
+    shell(case, root, 'export NOTMUCH_CONFIG=$C; strace -f -y -o $T '
+          '-e trace=getdents64 notmuch new --quiet', case.directory, C=config,
+          T=trace)
+    with open(trace) as file:
+        found = re.findall(r'getdents64\(\d+<([^>]*)>', file.read())
+    return {os.path.relpath(path, root) for path in found
+            if path.startswith(root)}
+
+
+@tap.test(limit=180)
+def test_notmuch_goes_through_one_directory_after_one_change(case):
+    need('notmuch', 'strace')
+    box = Box(case, FOLDERS)
+    if not run('strace', '-o', '/dev/null', 'true').ok:
+        raise tap.Skip('strace cannot trace here')
+    config = notmuch_config(case, box.root, 'nm')
+    # It remembers nothing of empty ones, and does not trust a time that is the
+    # present second.
+    with_mail = {'INBOX/cur', 'INBOX/new', 'Other/cur'}
+    box.soon(lambda: not with_mail & scanned(case, box.root, config),
+             'it reads unchanged ones')
+    renamed(box.find('number 7'), 'FS')
+    box.wait()
+    found = scanned(case, box.root, config)
+    case.expect(found & with_mail == {'INBOX/cur'}, found)
+
+
+# ---- mu ----
+
+@tap.test(limit=120)
+def test_mu_indexes_and_sees_what_has_changed(case):
+    need('mu')
+    made = {}
+    box = Box(case, FOLDERS, prepare=sample(made))
+    more = sum(made.values())
+    home = case.path('mu')
+    os.mkdir(home)
+
+    def mu(*words):
+        return run('mu', words[0], f'--muhome={home}', *words[1:],
+                   limit=60 * tap.PATIENCE,
+                   env={'HOME': home, 'LC_ALL': 'C.UTF-8'})
+
+    def count(query):
+        result = mu('find', '--fields', 'l', query)
+        return len(result.out.splitlines()) if result.ok else 0
+    case.expect(mu('init', f'--maildir={box.root}').ok, 'init')
+    result = mu('index', '--lazy-check')
+    case.expect(result.ok, result, result.err)
+    case.expect(count('') == 9 + more, count(''), more)
+    ours = 'from:alice@example.org subject:number'
+    case.expect(count(ours + ' flag:unread') == 6 and
+                count(ours + ' flag:replied') == 1, 'flags')
+    path = mu('find', '--fields', 'l',
+              'subject:"number 7"').out.decode().strip()
+    case.expect(b'body' in open(path, 'rb').read(), path)
+    renamed(path, 'FS')
+    os.unlink(box.find('number 4'))
+    before = len(box.list())
+    box.append(mail(12), flags='\\Flagged')
+    box.soon(lambda: len(box.list()) == before + 1, 'it has not come')
+    box.wait()
+    result = mu('index', '--lazy-check')
+    case.expect(result.ok, result, result.err)
+    case.expect(count(ours + ' flag:flagged') == 2 and count(ours) == 9,
+                count(ours), count(''))
+    box.expect_same()
+
+
+# ---- mbsync ----
+
+MBSYNC = '''
+MaildirStore mount
+Path {root}/
+Inbox {root}/INBOX
+SubFolders Verbatim
+
+MaildirStore plain
+Path {plain}/
+Inbox {plain}/INBOX
+SubFolders Verbatim
+
+Channel all
+Far :mount:
+Near :plain:
+Patterns *
+Create Both
+Expunge Both
+SyncState {state}/
+'''
+
+
+@tap.test(limit=240)
+def test_mbsync_has_the_mount_as_a_store(case):
+    need('mbsync')
+    made = {}
+    box = Box(case, FOLDERS, prepare=sample(made))
+    count = made['INBOX'] + 8
+    plain = case.path('plain')
+    state = case.path('state')
+    os.mkdir(plain)
+    os.mkdir(state)
+    config = case.path('rc')
+    with open(config, 'w') as file:
+        file.write(MBSYNC.format(root=box.root, plain=plain, state=state))
+
+    def sync():
+        result = run('mbsync', '-c', config, '-a', limit=90 * tap.PATIENCE)
+        case.expect(result.ok, result, result.err)
+
+    def local(folder='INBOX'):
+        return {os.path.join(plain, folder, kind, name)
+                for kind in ('cur', 'new')
+                for name in os.listdir(os.path.join(plain, folder, kind))}
+
+    def one(number, folder='INBOX'):
+        text = f'Subject: number {number}\n'.encode()
+        return next(path for path in local(folder)
+                    if text in open(path, 'rb').read().replace(b'\r', b''))
+    names = [name for name in {**made, **FOLDERS} if '%' not in name]
+    before = box.state(*names)
+    sync()
+    case.expect(len(local()) == count and len(local('Other')) == 1, local())
+    case.expect(box.state(*names) == before, 'reading is not touching')
+    renamed(one(1), 'FS')
+    os.unlink(one(2))
+    with open(os.path.join(plain, 'INBOX', 'new', '9.R9.host'), 'wb') as file:
+        file.write(mail(20))
+    os.unlink(box.find('number 3'))
+    box.append(mail(21))
+    renamed(box.find('number 4'), 'S')
+    box.soon(lambda: len(box.list()) == count, 'it has not come')
+    sync()
+    ours = {digest(mail(number)): flags for number, flags in {
+        1: ('\\Flagged', '\\Seen'), 4: ('\\Seen',), 5: (), 6: (),
+        7: ('\\Seen',), 8: ('\\Answered', '\\Seen'), 20: (),
+        21: ()}.items()}
+    gone = {digest(mail(number)) for number in (2, 3)}
+    wanted = sorted([(flags, key) for flags, key in before['INBOX']
+                     if key not in ours and key not in gone] +
+                    [(flags, key) for key, flags in ours.items()])
+    after = box.state(*names)
+    case.expect(after['INBOX'] == wanted, set(after['INBOX']) ^ set(wanted))
+    case.expect(len(local()) == count and letters(one(4)) == 'S', local())
+    box.again()
+    sync()
+    case.expect(box.state(*names) == after and len(local()) == count,
+                'another sync doubles', len(box.stored()), len(local()))
+    box.expect_same()
+
+
+# ---- dovecot ----
+
+@tap.test(limit=120)
+def test_doveadm_imports_all_of_it(case):
+    need('doveadm')
+    # Dovecot refuses to touch the mail of root.
+    is_root = os.geteuid() == 0
+    owner = sample_server.MAIL if is_root else getpass.getuser()
+    made = {}
+    box = Box(case, FOLDERS, prepare=sample(made),
+              options={'allow_other': None, 'uid': owner} if is_root else {})
+    home = case.path('dovecot')
+    os.mkdir(home)
+    if is_root:
+        os.chmod(case.directory, 0o711)
+        shutil.chown(home, owner)
+    with open(home + '/dovecot.conf', 'w') as file:
+        file.write(f'''
+base_dir = {home}/run
+log_path = /dev/stderr
+ssl = no
+mail_location = maildir:{home}/mail:LAYOUT=fs
+first_valid_uid = 0
+mail_uid = {owner}
+mail_gid = {owner if is_root else os.getgid()}
+first_valid_uid = 1
+stats_writer_socket_path =
+''')
+    names = [name for name in {**made, **FOLDERS} if '%' not in name]
+    before = box.state(*names)
+    source = (f'maildir:{box.root}:LAYOUT=fs:UTF-8:INBOX={box.root}/INBOX:'
+              f'CONTROL={home}/control:INDEX={home}/index')
+    result = shell(case, box.root,
+                   f'doveadm -c {home}/dovecot.conf import '
+                   f'{shlex.quote(source)} "" all', home, USER='root')
+    digests = set()
+    for directory, _, names in os.walk(home + '/mail'):
+        if os.path.basename(directory) in ('cur', 'new'):
+            for name in names:
+                with open(os.path.join(directory, name), 'rb') as file:
+                    digests.add(digest(file.read()))
+    wanted = {key for folder in before.values() for _, key in folder}
+    case.expect(digests >= wanted, [
+        name for name in names
+        if not {key for _, key in before[name]} <= digests], result)
+    case.expect({name for _, _, names in os.walk(home + '/mail')
+                 for name in names if name.endswith(':2,F')}, 'no flags')
+    after = box.state(*names)
+    for name in names:
+        case.expect(after[name] == before[name], 'it has changed mail in', name,
+                    len(after[name]), len(before[name]), 'from',
+                    sorted(set(before[name]) - set(after[name])), 'to',
+                    sorted(set(after[name]) - set(before[name])))
+
+
+if __name__ == '__main__':
+    tap.main()

@@ -1,0 +1,335 @@
+#!/usr/bin/env python3
+"""The views parts and text: what they hold, what they cost, and that they
+agree with the mailbox."""
+
+import contextlib
+import os
+import re
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
+
+import dovecot
+import hardmail
+import parts
+import tap
+from command import run, wait_until
+from mount import Mount
+from proxy import Proxy
+from tap import PATIENCE
+
+KB = 1024
+MB = 1 << 20
+
+
+class Bench:
+    """A Dovecot whose folder Hard holds the messages, and a mount of it."""
+
+    def __init__(self, case, messages, *, capability=None, arguments=(),
+                 **options):
+        self.case = case
+        self.arguments = arguments
+        self.server = dovecot.start_sample(case, messages=5,
+                                           capability=capability)
+        self.client = dovecot.Client(self.server)
+        case.defer(lambda: contextlib.suppress(Exception)
+                   or self.client.imap.shutdown())
+        self.client.imap.create('Hard')
+        self.add(*messages)
+        self.proxy = Proxy(self.server.tls_port, case)
+        self.url = self.server.url.replace(f':{self.server.tls_port}/',
+                                           f':{self.proxy.port}/')
+        self.options = {'ca_file': self.server.ca_file, 'names': 'uid',
+                        'timeout': 30 * PATIENCE, 'compress': 'off', **options}
+        self.mount = None
+        self.start()
+
+    def add(self, *bodies):
+        for body in bodies:
+            status, answer = self.client.imap.append('Hard', None, None, body)
+            assert status == 'OK', (answer, body[:300])
+
+    def start(self):
+        self.mount = Mount(self.case, self.url, self.options,
+                           password=dovecot.password(self.server),
+                           arguments=self.arguments)
+
+    def path(self, *names):
+        return self.mount.path(*names)
+
+    def parts(self, uid, *names):
+        return self.path('.imapfs', 'parts', 'Hard', f'{uid}.eml', *names)
+
+    def text(self, uid):
+        return self.path('.imapfs', 'text', 'Hard', f'{uid}.eml.txt')
+
+    def received(self, function):
+        """What it returns, and the octets that came meanwhile: for it, and
+        what the server says on its own."""
+        before = self.proxy.counts()['to_client']
+        result = function()
+        return result, self.proxy.counts()['to_client'] - before
+
+    def fetches(self, function):
+        """What it returns, and the commands that fetched anything of a
+        message for it."""
+        before = len(self.mount.messages())
+        result = function()
+        said = self.mount.messages()[before:]
+        return result, [
+            command for command in re.findall(r'UID FETCH ([^\r\n]*)', said)
+            if 'PEEK[' in command or 'BINARY' in command
+            or 'BODYSTRUCTURE' in command]
+
+    def soon(self, condition, what, limit=15):
+        self.case.expect(wait_until(condition, limit * PATIENCE, 0.1), what)
+
+
+def read(path):
+    with open(path, 'rb') as file:
+        return file.read()
+
+
+# ---- the corpus
+
+def compare_all(case, bench, messages):
+    wrong = []
+    for uid, (title, body) in enumerate(messages, 1):
+        try:
+            problem = parts.compare(bench.parts(uid), body)
+        except (OSError, AssertionError) as error:
+            problem = repr(error)
+        if problem:
+            wrong.append(f'{uid} {title}: {problem}')
+    return wrong
+
+
+@tap.test(limit=300)
+def test_corpus_is_what_gmime_makes_of_it(case):
+    messages = hardmail.corpus()
+    bench = Bench(case, [body for _title, body in messages])
+    for line in compare_all(case, bench, messages):
+        case.expect(False, line)
+    bench.mount.unmount()
+
+
+@tap.test(limit=400)
+def test_corpus_by_structure_is_what_gmime_makes_of_it(case):
+    """The same messages, so large that each is asked for part by part."""
+    messages = [(title, hardmail.with_filler(body, 40 * KB))
+                for title, body in hardmail.corpus()]
+    bench = Bench(case, [body for _title, body in messages])
+    for line in compare_all(case, bench, messages):
+        case.expect(False, line)
+    bench.mount.unmount()
+
+
+# ---- what it costs
+
+PDF = bytes(range(1, 251)) * 40  # 10,000 octets
+
+
+def attachment(name, octets):
+    return hardmail.part(
+        f'application/pdf; name="{name}"', hardmail.encoded(octets, 'base64'),
+        'Content-Transfer-Encoding: base64',
+        f'Content-Disposition: attachment; filename="{name}"')
+
+
+def large_message(title='large', size=30 * MB):
+    return hardmail.mixed(title, [
+        hardmail.part('text/plain; charset=utf-8', 'Grüße\r\n'.encode(),
+                      'Content-Transfer-Encoding: 8bit'),
+        attachment('small.pdf', PDF),
+        attachment('large.pdf', b'x' * (size * 3 // 4)),
+    ])[1]
+
+
+@tap.test(limit=180)
+def test_attachment_is_fetched_alone(case):
+    bench = Bench(case, [large_message()], arguments=['--trace'])
+    os.listdir(bench.path('Hard'))
+    names, octets = bench.received(lambda: os.listdir(bench.parts(1)))
+    case.expect(sorted(names) == ['body.txt', 'header.txt', 'large.pdf',
+                                  'small.pdf'], names)
+    # Beside what was asked for, a connection may be opened or greeted.
+    case.expect(octets < 8 * KB, f'{octets} octets for the structure')
+    (content, fetches), octets = bench.received(lambda: bench.fetches(
+        lambda: read(bench.parts(1, 'small.pdf'))))
+    case.expect(content == PDF, f'{len(content)} octets of the attachment')
+    case.expect(octets < 16 * KB, f'{octets} octets for one of 10,000')
+    case.expect(fetches == ['1 (UID BINARY.PEEK[2])'], fetches)
+    again, fetches = bench.fetches(
+        lambda: (read(bench.parts(1, 'small.pdf')),
+                 os.stat(bench.parts(1, 'small.pdf')).st_size))
+    case.expect(again == (PDF, len(PDF)) and fetches == [], fetches)
+    text, fetches = bench.fetches(lambda: read(bench.parts(1, 'body.txt')))
+    case.expect(text == 'Grüße\r\n'.encode()
+                and fetches == ['1 (UID BODY.PEEK[1])'], (text, fetches))
+
+
+@tap.test(limit=180)
+def test_attachment_without_binary_is_decoded_here(case):
+    bench = Bench(case, [large_message(size=2 * MB)],
+                  capability='IMAP4rev1 SASL-IR ID ENABLE IDLE UIDPLUS')
+    content, octets = bench.received(
+        lambda: read(bench.parts(1, 'small.pdf')))
+    case.expect(content == PDF, f'{len(content)} octets of the attachment')
+    case.expect(octets < 24 * KB, f'{octets} octets for one of 10,000')
+    size = os.stat(bench.parts(1, 'large.pdf')).st_size
+    case.expect(size == 2 * MB * 3 // 4, f'{size} octets by stat')
+    content = read(bench.parts(1, 'large.pdf'))
+    case.expect(content == b'x' * (2 * MB * 3 // 4), f'{len(content)} octets')
+
+
+@tap.test(limit=180)
+def test_sizes_are_right_before_the_first_read(case):
+    bench = Bench(case, [large_message(size=2 * MB)], arguments=['--trace'])
+    os.listdir(bench.parts(1))
+    sizes = {'small.pdf': len(PDF), 'large.pdf': 2 * MB * 3 // 4}
+    found, fetches = bench.fetches(lambda: {
+        name: os.stat(bench.parts(1, name)).st_size for name in sizes})
+    case.expect(found == sizes, found)
+    # Dovecot 2.3 is wrong about the first: that has to be fetched.
+    case.expect('1 (UID BINARY.SIZE[3])' in fetches
+                and '1 (UID BINARY.PEEK[3])' not in fetches, fetches)
+    case.expect(os.stat(bench.parts(1, 'body.txt')).st_size
+                == len('Grüße\r\n'.encode()), 'body.txt')
+    result = run('sh', '-c', 'tar -cf - "$0" | tar -xOf - | wc -c', 'small.pdf',
+                 cwd=bench.parts(1))
+    case.expect(result.out.strip() == b'%d' % len(PDF), result)
+    copy = case.path('copy')
+    result = run('cp', bench.parts(1, 'small.pdf'), copy)
+    case.expect(result.clean and read(copy) == PDF, result)
+
+
+@tap.test(limit=180)
+def test_text_is_fetched_alone(case):
+    count = 60
+    body = 'Das Wörterbuch.\r\n'.encode()
+    messages = [hardmail.mixed(f'message {i}', [
+        hardmail.part('text/plain; charset=utf-8',
+                      hardmail.encoded(body, 'base64'),
+                      'Content-Transfer-Encoding: base64'),
+        attachment('a.pdf', b'%d' % i * 20000)])[1] for i in range(count)]
+    bench = Bench(case, messages, arguments=['--trace'])
+    os.listdir(bench.path('Hard'))
+    commands = bench.proxy.counts()['turns']
+    result, octets = bench.received(
+        lambda: run('grep', '-rc', 'Wörterbuch',
+                    bench.path('.imapfs', 'text', 'Hard'), limit=60))
+    commands = bench.proxy.counts()['turns'] - commands
+    found = result.out.decode().split()
+    case.expect(len(found) == count and all(line.endswith('.eml.txt:1')
+                                            for line in found), found[:3])
+    case.expect(octets < count * 1500, f'{octets} octets for {count} texts')
+    case.expect(commands < count / 2, f'{commands} round trips')
+    case.note(f'{octets} octets, {commands} round trips, {count} texts')
+    again, fetches = bench.fetches(
+        lambda: run('grep', '-rc', 'Wörterbuch',
+                    bench.path('.imapfs', 'text', 'Hard'), limit=60))
+    case.expect(again.out == result.out and fetches == [],
+                f'fetched for the same once more: {fetches}')
+
+
+# ---- what it shows
+
+@tap.test(limit=120)
+def test_text_is_headers_and_texts_with_lf(case):
+    inner = (hardmail.header('=?utf-8?q?innere_Gr=C3=BC=C3=9Fe?=',
+                             'Content-Type: text/html; charset=iso-8859-1')
+             + b'\r\n<p>\xfcber</p>\r\n')
+    message = hardmail.mixed('=?iso-8859-1?q?=C4u=DFeres?=', [
+        hardmail.part('text/plain; charset=utf-8',
+                      hardmail.encoded('Zeile ä\r\nZwei'.encode(), 'base64'),
+                      'Content-Transfer-Encoding: base64'),
+        attachment('a.pdf', b'not text'),
+        hardmail.part('message/rfc822', inner)])[1]
+    messages = [message, hardmail.with_filler(message, 40 * KB)]
+    bench = Bench(case, messages)
+    for uid in (1, 2):
+        text = read(bench.text(uid)).decode()
+        case.expect(os.stat(bench.text(uid)).st_size == len(text.encode()),
+                    'stat after read')
+        case.expect('\r' not in text, 'there is a CR')
+        case.expect('not text' not in text, 'there is an attachment')
+        for line in ('Subject: Äußeres\n', '\n\nZeile ä\nZwei\n',
+                     'Subject: innere Grüße\n', '<p>über</p>\n'):
+            case.expect(line in text, f'{line!r} is not in {text[-900:]!r}')
+    # A message that is there as a whole has the same text.
+    first = read(bench.text(1))
+    bench.add(message)
+    bench.soon(lambda: os.path.exists(bench.path('Hard', '3.eml')), 'arrival')
+    read(bench.path('Hard', '3.eml'))
+    case.expect(read(bench.text(3)) == first, 'another text of the whole')
+
+
+@tap.test(limit=120)
+def test_views_are_hidden_and_described(case):
+    bench = Bench(case, [large_message(size=KB)])
+    listed = os.listdir(bench.path('.imapfs'))
+    case.expect('parts' not in listed and 'text' not in listed, listed)
+    about = read(bench.path('.imapfs', 'README')).decode()
+    case.expect('parts/' in about and 'text/' in about, about)
+    case.expect('Hard' in os.listdir(bench.path('.imapfs', 'parts')), 'parts')
+    case.expect(os.listdir(bench.path('.imapfs', 'text', 'Hard'))
+                == ['1.eml.txt'], 'text')
+    for path in (bench.text(9), bench.parts(9), bench.parts(1, 'none'),
+                 bench.path('.imapfs', 'parts', 'None'),
+                 bench.path('.imapfs', 'text', 'Hard', '1.eml')):
+        case.expect(not os.path.exists(path), f'{path} is there')
+    for arguments in (['touch', bench.parts(1, 'new')],
+                      ['rm', '-f', bench.parts(1, 'small.pdf')],
+                      ['mkdir', bench.path('.imapfs', 'text', 'new')],
+                      ['sh', '-c', 'echo x > "$0"', bench.text(1)],
+                      ['mv', bench.text(1), bench.path('Hard', 'x.eml')]):
+        result = run(*arguments)
+        case.expect(not result.ok, f'{arguments} succeeds')
+    target = bench.path('Hard', 'copied.eml')
+    result = run('cp', bench.parts(1, 'header.txt'), target)
+    case.expect(not result.ok or read(target) != read(
+        bench.path('Hard', '1.eml')), 'a part is copied as its message')
+
+
+def disagreement(bench, folder):
+    names = set(os.listdir(bench.path(folder)))
+    text = {name.removesuffix('.txt') for name in
+            os.listdir(bench.path('.imapfs', 'text', folder))}
+    shown = set(os.listdir(bench.path('.imapfs', 'parts', folder)))
+    return sorted(names ^ text) + sorted(names ^ shown)
+
+
+@tap.test(limit=240)
+def test_views_agree_after_changes_from_both_sides(case):
+    messages = hardmail.corpus()[:40]
+    bench = Bench(case, [body for _title, body in messages], names='uid')
+    for path, _directories, _files in os.walk(bench.path('.imapfs', 'parts')):
+        pass
+    for step in range(6):
+        gone, moved = f'{3 * step + 1}.eml', f'{3 * step + 2}.eml'
+        os.remove(bench.path('Hard', gone))
+        os.rename(bench.path('Hard', moved),
+                  bench.path('INBOX', f'moved-{step}.eml'))
+        case.expect(not os.path.exists(
+            bench.path('.imapfs', 'text', 'Hard', gone + '.txt')), gone)
+        case.expect(read(bench.path('.imapfs', 'parts', 'INBOX',
+                                    f'moved-{step}.eml', 'header.txt')),
+                    'no header of what was moved')
+        bench.client.expunge('Hard', 3 * step + 3)
+        bench.add(hardmail.corpus()[50 + step][1])
+    bench.soon(lambda: len(os.listdir(bench.path('Hard'))) == 28,
+               'the mailbox is not what it should be')
+    for folder in ('Hard', 'INBOX'):
+        bench.soon(lambda: not disagreement(bench, folder),
+                   f'{folder}: {disagreement(bench, folder)}')
+    for name in os.listdir(bench.path('Hard')):
+        problem = parts.compare(
+            bench.path('.imapfs', 'parts', 'Hard', name),
+            read(bench.path('Hard', name)))
+        case.expect(problem == '', f'{name}: {problem}')
+    bench.mount.unmount()
+
+
+if __name__ == '__main__':
+    tap.main(jobs=4)

@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""All views beside the mailbox that they show: after many changes from both
+sides, and at the moment of one."""
+
+import json
+import os
+import random
+import re
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
+
+import dovecot
+import tap
+from command import run
+from desk import Desk
+from mount import Mount
+from tap import PATIENCE
+
+FOLDERS = ('INBOX', 'Other')
+CHANGES = 1000
+ROUNDS = 25
+COMPARED_EVERY = 5
+
+
+def view(desk, name, *parts):
+    return desk.path('.imapfs', name, *parts)
+
+
+def rows(desk, folder):
+    with open(view(desk, 'index', folder + '.jsonl')) as file:
+        return {row['name']: row for row in map(json.loads, file)}
+
+
+def disagreements(desk, folder):
+    """Names that are in one view and not in another; and flags and subjects
+    that are not those of the server."""
+    names = set(desk.names(folder))
+    found = {
+        'text': {name.removesuffix('.txt')
+                 for name in os.listdir(view(desk, 'text', folder))},
+        'parts': set(os.listdir(view(desk, 'parts', folder))),
+        'search': set(os.listdir(view(desk, 'search', folder, 'raw:ALL'))),
+        'index': set(rows(desk, folder)),
+    }
+    wrong = [(which, sorted(names ^ there)[:9])
+             for which, there in found.items() if there != names]
+    flags = {uid: set(is_set) - {'\\Recent'}
+             for uid, is_set in desk.flags(folder).items()}
+    wrong += [(name, row['flags'], flags.get(row['uid']))
+              for name, row in rows(desk, folder).items()
+              if set(row['flags']) - {'\\Recent'} != flags.get(row['uid'])]
+    return wrong
+
+
+class Changes:
+    """Random ones, with the same seed each time."""
+
+    def __init__(self, desk):
+        self.desk, self.source, self.n = desk, random.Random(11), 0
+        self.client = desk.client
+
+    def here(self, count):
+        """By programs, on the mount."""
+        folder, other = self.source.sample(FOLDERS, 2)
+        names = self.source.sample(self.desk.names(folder), count)
+        for name in names:
+            self.n += 1
+            path = self.desk.path(folder, name)
+            kind = self.source.randrange(4)
+            try:
+                if kind == 0:
+                    os.remove(path)
+                elif kind == 1:
+                    os.rename(path, self.desk.path(other,
+                                                   f'moved-{self.n}.eml'))
+                elif kind == 2:
+                    flags = view(self.desk, 'flags', folder, name)
+                    with open(flags, 'w') as file:
+                        file.write(self.source.choice(('+', '-'))
+                                   + self.source.choice(('\\Seen', 'work')))
+                else:
+                    with open(self.desk.path(folder, f'new-{self.n}.eml'),
+                              'xb') as file:
+                        file.write(self.message())
+            except (FileNotFoundError, OSError) as error:
+                # The other client was quicker.
+                assert error.errno in (2, 116), error
+
+    def message(self):
+        return (f'From: a@example.org\r\nSubject: change {self.n}\r\n'
+                f'Message-ID: <change-{self.n}@example.org>\r\n\r\n'
+                f'Text {self.n}.\r\n').encode()
+
+    def there(self, count):
+        """By another client, of many messages at a time."""
+        folder, other = self.source.sample(FOLDERS, 2)
+        imap = self.client.imap
+        self.client.open(folder, readonly=False)
+        uids = imap.uid('SEARCH', 'ALL')[1][0].split()
+        chosen = self.source.sample(uids, min(count, len(uids) // 2))
+        self.n += len(chosen)
+        some = b','.join(chosen).decode()
+        kind = self.source.randrange(4)
+        if kind == 0:
+            imap.uid('STORE', some, '+FLAGS', '(\\Deleted)')
+            imap.uid('EXPUNGE', some)
+        elif kind == 1:
+            imap.uid('MOVE', some, other)
+        elif kind == 2:
+            imap.uid('STORE', some, self.source.choice(('+', '-')) + 'FLAGS',
+                     self.source.choice(('(\\Flagged)', '(\\Seen)')))
+        else:
+            imap.uid('COPY', some, other)
+
+
+@tap.test(limit=240)
+def test_views_agree_after_a_thousand_changes_from_both_sides(case):
+    desk = Desk(case, {'INBOX': 450, 'Other': 350})
+    changes = Changes(desk)
+    for folder in FOLDERS:
+        case.expect(not disagreements(desk, folder), 'in the beginning')
+    for number in range(ROUNDS):
+        changes.here(CHANGES // ROUNDS // 2)
+        changes.there(CHANGES // ROUNDS // 2)
+        if number % COMPARED_EVERY < COMPARED_EVERY - 1:
+            continue
+        desk.settle()
+        for folder in FOLDERS:
+            desk.soon(lambda: not disagreements(desk, folder),
+                      f'after {changes.n} changes in {folder}: '
+                      f'{disagreements(desk, folder)[:5]}')
+    case.expect(changes.n >= 0.9 * CHANGES, f'only {changes.n} changes')
+    for folder in FOLDERS:
+        desk.agree(folder)
+        for name in random.Random(3).sample(desk.names(folder), 5):
+            with open(desk.path(folder, name), 'rb') as file:
+                sender = re.search(rb'(?mi)^Message-ID: *(\S+)', file.read())
+            for path in (view(desk, 'text', folder, name + '.txt'),
+                         view(desk, 'parts', folder, name, 'header.txt')):
+                with open(path, 'rb') as file:
+                    case.expect(sender is None or sender[1] in file.read(),
+                                f'{path} is of another message')
+
+
+@tap.test(limit=120)
+def test_what_goes_from_the_mailbox_is_gone_from_all_views(case):
+    desk = Desk(case)
+    for uid, name in list(desk.by_uid().items())[:8]:
+        paths = [view(desk, 'text', 'INBOX', name + '.txt'),
+                 view(desk, 'parts', 'INBOX', name),
+                 view(desk, 'parts', 'INBOX', name, 'header.txt'),
+                 view(desk, 'search', 'INBOX', 'raw:ALL', name)]
+        for path in paths:
+            os.stat(path)
+        if uid % 2:
+            os.remove(desk.path('INBOX', name))
+        else:
+            desk.client.expunge('INBOX', uid)
+            desk.soon(lambda: not os.path.exists(desk.path('INBOX', name)),
+                      'it is still in the mailbox')
+        there = [path for path in paths if os.path.exists(path)]
+        case.expect(not there, uid, 'is gone, and there are', there)
+        case.expect(name not in rows(desk, 'INBOX'), 'the table has it')
+
+
+@tap.test(limit=120)
+def test_folder_that_goes_is_gone_from_all_views(case):
+    desk = Desk(case, {'INBOX': 3, 'Mine': 2, 'Theirs': 2})
+
+    def shown(folder):
+        return [path for path in (
+            desk.path(folder), view(desk, 'text', folder),
+            view(desk, 'parts', folder), view(desk, 'index', folder + '.tsv'),
+            view(desk, 'search', folder)) if os.path.exists(path)]
+
+    for folder in ('Mine', 'Theirs'):
+        case.expect(len(shown(folder)) == 5, shown(folder))
+        os.listdir(view(desk, 'text', folder))
+    desk.do('mv', desk.path('Mine'), desk.path('Renamed'))
+    desk.soon(lambda: not shown('Mine') and len(shown('Renamed')) == 5,
+              f'renamed: {shown("Mine")} {shown("Renamed")}', limit=5)
+    case.expect(len(os.listdir(view(desk, 'text', 'Renamed'))) == 2, 'texts')
+    case.expect(run('rm', '-r', desk.path('Renamed'),
+                    limit=30 * PATIENCE).clean, 'rm -r')
+    desk.soon(lambda: not shown('Renamed'), f'removed: {shown("Renamed")}',
+              limit=5)
+    desk.client.imap.delete('Theirs')
+    desk.soon(lambda: not os.path.exists(desk.path('Theirs')),
+              'it is still there', limit=90)
+    case.expect(not shown('Theirs'), shown('Theirs'))
+
+
+@tap.test(limit=120)
+def test_views_are_named_once_after_mounting(case):
+    desk = Desk(case, {'INBOX': 3}, background=True)
+    said = desk.said()
+    case.expect(said.count('in other forms') == 1, said)
+    with open(desk.path('.imapfs/README')) as file:
+        about = file.read()
+    named = re.search(r'in other forms: ([^.]*)\.', said)[1].split(', ')
+    case.expect({'text', 'parts', 'index', 'search', 'searches', 'special'}
+                <= set(named), named)
+    for name in named:
+        case.expect(os.path.isdir(desk.path('.imapfs', name)), name)
+        case.expect(f'\n{name}/\n' in about, name, 'is not in', about)
+    desk.mount.unmount()
+    quiet = Mount(case, desk.url, desk.options,
+                  password=dovecot.password(desk.server), arguments=('-q',),
+                  background=True)
+    case.expect(quiet.messages() == '', quiet.messages())
+
+
+@tap.test(limit=120)
+def test_views_are_in_no_listing(case):
+    desk = Desk(case)
+    result = run('find', desk.mount.mountpoint, limit=30 * PATIENCE)
+    case.expect(result.clean and b'.imapfs' not in result.out, result)
+    result = run('ls', '-a', desk.path('.imapfs'))
+    for name in (b'text', b'parts', b'index', b'search', b'special'):
+        case.expect(name not in result.out.split(), result)
+    copy = case.path('copy')
+    result = run('rsync', '-a', '--delete', desk.mount.mountpoint + '/', copy,
+                 limit=60 * PATIENCE)
+    case.expect(result.clean and sorted(os.listdir(copy)) == sorted(FOLDERS),
+                result, os.listdir(copy))
+    result = run('grep', '-rl', '', desk.path('.imapfs'),
+                 '--exclude=events', limit=30 * PATIENCE)
+    case.expect(b'.txt' not in result.out, result)
+
+
+if __name__ == '__main__':
+    tap.main(jobs=2)

@@ -1,0 +1,121 @@
+/* Who is a crawler, by what it is called. */
+#include "fs/kernel/crawlers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A process that is called @name; ended by the next. */
+static pid_t
+start(const char *name)
+{
+    int ready[2];
+    char octet;
+    pid_t child;
+
+    assert_int_equal(pipe(ready), 0);
+    child = fork();
+    if (child == 0) {
+        prctl(PR_SET_NAME, name);
+        if (write(ready[1], "", 1) != 1)
+            _exit(1);
+        pause();
+        _exit(0);
+    }
+    assert_int_equal(read(ready[0], &octet, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    return child;
+}
+
+static void
+end(pid_t process)
+{
+    kill(process, SIGKILL);
+    waitpid(process, NULL, 0);
+}
+
+static gboolean
+is_one(const char *names, const char *name)
+{
+    g_autoptr(FsCrawlers) crawlers = fs_crawlers_new(names);
+    pid_t process = start(name);
+    gboolean result = fs_crawlers_has(crawlers, process);
+
+    /* And the second time, when it is known. */
+    assert_int_equal(fs_crawlers_has(crawlers, process), result);
+    fs_crawlers_note(crawlers, process);
+    end(process);
+    return result;
+}
+
+static void
+common_ones_are_known(void **state)
+{
+    static const char *const names[] = {
+        "tumblerd",        "tracker-miner-f", "tracker-extract", "baloo_file",
+        "baloo_file_extr", "localsearch-3",   "gdk-pixbuf-thum", "updatedb",
+        "totem-video-thu", "ffmpegthumbnail", "evince-thumbnai", "recollindex",
+    };
+    static const char *const others[] = {
+        "cat", "rg", "grep", "nautilus", "thunar", "rsync", "vim", "mutt",
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+        if (!is_one(fs_crawlers_default, names[i]))
+            fail_msg("%s is not known", names[i]);
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++)
+        if (is_one(fs_crawlers_default, others[i]))
+            fail_msg("%s is taken for one", others[i]);
+}
+
+static void
+names_are_as_given(void **state)
+{
+    assert_true(is_one("cat+dog*", "cat"));
+    assert_true(is_one("cat+dog*", "doghouse"));
+    assert_false(is_one("cat+dog*", "cats"));
+    assert_false(is_one("cat+dog*", "tumblerd"));
+    assert_false(is_one("++", "cat"));
+}
+
+static void
+allow_is_nobody(void **state)
+{
+    assert_false(is_one(FS_CRAWLERS_ALLOW, "tumblerd"));
+    assert_false(is_one(FS_CRAWLERS_ALLOW, "allow"));
+}
+
+static void
+unknown_thread_is_none(void **state)
+{
+    g_autoptr(FsCrawlers) crawlers = fs_crawlers_new("*");
+    pid_t gone = start("gone");
+
+    end(gone);
+    assert_false(fs_crawlers_has(crawlers, gone));
+    assert_false(fs_crawlers_has(crawlers, 0));
+    assert_false(fs_crawlers_has(crawlers, -1));
+    fs_crawlers_note(crawlers, gone);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(common_ones_are_known),
+        cmocka_unit_test(names_are_as_given),
+        cmocka_unit_test(allow_is_nobody),
+        cmocka_unit_test(unknown_thread_is_none),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

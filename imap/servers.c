@@ -137,18 +137,6 @@ imap_servers_count(const ImapServers *servers)
     return servers->list->len;
 }
 
-gboolean
-imap_servers_has(const ImapServers *servers, const char *host, guint16 port)
-{
-    for (guint i = 0; i < servers->list->len; i++) {
-        const Server *server = server_at(servers, i);
-
-        if (g_ascii_strcasecmp(server->host, host) == 0 && server->port == port)
-            return TRUE;
-    }
-    return FALSE;
-}
-
 /* Whether another server may do better. */
 static gboolean
 is_of_server(const GError *error)

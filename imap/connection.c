@@ -46,14 +46,20 @@ what_is_awaited(const ImapConnection *connection)
     return command != NULL ? command : "the login";
 }
 
+GError *
+imap_connection_timed_out(const ImapConnection *connection)
+{
+    return g_error_new(
+        IMAP_ERROR, IMAP_ERROR_TIMEOUT,
+        "%s did not answer for %.3g seconds (%s)", connection->settings->host,
+        connection->watchdog.limit_ms / 1e3, what_is_awaited(connection));
+}
+
 static void
 on_silence(gpointer user_data)
 {
     ImapConnection *connection = user_data;
-    g_autoptr(GError) error = g_error_new(
-        IMAP_ERROR, IMAP_ERROR_TIMEOUT,
-        "%s did not answer for %.3g seconds (%s)", connection->settings->host,
-        connection->watchdog.limit_ms / 1e3, what_is_awaited(connection));
+    g_autoptr(GError) error = imap_connection_timed_out(connection);
 
     imap_connection_close(connection, error);
 }

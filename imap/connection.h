@@ -96,6 +96,10 @@ gint64 imap_connection_last_progress(const ImapConnection *connection);
  * is, or the connection is paused. */
 gint64 imap_connection_silence(const ImapConnection *connection);
 
+/* That it waits too long for the server, and what for. Free with g_error_free.
+ */
+GError *imap_connection_timed_out(const ImapConnection *connection);
+
 /* Microseconds: the quickest that the server has answered a command; 0: not
  * known. */
 gint64 imap_connection_round_trip(const ImapConnection *connection);

@@ -302,6 +302,22 @@ has_waited_long(ImapPoolRequest *request, const ImapWorker *worker,
     return g_get_monotonic_time() >= request->deadline;
 }
 
+/* A connection that is not ready yet is what all wait for. */
+static GError *
+what_is_late(const ImapPool *pool)
+{
+    for (guint i = 0; i < pool->workers->len; i++) {
+        const ImapWorker *worker = g_ptr_array_index(pool->workers, i);
+
+        if (worker->connection != NULL &&
+            imap_connection_ready_at(worker->connection) == 0)
+            return imap_connection_timed_out(worker->connection);
+    }
+    return g_error_new(IMAP_ERROR, IMAP_ERROR_TIMEOUT,
+                       "%s did not answer for %.3g seconds",
+                       pool->settings->host, pool->settings->timeout_ms / 1e3);
+}
+
 static gboolean
 on_deadline(gpointer user_data)
 {
@@ -312,9 +328,7 @@ on_deadline(gpointer user_data)
 
     for (guint i = 0; i < pool->workers->len; i++)
         imap_pool_note_server(pool, g_ptr_array_index(pool->workers, i));
-    error = g_error_new(IMAP_ERROR, IMAP_ERROR_TIMEOUT,
-                        "%s did not answer for %.3g seconds",
-                        pool->settings->host, pool->settings->timeout_ms / 1e3);
+    error = what_is_late(pool);
     if (pool->last_progress < limit)
         fail_waiting(pool, has_waited_long, NULL, NULL, error);
     if (pool->waiting.length > 0)

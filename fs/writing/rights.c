@@ -66,12 +66,27 @@ fs_rights_free(FsRights *rights)
     g_rc_box_release_full(rights, rights_clear);
 }
 
+/* What the mode bits are made of. */
+#define SHOWN (IMAP_RIGHT_INSERT | IMAP_RIGHT_DELETE | IMAP_RIGHT_EXPUNGE)
+
+/* They may have been shown before the answer was there. */
+static void
+note_rights(FsRights *rights, guint32 id, Mailbox *mailbox, guint found)
+{
+    gboolean changed = ((mailbox->rights ^ found) & SHOWN) != 0;
+
+    mailbox->rights = found;
+    if (changed && rights->account != NULL)
+        fs_overlay_tell(rights->account->overlay, FS_OVERLAY_ALL, id, 0, NULL);
+}
+
 static void
 end(Request *request, guint found, const GError *error)
 {
     FsRights *rights = request->rights;
-    Mailbox *mailbox = g_hash_table_lookup(rights->mailboxes,
-                                           GUINT_TO_POINTER(request->mailbox));
+    guint32 id = request->mailbox;
+    Mailbox *mailbox =
+        g_hash_table_lookup(rights->mailboxes, GUINT_TO_POINTER(id));
     g_autoptr(FsNeed) need = NULL;
 
     g_queue_remove(&rights->requests, request);
@@ -80,8 +95,8 @@ end(Request *request, guint found, const GError *error)
         rights->unsupported = TRUE;
     if (mailbox != NULL) {
         need = g_steal_pointer(&mailbox->need);
-        mailbox->rights = error == NULL ? found : ALL;
         mailbox->at = g_get_monotonic_time();
+        note_rights(rights, id, mailbox, error == NULL ? found : ALL);
     }
     if (need != NULL)
         fs_need_complete(need, NULL);

@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -122,6 +123,9 @@ def test_rights_are_in_the_modes_and_refuse_at_once(case):
     place.server.find('Other').rights = 'lr'
     place.server.find('INBOX').rights = 'lrsi'
     place.start()
+    listed = threading.Event()
+    # Until the answer is there, the modes show as if all were allowed.
+    place.server.hooks['MYRIGHTS'] = lambda *_: listed.wait(PATIENT) and False
     os.makedirs(case.path('source'), exist_ok=True)
 
     def mode(*parts):
@@ -129,6 +133,9 @@ def test_rights_are_in_the_modes_and_refuse_at_once(case):
 
     for folder in ('INBOX', 'Other'):
         os.listdir(place.path(folder))
+        mode(folder)
+    os.stat(place.path('INBOX', '1.eml'))
+    listed.set()
     case.expect(wait_until(lambda: mode('Other') == 0o500, PATIENT),
                 oct(mode('Other')))
     case.expect(wait_until(lambda: mode('INBOX') == 0o700 and

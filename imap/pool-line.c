@@ -116,7 +116,6 @@ go_elsewhere(ImapPool *pool, const GError *error, GError **all)
     if (pool->servers == NULL || pool->logging_out ||
         !imap_servers_next(pool->servers, error, all))
         return FALSE;
-    pool->last_progress = g_get_monotonic_time();
     g_clear_error(&pool->last_error);
     attempt(pool);
     return TRUE;

@@ -2,14 +2,15 @@
  *
  * The one that was reached last stays until it fails; then the others are tried
  * in their order. As long as one is left, silence ends an attempt sooner:
- * whoever waits for the account is to see the last one tried, too. */
+ * whoever waits for the account, and waits no longer for there being several,
+ * is to see the last one tried, too. */
 #include "imap/servers.h"
 
 #include "imap/error.h"
 
 #include <string.h>
 
-/* Unless timeout is shorter still. */
+/* Unless their share of timeout is shorter still. */
 #define OPENING_MS 10000u
 
 typedef struct {
@@ -77,9 +78,10 @@ limit_opening(ImapServers *servers)
 {
     ImapSettings *settings = servers->settings;
 
-    settings->opening_ms = best_left(servers) < servers->list->len
-                               ? MIN(OPENING_MS, settings->timeout_ms / 2)
-                               : 0;
+    settings->opening_ms =
+        best_left(servers) < servers->list->len
+            ? MIN(OPENING_MS, settings->timeout_ms / servers->list->len)
+            : 0;
 }
 
 static void
@@ -135,18 +137,6 @@ guint
 imap_servers_count(const ImapServers *servers)
 {
     return servers->list->len;
-}
-
-gboolean
-imap_servers_has(const ImapServers *servers, const char *host, guint16 port)
-{
-    for (guint i = 0; i < servers->list->len; i++) {
-        const Server *server = server_at(servers, i);
-
-        if (g_ascii_strcasecmp(server->host, host) == 0 && server->port == port)
-            return TRUE;
-    }
-    return FALSE;
 }
 
 /* Whether another server may do better. */

@@ -21,8 +21,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapServers, imap_servers_free)
 void imap_servers_add(ImapServers *servers, const char *host, guint16 port,
                       ImapTls tls);
 guint imap_servers_count(const ImapServers *servers);
-gboolean imap_servers_has(const ImapServers *servers, const char *host,
-                          guint16 port);
 
 /* No connection could be made to the one that is chosen, for @error; no other
  * connection may use the settings. TRUE: the settings name the best of those

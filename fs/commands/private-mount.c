@@ -34,21 +34,20 @@ struct FsPrivateMount {
 
 /* ---- one that is there already ---- */
 
-/* Or one of those that the account may be at. */
+/* Of an address it is the domain that counts: which of its servers serves the
+ * mount, nobody else need know. */
 static gboolean
 is_same_server(JsonObject *account, const FsOptions *options)
 {
     const ImapSettings *settings = options->settings;
-    const char *host = fs_mount_status_text(account, "host");
-    gint64 port = fs_mount_status_number(account, "port");
 
-    if (host == NULL || port <= 0 || port > G_MAXUINT16)
-        return FALSE;
-    if (options->servers != NULL &&
-        imap_servers_has(options->servers, host, (guint16)port))
-        return TRUE;
-    return strcmp(host, settings->host) == 0 &&
-           port == imap_settings_port(settings);
+    if (options->discover != NULL)
+        return g_strcmp0(fs_mount_status_text(account, "domain"),
+                         options->discover) == 0;
+    return g_strcmp0(fs_mount_status_text(account, "host"), settings->host) ==
+               0 &&
+           fs_mount_status_number(account, "port") ==
+               imap_settings_port(settings);
 }
 
 static gboolean

@@ -84,6 +84,7 @@ add_account(Status *status)
     fs_json_add_text(builder, "host", settings->host, TEXT_MAX);
     fs_json_add_number(builder, "port", imap_settings_port(settings));
     fs_json_add_text(builder, "tls", tls_name(settings->tls), TEXT_MAX);
+    fs_json_add_text(builder, "domain", options->discover, TEXT_MAX);
     json_builder_end_object(builder);
     fs_json_add_time(builder, "since",
                      status->account->mounted_at * G_USEC_PER_SEC);

@@ -178,6 +178,19 @@ def test_server_that_cannot_be_reached_makes_way_for_the_next(case):
 
 
 @tap.test
+def test_mount_of_an_address_is_found_by_it(case):
+    scene = Domain(case, 'mail.example.test')
+    options = scene.arguments[1]
+    done = run(*scene.names.prefix(), 'sh', '-ec',
+               f'{BINARY} -o {options} {USER} {scene.mountpoint}\n'
+               f'{BINARY} --fetch {USER} -o {options}\n'
+               f'fusermount3 -u {scene.mountpoint}', limit=60 * tap.PATIENCE,
+               env=scene.environment())
+    case.expect(done.ok and f'mounted at {scene.mountpoint}, and fetched there'
+                in done.out.decode(), done, done.out)
+
+
+@tap.test
 def test_without_name_servers_the_server_of_the_last_login_will_do(case):
     scene = Domain(case, 'mail.example.test')
     scene.mount_and_end()

@@ -119,8 +119,10 @@ def _run_child(one, output):
     except BaseException:
         case.note(traceback.format_exc())
     finally:
-        # The clean-up unmounts, and so has a limit of its own.
-        signal.setitimer(signal.ITIMER_REAL, 30 * PATIENCE)
+        # The clean-up unmounts, and so has a limit of its own. What a long
+        # test has made, a whole Debian, takes a while to remove.
+        signal.setitimer(signal.ITIMER_REAL,
+                         max(30 * PATIENCE, one.limit / 4))
         try:
             case.close()
         except BaseException:

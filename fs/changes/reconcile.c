@@ -154,18 +154,21 @@ find_row(const Reconcile *reconcile, const FsPending *pending,
 }
 
 /* The next message of the target above @after that may be the copy of @row: of
- * its size, and nobody else's that we know. */
+ * its size, and nobody else's that we know; and of its date, if the target had
+ * not been read before, so that it may have been there already. */
 static guint32
 next_candidate(const Reconcile *reconcile, const FsPending *pending,
                const CacheMessage *row, guint32 after)
 {
     const FsAccount *account = reconcile->changes->account;
     guint64 size = row->size;
+    gint64 date = row->internal_date;
     CacheMessage message;
 
     while (cache_index_next(account->index, pending->target, after, &message)) {
         after = message.uid;
         if (message.size == size &&
+            (pending->number != 0 || message.internal_date == date) &&
             fs_overlay_guest_by_uid(account->overlay, pending->target, after) ==
                 NULL &&
             !is_used(reconcile, pending->target, after))
@@ -300,12 +303,9 @@ find_copy(Reconcile *reconcile, FsPending *pending, guint32 *uid)
     gboolean same = FALSE;
 
     find_row(reconcile, pending, &row);
-    /* What was there before we came is no copy of ours. */
     if (reconcile->compared != pending)
         begin_comparison(reconcile, pending,
-                         pending->number != 0
-                             ? first_candidate(reconcile, pending, &row)
-                             : 0);
+                         first_candidate(reconcile, pending, &row));
     while (reconcile->compared_uid != 0) {
         g_autoptr(FsNeed) need =
             fs_comparison_run(reconcile->comparison, &same);

@@ -143,6 +143,25 @@ def test_copy_is_found_beside_one_with_that_uid_elsewhere(case):
 
 
 @tap.test(limit=120)
+def test_copy_is_found_in_a_folder_that_was_not_read_before(case):
+    place = Place(case, listed=False)
+    body = place.inbox.get(2).body
+
+    def hook(line, command):
+        with place.server.changing:
+            line._do_uid_copy(command)
+        del place.server.hooks['UID MOVE']
+        line.close()
+
+    place.server.hooks['UID MOVE'] = hook
+    case.expect(place.sh('mv INBOX/2.eml Other/two.eml').clean, 'mv')
+    place.expect_soon(lambda: place.wait().ok and place.uids() == [1, 3],
+                      'it does not end', place.uids())
+    case.expect(place.has('Other') == [body], place.uids('Other'))
+    case.expect(place.ls('Other') == {'two.eml'}, place.ls('Other'))
+
+
+@tap.test(limit=120)
 def test_copy_is_not_made_again_while_its_folder_cannot_be_read(case):
     place = Place(case, CAPABILITIES)
     body = place.inbox.get(2).body

@@ -6,6 +6,7 @@ doubled. Each response code is in test_codes."""
 import errno
 import os
 import sys
+import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
@@ -114,10 +115,13 @@ def test_refused_replacement_leaves_both(case):
     desk.server.find('INBOX').store(body, 1795339800)
     case.expect(wait_until(lambda: '7.eml' in desk.names(), 70 * tap.PATIENCE),
                 desk.names())
-    desk.refuse('UID MOVE', 'OVERQUOTA')
+    looked = threading.Event()
+    desk.server.hooks['UID MOVE'] = lambda one, asked: (
+        looked.wait(4), one.line(f'{asked.tag} NO [OVERQUOTA] no'))
     replace = ('mv', '-f', desk.file(7), desk.path('Other/x.eml'))
     case.expect(desk.run(*replace).clean, 'mv onto the same failed')
     case.expect('7.eml' not in desk.names(), 'it shows twice')
+    looked.set()
     desk.settled('not moved')
     case.expect(7 in desk.uids() and 4 in desk.uids('Other'),
                 desk.uids(), desk.uids('Other'))

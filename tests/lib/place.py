@@ -20,16 +20,17 @@ ABLE = CAPABILITIES + ' MOVE'
 
 
 class Place(Scene):
-    """messages: in INBOX; the folders beside it are empty."""
+    """messages: in INBOX; the folders beside it are empty. listed: whether they
+    have been, so that the mount knows what is there."""
 
     def __init__(self, case, capabilities=ABLE, timeout=5, messages=3,
-                 folders=('Other',), **options):
+                 folders=('Other',), listed=True, **options):
         super().__init__(
             case, [simple_mailbox(count=messages), *map(Mailbox, folders)],
             timeout=timeout * tap.PATIENCE, capabilities=capabilities,
             options={'poll': 2, **options})
         self.start(arguments=('-d',))
-        for folder in ('INBOX', *folders):
+        for folder in ('INBOX', *(folders if listed else ())):
             self.ls(folder)
 
     def sh(self, command, data=b'', limit=60):

@@ -8,6 +8,7 @@
 
 #include "fs/live/announcer.h"
 #include "fs/mount/background.h"
+#include "fs/options/arguments.h"
 #include "fs/options/credentials.h"
 #include "fs/options/discovery.h"
 #include "fs/options/options-together.h"
@@ -175,6 +176,7 @@ fs_mount_all_run(int argc, char **argv, FsOptions *options)
         return EXIT_FAILURE;
     }
     accounts = parse_all(argc, argv, options);
+    fs_arguments_hide();
     if (!join(options, accounts, &error))
         return error != NULL ? fail(error) : EXIT_FAILURE;
     return serve(options, accounts);

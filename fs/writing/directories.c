@@ -46,9 +46,10 @@ struct FsDirectoryChange {
     gboolean sent;        /* RENAME, and no list has shown it yet */
     GPtrArray *old_names; /* of RENAME: wire names of it and its children */
     ImapLease *lease;
-    guint n_lists; /* that were asked for */
-    FsNeed *list;  /* waited for; a reference */
-    GError *error; /* of the line, while the list is asked for */
+    guint n_lists;   /* that were asked for */
+    gboolean joined; /* the last was under way before */
+    FsNeed *list;    /* waited for; a reference */
+    GError *error;   /* of the line, while the list is asked for */
 };
 
 void
@@ -209,6 +210,9 @@ verify(FsDirectoryChange *change)
 
     if (change->kind == CHANGE_RENAME && old != NULL && old->selectable)
         done = FALSE;
+    /* Cyrus renames children one by one: a list meanwhile may lack them. */
+    if (change->kind == CHANGE_RENAME && change->joined && change->n_lists < 2)
+        done = FALSE;
     if (done && change->kind == CHANGE_RENAME)
         doubt(change, new->id);
     if (done)
@@ -244,6 +248,7 @@ ask_for_list(FsDirectoryChange *change)
     g_clear_pointer(&change->lease, imap_lease_release);
     g_clear_pointer(&change->list, fs_need_unref);
     change->n_lists++;
+    change->joined = fs_lister_is_under_way(lister);
     fs_lister_mark_old(lister);
     need = fs_lister_need(lister, FS_NOW);
     if (need == NULL) {

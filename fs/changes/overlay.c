@@ -307,6 +307,15 @@ fs_overlay_name_in_maildir(FsOverlay *overlay, FsGuest *guest, const char *name)
 }
 
 void
+fs_overlay_set_guest_flags(FsGuest *guest, const char *flags)
+{
+    char *copy = g_strdup(flags);
+
+    g_free((char *)guest->row.flags);
+    guest->row.flags = copy;
+}
+
+void
 fs_overlay_land_guest(FsOverlay *overlay, FsGuest *guest, guint32 uid)
 {
     FsGuest *same = fs_overlay_guest_by_uid(overlay, guest->mailbox, uid);

@@ -101,6 +101,8 @@ void fs_overlay_move_guest(FsOverlay *overlay, FsGuest *guest, guint32 mailbox,
  * in the Maildir of that, until it has a UID. */
 void fs_overlay_name_in_maildir(FsOverlay *overlay, FsGuest *guest,
                                 const char *name);
+/* What is known of its flags; copied. */
+void fs_overlay_set_guest_flags(FsGuest *guest, const char *flags);
 /* The server has the message as @uid of the mailbox that shows it. */
 void fs_overlay_land_guest(FsOverlay *overlay, FsGuest *guest, guint32 uid);
 void fs_overlay_remove_guest(FsOverlay *overlay, FsGuest *guest);

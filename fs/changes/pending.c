@@ -340,6 +340,9 @@ land(FsPending *pending, guint32 uid)
     if (fs_pending_keeps_name(pending->name))
         fs_given_name_set(account->aliases, pending->target, uid,
                           pending->name);
+    if (guest->maildir != NULL)
+        fs_given_name_set(account->aliases, pending->target, uid,
+                          guest->maildir);
     if (!g_str_equal(name, pending->name) ||
         !fs_pending_keeps_name(pending->name))
         fs_overlay_tell(account->overlay, FS_OVERLAY_NAME, pending->target, 0,
@@ -362,14 +365,34 @@ fs_pending_copied(FsPending *pending)
     pending->inode = 0;
 }
 
+/* Until the index has the message where it shows, it has these flags. */
+static void
+flag_guest(FsGuest *guest, char **words)
+{
+    g_autofree char *flags = NULL;
+
+    if (guest == NULL)
+        return;
+    flags = fs_changes_merge_flags(guest->row.flags, words[0], words[1]);
+    fs_overlay_set_guest_flags(guest, flags);
+}
+
 static void
 finish_flags(FsPending *pending)
 {
     FsAccount *account = pending->changes->account;
+    const GQueue *queue =
+        fs_pending_queue(pending->changes, pending->mailbox, pending->uid);
     g_auto(GStrv) words = g_strsplit(pending->text, "\n", 2);
     g_autofree char *flags = NULL;
     CacheMessage message;
 
+    flag_guest(fs_overlay_guest_by_uid(account->overlay, pending->mailbox,
+                                       pending->uid),
+               words);
+    for (GList *link = queue != NULL ? queue->head : NULL; link != NULL;
+         link = link->next)
+        flag_guest(guest_of(link->data), words);
     if (!cache_index_message(account->index, pending->mailbox, pending->uid,
                              &message))
         return;

@@ -2,8 +2,8 @@
 #include "fs/names/maildir-message.h"
 
 #include "fs/changes/changes.h"
-#include "fs/kernel/inode.h"
 #include "fs/names/given-name.h"
+#include "fs/names/mailbox-layout.h"
 #include "fs/names/maildir-name.h"
 
 #include <string.h>
@@ -61,20 +61,21 @@ fs_maildir_message_of_row(const FsAccount *account, guint32 mailbox,
          result);
 }
 
-/* One that has no UID where it shows. Its base tells where it was first. */
+/* One that has no UID where it shows. Its base tells where it was, and is its
+ * own once anybody has seen it, so that it stays when it gets a UID. */
 static void
-of_guest(const FsAccount *account, const FsGuest *guest,
-         const CacheMessage *row, FsMaildirMessage *result)
+of_guest(const FsAccount *account, FsGuest *guest, const CacheMessage *row,
+         FsMaildirMessage *result)
 {
-    char *made =
-        fs_maildir_base(row->internal_date, fs_inode_mailbox(guest->inode),
-                        fs_inode_uid(guest->inode), row->size);
+    char *made = fs_maildir_base(row->internal_date, guest->from_mailbox,
+                                 guest->from_uid, row->size);
     char *flags = fs_changes_flags(account->changes, guest->from_mailbox,
                                    guest->from_uid, row->flags);
+    g_autofree char *given = g_strconcat("/", NEW, made, NULL);
 
-    fill(account, guest->mailbox,
-         guest->maildir != NULL ? guest->maildir + 1 : NULL, flags, made,
-         result);
+    if (guest->maildir == NULL)
+        fs_overlay_name_in_maildir(account->overlay, guest, given);
+    fill(account, guest->mailbox, guest->maildir + 1, flags, made, result);
 }
 
 gboolean
@@ -82,7 +83,7 @@ fs_maildir_message_find(const FsAccount *account, guint32 shown_in,
                         guint64 inode, guint32 mailbox, guint32 uid,
                         FsMaildirMessage *result)
 {
-    const FsGuest *guest = fs_overlay_guest_by_inode(account->overlay, inode);
+    FsGuest *guest = fs_overlay_guest_by_inode(account->overlay, inode);
     CacheMessage row;
 
     memset(result, 0, sizeof *result);
@@ -131,21 +132,13 @@ gboolean
 fs_maildir_message_by_base(const FsAccount *account, guint32 mailbox,
                            const char *base, guint32 *uid, guint64 *inode)
 {
-    const FsGuest *guest;
     guint32 from;
 
     *uid = 0;
     *inode = 0;
-    if (find_given(account, mailbox, CUR, base, uid, inode) ||
-        find_given(account, mailbox, NEW, base, uid, inode))
-        return TRUE;
-    if (!fs_maildir_base_parse(base, &from, uid))
-        return FALSE;
-    guest = fs_overlay_guest_by_inode(
-        account->overlay, fs_inode_make(account->number, from, *uid));
-    if (guest != NULL && guest->uid == 0 && guest->mailbox == mailbox)
-        *inode = guest->inode;
-    return *inode != 0 || from == mailbox;
+    return find_given(account, mailbox, CUR, base, uid, inode) ||
+           find_given(account, mailbox, NEW, base, uid, inode) ||
+           (fs_maildir_base_parse(base, &from, uid) && from == mailbox);
 }
 
 gboolean
@@ -158,15 +151,17 @@ fs_maildir_message_is_taken(const FsAccount *account, guint32 mailbox,
 
     if (!fs_maildir_message_by_base(account, mailbox, base, &uid, &inode))
         return FALSE;
-    if (inode == 0) {
-        /* What was stored just now may not be in the index yet. */
-        if (fs_overlay_is_hidden(account->overlay, mailbox, uid) ||
-            (fs_overlay_guest_by_uid(account->overlay, mailbox, uid) == NULL &&
-             !cache_index_message(account->index, mailbox, uid, &row)))
+    if (inode != 0)
+        return inode != but;
+    if (cache_index_message(account->index, mailbox, uid, &row)) {
+        if (fs_message_is_hidden(account, mailbox, &row))
             return FALSE;
-        inode = fs_changes_inode(account->changes, mailbox, uid);
+    } else if (fs_overlay_guest_by_uid(account->overlay, mailbox, uid) ==
+                   NULL /* one that was stored just now */
+               || fs_overlay_is_hidden(account->overlay, mailbox, uid)) {
+        return FALSE;
     }
-    return inode != but;
+    return fs_changes_inode(account->changes, mailbox, uid) != but;
 }
 
 void

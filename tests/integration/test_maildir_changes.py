@@ -27,6 +27,7 @@ class Known:
         self.folder = folder
         self.letters = letters
         self.path = path
+        self.inode = None  # of one whose path is to be found by that
 
 
 class Changes:
@@ -35,6 +36,7 @@ class Changes:
         self.random = random.Random(seed)
         self.count = count
         self.delivered = 0
+        self.done = []
         self.box = Box(case, {folder: [
             (message(10000 + 100 * place + number), '\\Seen')
             for number in range(count)]
@@ -49,8 +51,14 @@ class Changes:
         self.theirs = self.known[half:]
         self.known = self.known[:half]
 
+    def did(self, *what):
+        self.done.append(' '.join(
+            word.removeprefix(self.box.root) for word in what))
+
     def some(self):
-        return self.random.choice(self.known)
+        one = self.random.choice(self.known)
+        self.find(one)
+        return one
 
     def some_letters(self):
         return ''.join(letter for letter in LETTERS
@@ -60,8 +68,10 @@ class Changes:
         old = os.path.basename(one.path)
         base = base or old.partition(':2,')[0]
         new = self.box.maildir(folder, 'cur', f'{base}:2,{letters}')
+        self.did('rename', one.path, new)
         os.rename(one.path, new)
         one.path, one.folder, one.letters = new, folder, letters
+        one.inode = None
 
     def flag(self):
         one = self.some()
@@ -82,16 +92,21 @@ class Changes:
         self.delivered += 1
         folder = self.random.choice(FOLDERS)
         name = f'by-hand-{self.delivered}.eml'
-        inode = os.stat(one.path).st_ino
+        one.inode = os.stat(one.path).st_ino
         entry = next(entry for entry in os.scandir(self.box.path(one.folder))
-                     if entry.inode() == inode)
+                     if entry.inode() == one.inode)
+        self.did('by hand', one.path, entry.path, folder, name)
         os.rename(entry.path, self.box.path(folder, name))
         one.folder = folder
-        one.path = next(
-            self.box.maildir(folder, kind, entry.name)
-            for kind in ('cur', 'new')
-            for entry in os.scandir(self.box.maildir(folder, kind))
-            if entry.inode() == inode)
+
+    def find(self, one):
+        """What it is called then is not for programs to say, until one does."""
+        if one.inode is not None:
+            one.path = next(
+                self.box.maildir(one.folder, kind, entry.name)
+                for kind in ('cur', 'new')
+                for entry in os.scandir(self.box.maildir(one.folder, kind))
+                if entry.inode() == one.inode)
 
     def deliver(self):
         self.delivered += 1
@@ -100,6 +115,7 @@ class Changes:
         kind = self.random.choice(('cur', 'new'))
         letters = self.some_letters() if kind == 'cur' else ''
         name = f'8.d{self.delivered}.host'
+        self.did('deliver', folder, kind, name, letters)
         path = self.box.deliver(
             body, name + (f':2,{letters}' if kind == 'cur' else ''), kind,
             folder, link=self.random.random() < 0.5)
@@ -108,6 +124,7 @@ class Changes:
     def delete(self):
         if len(self.known) > self.count // 2:
             one = self.some()
+            self.did('unlink', one.path)
             os.unlink(one.path)
             self.known.remove(one)
 
@@ -144,6 +161,7 @@ class Changes:
                              self.expected(folder))
             self.box.expect_same(folder)
         for one in self.known:
+            self.find(one)
             self.case.expect(os.path.exists(one.path), one.path,
                              'has another name in', self.box.list(one.folder))
 
@@ -159,9 +177,14 @@ def change(case, seed, count, turns):
         try:
             action()
         except OSError as error:
-            case.note(f'turn {turn}: {action.__name__}: {error}')
-            raise
+            case.expect(False, f'turn {turn}: {action.__name__}: {error}',
+                        '\nthere are', [changes.box.list(folder)
+                                        for folder in FOLDERS],
+                        '\nafter', '\n'.join(changes.done))
+            return
     changes.expect()
+    for one in changes.known:
+        one.inode = None
     changes.box.again()
     changes.expect()
 

@@ -120,23 +120,21 @@ is_free(FsOperation *operation, const Renaming *renaming, const FsPlace *place,
 /* Letters mean in the new folder what they mean in the old one, as far as they
  * mean something there. */
 static gboolean
-find_change(FsAccount *account, const FsEntry *entry, guint32 target,
-            const char *letters, char **add, char **remove)
+find_change(FsAccount *account, const FsEntry *entry, guint32 source,
+            guint32 target, const char *letters, char **add, char **remove)
 {
-    g_autofree char *present = NULL;
-    CacheMessage message;
+    g_auto(FsMaildirMessage) message = {0};
 
-    if (cache_index_message(account->index, entry->mailbox, entry->uid,
-                            &message))
-        present = fs_changes_flags(account->changes, entry->mailbox, entry->uid,
-                                   message.flags);
-    if (fs_maildir_change(account->aliases, entry->mailbox, present, letters,
-                          add, remove))
+    if (!fs_maildir_message_find(account, source, entry->inode, entry->mailbox,
+                                 entry->uid, &message))
+        return FALSE;
+    if (fs_maildir_change(account->aliases, source, message.flags, letters, add,
+                          remove))
         return TRUE;
     g_clear_pointer(add, g_free);
     g_clear_pointer(remove, g_free);
-    return fs_maildir_change(account->aliases, target, present, letters, add,
-                             remove);
+    return fs_maildir_change(account->aliases, target, message.flags, letters,
+                             add, remove);
 }
 
 /* FALSE: the operation waits or has failed. */
@@ -145,6 +143,8 @@ ask_flags(FsOperation *operation, Renaming *renaming, const FsEntry *entry,
           guint32 target)
 {
     FsAccount *account = account_of(operation);
+    guint32 source =
+        fs_name_space_place_of(names_of(operation), operation->inode).mailbox;
     g_autoptr(GError) error = NULL;
     g_autofree char *remove = NULL;
     g_autofree char *add = NULL;
@@ -152,7 +152,7 @@ ask_flags(FsOperation *operation, Renaming *renaming, const FsEntry *entry,
 
     if (renaming->flagged)
         return TRUE;
-    if (!find_change(account, entry, target, renaming->letters, &add,
+    if (!find_change(account, entry, source, target, renaming->letters, &add,
                      &remove)) {
         fs_operation_fail(operation, EINVAL);
         return FALSE;

@@ -17,6 +17,7 @@ fs_maildir_message_clear(FsMaildirMessage *message)
 {
     g_clear_pointer(&message->base, g_free);
     g_clear_pointer(&message->letters, g_free);
+    g_clear_pointer(&message->flags, g_free);
 }
 
 /* @given: "cur/BASE", "new/BASE"; NULL: it was given none. @flags are its
@@ -25,8 +26,6 @@ static void
 fill(const FsAccount *account, guint32 shown_in, const char *given, char *flags,
      char *made, FsMaildirMessage *result)
 {
-    g_autofree char *own_flags = flags;
-
     result->is_given = given != NULL;
     if (given == NULL) {
         result->base = made;
@@ -34,7 +33,8 @@ fill(const FsAccount *account, guint32 shown_in, const char *given, char *flags,
         result->base = g_strdup(given + PREFIX_LENGTH);
         g_free(made);
     }
-    result->letters = fs_maildir_letters(account->aliases, shown_in, own_flags);
+    result->flags = flags;
+    result->letters = fs_maildir_letters(account->aliases, shown_in, flags);
     result->is_new = *result->letters == '\0' &&
                      (given == NULL || g_str_has_prefix(given, NEW));
 }

@@ -18,6 +18,7 @@
 typedef struct {
     char *base;
     char *letters;
+    char *flags; /* NULL: none */
     gboolean is_new;
     gboolean is_given; /* a program has called it so */
 } FsMaildirMessage;

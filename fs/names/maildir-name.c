@@ -217,17 +217,28 @@ fs_maildir_base_parse(const char *base, guint32 *mailbox, guint32 *uid)
     return *base == '\0' || g_str_has_prefix(base, SIZE);
 }
 
-gboolean
-fs_maildir_same_base(const char *one, const char *other)
+/* Where the digits of its size begin, which end it; NULL: there are none. */
+static const char *
+size_of(const char *base)
 {
     guint32 mailbox;
     guint32 uid;
-    const char *end = strstr(one, SUFFIX SIZE);
+    const char *size = strstr(base, SUFFIX SIZE);
 
-    if (end == NULL || !fs_maildir_base_parse(one, &mailbox, &uid))
+    if (size == NULL || !fs_maildir_base_parse(base, &mailbox, &uid))
+        return NULL;
+    size += strlen(SUFFIX SIZE);
+    return strspn(size, "0123456789") == strlen(size) ? size : NULL;
+}
+
+gboolean
+fs_maildir_same_base(const char *one, const char *other)
+{
+    const char *size = size_of(one);
+    const char *other_size = size_of(other);
+
+    if (size == NULL || other_size == NULL)
         return g_str_equal(one, other);
-    end += strlen(SUFFIX SIZE);
-    return strncmp(one, other, (gsize)(end - one)) == 0 &&
-           strspn(other + (end - one), "0123456789") ==
-               strlen(other + (end - one));
+    return size - one == other_size - other &&
+           strncmp(one, other, (gsize)(size - one)) == 0;
 }

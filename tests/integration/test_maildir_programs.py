@@ -14,7 +14,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import tap
 from command import run
-from maildir import Box, Mirror, letters, numbered, renamed
+from maildir import Box, Mirror, digest, letters, numbered, renamed
 from tools import Terminal, need
 from writing import crlf, message
 
@@ -163,7 +163,7 @@ def test_aerc_reads_flags_moves_and_deletes(case):
                         XDG_CACHE_HOME=home + '/.cache',
                         XDG_DATA_HOME=home + '/.local/share',
                         XDG_RUNTIME_DIR=home)
-    terminal.shows(b'number 8')
+    terminal.shows(b'number')
     before = set(box.list())
     terminal.press(':select 0\n')
     terminal.press(':flag -t\n')
@@ -208,7 +208,8 @@ notmuch show subject:number id:m3@example.org | grep -q body
 notmuch tag -unread +flagged -- id:m3@example.org
 notmuch tag +replied -- id:m7@example.org
 rm $(notmuch search --output=files id:m4@example.org)
-mv $(notmuch search --output=files id:m8@example.org) $R/Other/cur/
+file=$(notmuch search --output=files id:m8@example.org)
+mv $file $R/Other/cur/$(basename $file | sed 's/,U=[0-9]*//')  # mbsync wants it
 notmuch new --quiet
 [ "$(notmuch count '*')" = 8 ]
 printf 'From: a@b\\nMessage-ID: <d@x>\\nSubject: draft\\n\\ntext\\n' |
@@ -259,15 +260,15 @@ def test_notmuch_goes_through_one_directory_after_one_change(case):
     if not run('strace', '-o', '/dev/null', 'true').ok:
         raise tap.Skip('strace cannot trace here')
     config = notmuch_config(case, box.root, 'nm')
-    # notmuch does not trust a time that is the present second.
-    box.soon(lambda: scanned(case, box.root, config) is not None and
-             not {'INBOX/cur', 'INBOX/new', 'Other/cur'} &
-             scanned(case, box.root, config), 'it reads unchanged ones')
+    # It remembers nothing of empty ones, and does not trust a time that is the
+    # present second.
+    with_mail = {'INBOX/cur', 'INBOX/new', 'Other/cur'}
+    box.soon(lambda: not with_mail & scanned(case, box.root, config),
+             'it reads unchanged ones')
     renamed(box.find('number 7'), 'FS')
     box.wait()
     found = scanned(case, box.root, config)
-    case.expect({path for path in found if path.endswith(('cur', 'new'))} ==
-                {'INBOX/cur'}, found)
+    case.expect(found & with_mail == {'INBOX/cur'}, found)
 
 
 # ---- mu ----
@@ -389,7 +390,7 @@ def test_mbsync_has_the_mount_as_a_store(case):
 
 # What is done with a message goes by its octets; by renaming, as programs do.
 FILER = '''
-import hashlib, os, sys
+import hashlib, os, re, sys
 root = sys.argv[1]
 for kind in ('new', 'cur'):
     folder = f'{root}/Many/{kind}'
@@ -398,13 +399,16 @@ for kind in ('new', 'cur'):
             body = file.read().replace(b'\\r\\n', b'\\n')
         lot = int.from_bytes(hashlib.sha256(body).digest()[:4], 'big') % 12
         base, _, letters = name.partition(':2,')
+        elsewhere = re.sub(',U=[0-9]+', '', base)
         letters = ''.join(sorted({*letters, 'FS'[lot % 2]}))
         if lot == 0:
             os.unlink(f'{folder}/{name}')
         elif lot < 4:
-            os.rename(f'{folder}/{name}', f'{root}/Other/cur/{base}:2,{letters}')
+            os.rename(f'{folder}/{name}',
+                      f'{root}/Other/cur/{elsewhere}:2,{letters}')
         elif lot < 9:
-            os.rename(f'{folder}/{name}', f'{root}/Many/cur/{base}:2,{letters}')
+            os.rename(f'{folder}/{name}',
+                      f'{root}/Many/cur/{base}:2,{letters}')
 '''
 
 
@@ -416,7 +420,7 @@ def quick_state(place, folders):
         flags = place.client.flags(folder)
         state[folder] = sorted(
             (sorted(flags[uid] - {'\\Recent'}),
-             hashlib.sha256(crlf(open(path, 'rb').read())).hexdigest())
+             digest(open(path, 'rb').read()))
             for uid, path in place.server.stored(folder).items())
     return state
 
@@ -465,6 +469,8 @@ mail_location = maildir:{home}/mail:LAYOUT=fs
 first_valid_uid = 0
 mail_uid = {os.getuid()}
 mail_gid = {os.getgid()}
+first_valid_uid = 0
+first_valid_gid = 0
 stats_writer_socket_path =
 ''')
     before = box.state('INBOX', 'Other')

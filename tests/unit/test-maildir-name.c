@@ -152,6 +152,10 @@ base_says_where_the_message_is(void **state)
         fs_maildir_same_base(base, "1763803800.M12U1235.imapfs,S=4711"));
     assert_false(
         fs_maildir_same_base(base, "1763803800.M12U1234.imapfs,S=4711,x"));
+    assert_false(
+        fs_maildir_same_base("1763803800.M12U1234.imapfs,S=4711,x", base));
+    assert_true(fs_maildir_same_base("1763803800.M12U1234.imapfs,S=4711,U=1",
+                                     "1763803800.M12U1234.imapfs,S=4711,U=1"));
     assert_false(fs_maildir_same_base("a", "b"));
 }
 

@@ -190,10 +190,11 @@ class SampleServer:
         return self.home / "mail" / (user or self.user)
 
     def generate(self, user=None, **options):
-        """Writes sample mail: the arguments of sample_mail.generate()."""
+        """Writes sample mail: sample_mail.generate(), and what it returns."""
         root = self.mail_root(user)
-        sample_mail.generate(root, **options)
+        made = sample_mail.generate(root, **options)
         self._give_away(self.home / "mail")
+        return made
 
     def stored(self, folder, user=None):
         """{UID: path} of the messages of @folder as the server has them.

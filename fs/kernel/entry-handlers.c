@@ -13,7 +13,6 @@
 #include "fs/kernel/write-private.h"
 #include "fs/names/maildir-layout.h"
 #include "fs/names/maildir-message.h"
-#include "fs/names/maildir-name.h"
 #include "fs/sync/refresh.h"
 #include "fs/writing/directories.h"
 #include "fs/writing/file-name.h"
@@ -149,22 +148,6 @@ reply_moved(FsOperation *operation)
     fs_operation_reply_entry(operation, &param);
 }
 
-/* Of a name of a Maildir: the base is a message's own, and the letters must
- * mean something. */
-static int
-maildir_refusal(const FsAccount *account, guint32 mailbox, const char *name)
-{
-    g_autofree char *base = NULL;
-    g_autofree char *letters = NULL;
-    g_autofree char *flags = NULL;
-
-    if (!fs_maildir_name_parse(name, &base, &letters))
-        return strlen(name) > FS_MAILDIR_BASE_MAX ? ENAMETOOLONG : EINVAL;
-    if (!fs_maildir_flags(account->aliases, mailbox, letters, &flags))
-        return EINVAL;
-    return fs_maildir_message_is_taken(account, mailbox, base, 0) ? EEXIST : 0;
-}
-
 /* The errno of why nothing can come to be there; 0: it can. */
 static int
 target_refusal(FsHandlers *handlers, const Move *move)
@@ -188,9 +171,9 @@ target_refusal(FsHandlers *handlers, const Move *move)
         return EACCES;
     if (move->place.kind == FS_PLACE_MAILBOX)
         return 0;
-    return move->file->size == 0
-               ? EINVAL
-               : maildir_refusal(account, mailbox->id, move->new_name);
+    return move->file->size == 0 ? EINVAL
+                                 : fs_maildir_message_refusal(
+                                       account, mailbox->id, move->new_name);
 }
 
 /* What is at the new name. FALSE: the operation waits or has failed. *@uid: of

@@ -7,6 +7,7 @@
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/live/line.h"
+#include "fs/names/maildir-message.h"
 #include "fs/sync/refresh.h"
 #include "fs/sync/synchroniser.h"
 #include "fs/writing/file-name.h"
@@ -44,18 +45,19 @@ refusal(const FsWriteHandlers *handlers, const FsEntry *parent,
         return EACCES;
     if (strlen(name) > NAME_MAX_OCTETS)
         return ENAMETOOLONG;
-    /* In a Maildir, nothing is made where messages are: it is brought there. */
-    if (place->kind == FS_PLACE_CUR || place->kind == FS_PLACE_NEW)
-        return EPERM;
     if (fs_place_takes_files(place))
         return g_utf8_validate(name, -1, NULL) ? 0 : EINVAL;
-    if (fs_file_name_kind(name) == FS_FILE_REFUSED)
+    if (place->kind == FS_PLACE_MAILBOX &&
+        fs_file_name_kind(name) == FS_FILE_REFUSED)
         return EINVAL;
     if (mailbox == NULL || !mailbox->selectable ||
         !fs_rights_may_insert(fs_writing_rights(handlers->writing),
                               parent->mailbox))
         return EACCES;
-    return 0;
+    return place->kind == FS_PLACE_MAILBOX
+               ? 0
+               : fs_maildir_message_refusal(handlers->account, place->mailbox,
+                                            name);
 }
 
 /* NULL: the operation waits or has failed. */

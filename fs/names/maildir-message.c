@@ -6,6 +6,7 @@
 #include "fs/names/mailbox-layout.h"
 #include "fs/names/maildir-name.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define CUR "cur/"
@@ -162,6 +163,21 @@ fs_maildir_message_is_taken(const FsAccount *account, guint32 mailbox,
         return FALSE;
     }
     return fs_changes_inode(account->changes, mailbox, uid) != but;
+}
+
+int
+fs_maildir_message_refusal(const FsAccount *account, guint32 mailbox,
+                           const char *name)
+{
+    g_autofree char *base = NULL;
+    g_autofree char *letters = NULL;
+    g_autofree char *flags = NULL;
+
+    if (!fs_maildir_name_parse(name, &base, &letters))
+        return strlen(name) > FS_MAILDIR_BASE_MAX ? ENAMETOOLONG : EINVAL;
+    if (!fs_maildir_flags(account->aliases, mailbox, letters, &flags))
+        return EINVAL;
+    return fs_maildir_message_is_taken(account, mailbox, base, 0) ? EEXIST : 0;
 }
 
 void

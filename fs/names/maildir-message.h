@@ -53,6 +53,11 @@ gboolean fs_maildir_message_by_base(const FsAccount *account, guint32 mailbox,
 gboolean fs_maildir_message_is_taken(const FsAccount *account, guint32 mailbox,
                                      const char *base, guint64 but);
 
+/* The errno of why no new message of the folder can be called @name: its base
+ * is another's, or its letters mean nothing there; 0: it can. */
+int fs_maildir_message_refusal(const FsAccount *account, guint32 mailbox,
+                               const char *name);
+
 /* The message is called @base from now on, and is in "new" or in "cur" while
  * both could be. Nothing is kept of what would be so anyway. */
 void fs_maildir_message_give(const FsAccount *account, guint32 mailbox,

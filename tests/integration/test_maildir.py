@@ -188,9 +188,32 @@ def test_names_with_wrong_flags_are_refused_or_put_right(case):
     box.wait()
     case.expect(box.stored()[0].flags == {'\\Seen', '\\Flagged'},
                 box.stored())
-    fails(case, errno.EPERM, open, box.maildir('INBOX', 'cur', 'y:2,S'), 'xb')
     case.expect(len(box.stored()) == 1, box.stored())
     case.expect(os.listdir(box.maildir('INBOX', 'tmp')) == ['x'], 'tmp')
+
+
+@tap.test
+def test_file_made_in_cur_is_a_message_when_it_is_closed(case):
+    box = Box(case, {'INBOX': []})
+    for kind, name, flags in (('cur', '4.R4.host:2,FS',
+                               {'\\Seen', '\\Flagged'}),
+                              ('new', '5.R5.host', set())):
+        path = box.maildir('INBOX', kind, name)
+        with open(path, 'wb') as file:
+            file.write(message(4))
+            file.flush()
+            case.expect(os.path.exists(path), path, 'is not there yet')
+        found = box.stored()
+        case.expect(found[-1].body == crlf(message(4)) and
+                    found[-1].flags == flags, found)
+        case.expect(os.path.exists(path), box.list())
+        case.expect(open(path, 'rb').read() == crlf(message(4)), 'octets')
+    for kind, name, number in (('cur', '4.R4.host:2,S', errno.EEXIST),
+                               ('cur', '6.R6.host:2,z', errno.EINVAL),
+                               ('new', '.6', errno.EINVAL)):
+        fails(case, number, open, box.maildir('INBOX', kind, name), 'xb')
+    case.expect(len(box.stored()) == 2, box.stored())
+    box.expect_same()
 
 
 # ---- moving and removing ----

@@ -4,6 +4,7 @@ server has in the end what a Maildir of plain files has where the same is done."
 
 import os
 import pathlib
+import shutil
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -81,6 +82,7 @@ def test_ten_thousand_messages_are_filed_as_in_plain_files(case):
         case.expect(here == there, folder, len(here), len(there), 'differ')
         case.expect(in_maildir(box.root, folder) == there, folder,
                     'shows other messages')
+    shutil.rmtree(plain)  # the clean-up has little time
 
 
 if __name__ == '__main__':

@@ -141,7 +141,12 @@ class Box(Place):
                          folder, 'shows', shown(), 'and has', stored)
 
     def soon(self, condition, what):
-        self.case.expect(wait_until(condition, 20 * tap.PATIENCE), what)
+        def holds():
+            try:
+                return condition()
+            except (FileNotFoundError, AssertionError):
+                return False  # it is just being called otherwise
+        self.case.expect(wait_until(holds, 20 * tap.PATIENCE), what)
 
 
 def digest(body):

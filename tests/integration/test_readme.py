@@ -214,6 +214,8 @@ def check_outcome(case, machine):
     case.expect({'\\Flagged', 'todo'} <= client.flags('INBOX')[2], 'flags',
                 client.flags('INBOX'))
     case.expect(count('Restored', 'ALL') > 20, 'Restored')
+    case.expect(count('Trash', 'SUBJECT', 'Newsletter', 'FLAGGED', 'SEEN') == 1,
+                'notmuch')
     with open(case.path('systemctl')) as file:
         case.expect('--user enable --now imapfs@home' in file.read())
 

@@ -127,6 +127,8 @@ def test_rename_from_new_to_cur_stays_and_may_tell_nothing(case):
 def deliver(case, kind, name, flags, link):
     box = Box(case, {'INBOX': numbered(2), 'Other': []})
     body = message(77)
+    box.list()
+    before = times(box)
     path = box.deliver(body, name, kind, link=link)
     case.expect(os.path.exists(path), name, 'is not in', box.list())
     case.expect(os.listdir(box.maildir('INBOX', 'tmp')) == [], 'tmp is full')
@@ -136,6 +138,10 @@ def deliver(case, kind, name, flags, link):
         case.expect(file.read() == crlf(body), 'other octets')
     case.expect(len(os.listdir(box.path('INBOX'))) == 3,
                 os.listdir(box.path('INBOX')))
+    box.list()
+    after = times(box)
+    case.expect([name for name in ('cur', 'new')
+                 if before[name] != after[name]] == [kind], before, after)
     box.again()
     case.expect(os.path.exists(path), name, 'is gone with the mount:',
                 box.list())

@@ -177,7 +177,7 @@ class Rows:
             wire = self.get('W texts octets', rtt)
             self.row(rtt, 'W: wire, the texts alone', self.get('W texts', rtt),
                      's')
-            self.sum_row(rtt, 'rg of the texts, cold', 'rg text', 1.5,
+            self.sum_row(rtt, 'rg of the texts, cold', 'rg text', 2,
                          {'W': 'W texts', 'F': 'rg text again'})
             self.octets(rtt, 'rg of the texts, cold, received',
                         'rg text octets', wire, "the wire's", 1.1)

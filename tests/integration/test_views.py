@@ -77,14 +77,15 @@ class Changes:
                                                    f'moved-{self.n}.eml'))
                 elif kind == 2:
                     flags = view(self.desk, 'flags', folder, name)
-                    with open(flags, 'w') as file:
+                    # Not to be made, if it is gone.
+                    with open(os.open(flags, os.O_WRONLY), 'w') as file:
                         file.write(self.source.choice(('+', '-'))
                                    + self.source.choice(('\\Seen', 'work')))
                 else:
                     with open(self.desk.path(folder, f'new-{self.n}.eml'),
                               'xb') as file:
                         file.write(self.message())
-            except (FileNotFoundError, OSError) as error:
+            except OSError as error:
                 # The other client was quicker.
                 assert error.errno in (2, 116), error
 

@@ -96,14 +96,16 @@ is_being_stored(FsOperation *operation, const FsEntry *entry)
 }
 
 /* What is to become of @entry when its writer closes it would become of it
- * where it is now. The operation has failed then. */
+ * where it is now. The operation has failed then. One that was only emptied is
+ * what it was before. */
 static gboolean
 is_being_edited(FsOperation *operation, const FsEntry *entry)
 {
     const FsLocalFile *file =
         fs_local_files_get(local_files_of(operation), entry->inode);
 
-    if (file == NULL || !fs_local_file_is_dirty(file))
+    if (file == NULL || !fs_local_file_is_dirty(file) ||
+        (file->n_handles == 0 && fs_local_file_is_emptied(file)))
         return FALSE;
     fs_operation_fail(operation, EBUSY);
     return TRUE;

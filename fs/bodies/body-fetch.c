@@ -23,6 +23,9 @@
 /* So much of a message is read to its end although nobody wants it. */
 #define REST_MAX (1u * 1024 * 1024)
 
+/* So often may the server list a message and not send it. */
+#define CONTRADICTIONS_MAX 3u
+
 struct FsBodyFetch {
     FsMessageBodies *bodies; /* a reference */
     guint32 mailbox;
@@ -125,6 +128,7 @@ take_over(FsBody *body, FsBodyWriter *writer)
         fs_body_finish(body, NULL);
 }
 
+/* Two connections may disagree for a moment whether a message has gone. */
 static void
 on_exists(gboolean exists, const GError *error, gpointer user_data)
 {
@@ -140,6 +144,8 @@ on_exists(gboolean exists, const GError *error, gpointer user_data)
             take_over(body, doubt->writer);
         else if (doubt->refusal != NULL)
             fs_body_finish(body, doubt->refusal);
+        else if (++body->n_contradictions < CONTRADICTIONS_MAX)
+            fs_body_fetch_alone(body);
         else
             fs_body_finish_with(
                 body, FS_ERROR_INCOMPLETE,

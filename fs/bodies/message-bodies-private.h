@@ -41,6 +41,7 @@ typedef struct {
     FsNeed *need;      /* NULL: nobody has asked for it */
     gboolean whole;    /* it comes, or has come, whole; else in ranges */
     ImapRetry retry;
+    guint n_contradictions; /* the server lists it and does not send it */
     /* One of these brings it; none while the server is asked whether it
      * exists. */
     FsBodyFetch *fetch; /* borrowed */

@@ -334,7 +334,8 @@ def test_folder_that_was_never_listed_is_not_listed_for_a_search(case):
     case.note(f'{len(found)} found, {counts}')
     case.expect(len(found) == 12, found)
     case.expect(counts['to_client'] < 30_000, counts)
-    case.expect(counts['turns'] <= 6, counts)
+    # One that logs in meanwhile, to be there, has its own.
+    case.expect(counts['turns'] <= 6 + 5 * counts['connections'], counts)
     desk.proxy.reset()
     for name in found:
         os.stat(search(desk, 'Big', 'raw:UID 100:110,3000', name))

@@ -161,8 +161,8 @@ on_either_written(const GError *error, gpointer user_data)
 
 /* One of which the server need not know: all of it is done, and is to be
  * written: the name, and that an earlier change is not to be made. */
-static FsPending *
-done_here(FsChanges *changes, guint32 mailbox, guint32 uid)
+FsPending *
+fs_changes_named(FsChanges *changes, guint32 mailbox, guint32 uid)
 {
     FsPending *pending = fs_pending_new(FS_PENDING_MOVE, mailbox, uid);
     Writing *writing = g_new0(Writing, 1);
@@ -172,8 +172,14 @@ done_here(FsChanges *changes, guint32 mailbox, guint32 uid)
     cache_aliases_flush(changes->account->aliases, on_either_written, writing);
     cache_journal_flush(changes->account->journal, FALSE, on_either_written,
                         writing);
-    fs_overlay_touch(changes->account->overlay, mailbox);
     return pending;
+}
+
+static FsPending *
+done_here(FsChanges *changes, guint32 mailbox, guint32 uid)
+{
+    fs_overlay_touch(changes->account->overlay, mailbox);
+    return fs_changes_named(changes, mailbox, uid);
 }
 
 static void
@@ -616,7 +622,7 @@ show_taken_up(FsChanges *changes, FsPending *pending)
         return;
     if (pending->step == FS_STEP_COPIED) {
         if (fs_pending_keeps_name(pending->name))
-            cache_aliases_set(account->aliases, pending->target,
+            fs_given_name_set(account->aliases, pending->target,
                               pending->target_uid, pending->name);
         return;
     }

@@ -37,6 +37,10 @@ typedef enum {
     FS_DELETE_EXPUNGE,   /* for good: another message is in its place */
 } FsDelete;
 
+/* Something that only we know of the message @uid, such as its name, has been
+ * set: over when it is on the disk. Returns a reference. */
+FsPending *fs_changes_named(FsChanges *changes, guint32 mailbox, guint32 uid);
+
 /* Each gives a reference to the change, which the caller owns. NULL with what
  * is to be waited for first in @need (the caller owns it): the server is just
  * being told of an earlier change of the message, or of so many others that no

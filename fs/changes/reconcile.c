@@ -16,6 +16,8 @@
 #include "fs/sync/synchroniser.h"
 #include "imap/error.h"
 
+#include <string.h>
+
 #define SETTLE_MS 3000u
 #define RETRY_MS 2000u
 /* That a mailbox may take to be read, before all is put off; and how often it
@@ -339,7 +341,11 @@ resolve(Reconcile *reconcile, FsPending *pending)
         resolve_gone(reconcile, pending);
     } else if (pending->refusal != NULL) {
         pending->uncertain = FALSE;
-        fs_undo_copy(pending, pending->refusal);
+        /* Marked, it may go any moment: then the copy is what stays. */
+        if (row.flags != NULL && strstr(row.flags, "\\Deleted") != NULL)
+            fs_pending_refuse(pending, pending->refusal);
+        else
+            fs_undo_copy(pending, pending->refusal);
     } else if (pending->kind != FS_PENDING_MOVE) {
         make_certain(pending, pending->step == FS_STEP_HELD ? FS_STEP_HELD
                                                             : FS_STEP_WAITING);
@@ -506,6 +512,24 @@ has_read_all(Reconcile *reconcile)
     return TRUE;
 }
 
+/* Whether their originals are there cannot be seen: their copies stay. */
+static void
+refuse_unread(Reconcile *reconcile)
+{
+    GList *next;
+
+    for (GList *link = reconcile->changes->all.head; link != NULL;
+         link = next) {
+        FsPending *pending = link->data;
+
+        next = link->next;
+        if (!is_ours(reconcile, pending) || pending->refusal == NULL)
+            continue;
+        pending->uncertain = FALSE;
+        fs_pending_refuse(pending, pending->refusal);
+    }
+}
+
 static void
 run(Reconcile *reconcile)
 {
@@ -524,6 +548,12 @@ run(Reconcile *reconcile)
         return;
     }
     reconcile->attempts++;
+    if (reconcile->refused && reconcile->attempts >= ATTEMPTS_MAX)
+        refuse_unread(reconcile);
+    if (next_uncertain(reconcile) == NULL) {
+        end(reconcile);
+        return;
+    }
     if (!has_mailbox(reconcile) || !has_read_all(reconcile))
         return;
     note_all_used(reconcile);

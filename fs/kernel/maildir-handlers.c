@@ -169,8 +169,8 @@ ask_flags(FsOperation *operation, Renaming *renaming, const FsEntry *entry,
 
 /* Within its folder: nobody but us need know. */
 static void
-give_name(FsOperation *operation, const Renaming *renaming,
-          const FsPlace *place, const FsEntry *entry)
+give_name(FsOperation *operation, Renaming *renaming, const FsPlace *place,
+          const FsEntry *entry)
 {
     FsNameSpace *names = names_of(operation);
     FsPlace before = fs_name_space_place_of(names, operation->inode);
@@ -178,6 +178,8 @@ give_name(FsOperation *operation, const Renaming *renaming,
 
     fs_maildir_message_give(account_of(operation), entry->mailbox, entry->uid,
                             renaming->base, is_new);
+    renaming->placement = fs_changes_named(account_of(operation)->changes,
+                                           entry->mailbox, entry->uid);
     if (renaming->flags == NULL)
         fs_maildir_layout_touch(names, entry->mailbox,
                                 !is_new || before.kind == FS_PLACE_CUR,
@@ -214,6 +216,8 @@ may_move(FsOperation *operation, const FsPlace *place, const FsEntry *entry)
 
     if (entry->mailbox == place->mailbox)
         return TRUE;
+    if (fs_message_changes_is_edited(operation, entry))
+        return FALSE;
     if (target == NULL || !target->selectable ||
         !fs_rights_may_insert(rights, place->mailbox)) {
         fs_operation_fail(operation, EACCES);

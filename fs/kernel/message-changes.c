@@ -98,8 +98,8 @@ is_being_stored(FsOperation *operation, const FsEntry *entry)
 /* What is to become of @entry when its writer closes it would become of it
  * where it is now. The operation has failed then. One that was only emptied is
  * what it was before. */
-static gboolean
-is_being_edited(FsOperation *operation, const FsEntry *entry)
+gboolean
+fs_message_changes_is_edited(FsOperation *operation, const FsEntry *entry)
 {
     const FsLocalFile *file =
         fs_local_files_get(local_files_of(operation), entry->inode);
@@ -368,7 +368,7 @@ clear_way(FsOperation *operation, Renaming *renaming, const FsEntry *entry)
         fs_operation_fail(operation, EEXIST);
     } else if (gives_way(operation, renaming->new_name)) {
         return TRUE;
-    } else if (!is_being_edited(operation, &there)) {
+    } else if (!fs_message_changes_is_edited(operation, &there)) {
         return replace(operation, renaming, entry, &there);
     }
     return FALSE;
@@ -399,7 +399,7 @@ ask_rename(FsOperation *operation, Renaming *renaming)
 
     if (!fs_message_changes_find(operation, operation->inode, renaming->name,
                                  &entry) ||
-        is_being_edited(operation, &entry))
+        fs_message_changes_is_edited(operation, &entry))
         return FALSE;
     if (target == 0 || !fs_rights_may_insert(rights, target)) {
         fs_operation_fail(operation, target == 0

@@ -39,6 +39,10 @@ void fs_message_changes_fsyncdir(fuse_req_t request, fuse_ino_t inode,
  * if it is none, or cannot be changed now. */
 gboolean fs_message_changes_find(FsOperation *operation, fuse_ino_t parent,
                                  const char *name, FsEntry *entry);
+/* Whether a program has @entry open, and has changed it. The operation has
+ * failed then, with EBUSY. */
+gboolean fs_message_changes_is_edited(FsOperation *operation,
+                                      const FsEntry *entry);
 /* Whether messages can be taken out of @mailbox. FALSE: the operation waits for
  * the answer, or has failed: nothing is sent that is going to be refused. */
 gboolean fs_message_changes_may_take(FsOperation *operation, guint32 mailbox,

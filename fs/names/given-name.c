@@ -23,6 +23,15 @@ kept_form(const char *name)
     return given;
 }
 
+/* Of a name as it is kept. */
+static const char *
+base_of(const char *kept)
+{
+    const char *slash = strchr(kept, '/');
+
+    return slash != NULL ? slash + 1 : kept;
+}
+
 gboolean
 fs_given_name_is_other(const CacheAliases *aliases, guint32 mailbox,
                        guint32 uid, const char *name)
@@ -37,7 +46,9 @@ fs_given_name_is_other(const CacheAliases *aliases, guint32 mailbox,
     if (name == NULL || !fs_given_name_is_maildir(name))
         return g_strcmp0(plain, name) != 0;
     kept = kept_form(name);
-    return g_strcmp0(in_maildir, kept) != 0;
+    /* Which of the two directories it is in says nothing. */
+    return in_maildir == NULL ||
+           strcmp(base_of(in_maildir), base_of(kept)) != 0;
 }
 
 void

@@ -60,6 +60,34 @@ append_component(GString *name, const char *component)
             g_string_append_c(name, *component);
 }
 
+static const char *
+untaken(const char *name)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(taken); i++)
+        if (g_str_equal(name, taken[i][0]))
+            return taken[i][1];
+    return name;
+}
+
+char *
+fs_maildir_folders_path(const FsMaildirFolders *folders, guint32 id)
+{
+    g_autofree char *path = fs_mailbox_tree_path(folders->tree, id);
+    g_auto(GStrv) components = g_strsplit(path != NULL ? path : "", "/", -1);
+    g_autoptr(GString) result = g_string_new(NULL);
+
+    if (path == NULL)
+        return NULL;
+    for (guint i = 0; components[i] != NULL; i++) {
+        if (folders->plus_plus)
+            append_component(result, components[i]);
+        else
+            g_string_append_printf(result, "%s%s", i > 0 ? "/" : "",
+                                   untaken(components[i]));
+    }
+    return g_string_free(g_steal_pointer(&result), FALSE);
+}
+
 void
 fs_maildir_folders_name(const FsMaildirFolders *folders, guint32 id, char *name,
                         gsize size)
@@ -68,11 +96,8 @@ fs_maildir_folders_name(const FsMaildirFolders *folders, guint32 id, char *name,
     g_autofree char *path = fs_mailbox_tree_path(folders->tree, id);
     g_auto(GStrv) components = g_strsplit(path != NULL ? path : "", "/", -1);
     g_autoptr(GString) flat = g_string_new(NULL);
-    const char *shown = found != NULL ? found->name : "";
+    const char *shown = untaken(found != NULL ? found->name : "");
 
-    for (guint i = 0; i < G_N_ELEMENTS(taken); i++)
-        if (g_str_equal(shown, taken[i][0]))
-            shown = taken[i][1];
     for (guint i = 0; components[i] != NULL; i++)
         append_component(flat, components[i]);
     g_strlcpy(name, folders->plus_plus ? flat->str : shown, size);

@@ -29,6 +29,9 @@ const FsMailbox *fs_maildir_folders_next(const FsMaildirFolders *folders,
 void fs_maildir_folders_name(const FsMaildirFolders *folders, guint32 id,
                              char *name, gsize size);
 
+/* The path of @id below the top; NULL if it is not there. Caller frees. */
+char *fs_maildir_folders_path(const FsMaildirFolders *folders, guint32 id);
+
 /* Which mailbox @name in the folder of @mailbox means: the one that is called
  * @child (the caller frees it) in @parent. FALSE: that is no name of one, or
  * @parent would have to be there first. */

@@ -184,13 +184,15 @@ put_back(Window *window, ImapUidSet *uids)
 }
 
 /* Some servers refuse the structures of broken messages, and some, all that is
- * asked for together with them; then these are not told of. */
+ * asked for together with them; and one structure may be too large to be read.
+ * Then these are not told of. */
 static gboolean
 is_plain_of_use(const Window *window, const GError *error)
 {
     return !window->plain &&
            (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_NO) ||
-            g_error_matches(error, IMAP_ERROR, IMAP_ERROR_BAD));
+            g_error_matches(error, IMAP_ERROR, IMAP_ERROR_BAD) ||
+            g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL));
 }
 
 static void
@@ -217,6 +219,18 @@ is_asked_again(Request *request, const GError *error)
     return TRUE;
 }
 
+/* The connection of @request does not live on after such an @error. */
+static void
+drop_closed(const Request *request, const GError *error)
+{
+    FsIndexSource *source = request->source;
+
+    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL) &&
+        source->lease != NULL &&
+        imap_lease_connection(source->lease) == request->connection)
+        drop_lease(source);
+}
+
 static void
 on_done(const GError *error, gpointer user_data)
 {
@@ -232,6 +246,7 @@ on_done(const GError *error, gpointer user_data)
     if (error != NULL && is_plain_of_use(window, error)) {
         window->plain = TRUE;
         put_back(window, request->uids);
+        drop_closed(request, error);
     } else if (error != NULL && is_asked_again(request, error)) {
         put_back(window, request->uids);
     } else if (error != NULL) {

@@ -6,6 +6,7 @@
 #include "fs/views/special-view.h"
 
 #include "fs/kernel/inode.h"
+#include "fs/names/maildir-folders.h"
 #include "fs/sync/lister.h"
 
 #include <errno.h>
@@ -88,12 +89,24 @@ know_folders(const FsView *view, gint64 since, FsObstacle *obstacle)
     return obstacle->need != NULL ? FS_ANSWER_WAIT : FS_ANSWER_FOUND;
 }
 
+/* Below the top of the mount. */
+static char *
+path_of(const FsAccount *account, guint32 folder)
+{
+    const FsMaildirFolders folders = {account->tree, account->state,
+                                      account->options->maildir_layout ==
+                                          FS_MAILDIR_PLUS_PLUS};
+
+    return account->options->layout == FS_LAYOUT_MAILDIR
+               ? fs_maildir_folders_path(&folders, folder)
+               : fs_mailbox_tree_path(account->tree, folder);
+}
+
 static char *
 make_target(const FsView *view, guint use)
 {
     guint32 folder = find_folder(view, use);
-    g_autofree char *path =
-        folder != 0 ? fs_mailbox_tree_path(view->account->tree, folder) : NULL;
+    g_autofree char *path = folder != 0 ? path_of(view->account, folder) : NULL;
 
     return path != NULL ? g_strconcat(TO_THE_TOP, path, NULL) : NULL;
 }

@@ -188,6 +188,9 @@ write_note(FsLocalFile *file, gboolean durable, CacheSpoolDoneFunc done,
 static void
 note(FsLocalFile *file)
 {
+    /* It was stored under another name, and written anew since. */
+    if (file->linked && file->generation != file->stored)
+        file->noted = FALSE;
     if ((file->size == 0 && !fs_local_is_kept(file->directory)) ||
         file->noted || (!file->listed && !fs_local_file_is_unfinished(file)))
         return;

@@ -141,7 +141,7 @@ static gboolean
 is_written_anew(const FsLocalFile *file)
 {
     return file->listed && file->generation != file->uploading &&
-           fs_file_name_kind(file->name) == FS_FILE_SCRATCH;
+           fs_local_file_is_scratch(file);
 }
 
 /* The message that it was goes by an inode of its own. */

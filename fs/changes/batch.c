@@ -321,6 +321,29 @@ marked_by_us(FsBatch *batch)
     return ours;
 }
 
+/* Those of @batch but @uids (NULL: all) may still be marked, and go any moment:
+ * then the copies of them are what stays. */
+static void
+keep_copies(FsBatch *batch, const ImapUidSet *uids)
+{
+    for (guint i = 0; i < batch->pendings->len; i++) {
+        FsPending *pending = pending_at(batch, i);
+
+        if (uids == NULL || !imap_uid_set_contains(uids, pending->uid))
+            fs_undo_forbid(pending);
+    }
+}
+
+static void
+on_unmarked(const ImapUidSet *modified, const GError *error, gpointer user_data)
+{
+    FsBatch *batch = user_data;
+
+    if (error != NULL && !fs_batch_is_over(batch))
+        keep_copies(batch, NULL);
+    on_done(error, batch);
+}
+
 /* What cannot be expunged is not to look as if it were going to be. */
 static void
 on_expunged(const GError *error, gpointer user_data)
@@ -333,13 +356,16 @@ on_expunged(const GError *error, gpointer user_data)
         return;
     if (batch->error != NULL && judge(batch->error) != VERDICT_LINE)
         ours = marked_by_us(batch);
+    if (ours != NULL)
+        keep_copies(batch, ours);
     if (ours == NULL || imap_uid_set_count(ours) == 0) {
         end_with_own_error(batch);
         return;
     }
     request.uids = ours;
     batch->n_waiting++;
-    imap_request_store(fs_batch_connection(batch), &request, on_stored, batch);
+    imap_request_store(fs_batch_connection(batch), &request, on_unmarked,
+                       batch);
 }
 
 static void

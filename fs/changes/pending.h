@@ -237,6 +237,8 @@ void fs_marks_restore(FsChanges *changes, const CacheJournalRecord *record);
 
 /* The server has said which message is the copy of @pending, a move: ours. */
 void fs_undo_note_told(FsPending *pending);
+/* The original of @pending may have gone, or be about to: its copy stays. */
+void fs_undo_forbid(FsPending *pending);
 /* Whether the original of @pending cannot but stay, and its copy is ours to
  * take away. */
 gboolean fs_undo_is_possible(const FsPending *pending);

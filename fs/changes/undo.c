@@ -19,6 +19,13 @@ fs_undo_note_told(FsPending *pending)
     pending->text = g_strdup(TOLD);
 }
 
+void
+fs_undo_forbid(FsPending *pending)
+{
+    if (pending->kind == FS_PENDING_MOVE)
+        g_clear_pointer(&pending->text, g_free);
+}
+
 gboolean
 fs_undo_is_possible(const FsPending *pending)
 {

@@ -430,5 +430,43 @@ def test_many_marks_of_others_come_back_after_a_kill(case):
                 len(place.uids()))
 
 
+@tap.test(limit=120)
+def test_copy_stays_if_the_mark_of_its_original_does(case):
+    """The original may go with the next EXPUNGE of anybody."""
+    place = Place(case, CAPABILITIES)
+    body = place.server.find('INBOX').present[1].body
+    place.server.hooks['UID EXPUNGE'] = lambda line, command: (
+        line.mailbox.name == 'INBOX' and
+        (line.line(f'{command.tag} NO [NOPERM] no') or True))
+    place.server.hooks['UID STORE'] = lambda line, command: (
+        '-FLAGS' in repr(command) and (line.close() or True))
+    case.expect(place.sh('mv INBOX/2.eml Other/two.eml').clean, 'mv')
+    place.expect_soon(lambda: place.wait().ok, 'it does not end')
+    marked = [one.flags for one in place.server.find('INBOX').present
+              if one.uid == 2]
+    case.expect(body in place.has('Other') or
+                '\\Deleted' not in str(marked), marked, place.has('Other'))
+
+
+@tap.test(limit=120)
+def test_name_in_a_maildir_is_none_in_the_folder_after_a_kill(case):
+    place = Place(case, CAPABILITIES)
+    hung = []
+    place.server.hooks['UID EXPUNGE'] = lambda line, command: (
+        hung.append(command), line.hang())
+    case.expect(place.sh(
+        'cd .imapfs/maildir; f=$(find INBOX -type f | head -1);'
+        'mv "$f" Other/cur/17.mine.host:2,S').clean, 'mv')
+    place.expect_soon(lambda: hung, 'it is not copied')
+    data = place.kill()
+    place.server.behave()
+    place.start(data=data)
+    place.expect_soon(lambda: place.wait().ok, 'it does not end')
+    case.expect(len(place.uids()) == 2 and len(place.uids('Other')) == 1,
+                place.uids(), place.uids('Other'))
+    result = place.sh('ls Other .imapfs/maildir/Other/cur')
+    case.expect(result.clean and b'17.mine.host:2,S' in result.out, result)
+
+
 if __name__ == '__main__':
     tap.main(jobs=4)

@@ -461,5 +461,20 @@ def test_the_whole_mount_may_be_that(case):
     fails(case, errno.EROFS, os.unlink, path)
 
 
+@tap.test
+def test_message_that_is_edited_is_not_moved(case):
+    box = Box(case, {'INBOX': [(message(1), '\\Seen')], 'Other': []})
+    path = box.find('number 1')
+    target = box.maildir('Other', 'cur', os.path.basename(path))
+    with open(path, 'ab') as file:
+        file.write(b'more\r\n')
+        file.flush()
+        fails(case, errno.EBUSY, os.rename, path, target)
+    os.rename(box.find('number 1'), target)
+    box.wait()
+    case.expect([len(box.stored(name)) for name in ('INBOX', 'Other')] == [0, 1],
+                box.stored('INBOX'), box.stored('Other'))
+
+
 if __name__ == '__main__':
     tap.main()

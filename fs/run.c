@@ -262,7 +262,7 @@ fs_mount_run_announce_views(const FsOptions *options, const char *directory,
         return; /* a service's standard output is its log */
     names = fs_views_names(fs_handlers_views(fs_serving_handlers(serving)));
     printf("imapfs: %s/.imapfs, which is not listed, has the same mail in "
-           "other forms: %s. Its README tells of them.\n",
+           "other forms: maildir, %s. Its README tells of them.\n",
            directory, names);
     fflush(stdout);
 }

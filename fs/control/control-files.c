@@ -346,9 +346,9 @@ make_readme(const FsControlFiles *control)
         "that nothing runs into them that goes through all files.\n"
         "\n",
         "maildir/\n"
-        "    The folders once more, each as a Maildir with cur, new and tmp, "
+        "  The folders once more, each as a Maildir with cur, new and tmp, "
         "for\n"
-        "    mail programs. It can be written to.\n"
+        "  mail programs. It can be written to.\n"
         "\n",
         views, NULL);
 }

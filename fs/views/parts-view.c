@@ -252,10 +252,10 @@ parts_view_free(FsView *view)
 static const FsViewClass parts_class = {
     .name = "parts",
     .about =
-        "    The folders once more, with a directory for each message: its\n"
-        "    attachments, decoded, as the sender has named them; header.txt,\n"
-        "    body.txt, body.html; messages in it as directories. What is read\n"
-        "    is fetched alone.\n",
+        "  The folders once more, with a directory for each message: its\n"
+        "  attachments, decoded, as the sender has named them; header.txt,\n"
+        "  body.txt, body.html; messages in it as directories. What is read\n"
+        "  is fetched alone.\n",
     .first = FS_VIEW_PARTS,
     .last = FS_VIEW_PARTS_LAST,
     .look_up = look_up,

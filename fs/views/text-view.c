@@ -200,9 +200,9 @@ text_view_free(FsView *view)
 static const FsViewClass text_class = {
     .name = "text",
     .about =
-        "    The folders once more, with a file NAME.txt for each message:\n"
-        "    its headers and texts, decoded, as UTF-8 with LF at the ends of\n"
-        "    lines. For grep -r, which finds nothing in base64.\n",
+        "  The folders once more, with a file NAME.txt for each message:\n"
+        "  its headers and texts, decoded, as UTF-8 with LF at the ends of\n"
+        "  lines. For grep -r, which finds nothing in base64.\n",
     .first = FS_VIEW_TEXT,
     .last = FS_VIEW_TEXT,
     .look_up = look_up,

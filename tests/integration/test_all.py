@@ -3,6 +3,7 @@
 account alone would be, and what befalls one leaves the others alone."""
 
 import contextlib
+import errno
 import fcntl
 import glob
 import os
@@ -131,6 +132,44 @@ def test_top_cannot_be_changed(case):
     attributes = os.stat(house.mountpoint)
     case.expect(stat.S_IMODE(attributes.st_mode) == 0o500, attributes)
     case.expect(run('df', house.mountpoint).clean)
+    house.unmount()
+
+
+@tap.test
+def test_what_is_asked_of_the_top_is_still_asked_of_accounts(case):
+    """The kernel remembers what is not handled, for all of the mount."""
+    house = House(case, xattr='yes')
+    del house.groups['work']['xattr']
+    house.write_groups()
+    house.mount()
+    house.names('home/INBOX'), house.names('home/Holidays')
+
+    def attribute(*parts):
+        return run('getfattr', '--only-values', '-n', 'user.imap.uid',
+                   house.at(*parts))
+
+    case.expect('No such attribute' in attribute().err, attribute())
+    case.expect(run('getfattr', '-d', house.mountpoint).clean)
+    for words in (('-x', 'user.xdg.tags'), ('-n', 'user.xdg.tags', '-v', 'x')):
+        case.expect(run('setfattr', *words, house.mountpoint).status == 1)
+        result = run('setfattr', *words, house.at('work/INBOX/2.eml'))
+        case.expect('not supported' in result.err, result)
+    result = attribute('work/INBOX/2.eml')
+    case.expect('not supported' in result.err, result)
+    result = run('getfattr', '-d', house.at('work/INBOX/2.eml'))
+    case.expect(attribute('home/INBOX/2.eml').out == b'2',
+                attribute('home/INBOX/2.eml'))
+    result = run('sync', house.mountpoint)
+    case.expect(result.clean, result)
+    for command in 'UID MOVE', 'UID COPY':
+        house.servers[1].hooks[command] = lambda line, asked: line.line(
+            f'{asked.tag} NO [OVERQUOTA] no')
+    result = run('mv', house.at('home/INBOX/2.eml'),
+                 house.at('home/Holidays/two.eml'))
+    case.expect(result.clean, result)
+    result = run('sync', house.at('home/Holidays'), limit=STUCK)
+    case.expect(os.strerror(errno.EDQUOT) in result.err, result)
+    house.servers[1].behave()
     house.unmount()
 
 

@@ -185,7 +185,8 @@ add_accounts(Together *together, GError **error)
     return TRUE;
 }
 
-/* Who may look into the top is who may look into any of the accounts. */
+/* Who may look into the top is who may look into any of the accounts: if they
+ * are not all one user's and one group's, everybody. */
 static mode_t
 mode_of_top(const Together *together)
 {
@@ -193,9 +194,14 @@ mode_of_top(const Together *together)
 
     for (guint i = 0; i < together->accounts->len; i++) {
         const Account *account = g_ptr_array_index(together->accounts, i);
+        const FsOptions *options = account->given->options;
 
-        if (account->given->options != NULL)
-            umask &= account->given->options->umask;
+        if (options == NULL)
+            continue;
+        if (options->uid != together->options->uid ||
+            options->gid != together->options->gid)
+            return 0555;
+        umask &= options->umask;
     }
     return (0555 & ~umask) | 0500;
 }

@@ -136,6 +136,23 @@ def test_top_cannot_be_changed(case):
 
 
 @tap.test
+def test_top_belongs_to_the_owner_of_the_accounts(case):
+    house = House(case, uid=12, gid=34, umask='027')
+    for uid, expected in ((12, (12, 34, 0o550)), (13, (12, 34, 0o555))):
+        house.groups['home']['uid'] = uid
+        house.write_groups()
+        result = house.mount()
+        case.expect(result.clean, result)
+        attributes = os.stat(house.mountpoint)
+        found = (attributes.st_uid, attributes.st_gid,
+                 stat.S_IMODE(attributes.st_mode))
+        case.expect(found == expected, found, 'instead of', expected)
+        case.expect(os.stat(house.at('work')).st_uid == 12 and
+                    os.stat(house.at('home')).st_uid == uid, 'other owners')
+        house.unmount()
+
+
+@tap.test
 def test_what_is_asked_of_the_top_is_still_asked_of_accounts(case):
     """The kernel remembers what is not handled, for all of the mount."""
     house = House(case, xattr='yes')

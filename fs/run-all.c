@@ -14,6 +14,7 @@
 #include "fs/control/json.h"
 #include "fs/kernel/errno.h"
 #include "fs/kernel/inode.h"
+#include "fs/kernel/operation.h"
 #include "fs/kernel/root-directory.h"
 #include "fs/log.h"
 #include "fs/mount/background.h"
@@ -317,6 +318,8 @@ take_logins(Together *together)
         account->begun = TRUE;
         fs_log_set_present(account->given->name);
         fs_serving_begin(account->serving);
+        /* Some wait since the mount is there, and may have what they need. */
+        fs_operation_run_all_again(fs_serving_handlers(account->serving));
         fs_log_set_present(NULL);
     }
     return all;

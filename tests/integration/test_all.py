@@ -450,6 +450,29 @@ def test_silent_server_does_not_keep_the_others(case):
 
 
 @tap.test
+def test_who_waits_for_a_silent_server_gets_what_is_cached(case):
+    """As soon as it is served without: its login takes as long as it likes."""
+    house = House(case, offline_ok='yes')
+    house.mount()
+    house.names('work')
+    house.unmount()
+    go_on = threading.Event()
+    case.defer(go_on.set)
+
+    def silent(line, *_):
+        go_on.wait(4 * STUCK)
+        line.close()
+
+    house.servers[0].hooks['greeting'] = silent
+    house.groups['work']['timeout'] = 4 * STUCK
+    house.write_groups()
+    house.start()
+    result = run('ls', house.at('work'), limit=STUCK)
+    case.expect(result.clean and b'INBOX' in result.out, result)
+    case.expect(house.ends(signal.SIGTERM) == 0, house.said())
+
+
+@tap.test
 def test_passwords_are_asked_for_one_after_the_other(case):
     house = House(case)
     for options in house.groups.values():

@@ -190,6 +190,35 @@ def test_what_is_asked_of_the_top_is_still_asked_of_accounts(case):
     house.unmount()
 
 
+@tap.test
+def test_daemon_may_have_many_files_open_and_programs_are_as_before(case):
+    house = House(case)
+    told = case.path('told')
+    for options in house.groups.values():
+        del options['password_file']
+        options['password_command'] = f'ulimit -Sn >> {told}; echo secret'
+    house.write_groups()
+    limits = []
+
+    def said():
+        with open(told) as file:
+            return file.read().split()
+
+    for words in ('--all', house.mountpoint), ('work', house.mountpoint):
+        result = run('prlimit', '--nofile=300:2000', BINARY, *words,
+                     limit=STUCK, env=house.environment())
+        case.expect(result.clean, result)
+        for pid in house.daemons():
+            with open(f'/proc/{pid}/limits') as file:
+                case.expect(re.search(r'open files +2000 +2000 ', file.read()),
+                            words)
+            # Which runs the command again.
+            os.kill(pid, signal.SIGHUP)
+        limits += ['300'] * 2 * len(house.groups if '--all' in words else [0])
+        case.expect(wait_until(lambda: said() == limits, STUCK), said())
+        house.unmount()
+
+
 # ---- changes
 
 

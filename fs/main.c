@@ -8,6 +8,7 @@
 #include "fs/commands/mount-all.h"
 #include "fs/commands/show-status.h"
 #include "fs/commands/top-mount.h"
+#include "fs/file-limit.h"
 #include "fs/live/announcer.h"
 #include "fs/mount/background.h"
 #include "fs/options/arguments.h"
@@ -51,6 +52,7 @@ serve(FsOptions *options)
     g_autoptr(GError) error = NULL;
 
     fs_arguments_hide();
+    fs_file_limit_raise();
     fs_service_manager_find();
     fs_terminal_note();
     if (!options->debug)

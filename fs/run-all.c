@@ -14,6 +14,7 @@
 #include "fs/control/json.h"
 #include "fs/kernel/errno.h"
 #include "fs/kernel/inode.h"
+#include "fs/kernel/operation.h"
 #include "fs/kernel/root-directory.h"
 #include "fs/log.h"
 #include "fs/mount/background.h"
@@ -185,7 +186,8 @@ add_accounts(Together *together, GError **error)
     return TRUE;
 }
 
-/* Who may look into the top is who may look into any of the accounts. */
+/* Who may look into the top is who may look into any of the accounts: if they
+ * are not all one user's and one group's, everybody. */
 static mode_t
 mode_of_top(const Together *together)
 {
@@ -193,9 +195,14 @@ mode_of_top(const Together *together)
 
     for (guint i = 0; i < together->accounts->len; i++) {
         const Account *account = g_ptr_array_index(together->accounts, i);
+        const FsOptions *options = account->given->options;
 
-        if (account->given->options != NULL)
-            umask &= account->given->options->umask;
+        if (options == NULL)
+            continue;
+        if (options->uid != together->options->uid ||
+            options->gid != together->options->gid)
+            return 0555;
+        umask &= options->umask;
     }
     return (0555 & ~umask) | 0500;
 }
@@ -311,6 +318,8 @@ take_logins(Together *together)
         account->begun = TRUE;
         fs_log_set_present(account->given->name);
         fs_serving_begin(account->serving);
+        /* Some wait since the mount is there, and may have what they need. */
+        fs_operation_run_all_again(fs_serving_handlers(account->serving));
         fs_log_set_present(NULL);
     }
     return all;

@@ -6,6 +6,7 @@
  * others go on. What they do not agree in, and have to, is the end of it. */
 #include "fs/commands/mount-all.h"
 
+#include "fs/file-limit.h"
 #include "fs/live/announcer.h"
 #include "fs/mount/background.h"
 #include "fs/options/arguments.h"
@@ -148,6 +149,7 @@ serve(FsOptions *options, GPtrArray *accounts)
 {
     FsSupervisor *supervisor;
 
+    fs_file_limit_raise();
     fs_service_manager_find();
     fs_terminal_note();
     if (!options->debug)

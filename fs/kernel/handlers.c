@@ -387,8 +387,6 @@ run_listxattr(FsOperation *operation)
     reply_xattr(operation, names->str, names->len);
 }
 
-/* ENOSYS is remembered by the kernel: who lists with ls -l asks for two of them
- * for every file. */
 static void
 handle_getxattr(fuse_req_t request, fuse_ino_t inode, const char *name,
                 size_t size)
@@ -396,7 +394,7 @@ handle_getxattr(fuse_req_t request, fuse_ino_t inode, const char *name,
     FsHandlers *handlers = fuse_req_userdata(request);
 
     if (!handlers->account->options->xattr)
-        fuse_reply_err(request, ENOSYS);
+        fuse_reply_err(request, fs_xattr_errno(handlers->account->options));
     else if (!fs_xattr_is_ours(name) || fs_control_files_own(inode))
         fuse_reply_err(request, ENODATA);
     else
@@ -409,7 +407,7 @@ handle_listxattr(fuse_req_t request, fuse_ino_t inode, size_t size)
     FsHandlers *handlers = fuse_req_userdata(request);
 
     if (!handlers->account->options->xattr)
-        fuse_reply_err(request, ENOSYS);
+        fuse_reply_err(request, fs_xattr_errno(handlers->account->options));
     else
         fs_operation_start(request, run_listxattr, inode, NULL, size, 0, NULL);
 }

@@ -615,9 +615,10 @@ fs_message_changes_setxattr(fuse_req_t request, fuse_ino_t inode,
                             int flags)
 {
     FsHandlers *handlers = fuse_req_userdata(request);
+    const FsOptions *options = fs_handlers_account(handlers)->options;
 
-    if (!fs_handlers_account(handlers)->options->xattr)
-        fuse_reply_err(request, ENOSYS);
+    if (!options->xattr)
+        fuse_reply_err(request, fs_xattr_errno(options));
     else if (!is_settable(name))
         fuse_reply_err(request, fs_xattr_is_ours(name) ? EPERM : EOPNOTSUPP);
     else
@@ -629,9 +630,10 @@ fs_message_changes_removexattr(fuse_req_t request, fuse_ino_t inode,
                                const char *name)
 {
     FsHandlers *handlers = fuse_req_userdata(request);
+    const FsOptions *options = fs_handlers_account(handlers)->options;
 
-    if (!fs_handlers_account(handlers)->options->xattr)
-        fuse_reply_err(request, ENOSYS);
+    if (!options->xattr)
+        fuse_reply_err(request, fs_xattr_errno(options));
     else if (!is_settable(name))
         fuse_reply_err(request, fs_xattr_is_ours(name) ? EPERM : ENODATA);
     else

@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define HIDDEN ".imapfs"
 #define STATUS "status"
@@ -378,6 +380,114 @@ handle_setattr(fuse_req_t request, fuse_ino_t inode, struct stat *attributes,
     refuse(request, inode);
 }
 
+/* ---- what is of no consequence here ----
+ *
+ * Still each has an answer: for what is not handled libfuse answers ENOSYS, and
+ * the kernel remembers that for all accounts: it would ask none of them any
+ * more, and say to a program that calls fsync that all is done. */
+
+static void
+handle_readlink(fuse_req_t request, fuse_ino_t inode)
+{
+    fuse_reply_err(request, EINVAL);
+}
+
+static void
+handle_sync(fuse_req_t request, fuse_ino_t inode, int data_only,
+            struct fuse_file_info *file)
+{
+    fuse_reply_err(request, 0);
+}
+
+static void
+handle_flush(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file)
+{
+    fuse_reply_err(request, 0);
+}
+
+static void
+handle_releasedir(fuse_req_t request, fuse_ino_t inode,
+                  struct fuse_file_info *file)
+{
+    fuse_reply_err(request, 0);
+}
+
+static void
+handle_access(fuse_req_t request, fuse_ino_t inode, int mask)
+{
+    fuse_reply_err(request, (mask & W_OK) != 0 ? EACCES : 0);
+}
+
+static void
+handle_getxattr(fuse_req_t request, fuse_ino_t inode, const char *name,
+                size_t size)
+{
+    fuse_reply_err(request, ENODATA);
+}
+
+static void
+handle_listxattr(fuse_req_t request, fuse_ino_t inode, size_t size)
+{
+    if (size == 0)
+        fuse_reply_xattr(request, 0);
+    else
+        fuse_reply_buf(request, NULL, 0);
+}
+
+static void
+handle_setxattr(fuse_req_t request, fuse_ino_t inode, const char *name,
+                const char *value, size_t size, int flags)
+{
+    fuse_reply_err(request, EOPNOTSUPP);
+}
+
+static void
+handle_removexattr(fuse_req_t request, fuse_ino_t inode, const char *name)
+{
+    fuse_reply_err(request, ENODATA);
+}
+
+static void
+handle_poll(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *file,
+            struct fuse_pollhandle *handle)
+{
+    if (handle != NULL)
+        fuse_pollhandle_destroy(handle);
+    fuse_reply_poll(request, POLLIN | POLLRDNORM);
+}
+
+static void
+handle_ioctl(fuse_req_t request, fuse_ino_t inode, unsigned command,
+             void *argument, struct fuse_file_info *file, unsigned flags,
+             const void *data, size_t length, size_t answer_length)
+{
+    fuse_reply_err(request, ENOTTY);
+}
+
+static void
+handle_write(fuse_req_t request, fuse_ino_t inode, const char *data,
+             size_t size, off_t offset, struct fuse_file_info *file)
+{
+    fuse_reply_err(request, EBADF);
+}
+
+static void
+handle_fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset,
+                 off_t length, struct fuse_file_info *file)
+{
+    fuse_reply_err(request, EOPNOTSUPP);
+}
+
+static void
+handle_copy_file_range(fuse_req_t request, fuse_ino_t source,
+                       off_t source_offset, struct fuse_file_info *source_file,
+                       fuse_ino_t target, off_t target_offset,
+                       struct fuse_file_info *target_file, size_t length,
+                       int flags)
+{
+    fuse_reply_err(request, EOPNOTSUPP);
+}
+
 /* ---- making and ending ---- */
 
 static void
@@ -456,4 +566,19 @@ const struct fuse_lowlevel_ops fs_root_directory_ops = {
     .rename = handle_rename,
     .link = handle_link,
     .setattr = handle_setattr,
+    .readlink = handle_readlink,
+    .fsync = handle_sync,
+    .fsyncdir = handle_sync,
+    .flush = handle_flush,
+    .releasedir = handle_releasedir,
+    .access = handle_access,
+    .getxattr = handle_getxattr,
+    .listxattr = handle_listxattr,
+    .setxattr = handle_setxattr,
+    .removexattr = handle_removexattr,
+    .poll = handle_poll,
+    .ioctl = handle_ioctl,
+    .write = handle_write,
+    .fallocate = handle_fallocate,
+    .copy_file_range = handle_copy_file_range,
 };

@@ -48,6 +48,11 @@
 #define SCORE_MIN (SCORE_MAX / 2)
 #define SPIN_RARELY 32
 
+/* READs that read ahead may all wait for a server, and the kernel sends no more
+ * of them than this: its own number is 12, and the thirteenth would wait
+ * although it is cached. */
+#define MAX_BACKGROUND 4096
+
 struct FsSession {
     struct fuse_session *fuse;
     struct fuse_buf buffer; /* one for all requests; memory by libfuse */
@@ -87,6 +92,7 @@ initialise(void *user_data, struct fuse_conn_info *connection)
     connection->want &= ~FUSE_CAP_AUTO_INVAL_DATA;
 
     connection->max_read = session->max_read;
+    connection->max_background = MAX_BACKGROUND;
     session->initialised = TRUE;
     if (session->caller_init != NULL)
         session->caller_init(user_data, connection);

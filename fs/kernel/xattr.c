@@ -1,7 +1,14 @@
 /* One table of names and of what makes their values. */
 #include "fs/kernel/xattr.h"
 
+#include <errno.h>
 #include <string.h>
+
+int
+fs_xattr_errno(const FsOptions *options)
+{
+    return options->top != NULL ? EOPNOTSUPP : ENOSYS;
+}
 
 /* FALSE when there is none. */
 typedef gboolean (*ValueFunc)(const CacheMailbox *mailbox,

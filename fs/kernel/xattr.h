@@ -11,12 +11,18 @@
 #pragma once
 
 #include "cache/index.h"
+#include "fs/options/options.h"
 
 #include <glib.h>
 
 /* Those that can be set. */
 #define FS_XATTR_FLAGS "user.imap.flags"
 #define FS_XATTR_TAGS "user.xdg.tags"
+
+/* The answer where there are none, for @options has no xattr. ENOSYS is
+ * remembered by the kernel, for who lists with ls -l asks for two of them for
+ * every file; but for the whole connection, which others may share. */
+int fs_xattr_errno(const FsOptions *options);
 
 /* Whether there can be an attribute @name. */
 gboolean fs_xattr_is_ours(const char *name);

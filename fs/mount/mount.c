@@ -6,6 +6,7 @@
  * Outside of that, libfuse's log goes to GLib's. */
 #include "fs/mount/mount.h"
 
+#include "fs/file-limit.h"
 #include "fs/kernel/errno.h"
 #include "fs/mount/guarded-stat.h"
 #include "fs/mount/mount-identity.h"
@@ -167,6 +168,12 @@ fs_mount_abort(const FsMountIdentity *mount)
         close(file);
 }
 
+static void
+set_up_child(gpointer user_data)
+{
+    fs_file_limit_restore();
+}
+
 void
 fs_mount_detach(const char *mountpoint)
 {
@@ -177,7 +184,7 @@ fs_mount_detach(const char *mountpoint)
         g_spawn_sync(NULL, (char **)argv, NULL,
                      G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL |
                          G_SPAWN_STDERR_TO_DEV_NULL,
-                     NULL, NULL, NULL, NULL, NULL, NULL);
+                     set_up_child, NULL, NULL, NULL, NULL, NULL);
 }
 
 void

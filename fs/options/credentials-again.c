@@ -4,6 +4,7 @@
  * (an agent) may hold open. */
 #include "fs/options/credentials-again.h"
 
+#include "fs/file-limit.h"
 #include "fs/kernel/errno.h"
 #include "fs/options/credentials-private.h"
 #include "fs/options/secret-command.h"
@@ -204,9 +205,10 @@ on_exit_of_command(GObject *process, GAsyncResult *result, gpointer user_data)
 
 /* Nothing waits for a terminal any more, so it can be ended as a whole. */
 static void
-set_group(gpointer user_data)
+set_up_child(gpointer user_data)
 {
     setpgid(0, 0);
+    fs_file_limit_restore();
 }
 
 static GSubprocess *
@@ -218,7 +220,7 @@ spawn(FsCredentialsAgain *again, int script, int output, GError **error)
     g_subprocess_launcher_set_cwd(launcher, again->directory);
     g_subprocess_launcher_take_stdout_fd(launcher, output);
     g_subprocess_launcher_take_fd(launcher, script, FS_SECRET_COMMAND_FD);
-    g_subprocess_launcher_set_child_setup(launcher, set_group, NULL, NULL);
+    g_subprocess_launcher_set_child_setup(launcher, set_up_child, NULL, NULL);
     return g_subprocess_launcher_spawnv(launcher, fs_secret_command_words,
                                         error);
 }

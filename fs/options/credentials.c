@@ -5,6 +5,7 @@
  * anything has a thread, and the command may want the terminal (pinentry). */
 #include "fs/options/credentials.h"
 
+#include "fs/file-limit.h"
 #include "fs/kernel/errno.h"
 #include "fs/options/credentials-private.h"
 #include "fs/options/option-values.h"
@@ -104,6 +105,7 @@ start_command(const char *command, int *output)
     if (child == 0) {
         dup2(ends[1], STDOUT_FILENO);
         dup2(script, FS_SECRET_COMMAND_FD);
+        fs_file_limit_restore();
         execv(fs_secret_command_words[0], (char **)fs_secret_command_words);
         _exit(127);
     }

@@ -69,6 +69,8 @@ fs_options_join(FsOptions *mount, const GPtrArray *accounts, GError **error)
     g_ptr_array_add(passed_on, NULL);
     g_strfreev(mount->fuse_options);
     mount->fuse_options = (char **)g_ptr_array_steal(passed_on, NULL);
+    mount->uid = first->uid;
+    mount->gid = first->gid;
     mount->allow_other = first->allow_other;
     mount->nonempty = first->nonempty;
     return fs_options_take_mountpoint(mount, mountpoint, error);

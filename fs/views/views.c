@@ -193,13 +193,14 @@ static void
 run_lookup(FsOperation *operation)
 {
     FsView *view = view_of(operation);
-    FsViewRequest request = request_of(operation);
+    FsViewRequest request;
     FsObstacle obstacle = {0};
     FsViewEntry entry = {0};
     FsAnswer answer;
 
     if (view == NULL || refuses_crawler(operation))
         return;
+    request = request_of(operation);
     answer = view->class->look_up(view, operation->inode, operation->name,
                                   &request, &entry, &obstacle);
     if (answer == FS_ANSWER_FOUND)
@@ -218,13 +219,14 @@ static void
 run_getattr(FsOperation *operation)
 {
     FsView *view = view_of(operation);
-    FsViewRequest request = request_of(operation);
+    FsViewRequest request;
     FsObstacle obstacle = {0};
     FsViewEntry entry = {0};
     FsAnswer answer;
 
     if (view == NULL)
         return;
+    request = request_of(operation);
     answer = view->class->describe(view, operation->inode, &request, &entry,
                                    &obstacle);
     if (answer == FS_ANSWER_FOUND) {
@@ -277,13 +279,14 @@ static void
 run_opendir(FsOperation *operation)
 {
     FsView *view = view_of(operation);
-    FsViewRequest request = request_of(operation);
+    FsViewRequest request;
     struct fuse_file_info file = {0};
     FsObstacle obstacle = {0};
     FsAnswer answer;
 
     if (view == NULL || refuses_crawler(operation))
         return;
+    request = request_of(operation);
     answer = view->class->open_directory(view, operation->inode, &request,
                                          &obstacle);
     if (answer == FS_ANSWER_FOUND)
@@ -303,15 +306,17 @@ static void
 run_readdir_as(FsOperation *operation, gboolean plus)
 {
     FsView *view = view_of(operation);
-    g_autofree char *buffer = g_malloc(operation->size);
-    FsPortion portion = {operation, plus, buffer, 0};
-    guint64 cookie = fs_portion_cookie(&portion);
+    FsPortion portion = {operation, plus, NULL, 0};
+    g_autofree char *buffer = NULL;
     FsAnswer answer = FS_ANSWER_FOUND;
     FsObstacle obstacle = {0};
+    guint64 cookie;
     gboolean room;
 
     if (view == NULL)
         return;
+    portion.buffer = buffer = g_malloc(operation->size);
+    cookie = fs_portion_cookie(&portion);
     room = fs_portion_add_dots(&portion);
     while (room && answer == FS_ANSWER_FOUND) {
         FsViewEntry entry = {0};
@@ -355,13 +360,14 @@ static void
 run_mkdir(FsOperation *operation)
 {
     FsView *view = view_of(operation);
-    FsViewRequest request = request_of(operation);
+    FsViewRequest request;
     FsObstacle obstacle = {0};
     FsViewEntry entry = {0};
     FsAnswer answer;
 
     if (view == NULL)
         return;
+    request = request_of(operation);
     if (view->class->make_directory == NULL) {
         fs_operation_fail(operation, EACCES);
         return;
@@ -384,12 +390,13 @@ static void
 run_rmdir(FsOperation *operation)
 {
     FsView *view = view_of(operation);
-    FsViewRequest request = request_of(operation);
+    FsViewRequest request;
     FsObstacle obstacle = {0};
     FsAnswer answer;
 
     if (view == NULL)
         return;
+    request = request_of(operation);
     if (view->class->remove_directory == NULL) {
         fs_operation_fail(operation, EACCES);
         return;
@@ -433,13 +440,14 @@ static void
 run_open(FsOperation *operation)
 {
     FsView *view = view_of(operation);
-    FsViewRequest request = request_of(operation);
+    FsViewRequest request;
     FsViewFile *file = NULL;
     FsObstacle obstacle = {0};
     FsAnswer answer;
 
     if (view == NULL || refuses_crawler(operation))
         return;
+    request = request_of(operation);
     if (view->class->open == NULL) {
         fs_operation_fail(operation, EACCES);
         return;

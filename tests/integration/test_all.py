@@ -3,9 +3,9 @@
 account alone would be, and what befalls one leaves the others alone."""
 
 import contextlib
+import errno
 import fcntl
 import glob
-import json
 import os
 import re
 import signal
@@ -19,150 +19,15 @@ import threading
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
-import dovecot
 import mount as mounting
 import tap
 from command import run, wait_until
-from imapserver import Server
-from mailstore import make_message, simple_mailbox, Message
-from mistakes import Scene
+from house import NAMES, STUCK, House, dovecot_house
+from mailstore import make_message, Message
 from mount import BINARY, is_mounted
 from notify import Manager
 from terminal import Terminal
 from writing import message
-
-NAMES = ('work', 'home')
-STUCK = 30 * tap.PATIENCE
-
-
-class House(Scene):
-    """A configuration file with accounts; servers(house): those of NAMES, as
-    (URL, its authority, a file with the password)."""
-
-    def __init__(self, case, places=None, **options):
-        super().__init__(case)
-        self.places = places or self.two_servers()
-        self.groups = {
-            name: {'url': url, 'ca_file': authority,
-                   'password_file': password, 'timeout': 20 * tap.PATIENCE,
-                   'names': 'uid', **options}
-            for name, (url, authority, password) in zip(NAMES, self.places)}
-        self.process = None
-        self.log = case.path('log')
-        self.write_groups()
-        case.defer(self.end)
-
-    def two_servers(self):
-        other = Server([simple_mailbox(), simple_mailbox('Holidays')],
-                       tls='implicit', account=('alice', 'secret'),
-                       certificate=self.authority.issue(
-                           'other', ['localhost'])).start()
-        self.case.defer(other.stop)
-        self.servers = (self.server, other)
-        return [(server.url('localhost'), self.authority.certificate,
-                 self.password_file) for server in self.servers]
-
-    def write_groups(self):
-        lines = []
-        for name, options in self.groups.items():
-            lines += [f'[{name}]', *(f'{key} = {value}'
-                                     for key, value in options.items()), '']
-        self.configure(*lines)
-
-    def at(self, *parts):
-        return os.path.join(self.mountpoint, *parts)
-
-    def imapfs(self, *words):
-        return run(BINARY, *words, limit=60 * tap.PATIENCE,
-                   env=self.environment())
-
-    def mount(self, *words):
-        return self.imapfs(*words, '--all', self.mountpoint)
-
-    def start(self, *words, environment=None):
-        """In the foreground; waits until all have been decided about."""
-        with open(self.log, 'ab') as log:
-            self.process = subprocess.Popen(
-                [BINARY, '-f', *words, '--all', self.mountpoint],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**os.environ, **self.environment(),
-                     **(environment or {})})
-        self.case.expect(wait_until(
-            lambda: self.process.poll() is not None or
-            is_mounted(self.mountpoint), STUCK), 'not mounted', self.said())
-
-    def said(self):
-        with open(self.log) as log:
-            return log.read()
-
-    def ends(self, number=None):
-        """Its exit status, after that signal."""
-        if number is not None:
-            self.process.send_signal(number)
-        try:
-            return self.process.wait(STUCK)
-        except subprocess.TimeoutExpired:
-            return None
-
-    def end(self):
-        if is_mounted(self.mountpoint):
-            run('fusermount3', '-uz', self.mountpoint)
-        if self.process and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        pids = mounting.daemon_pids(self.mountpoint)
-        if not wait_until(lambda: not mounting.daemon_pids(self.mountpoint),
-                          STUCK):
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-
-    def unmount(self):
-        run('fusermount3', '-u', self.mountpoint, check=True)
-        self.case.expect(wait_until(
-            lambda: not mounting.daemon_pids(self.mountpoint), STUCK),
-            'the daemon goes on')
-
-    def daemons(self):
-        """Without their helpers."""
-        found = []
-        for pid in mounting.daemon_pids(self.mountpoint):
-            with contextlib.suppress(OSError):
-                with open(f'/proc/{pid}/comm') as file:
-                    if file.read().strip() == 'imapfs':
-                        found.append(pid)
-        return found
-
-    def names(self, *parts):
-        result = run('ls', '-U', self.at(*parts))
-        self.case.expect(result.clean, result)
-        return result.out.decode().split()
-
-    def top_status(self):
-        with open(self.at('.imapfs', 'status')) as file:
-            return json.load(file)
-
-    def status(self, name):
-        with open(self.at(name, '.imapfs', 'status')) as file:
-            return json.load(file)
-
-
-def dovecot_house(case, **options):
-    """Two users of one real server, which can be written to."""
-    server = dovecot.start_sample(case, users={'one': None, 'two': None},
-                                  prepare=lambda new: [
-        new.generate(user=user, flat='INBOX', messages=4, seed=seed)
-        for seed, user in enumerate(('one', 'two'))])
-    places = []
-    for user in server.users:
-        path = case.path('password-' + user)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), 'w') as file:
-            file.write(server.users[user])
-        places.append((f'imaps://{user}@{server.host}:{server.tls_port}/',
-                       server.ca_file, path))
-    house = House(case, places, **options)
-    house.dovecot = server
-    return house
 
 
 def unused_port():
@@ -268,6 +133,90 @@ def test_top_cannot_be_changed(case):
     case.expect(stat.S_IMODE(attributes.st_mode) == 0o500, attributes)
     case.expect(run('df', house.mountpoint).clean)
     house.unmount()
+
+
+@tap.test
+def test_top_belongs_to_the_owner_of_the_accounts(case):
+    house = House(case, uid=12, gid=34, umask='027')
+    for uid, expected in ((12, (12, 34, 0o550)), (13, (12, 34, 0o555))):
+        house.groups['home']['uid'] = uid
+        house.write_groups()
+        result = house.mount()
+        case.expect(result.clean, result)
+        attributes = os.stat(house.mountpoint)
+        found = (attributes.st_uid, attributes.st_gid,
+                 stat.S_IMODE(attributes.st_mode))
+        case.expect(found == expected, found, 'instead of', expected)
+        case.expect(os.stat(house.at('work')).st_uid == 12 and
+                    os.stat(house.at('home')).st_uid == uid, 'other owners')
+        house.unmount()
+
+
+@tap.test
+def test_what_is_asked_of_the_top_is_still_asked_of_accounts(case):
+    """The kernel remembers what is not handled, for all of the mount."""
+    house = House(case, xattr='yes')
+    del house.groups['work']['xattr']
+    house.write_groups()
+    house.mount()
+    house.names('home/INBOX'), house.names('home/Holidays')
+
+    def attribute(*parts):
+        return run('getfattr', '--only-values', '-n', 'user.imap.uid',
+                   house.at(*parts))
+
+    case.expect('No such attribute' in attribute().err, attribute())
+    case.expect(run('getfattr', '-d', house.mountpoint).clean)
+    for words in (('-x', 'user.xdg.tags'), ('-n', 'user.xdg.tags', '-v', 'x')):
+        case.expect(run('setfattr', *words, house.mountpoint).status == 1)
+        result = run('setfattr', *words, house.at('work/INBOX/2.eml'))
+        case.expect('not supported' in result.err, result)
+    result = attribute('work/INBOX/2.eml')
+    case.expect('not supported' in result.err, result)
+    result = run('getfattr', '-d', house.at('work/INBOX/2.eml'))
+    case.expect(attribute('home/INBOX/2.eml').out == b'2',
+                attribute('home/INBOX/2.eml'))
+    result = run('sync', house.mountpoint)
+    case.expect(result.clean, result)
+    for command in 'UID MOVE', 'UID COPY':
+        house.servers[1].hooks[command] = lambda line, asked: line.line(
+            f'{asked.tag} NO [OVERQUOTA] no')
+    result = run('mv', house.at('home/INBOX/2.eml'),
+                 house.at('home/Holidays/two.eml'))
+    case.expect(result.clean, result)
+    result = run('sync', house.at('home/Holidays'), limit=STUCK)
+    case.expect(os.strerror(errno.EDQUOT) in result.err, result)
+    house.servers[1].behave()
+    house.unmount()
+
+
+@tap.test
+def test_daemon_may_have_many_files_open_and_programs_are_as_before(case):
+    house = House(case)
+    told = case.path('told')
+    for options in house.groups.values():
+        del options['password_file']
+        options['password_command'] = f'ulimit -Sn >> {told}; echo secret'
+    house.write_groups()
+    limits = []
+
+    def said():
+        with open(told) as file:
+            return file.read().split()
+
+    for words in ('--all', house.mountpoint), ('work', house.mountpoint):
+        result = run('prlimit', '--nofile=300:2000', BINARY, *words,
+                     limit=STUCK, env=house.environment())
+        case.expect(result.clean, result)
+        for pid in house.daemons():
+            with open(f'/proc/{pid}/limits') as file:
+                case.expect(re.search(r'open files +2000 +2000 ', file.read()),
+                            words)
+            # Which runs the command again.
+            os.kill(pid, signal.SIGHUP)
+        limits += ['300'] * 2 * len(house.groups if '--all' in words else [0])
+        case.expect(wait_until(lambda: said() == limits, STUCK), said())
+        house.unmount()
 
 
 # ---- changes
@@ -527,6 +476,29 @@ def test_silent_server_does_not_keep_the_others(case):
     case.expect(wait_until(lambda: 'work: ' in house.said(), STUCK),
                 house.said())
     case.expect(house.ends(signal.SIGTERM) == 0)
+
+
+@tap.test
+def test_who_waits_for_a_silent_server_gets_what_is_cached(case):
+    """As soon as it is served without: its login takes as long as it likes."""
+    house = House(case, offline_ok='yes')
+    house.mount()
+    house.names('work')
+    house.unmount()
+    go_on = threading.Event()
+    case.defer(go_on.set)
+
+    def silent(line, *_):
+        go_on.wait(4 * STUCK)
+        line.close()
+
+    house.servers[0].hooks['greeting'] = silent
+    house.groups['work']['timeout'] = 4 * STUCK
+    house.write_groups()
+    house.start()
+    result = run('ls', house.at('work'), limit=STUCK)
+    case.expect(result.clean and b'INBOX' in result.out, result)
+    case.expect(house.ends(signal.SIGTERM) == 0, house.said())
 
 
 @tap.test

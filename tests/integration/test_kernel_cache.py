@@ -3,6 +3,7 @@
 changed on the server meanwhile."""
 
 import contextlib
+import json
 import os
 import random
 import re
@@ -24,7 +25,8 @@ from scene import Scene
 def start(case, mailboxes=None, **options):
     arguments = options.pop('arguments', ())
     names = options.pop('names', 'uid')
-    scene = Scene(case, mailboxes, names=names, timeout=10,
+    scene = Scene(case, mailboxes, names=names,
+                  timeout=options.pop('timeout', 10),
                   options={'poll': 1, **options})
     scene.start(arguments=arguments)
     return scene
@@ -441,6 +443,49 @@ ATTRIBUTES = ('import os, sys\n'
               '    except OSError as error:\n'
               '        print(error.errno)\n'
               'print(*sorted(os.listxattr(path)))\n')
+
+
+@tap.test
+def test_cached_message_is_read_while_many_wait(case):
+    """Readers that wait for the server are no reason to keep others waiting."""
+    large = mailstore.Mailbox('INBOX', [
+        mailstore.Message(uid, mailstore.make_message(uid, 1_200_000))
+        for uid in range(1, 18)])
+    scene = start(case, [large], poll=60, timeout=60 * tap.PATIENCE)
+    go_on = threading.Event()
+    case.defer(go_on.set)
+
+    def slow(line, command):
+        go_on.wait(60 * tap.PATIENCE)
+        line.default(command)
+
+    run('cat', scene.file(1), check=True)
+    run('ls', '-l', scene.path('INBOX'), check=True)
+    # As large as these, they are opened without a wait once the size is known.
+    run('head', '-qc0', *(scene.file(uid) for uid in range(2, 18)), check=True)
+    scene.server.hooks['UID FETCH'] = slow
+    readers = [subprocess.Popen(['cat', scene.file(uid)],
+                                stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL)
+               for uid in range(2, 18)]
+    for reader in readers:
+        case.defer(reader.wait)
+        case.defer(reader.kill)
+
+    def n_waiting():
+        status = run('cat', scene.path('.imapfs/status'), check=True)
+        return json.loads(status.out)['pending']['operations']
+
+    case.expect(wait_until(lambda: n_waiting() >= len(readers),
+                           20 * tap.PATIENCE), n_waiting(), 'are asked for')
+    # Out of the kernel's cache: the daemon is to be asked.
+    run('dd', 'if=' + scene.file(1), 'iflag=nocache', 'count=0', check=True)
+    result = run('cat', scene.file(1), limit=20 * tap.PATIENCE)
+    case.expect(result.clean and result.out == large.get(1).body, result)
+    case.expect(all(reader.poll() is None for reader in readers),
+                'not all have waited')
+    go_on.set()
 
 
 def attributes(path, *names):

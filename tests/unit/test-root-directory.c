@@ -1,6 +1,10 @@
 /* The top of a mount of several accounts, as the kernel sees it. */
 #include "branches-fixture.h"
 
+#include "fs/kernel/handlers.h"
+
+#include <poll.h>
+
 static void
 top_leads_to_accounts(void **state)
 {
@@ -153,6 +157,59 @@ number_of_nobody_is_stale(void **state)
         errno_of(scene, FUSE_LOOKUP, nobody, NULL, 0, "work", NULL), ENOENT);
 }
 
+/* The kernel takes ENOSYS for the word of the whole connection. */
+static void
+top_answers_whatever_an_account_does(void **state)
+{
+    typedef void (*Handler)(void);
+
+    for (gsize at = 0; at < sizeof fs_handlers_ops; at += sizeof(Handler)) {
+        Handler of_account;
+        Handler of_top;
+
+        memcpy(&of_account, (const char *)&fs_handlers_ops + at,
+               sizeof of_account);
+        memcpy(&of_top, (const char *)&fs_root_directory_ops + at,
+               sizeof of_top);
+        if (of_account != NULL && of_top == NULL)
+            fail_msg("the handler at %zu is missing", at);
+    }
+}
+
+static void
+top_has_nothing_to_store_and_no_attributes(void **state)
+{
+    Scene *scene = *state;
+    const struct fuse_fsync_in sync = {0};
+    const struct fuse_access_in reads = {.mask = R_OK | X_OK};
+    const struct fuse_access_in writes = {.mask = W_OK};
+    const struct fuse_getxattr_in names_of = {.size = 0};
+    const struct fuse_poll_in poll = {0};
+
+    ask(scene, FUSE_FSYNCDIR, FS_INODE_ROOT, &sync, sizeof sync, NULL, NULL);
+    ask(scene, FUSE_FSYNC, FS_INODE_ROOT, &sync, sizeof sync, NULL, NULL);
+    ask(scene, FUSE_ACCESS, FS_INODE_ROOT, &reads, sizeof reads, NULL, NULL);
+    assert_int_equal(errno_of(scene, FUSE_ACCESS, FS_INODE_ROOT, &writes,
+                              sizeof writes, NULL, NULL),
+                     EACCES);
+    assert_int_equal(errno_of(scene, FUSE_GETXATTR, FS_INODE_ROOT, &names_of,
+                              sizeof names_of, "user.x", NULL),
+                     ENODATA);
+    assert_int_equal(((const struct fuse_getxattr_out *)ask(
+                          scene, FUSE_LISTXATTR, FS_INODE_ROOT, &names_of,
+                          sizeof names_of, NULL, NULL))
+                         ->size,
+                     0);
+    assert_int_equal(errno_of(scene, FUSE_REMOVEXATTR, FS_INODE_ROOT, NULL, 0,
+                              "user.x", NULL),
+                     ENODATA);
+    assert_true(
+        (((const struct fuse_poll_out *)ask(scene, FUSE_POLL, FS_INODE_ROOT,
+                                            &poll, sizeof poll, NULL, NULL))
+             ->revents &
+         POLLIN) != 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -166,6 +223,8 @@ main(void)
         TEST(top_cannot_be_changed),
         TEST(account_that_is_broken_says_so),
         TEST(number_of_nobody_is_stale),
+        TEST(top_answers_whatever_an_account_does),
+        TEST(top_has_nothing_to_store_and_no_attributes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* The extended attributes: which there are, and their values. */
 #include "fs/kernel/xattr.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,6 +93,17 @@ other_names_are_not_ours(void **state)
     assert_value(&message, "user.imap.flagsx", NULL);
 }
 
+static void
+account_without_any_does_not_speak_for_others(void **state)
+{
+    char top[] = "/mail";
+    FsOptions options = {0};
+
+    assert_int_equal(fs_xattr_errno(&options), ENOSYS);
+    options.top = top;
+    assert_int_equal(fs_xattr_errno(&options), EOPNOTSUPP);
+}
+
 int
 main(void)
 {
@@ -100,6 +112,7 @@ main(void)
         cmocka_unit_test(value_that_is_not_known_is_none),
         cmocka_unit_test(names_are_those_worth_restoring),
         cmocka_unit_test(other_names_are_not_ours),
+        cmocka_unit_test(account_without_any_does_not_speak_for_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

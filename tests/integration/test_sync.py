@@ -247,8 +247,12 @@ def test_mailbox_that_changes_all_the_time_is_listed(case):
 
         arrive()
         scene.server.hooks['UID FETCH'] = replace
+        mark = scene.server.mark()
         scene.server.drop_connections()
         stale()
+        # Without a line, what was known is shown.
+        case.expect(wait_until(lambda: scene.server.since(mark)[0],
+                               10 * tap.PATIENCE), 'it does not come back')
         listed(case, scene)
         case.expect(len(turns) > 3, kind, len(turns))
 

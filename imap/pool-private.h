@@ -57,8 +57,10 @@ struct ImapPool {
     guint probe_ms;       /* how long those may take to answer */
     const ImapLineHandler *line_handler;
     gpointer line_data;
-    gint64 spare_at;      /* the same: no spare is made ready before */
-    gint64 ended_at;      /* microseconds, monotonic: the last connection */
+    gint64 spare_at; /* the same: no spare is made ready before */
+    guint n_in_vain; /* that have ended without having served anybody, since one
+                        has that had */
+    gint64 ended_at; /* microseconds, monotonic: the last connection */
     gboolean may_be_down; /* likewise, until all have ended */
     gboolean may_be_line; /* the refusal noted then may have been none, */
     ImapAllowance allowance_before;      /* and this is from before it */

@@ -15,6 +15,9 @@
 /* One that has lasted longer was not one too many. */
 #define YOUNG_US (5 * G_TIME_SPAN_SECOND)
 
+/* So many may end one after the other without having served anybody. */
+#define IN_VAIN_MAX 6u
+
 void
 imap_pool_note_server(ImapPool *pool, const ImapWorker *worker)
 {
@@ -190,6 +193,17 @@ has_usable(const ImapPool *pool)
     return FALSE;
 }
 
+/* Whether it counts as an attempt that one has ended which has served nobody. A
+ * line that is cut ends all that there are, while the next is being opened; a
+ * server that hangs up whatever is asked goes on doing so. */
+static gboolean
+ends_in_vain(ImapPool *pool)
+{
+    pool->n_in_vain++;
+    return imap_pool_n_serving(pool) == 0 ||
+           (pool->n_in_vain > IN_VAIN_MAX && !has_usable(pool));
+}
+
 /* A server may let one connection too many in, and then hang up. */
 static void
 on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
@@ -202,6 +216,8 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
     gboolean listens = worker->listens;
     gboolean cut;
 
+    if (served && !listens)
+        pool->n_in_vain = 0;
     g_info("a connection ended: %s", error->message);
     imap_pool_tell(pool,
                    leaving || pool->logging_out ? IMAP_POOL_CHANGE_CLOSED
@@ -220,7 +236,7 @@ on_worker_gone(ImapWorker *worker, const GError *error, gpointer user_data)
     } else if (!served && young && !cut && imap_pool_n_serving(pool) > 0) {
         imap_pool_shrink_for_now(pool, error);
     }
-    if (!served && !has_usable(pool))
+    if (!served && ends_in_vain(pool))
         imap_pool_count_attempt(pool, worker, NULL, error);
     imap_pool_line_lost(pool);
 }

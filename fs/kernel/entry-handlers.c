@@ -6,6 +6,7 @@
 #include "fs/kernel/entry-handlers.h"
 
 #include "fs/changes/changes.h"
+#include "fs/kernel/answer.h"
 #include "fs/kernel/busy-message.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
@@ -56,18 +57,6 @@ static guint32
 directory_of(guint64 inode)
 {
     return inode == FS_INODE_ROOT ? 0 : fs_inode_mailbox(inode);
-}
-
-static void
-answer_obstacle(FsOperation *operation, FsAnswer answer,
-                const FsObstacle *obstacle, int none_errno)
-{
-    if (answer == FS_ANSWER_WAIT)
-        fs_operation_wait(operation, obstacle->need);
-    else if (answer == FS_ANSWER_NONE)
-        fs_operation_fail(operation, none_errno);
-    else
-        fs_operation_fail(operation, obstacle->error_number);
 }
 
 /* ---- removing ---- */
@@ -141,7 +130,7 @@ reply_moved(FsOperation *operation)
     answer = fs_name_space_describe(fs_handlers_names(handlers),
                                     move->file->inode, &entry, &obstacle);
     if (answer != FS_ANSWER_FOUND) {
-        answer_obstacle(operation, answer, &obstacle, EIO);
+        fs_answer_obstacle(operation, answer, &obstacle, EIO);
         return;
     }
     fs_handlers_fill_entry(handlers, &entry, &param);
@@ -209,7 +198,7 @@ look_at_target(FsOperation *operation, guint32 *uid)
     if (answer == FS_ANSWER_NONE)
         return TRUE;
     if (answer != FS_ANSWER_FOUND) {
-        answer_obstacle(operation, answer, &obstacle, ENOENT);
+        fs_answer_obstacle(operation, answer, &obstacle, ENOENT);
         return FALSE;
     }
     if (fs_write_waits_for_arrival(operation, account_of(operation),
@@ -412,7 +401,7 @@ fs_entry_handlers_reply_made(FsOperation *operation)
                               operation->name, FS_KNOWN, &entry, &obstacle);
 
     if (answer != FS_ANSWER_FOUND) {
-        answer_obstacle(operation, answer, &obstacle, EIO);
+        fs_answer_obstacle(operation, answer, &obstacle, EIO);
         return;
     }
     fs_handlers_fill_entry(handlers, &entry, &param);

@@ -6,6 +6,7 @@
 
 #include "fs/changes/changes.h"
 #include "fs/changes/same-message.h"
+#include "fs/kernel/answer.h"
 #include "fs/kernel/busy-message.h"
 #include "fs/kernel/errno.h"
 #include "fs/kernel/flag-values.h"
@@ -44,18 +45,6 @@ static FsLocalFiles *
 local_files_of(const FsOperation *operation)
 {
     return fs_writing_files(fs_handlers_writing(handlers_of(operation)));
-}
-
-static void
-answer_obstacle(FsOperation *operation, FsAnswer answer,
-                const FsObstacle *obstacle, int none_errno)
-{
-    if (answer == FS_ANSWER_WAIT)
-        fs_operation_wait(operation, obstacle->need);
-    else if (answer == FS_ANSWER_NONE)
-        fs_operation_fail(operation, none_errno);
-    else
-        fs_operation_fail(operation, obstacle->error_number);
 }
 
 /* Whether the index has the message, as it may not yet if it was just written.
@@ -121,7 +110,7 @@ fs_message_changes_find(FsOperation *operation, fuse_ino_t parent,
                               name, operation->since, entry, &obstacle);
 
     if (answer != FS_ANSWER_FOUND) {
-        answer_obstacle(operation, answer, &obstacle, ENOENT);
+        fs_answer_obstacle(operation, answer, &obstacle, ENOENT);
         return FALSE;
     }
     if (entry->uid == 0) {
@@ -359,7 +348,7 @@ clear_way(FsOperation *operation, Renaming *renaming, const FsEntry *entry)
     if (answer == FS_ANSWER_NONE)
         return TRUE;
     if (answer != FS_ANSWER_FOUND) {
-        answer_obstacle(operation, answer, &obstacle, ENOENT);
+        fs_answer_obstacle(operation, answer, &obstacle, ENOENT);
     } else if (there.inode == entry->inode) {
         fs_operation_reply_done(operation);
     } else if (there.uid == 0) {
@@ -536,7 +525,7 @@ begin_flags(FsOperation *operation)
                                operation->inode, &entry, &obstacle);
 
     if (answer != FS_ANSWER_FOUND) {
-        answer_obstacle(operation, answer, &obstacle, ESTALE);
+        fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
         return;
     }
     if (change_file_flags(operation, value, kind))

@@ -2,6 +2,7 @@
 #include "fs/kernel/write-private.h"
 
 #include "fs/changes/overlay.h"
+#include "fs/kernel/answer.h"
 #include "fs/kernel/handlers.h"
 #include "fs/writing/file-name.h"
 #include "fs/writing/writer-process.h"
@@ -24,18 +25,6 @@ FsLocalFiles *
 fs_write_files_of(const FsWriteHandlers *handlers)
 {
     return fs_writing_files(handlers->writing);
-}
-
-void
-fs_write_answer_obstacle(FsOperation *operation, FsAnswer answer,
-                         const FsObstacle *obstacle, int none_errno)
-{
-    if (answer == FS_ANSWER_WAIT)
-        fs_operation_wait(operation, obstacle->need);
-    else if (answer == FS_ANSWER_NONE)
-        fs_operation_fail(operation, none_errno);
-    else
-        fs_operation_fail(operation, obstacle->error_number);
 }
 
 /* ---- handles ---- */
@@ -241,7 +230,7 @@ reply_attributes(FsOperation *operation)
                                              &entry, &obstacle);
 
     if (answer != FS_ANSWER_FOUND) {
-        fs_write_answer_obstacle(operation, answer, &obstacle, ESTALE);
+        fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
         return;
     }
     fs_operation_reply_attr(
@@ -503,7 +492,7 @@ run_copy(FsOperation *operation)
                                              &entry, &obstacle);
 
     if (answer != FS_ANSWER_FOUND) {
-        fs_write_answer_obstacle(operation, answer, &obstacle, ESTALE);
+        fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
         return;
     }
     /* One that is just being moved may be elsewhere when it is copied; and of

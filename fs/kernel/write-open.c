@@ -3,6 +3,7 @@
 
 #include "fs/bodies/message-bodies.h"
 #include "fs/changes/changes.h"
+#include "fs/kernel/answer.h"
 #include "fs/kernel/busy-message.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
@@ -75,7 +76,7 @@ make_file(FsOperation *operation, FsEntry *entry)
     answer = fs_name_space_describe(handlers->names, operation->inode, entry,
                                     &obstacle);
     if (answer != FS_ANSWER_FOUND) {
-        fs_write_answer_obstacle(operation, answer, &obstacle, ENOENT);
+        fs_answer_obstacle(operation, answer, &obstacle, ENOENT);
         return NULL;
     }
     if (waits_for_rights(operation, entry->mailbox))
@@ -255,7 +256,7 @@ fs_write_find_file(FsOperation *operation)
     answer = fs_name_space_describe(handlers->names, operation->inode, &entry,
                                     &obstacle);
     if (answer != FS_ANSWER_FOUND) {
-        fs_write_answer_obstacle(operation, answer, &obstacle, ENOENT);
+        fs_answer_obstacle(operation, answer, &obstacle, ENOENT);
         return NULL;
     }
     if (S_ISDIR(entry.attributes.st_mode))

@@ -23,9 +23,6 @@ typedef struct {
 FsWriteHandlers *fs_write_handlers_of(const FsOperation *operation);
 FsWriteHandle *fs_write_handle_of(const FsOperation *operation);
 FsLocalFiles *fs_write_files_of(const FsWriteHandlers *handlers);
-/* Waits, or fails, as @answer says; FS_ANSWER_NONE is @none_errno. */
-void fs_write_answer_obstacle(FsOperation *operation, FsAnswer answer,
-                              const FsObstacle *obstacle, int none_errno);
 
 /* Whether the message @inode is just being moved to where it shows: what
  * replaced it now would come to where it was. The operation waits, or has

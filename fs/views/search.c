@@ -52,7 +52,7 @@ fs_search_tell_why(const char *text, const GError *error)
 {
     g_autofree char *shown = fs_option_printable(text);
 
-    g_message("The search %s: %s", shown, error->message);
+    g_message("The search \"%s\" cannot be run: %s", shown, error->message);
 }
 
 /* ---- running it ---- */

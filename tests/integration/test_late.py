@@ -5,6 +5,7 @@ once in the end; and what others have put there stays."""
 
 import os
 import sys
+import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
@@ -234,6 +235,25 @@ def test_late_move_keeps_the_name(case):
     case.expect(place.sh('mv INBOX/2.eml Other/two.eml').clean, 'mv')
     place.settles('Other', [bodies[1]])
     case.expect(place.ls('Other') == {'two.eml'}, place.ls('Other'))
+
+
+@tap.test(limit=120)
+def test_late_expunge_spares_what_others_have_marked(case):
+    """Without UIDPLUS it takes whatever is marked at that moment."""
+    place = Late(case, CAPABILITIES.replace(' UIDPLUS', ''), settle_ms=5000)
+    place.inbox.get(3).flags += ('\\Deleted',)
+    place.be_late('EXPUNGE', seen('UID STORE', text='3 +FLAGS'))
+    case.expect(place.sh('rm INBOX/1.eml').clean, 'rm')
+    place.expect_soon(lambda: place.answered, 'the line is not cut')
+    late = threading.Timer(3, place.be_due, (lambda commands: True,))
+    case.defer(late.cancel)
+    late.start()
+    place.expect_soon(lambda: place.done and place.wait().ok,
+                      'it is never settled')
+    place.expect_soon(lambda: '\\Deleted' in str(
+        [m.flags for m in place.inbox.present if m.uid == 3]),
+        'the mark is gone, or the message', place.uids())
+    case.expect(place.uids() == [2, 3], place.uids())
 
 
 # ---- what is others' ----

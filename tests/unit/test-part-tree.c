@@ -214,6 +214,29 @@ text_of_any_charset_is_utf8(void **state)
     }
 }
 
+/* What is ASCII alone is what it is beside other octets. */
+static void
+text_of_ascii_is_what_its_charset_makes_of_it(void **state)
+{
+    static const char *const charsets[] = {
+        "us-ascii",  "utf-8",     "utf-7",     "iso-8859-1", "iso-8859-15",
+        "koi8-r",    "cp866",     "cp437",     "tis-620",    "windows-1258",
+        "shift_jis", "gb2312",    "big5",      "euc-kr",     "iso-2022-jp",
+        "utf-16le",  "x-unknown", "macintosh",
+    };
+    static const char ascii[] = "a +AOQ- \\~ \x1b$B$\"\x1b(B\t\r\n!\"#$%z";
+
+    for (gsize i = 0; i < G_N_ELEMENTS(charsets); i++) {
+        g_autofree char *octets = g_strconcat(ascii, "  \xc3\xa4", NULL);
+        GString *alone = fs_text_to_utf8(ascii, strlen(ascii), charsets[i]);
+        GString *beside = fs_text_to_utf8(octets, strlen(octets), charsets[i]);
+
+        assert_memory_equal(alone->str, beside->str, alone->len);
+        g_string_free(alone, TRUE);
+        g_string_free(beside, TRUE);
+    }
+}
+
 static void
 header_is_unfolded_and_decoded_up_to_its_end(void **state)
 {
@@ -327,6 +350,7 @@ main(void)
         cmocka_unit_test(tree_from_other_bytes_is_none_or_sound),
         cmocka_unit_test(tree_of_too_many_parts_is_none),
         cmocka_unit_test(text_of_any_charset_is_utf8),
+        cmocka_unit_test(text_of_ascii_is_what_its_charset_makes_of_it),
         cmocka_unit_test(header_is_unfolded_and_decoded_up_to_its_end),
         cmocka_unit_test(lines_end_in_lf),
         cmocka_unit_test(store_gives_back_what_was_put),

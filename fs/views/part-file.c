@@ -100,6 +100,21 @@ read_part(FsViewFile *parent, guint64 offset, void *buffer, gsize length,
     return -1;
 }
 
+/* A file whose size is not what the form has now is no longer that form. */
+static GBytes *
+content_of_part(FsViewFile *parent)
+{
+    PartFile *file = (PartFile *)parent;
+    GBytes *content =
+        file->maker->account != NULL
+            ? fs_decoded_get_small(file->maker->account->blocks, file->key)
+            : NULL;
+
+    if (content != NULL && g_bytes_get_size(content) != parent->size)
+        g_clear_pointer(&content, g_bytes_unref);
+    return content;
+}
+
 static void
 free_part_file(FsViewFile *parent)
 {
@@ -110,8 +125,8 @@ free_part_file(FsViewFile *parent)
     g_free(file);
 }
 
-static const FsViewFileClass part_file_class = {.read = read_part,
-                                                .free = free_part_file};
+static const FsViewFileClass part_file_class = {
+    .read = read_part, .content = content_of_part, .free = free_part_file};
 
 FsViewFile *
 fs_part_file_new(FsPartMaker *maker, guint32 mailbox, guint32 uid, guint index,

@@ -526,6 +526,18 @@ fs_part_maker_text_size(FsPartMaker *maker, guint32 mailbox, guint32 uid,
     return fs_part_job_find(maker, key) == NULL && find_size(maker, key, size);
 }
 
+FsNeed *
+fs_part_maker_text_job(FsPartMaker *maker, guint32 mailbox, guint32 uid)
+{
+    g_autofree char *key = NULL;
+    CacheMessage message;
+
+    if (!cache_index_message(maker->account->index, mailbox, uid, &message))
+        return NULL;
+    key = fs_part_text_key(mailbox, &message);
+    return fs_part_job_find(maker, key);
+}
+
 gboolean
 fs_part_maker_has_text(FsPartMaker *maker, guint32 mailbox,
                        const CacheMessage *message)

@@ -510,7 +510,7 @@ believe(Batch *batch, Item *item)
     fs_part_maker_keep_tree(batch->maker, item->tree_key, item->tree);
     if (cache_index_message(batch->maker->account->index, batch->mailbox,
                             item->uid, &message)) {
-        key = fs_part_content_key(batch->mailbox, &message, 1);
+        key = fs_part_content_key(batch->mailbox, &message, FALSE, 1);
         fs_part_maker_keep(batch->maker, key,
                            g_ptr_array_index(item->contents, 1));
     }

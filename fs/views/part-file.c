@@ -46,6 +46,9 @@ make_again(PartFile *file, guint64 *size, FsObstacle *obstacle)
     if (answer == FS_ANSWER_FOUND)
         answer = fs_part_maker_content(file->maker, file->mailbox, file->uid,
                                        tree, file->index, &key, size, obstacle);
+    /* The message has other parts by now. */
+    if (answer == FS_ANSWER_FOUND && !g_str_equal(key, file->key))
+        return FS_ANSWER_NONE;
     return answer;
 }
 

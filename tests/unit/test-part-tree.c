@@ -2,6 +2,7 @@
  * them, and what they hold as text. */
 #include "fs/names/header-field.h"
 #include "fs/views/decoded-store.h"
+#include "fs/views/part-maker-private.h"
 #include "fs/views/part-name.h"
 #include "fs/views/part-tree.h"
 #include "fs/views/text-form.h"
@@ -319,6 +320,21 @@ store_gives_back_what_was_put(void **state)
 /* ---- whole messages ---- */
 
 static void
+contents_of_the_whole_and_of_the_server_s_parts_are_kept_apart(void **state)
+{
+    const CacheMessage message = {.uid = 7, .size = 100};
+    g_autofree char *tree = fs_part_tree_key(1, &message);
+    g_autofree char *whole = fs_part_content_key(1, &message, TRUE, 2);
+    g_autofree char *other = fs_part_content_key(1, &message, TRUE, 3);
+    g_autofree char *server_s = fs_part_content_key(1, &message, FALSE, 2);
+
+    assert_string_not_equal(whole, server_s);
+    assert_string_not_equal(whole, other);
+    assert_string_not_equal(whole, tree);
+    assert_string_not_equal(server_s, tree);
+}
+
+static void
 whole_message_is_taken_apart(void **state)
 {
     static const char message[] =
@@ -354,6 +370,8 @@ main(void)
         cmocka_unit_test(header_is_unfolded_and_decoded_up_to_its_end),
         cmocka_unit_test(lines_end_in_lf),
         cmocka_unit_test(store_gives_back_what_was_put),
+        cmocka_unit_test(
+            contents_of_the_whole_and_of_the_server_s_parts_are_kept_apart),
         cmocka_unit_test(whole_message_is_taken_apart),
     };
 

@@ -26,11 +26,14 @@
 /* Seconds that lasting attributes may be believed. Every opening by name renews
  * them; what was lost in the cache may have been made anew by then. */
 #define LASTING 10.0
+/* Of UIDs that searches have found: eight megabytes. */
+#define RANGES_MAX 1000000u
 
 struct FsViews {
     FsKernelCache *kernel_cache;
     struct fuse_session *fuse; /* NULL until attached */
     FsPartMaker *maker;
+    FsKeptResults *results; /* of searches */
     GPtrArray *views;       /* of FsView, owned */
     GHashTable *open_files; /* of FsViewFile, owned */
     FsPageFill *page_fill;
@@ -598,9 +601,12 @@ fs_views_new(FsAccount *account, FsNameSpace *names,
     views->views = g_ptr_array_new_with_free_func(free_view);
     views->page_fill = fs_page_fill_new();
     views->open_files = g_hash_table_new_full(NULL, NULL, free_file, NULL);
+    views->results = fs_kept_results_new(RANGES_MAX);
     g_ptr_array_add(views->views, fs_index_view_new(account, names));
-    g_ptr_array_add(views->views, fs_search_view_new(account, names));
-    g_ptr_array_add(views->views, fs_searches_view_new(account, names));
+    g_ptr_array_add(views->views,
+                    fs_search_view_new(account, names, views->results));
+    g_ptr_array_add(views->views,
+                    fs_searches_view_new(account, names, views->results));
     g_ptr_array_add(views->views, fs_special_view_new(account, names));
     views->maker = fs_part_maker_new(account);
     g_ptr_array_add(views->views,
@@ -627,5 +633,6 @@ fs_views_free(FsViews *views)
     fs_page_fill_free(views->page_fill);
     fs_part_maker_free(views->maker);
     g_ptr_array_unref(views->views);
+    fs_kept_results_free(views->results);
     g_free(views);
 }

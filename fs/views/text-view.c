@@ -43,17 +43,34 @@ is_directory(const FsViewEntry *entry)
     return S_ISDIR(entry->entry.attributes.st_mode);
 }
 
+/* Most names are those of messages, in folders that hold no others. */
+static gboolean
+may_be_directory(const FsView *view, guint64 shown, const char *name)
+{
+    guint32 mailbox = shown == FS_INODE_ROOT ? 0 : fs_inode_mailbox(shown);
+
+    return !g_str_has_suffix(name, ".eml" SUFFIX) ||
+           fs_mailbox_tree_count_children(view->account->tree, mailbox) > 0;
+}
+
+/* Whoever looks a message up wants its text, or its size. While that is on its
+ * way it is waited for here: what has a size is believed, and need not be asked
+ * for it once more. */
 static FsAnswer
 look_up(FsView *view, guint64 directory, const char *name,
         const FsViewRequest *request, FsViewEntry *entry, FsObstacle *obstacle)
 {
     guint64 shown = fs_view_shown(directory);
+    TextView *text = text_of(view);
     g_autofree char *stem = NULL;
     guint64 size = 0;
+    FsNeed *need;
     gboolean sized;
-    FsAnswer answer = fs_name_space_look_up(
-        view->names, shown, name, request->since, &entry->entry, obstacle);
+    FsAnswer answer = FS_ANSWER_NONE;
 
+    if (may_be_directory(view, shown, name))
+        answer = fs_name_space_look_up(view->names, shown, name, request->since,
+                                       &entry->entry, obstacle);
     if (answer == FS_ANSWER_FOUND && is_directory(entry)) {
         fs_view_disguise_directory(view, entry);
         return FS_ANSWER_FOUND;
@@ -69,8 +86,16 @@ look_up(FsView *view, guint64 directory, const char *name,
         return answer;
     if (entry->entry.uid == 0)
         return FS_ANSWER_NONE;
-    sized = fs_part_maker_text_size(text_of(view)->maker, entry->entry.mailbox,
+    sized = fs_part_maker_text_size(text->maker, entry->entry.mailbox,
                                     entry->entry.uid, &size);
+    need = sized ? NULL
+                 : fs_part_maker_text_job(text->maker, entry->entry.mailbox,
+                                          entry->entry.uid);
+    if (sized || need != NULL)
+        fs_text_ahead_passed(text->ahead, entry->entry.mailbox,
+                             entry->entry.uid);
+    if (need != NULL)
+        return fs_answer_wait(need, obstacle);
     disguise_message(view, entry, size);
     entry->unsized = !sized;
     entry->lasting = sized;

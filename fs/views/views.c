@@ -9,6 +9,7 @@
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
+#include "fs/kernel/page-fill.h"
 #include "fs/views/index-view.h"
 #include "fs/views/parts-view.h"
 #include "fs/views/search-view.h"
@@ -25,13 +26,17 @@
 /* Seconds that lasting attributes may be believed. Every opening by name renews
  * them; what was lost in the cache may have been made anew by then. */
 #define LASTING 10.0
+/* Of UIDs that searches have found: eight megabytes. */
+#define RANGES_MAX 1000000u
 
 struct FsViews {
     FsKernelCache *kernel_cache;
     struct fuse_session *fuse; /* NULL until attached */
     FsPartMaker *maker;
+    FsKeptResults *results; /* of searches */
     GPtrArray *views;       /* of FsView, owned */
     GHashTable *open_files; /* of FsViewFile, owned */
+    FsPageFill *page_fill;
 };
 
 /* ---- which view ---- */
@@ -417,10 +422,32 @@ fs_views_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name)
 
 /* ---- files ---- */
 
+/* What is not lasting the kernel drops when it is opened. */
+static void
+fill_pages(FsViews *views, fuse_ino_t inode, FsViewFile *file)
+{
+    g_autoptr(GBytes) content = NULL;
+
+    if (!file->lasting || file->class->content == NULL ||
+        !fs_page_fill_is_due(views->page_fill, inode))
+        return;
+    content = file->class->content(file);
+    if (content != NULL)
+        fs_page_fill_give(views->page_fill, inode, content);
+}
+
+static void
+close_file(FsViews *views, fuse_ino_t inode, FsViewFile *file)
+{
+    fs_page_fill_closed(views->page_fill, inode);
+    g_hash_table_remove(views->open_files, file);
+}
+
 static void
 reply_open(FsOperation *operation, FsViewFile *file)
 {
     FsViews *views = views_of(operation);
+    fuse_ino_t inode = operation->inode;
 
     operation->file.fh = (guintptr)file;
     operation->file.direct_io =
@@ -430,10 +457,13 @@ reply_open(FsOperation *operation, FsViewFile *file)
     /* What it was told before may have been less certain. Safe on the loop:
      * attributes alone, of a file nobody reads yet. */
     if (!file->streams && !file->lasting)
-        fuse_lowlevel_notify_inval_inode(views->fuse, operation->inode, -1, 0);
+        fuse_lowlevel_notify_inval_inode(views->fuse, inode, -1, 0);
+    if (!operation->file.direct_io)
+        fill_pages(views, inode, file);
     g_hash_table_add(views->open_files, file);
+    fs_page_fill_opened(views->page_fill, inode);
     if (!fs_operation_reply_open(operation, &operation->file))
-        g_hash_table_remove(views->open_files, file);
+        close_file(views, inode, file);
 }
 
 static void
@@ -537,11 +567,11 @@ fs_views_setattr(fuse_req_t request, fuse_ino_t inode)
 }
 
 void
-fs_views_release(fuse_req_t request, struct fuse_file_info *file)
+fs_views_release(fuse_req_t request, fuse_ino_t inode,
+                 struct fuse_file_info *file)
 {
-    FsViews *views = fs_handlers_views(fuse_req_userdata(request));
-
-    g_hash_table_remove(views->open_files, (gpointer)(guintptr)file->fh);
+    close_file(fs_handlers_views(fuse_req_userdata(request)), inode,
+               (FsViewFile *)(guintptr)file->fh);
     fuse_reply_err(request, 0);
 }
 
@@ -569,10 +599,14 @@ fs_views_new(FsAccount *account, FsNameSpace *names,
     fs_kernel_cache_mirror(kernel_cache, FS_VIEW_TEXT);
     fs_kernel_cache_mirror(kernel_cache, FS_VIEW_PARTS);
     views->views = g_ptr_array_new_with_free_func(free_view);
+    views->page_fill = fs_page_fill_new();
     views->open_files = g_hash_table_new_full(NULL, NULL, free_file, NULL);
+    views->results = fs_kept_results_new(RANGES_MAX);
     g_ptr_array_add(views->views, fs_index_view_new(account, names));
-    g_ptr_array_add(views->views, fs_search_view_new(account, names));
-    g_ptr_array_add(views->views, fs_searches_view_new(account, names));
+    g_ptr_array_add(views->views,
+                    fs_search_view_new(account, names, views->results));
+    g_ptr_array_add(views->views,
+                    fs_searches_view_new(account, names, views->results));
     g_ptr_array_add(views->views, fs_special_view_new(account, names));
     views->maker = fs_part_maker_new(account);
     g_ptr_array_add(views->views,
@@ -586,6 +620,7 @@ void
 fs_views_attach(FsViews *views, struct fuse_session *fuse)
 {
     views->fuse = fuse;
+    fs_page_fill_attach(views->page_fill, fuse);
 }
 
 void
@@ -595,7 +630,9 @@ fs_views_free(FsViews *views)
         return;
     /* The kernel does not release what is open when the mount ends. */
     g_hash_table_unref(views->open_files);
+    fs_page_fill_free(views->page_fill);
     fs_part_maker_free(views->maker);
     g_ptr_array_unref(views->views);
+    fs_kept_results_free(views->results);
     g_free(views);
 }

@@ -519,12 +519,12 @@ next_in_folder(FsNameSpace *names, const FsPlace *place, guint64 cookie,
                                         (guint32)cookie);
     if (found != NULL) {
         guint32 id = found->id;
+        g_autofree char *name = fs_maildir_folders_name(&maildir->folders, id);
 
         within = (FsPlace){FS_PLACE_FOLDER, id, 0};
         answer = describe_place(names, fs_maildir_layout_directory(names, id),
                                 &within, entry, obstacle);
-        fs_maildir_folders_name(&maildir->folders, id, entry->name,
-                                sizeof entry->name);
+        g_strlcpy(entry->name, name, sizeof entry->name);
         entry->cookie = id;
         return answer;
     }

@@ -56,12 +56,17 @@ fs_portion_cookie(const FsPortion *portion)
     return offset > 2 ? (guint64)(offset - FS_DOT_ENTRIES) : 0;
 }
 
-/* What was passed over is not gone through again. */
+/* What was passed over is not gone through again: so it comes to an end,
+ * however long that takes. */
 static void
 wait_at(FsOperation *operation, FsAnswer answer, const FsObstacle *obstacle)
 {
+    off_t before = operation->offset;
+
     if (answer == FS_ANSWER_WAIT && obstacle->cookie != 0)
         operation->offset = (off_t)obstacle->cookie + FS_DOT_ENTRIES;
+    if (operation->offset > before)
+        operation->completions = 0;
     fs_answer_obstacle(operation, answer, obstacle, ESTALE);
 }
 

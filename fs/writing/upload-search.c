@@ -224,6 +224,28 @@ is_anothers(const FsUpload *upload, guint32 uid)
                                   upload->mailbox, uid, upload->name);
 }
 
+static gboolean
+may_be(const FsUpload *upload, guint32 uid, guint64 size)
+{
+    switch (upload->step) {
+    case FS_UPLOAD_STEP_SETTLE:
+        if (upload->uid != 0)
+            return upload->uid == uid && !upload->is_same;
+        break;
+    case FS_UPLOAD_STEP_SENT:
+    case FS_UPLOAD_STEP_SEARCH:
+        break;
+    case FS_UPLOAD_STEP_MAKE:
+    case FS_UPLOAD_STEP_RECORD:
+    case FS_UPLOAD_STEP_COMPARE:
+    case FS_UPLOAD_STEP_SEND:
+    default:
+        return FALSE;
+    }
+    return upload->text.size == size && uid >= MAX(upload->from_uid, 1) &&
+           !is_anothers(upload, uid);
+}
+
 FsUpload *
 fs_uploads_that_may_be(const FsUploads *uploads, guint32 mailbox, guint32 uid,
                        guint64 size)
@@ -231,10 +253,7 @@ fs_uploads_that_may_be(const FsUploads *uploads, guint32 mailbox, guint32 uid,
     for (GList *link = uploads->all.head; link != NULL; link = link->next) {
         FsUpload *upload = link->data;
 
-        if (upload->mailbox == mailbox && upload->text.size == size &&
-            (upload->step == FS_UPLOAD_STEP_SENT ||
-             upload->step == FS_UPLOAD_STEP_SEARCH) &&
-            uid >= MAX(upload->from_uid, 1) && !is_anothers(upload, uid))
+        if (upload->mailbox == mailbox && may_be(upload, uid, size))
             return upload;
     }
     return NULL;

@@ -109,8 +109,8 @@ const GPtrArray *fs_uploads_refused(const FsUploads *uploads);
  * finished; NULL: nothing is. Borrowed. */
 FsUpload *fs_uploads_onto(const FsUploads *uploads, guint32 mailbox,
                           guint32 uid);
-/* What has been sent to @mailbox, without an answer so far, and may be the
- * message @uid of @size octets there; NULL: nothing may. Borrowed. */
+/* What has been sent to @mailbox, is not finished, and is or may be the message
+ * @uid of @size octets there; NULL: nothing may. Borrowed. */
 FsUpload *fs_uploads_that_may_be(const FsUploads *uploads, guint32 mailbox,
                                  guint32 uid, guint64 size);
 /* Whether the message @uid of @mailbox is what one has become in this mount. */

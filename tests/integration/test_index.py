@@ -210,6 +210,21 @@ def test_tables_of_folders_are_found(case):
 
 
 @tap.test(limit=120)
+def test_tables_of_folders_with_long_names_differ(case):
+    long = 'long-' * 50  # 250 octets, and no room for ".jsonl"
+    folders = {'INBOX': 1, long: 2, long + 'abcd1': 3, long + 'abcd2': 4}
+    desk = Desk(case, folders)
+    top = desk.path('.imapfs/index')
+    found = {'tsv': [], 'jsonl': []}
+    for name in os.listdir(top):
+        with open(os.path.join(top, name), 'rb') as file:
+            found[name.rpartition('.')[2]].append(len(file.readlines()))
+    case.expect({kind: sorted(counts) for kind, counts in found.items()} ==
+                {'tsv': [1, 2, 3, 4], 'jsonl': [1, 2, 3, 4]}, found,
+                os.listdir(top))
+
+
+@tap.test(limit=120)
 def test_without_a_cache_it_is_all_the_same(case):
     desk = Desk(case, {'INBOX': 700, 'Other': 3}, cache_dir='none')
     first = rows(desk)

@@ -228,33 +228,30 @@ portion_buffer(FsHandlers *handlers, gsize size)
     return (char *)handlers->portion->data;
 }
 
+/* A FsListingFunc. */
+static FsAnswer
+next_entry(FsOperation *operation, guint64 cookie, FsEntry *entry,
+           struct fuse_entry_param *param, FsObstacle *obstacle)
+{
+    FsHandlers *handlers = handlers_of(operation);
+    FsAnswer answer = fs_name_space_next(handlers->names, operation->inode,
+                                         cookie, entry, obstacle);
+
+    if (answer == FS_ANSWER_FOUND)
+        fs_handlers_fill_entry(handlers, entry, param);
+    return answer;
+}
+
 static void
 run_readdir_as(FsOperation *operation, gboolean plus)
 {
     FsHandlers *handlers = handlers_of(operation);
-    FsPortion portion = {operation, plus,
-                         portion_buffer(handlers, operation->size), 0};
     FsPlace place = fs_name_space_place_of(handlers->names, operation->inode);
-    guint64 cookie = fs_portion_cookie(&portion);
-    FsObstacle obstacle = {0};
-    FsAnswer answer = FS_ANSWER_FOUND;
-    gboolean room = fs_portion_add_dots(&portion);
-    struct fuse_entry_param param;
-    FsEntry entry;
 
     if (operation->offset == 0 && is_kept_by_kernel(&place))
         fs_kernel_cache_read(handlers->kernel_cache, operation->inode);
-    while (room && answer == FS_ANSWER_FOUND) {
-        answer = fs_name_space_next(handlers->names, operation->inode, cookie,
-                                    &entry, &obstacle);
-        if (answer == FS_ANSWER_FOUND) {
-            fs_handlers_fill_entry(handlers, &entry, &param);
-            room = fs_portion_add(&portion, &param, entry.name,
-                                  (off_t)entry.cookie + FS_DOT_ENTRIES);
-            cookie = entry.cookie;
-        }
-    }
-    fs_portion_reply(&portion, answer, &obstacle);
+    fs_answer_listing(operation, plus,
+                      portion_buffer(handlers, operation->size), next_entry);
 }
 
 static void

@@ -576,12 +576,6 @@ cache_spool_file_read(CacheSpoolFile *file, guint64 offset, void *buffer,
                      DATA_OFFSET + offset, error);
 }
 
-guint64
-cache_spool_access_size(const CacheSpoolAccess *access)
-{
-    return access->size;
-}
-
 gssize
 cache_spool_access_read(CacheSpoolAccess *access, guint64 offset, void *buffer,
                         gsize length, GError **error)

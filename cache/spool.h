@@ -85,7 +85,6 @@ typedef gboolean (*CacheSpoolWorkFunc)(CacheSpoolAccess *from,
 void cache_spool_file_work(CacheSpoolFile *from, CacheSpoolFile *to,
                            CacheSpoolWorkFunc work, gpointer job,
                            CacheSpoolDoneFunc done, gpointer user_data);
-guint64 cache_spool_access_size(const CacheSpoolAccess *access);
 gssize cache_spool_access_read(CacheSpoolAccess *access, guint64 offset,
                                void *buffer, gsize length, GError **error);
 gboolean cache_spool_access_append(CacheSpoolAccess *access, const void *data,

@@ -73,7 +73,7 @@ open_changes(FsAccount *account, GError **error)
     account->searches = cache_searches_open(path, account->store_thread, error);
     if (account->searches == NULL)
         return FALSE;
-    account->overlay = fs_overlay_new(account->aliases);
+    account->overlay = fs_overlay_new();
     return TRUE;
 }
 

@@ -51,8 +51,9 @@ struct FsPartFetch {
     GBytes *head; /* held back until the size is proven */
 };
 
-char *
-fs_head_key(const char *key)
+/* The name of the block that the beginning is. Caller frees. */
+static char *
+head_key_of(const char *key)
 {
     return g_strconcat(key, "/head", NULL);
 }
@@ -60,7 +61,7 @@ fs_head_key(const char *key)
 GBytes *
 fs_head_get(FsMessageBodies *bodies, const char *key)
 {
-    g_autofree char *head_key = fs_head_key(key);
+    g_autofree char *head_key = head_key_of(key);
     g_autoptr(GBytes) head =
         cache_blocks_get(bodies->account->blocks, head_key, 0);
 
@@ -154,7 +155,7 @@ fetch_whole(FsPartFetch *parts)
 static void
 keep_head(FsPartFetch *parts)
 {
-    g_autofree char *key = fs_head_key(parts->key);
+    g_autofree char *key = head_key_of(parts->key);
 
     if (parts->head != NULL)
         cache_blocks_put(parts->bodies->account->blocks, key, 0, parts->head);

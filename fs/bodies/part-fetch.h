@@ -7,10 +7,8 @@
  * not have to wait for a whole block. */
 #define FS_HEAD_SIZE (128u * 1024)
 
-/* The name of the block that the beginning is, of the message whose blocks have
- * the name @key. Caller frees. */
-char *fs_head_key(const char *key);
-/* The beginning, or NULL. Caller owns. */
+/* The beginning of the message whose blocks have the name @key, or NULL. Caller
+ * owns. */
 GBytes *fs_head_get(FsMessageBodies *bodies, const char *key);
 
 /* Fetches the beginning of @body and the proof that its size is right: from the

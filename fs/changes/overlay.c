@@ -17,7 +17,6 @@ typedef struct {
 } Mailbox;
 
 struct FsOverlay {
-    CacheAliases *aliases;
     GHashTable *mailboxes; /* id -> Mailbox, owned */
     GHashTable *guests;    /* &guest->inode -> FsGuest, owned */
     guint32 last_number;
@@ -86,11 +85,10 @@ guest_free(gpointer data)
 }
 
 FsOverlay *
-fs_overlay_new(CacheAliases *aliases)
+fs_overlay_new(void)
 {
     FsOverlay *overlay = g_new0(FsOverlay, 1);
 
-    overlay->aliases = aliases;
     overlay->mailboxes = g_hash_table_new_full(NULL, NULL, NULL, mailbox_free);
     overlay->guests =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, guest_free);
@@ -132,12 +130,6 @@ fs_overlay_tell(FsOverlay *overlay, FsOverlayChange change, guint32 mailbox,
 
         func(change, mailbox, uid, name, user_data);
     }
-}
-
-CacheAliases *
-fs_overlay_aliases(const FsOverlay *overlay)
-{
-    return overlay->aliases;
 }
 
 /* ---- hidden messages ---- */

@@ -14,7 +14,6 @@
  * and its octets are to be had where it comes from. */
 #pragma once
 
-#include "cache/aliases.h"
 #include "cache/index.h"
 #include "fs/need.h"
 
@@ -53,7 +52,7 @@ typedef void (*FsOverlayFunc)(FsOverlayChange change, guint32 mailbox,
                               guint32 uid, const char *name,
                               gpointer user_data);
 
-FsOverlay *fs_overlay_new(CacheAliases *aliases);
+FsOverlay *fs_overlay_new(void);
 void fs_overlay_free(FsOverlay *overlay); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsOverlay, fs_overlay_free)
 
@@ -66,9 +65,6 @@ void fs_overlay_remove_func(FsOverlay *overlay, FsOverlayFunc func,
 /* Tells those functions. */
 void fs_overlay_tell(FsOverlay *overlay, FsOverlayChange change,
                      guint32 mailbox, guint32 uid, const char *name);
-
-/* Names that users gave. Borrowed. */
-CacheAliases *fs_overlay_aliases(const FsOverlay *overlay);
 
 /* ---- hidden messages ---- */
 

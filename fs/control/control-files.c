@@ -10,7 +10,6 @@
 #include "fs/control/event-feed.h"
 #include "fs/control/event-file.h"
 #include "fs/control/events.h"
-#include "fs/control/flag-files.h"
 #include "fs/control/recent-errors.h"
 #include "fs/control/status.h"
 #include "fs/control/wait-file.h"
@@ -66,7 +65,6 @@ struct FsControlFiles {
     FsEvents *events;
     FsEventFeed *feed;
     FsInboxUse *inbox_use;
-    FsFlagFiles *flags;
     FsViews *views;         /* borrowed */
     FsMountWatch *watch;    /* NULL until attached */
     GHashTable *open_files; /* of OpenFile, owned */
@@ -98,7 +96,7 @@ is_plain(guint64 inode)
 gboolean
 fs_control_files_own(guint64 inode)
 {
-    return fs_flag_files_own(inode) || fs_views_own(inode) || is_plain(inode);
+    return fs_views_own(inode) || is_plain(inode);
 }
 
 gboolean
@@ -184,10 +182,6 @@ fs_control_files_lookup(FsControlFiles *control, fuse_req_t request,
     struct fuse_entry_param param;
     Entry view;
 
-    if (fs_flag_files_own(directory)) {
-        fs_flag_files_lookup(control->flags, request, directory, name);
-        return;
-    }
     if (fs_views_own(directory)) {
         fs_views_lookup(request, directory, name);
         return;
@@ -210,10 +204,6 @@ fs_control_files_getattr(FsControlFiles *control, fuse_req_t request,
     const Entry *entry = find_inode(inode);
     struct stat stat;
 
-    if (fs_flag_files_own(inode)) {
-        fs_flag_files_getattr(control->flags, request, inode);
-        return;
-    }
     if (fs_views_own(inode)) {
         fs_views_getattr(request, inode);
         return;
@@ -232,9 +222,7 @@ void
 fs_control_files_opendir(FsControlFiles *control, fuse_req_t request,
                          fuse_ino_t inode, struct fuse_file_info *file)
 {
-    if (fs_flag_files_own(inode))
-        fs_flag_files_opendir(control->flags, request, inode, file);
-    else if (fs_views_own(inode))
+    if (fs_views_own(inode))
         fs_views_opendir(request, inode, file);
     else if (inode != INODE_DIRECTORY)
         fuse_reply_err(request, ENOTDIR);
@@ -269,11 +257,6 @@ fs_control_files_readdir(FsControlFiles *control, fuse_req_t request,
     const char *name;
     gsize used = 0;
 
-    if (fs_flag_files_own(inode)) {
-        fs_flag_files_readdir(control->flags, request, inode, size, offset,
-                              plus);
-        return;
-    }
     if (fs_views_own(inode)) {
         fs_views_readdir(request, inode, size, offset, plus);
         return;
@@ -390,10 +373,6 @@ fs_control_files_open(FsControlFiles *control, fuse_req_t request,
     struct fuse_file_info opened = *file;
     OpenFile *open_file;
 
-    if (fs_flag_files_own(inode)) {
-        fs_flag_files_open(control->flags, request, inode, file);
-        return;
-    }
     if (fs_views_own(inode)) {
         fs_views_open(request, inode, file);
         return;
@@ -458,10 +437,6 @@ fs_control_files_read(FsControlFiles *control, fuse_req_t request,
     const OpenFile *open_file = file_of(file);
     gsize length;
 
-    if (fs_flag_files_own(inode)) {
-        fs_flag_files_read(control->flags, request, inode, size, offset, file);
-        return;
-    }
     if (fs_views_own(inode)) {
         fs_views_read(request, inode, size, offset, file);
         return;
@@ -527,8 +502,6 @@ fs_control_files_new(FsAccount *account, FsNameSpace *names,
                                       control->events);
     control->inbox_use =
         fs_inbox_use_new(account, kernel_cache, control->events);
-    control->flags =
-        fs_flag_files_new(account, fs_maildir_layout_behind(names));
     control->open_files = g_hash_table_new_full(NULL, NULL, free_file, NULL);
     return control;
 }
@@ -583,7 +556,6 @@ fs_control_files_free(FsControlFiles *control)
     fs_mount_watch_free(control->watch);
     fs_inbox_use_free(control->inbox_use);
     fs_event_feed_free(control->feed);
-    fs_flag_files_free(control->flags);
     fs_recent_errors_free(control->errors);
     /* The kernel does not release what is open when the mount ends. */
     g_hash_table_unref(control->open_files);

@@ -5,9 +5,10 @@
  *       events      what happens, a line of JSON each, as it happens
  *       status      what is so, as JSON
  *       lost+found  what could not be stored; a directory of the name space
+ *       flags       a view (fs/views/flags-view.h)
  *       README      what there is here
  *
- * and the views (fs/views/view.h), which are not listed.
+ * and the other views (fs/views/view.h), which are not listed.
  *
  * It is found by its name and not listed at the top, so that no program that
  * goes through all files runs into it. It stands in front of the name space,

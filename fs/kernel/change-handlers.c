@@ -2,7 +2,6 @@
 #include "fs/kernel/change-handlers.h"
 
 #include "fs/control/control-files.h"
-#include "fs/control/flag-files.h"
 #include "fs/kernel/entry-handlers.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
@@ -291,8 +290,6 @@ fs_change_handlers_setattr(fuse_req_t request, fuse_ino_t inode,
 {
     if (!writes(request))
         fuse_reply_err(request, EROFS);
-    else if (fs_flag_files_own(inode))
-        fs_flag_files_setattr(request, inode);
     else if (fs_views_own(inode))
         fs_views_setattr(request, inode);
     else if (fs_control_files_own(inode))
@@ -328,9 +325,6 @@ fs_change_handlers_write(fuse_req_t request, fuse_ino_t inode, const char *data,
 {
     if (!writes(request))
         fuse_reply_err(request, EROFS);
-    else if (fs_flag_files_own(inode))
-        fs_message_changes_write_flags(request, fs_flag_files_shown(inode),
-                                       data, size);
     else if (fs_views_own(inode))
         fs_views_write(request, inode, data, size, offset);
     else

@@ -1,12 +1,12 @@
 /* The requests of the kernel. Each handler reads from top to bottom: it takes
  * its answer from the name space, or waits for what is missing and is run
- * again. Those of open files are in fs/kernel/file-handlers.c; what is about
- * the hidden directory goes to fs/control/control-files.c before anything else
- * is looked at. */
+ * again. Those of open files are in fs/kernel/file-handlers.c, those on
+ * extended attributes in fs/kernel/xattr-handlers.c; what is about the hidden
+ * directory goes to fs/control/control-files.c before anything else is looked
+ * at. */
 #include "fs/kernel/handlers.h"
 
 #include "fs/bodies/message-bodies.h"
-#include "fs/changes/changes.h"
 #include "fs/control/control-files.h"
 #include "fs/kernel/answer.h"
 #include "fs/kernel/change-handlers.h"
@@ -14,7 +14,7 @@
 #include "fs/kernel/inode.h"
 #include "fs/kernel/message-changes.h"
 #include "fs/kernel/operation.h"
-#include "fs/kernel/xattr.h"
+#include "fs/kernel/xattr-handlers.h"
 #include "fs/live/line.h"
 #include "fs/live/watcher.h"
 #include "fs/names/maildir-layout.h"
@@ -96,8 +96,8 @@ handle_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
         fs_operation_start(request, run_lookup, parent, name, 0, 0, NULL);
 }
 
-static void
-run_getattr(FsOperation *operation)
+void
+fs_handlers_reply_attributes(FsOperation *operation)
 {
     FsHandlers *handlers = handlers_of(operation);
     FsObstacle obstacle = {0};
@@ -140,16 +140,11 @@ handle_getattr(fuse_req_t request, fuse_ino_t inode,
     if (fs_control_files_own(inode))
         fs_control_files_getattr(control_of(request), request, inode);
     else
-        fs_operation_start(request, run_getattr, inode, NULL, 0, 0, NULL);
+        fs_operation_start(request, fs_handlers_reply_attributes, inode, NULL,
+                           0, 0, NULL);
 }
 
 /* ---- directories ---- */
-
-static guint32
-mailbox_of_directory(guint64 inode)
-{
-    return inode == FS_INODE_ROOT ? 0 : fs_inode_mailbox(inode);
-}
 
 /* The kernel keeps listings of folders alone: in a Maildir, names change with
  * the flags. */
@@ -228,33 +223,30 @@ portion_buffer(FsHandlers *handlers, gsize size)
     return (char *)handlers->portion->data;
 }
 
+/* A FsListingFunc. */
+static FsAnswer
+next_entry(FsOperation *operation, guint64 cookie, FsEntry *entry,
+           struct fuse_entry_param *param, FsObstacle *obstacle)
+{
+    FsHandlers *handlers = handlers_of(operation);
+    FsAnswer answer = fs_name_space_next(handlers->names, operation->inode,
+                                         cookie, entry, obstacle);
+
+    if (answer == FS_ANSWER_FOUND)
+        fs_handlers_fill_entry(handlers, entry, param);
+    return answer;
+}
+
 static void
 run_readdir_as(FsOperation *operation, gboolean plus)
 {
     FsHandlers *handlers = handlers_of(operation);
-    FsPortion portion = {operation, plus,
-                         portion_buffer(handlers, operation->size), 0};
     FsPlace place = fs_name_space_place_of(handlers->names, operation->inode);
-    guint64 cookie = fs_portion_cookie(&portion);
-    FsObstacle obstacle = {0};
-    FsAnswer answer = FS_ANSWER_FOUND;
-    gboolean room = fs_portion_add_dots(&portion);
-    struct fuse_entry_param param;
-    FsEntry entry;
 
     if (operation->offset == 0 && is_kept_by_kernel(&place))
         fs_kernel_cache_read(handlers->kernel_cache, operation->inode);
-    while (room && answer == FS_ANSWER_FOUND) {
-        answer = fs_name_space_next(handlers->names, operation->inode, cookie,
-                                    &entry, &obstacle);
-        if (answer == FS_ANSWER_FOUND) {
-            fs_handlers_fill_entry(handlers, &entry, &param);
-            room = fs_portion_add(&portion, &param, entry.name,
-                                  (off_t)entry.cookie + FS_DOT_ENTRIES);
-            cookie = entry.cookie;
-        }
-    }
-    fs_portion_reply(&portion, answer, &obstacle);
+    fs_answer_listing(operation, plus,
+                      portion_buffer(handlers, operation->size), next_entry);
 }
 
 static void
@@ -296,122 +288,6 @@ handle_readdirplus(fuse_req_t request, fuse_ino_t inode, size_t size,
                            MIN(size, MAX_PORTION), offset, file);
 }
 
-/* ---- extended attributes ---- */
-
-/* FS_ANSWER_FOUND and the message, with the flags that the user has set, or the
- * request is answered or waits. @flags: whose they are; to be freed. */
-static gboolean
-find_message(FsOperation *operation, CacheMessage *message,
-             CacheMailbox *mailbox, char **flags)
-{
-    FsHandlers *handlers = handlers_of(operation);
-    FsAccount *account = handlers->account;
-    CacheIndex *index = handlers->account->index;
-    const FsLocalFile *file =
-        fs_writing_file(handlers->writing, operation->inode);
-    FsObstacle obstacle = {0};
-    FsEntry entry;
-    FsAnswer answer;
-
-    if (fs_file_flags_is_own(file)) {
-        *flags = fs_file_flags_of(fs_writing_flags(handlers->writing), file,
-                                  file->directory, file->name);
-        *message = (CacheMessage){.flags = *flags};
-        *mailbox = (CacheMailbox){0};
-        return TRUE;
-    }
-    answer = fs_name_space_describe(handlers->names, operation->inode, &entry,
-                                    &obstacle);
-    if (answer != FS_ANSWER_FOUND) {
-        fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
-        return FALSE;
-    }
-    if (entry.uid == 0 || !cache_index_mailbox(index, entry.mailbox, mailbox) ||
-        !cache_index_message(index, entry.mailbox, entry.uid, message)) {
-        fs_operation_fail(operation, ENODATA);
-        return FALSE;
-    }
-    *flags = fs_changes_flags(account->changes, entry.mailbox, entry.uid,
-                              message->flags);
-    message->flags = *flags;
-    fs_kernel_cache_use(handlers->kernel_cache, entry.mailbox);
-    return TRUE;
-}
-
-/* A program asks for the size first, or offers a buffer of some size. */
-static void
-reply_xattr(FsOperation *operation, const char *data, gsize length)
-{
-    if (operation->size == 0)
-        fs_operation_reply_xattr(operation, length);
-    else if (operation->size < length)
-        fs_operation_fail(operation, ERANGE);
-    else
-        fs_operation_reply_buffer(operation, data, length);
-}
-
-static void
-run_getxattr(FsOperation *operation)
-{
-    g_autoptr(GString) value = NULL;
-    g_autofree char *flags = NULL;
-    CacheMessage message;
-    CacheMailbox mailbox;
-
-    if (!find_message(operation, &message, &mailbox, &flags))
-        return;
-    value = fs_xattr_value(&mailbox, &message, operation->name);
-    if (value == NULL)
-        fs_operation_fail(operation, ENODATA);
-    else
-        reply_xattr(operation, value->str, value->len);
-}
-
-static void
-run_listxattr(FsOperation *operation)
-{
-    g_autoptr(GString) names = NULL;
-    g_autofree char *flags = NULL;
-    CacheMessage message;
-    CacheMailbox mailbox;
-
-    if (!fs_local_files_own(operation->inode) &&
-        (mailbox_of_directory(operation->inode) == 0 ||
-         fs_inode_uid(operation->inode) == 0)) {
-        reply_xattr(operation, "", 0);
-        return;
-    }
-    if (!find_message(operation, &message, &mailbox, &flags))
-        return;
-    names = fs_xattr_names(&message);
-    reply_xattr(operation, names->str, names->len);
-}
-
-static void
-handle_getxattr(fuse_req_t request, fuse_ino_t inode, const char *name,
-                size_t size)
-{
-    FsHandlers *handlers = fuse_req_userdata(request);
-
-    if (!handlers->account->options->xattr)
-        fuse_reply_err(request, fs_xattr_errno(handlers->account->options));
-    else if (!fs_xattr_is_ours(name) || fs_control_files_own(inode))
-        fuse_reply_err(request, ENODATA);
-    else
-        fs_operation_start(request, run_getxattr, inode, name, size, 0, NULL);
-}
-
-static void
-handle_listxattr(fuse_req_t request, fuse_ino_t inode, size_t size)
-{
-    FsHandlers *handlers = fuse_req_userdata(request);
-
-    if (!handlers->account->options->xattr)
-        fuse_reply_err(request, fs_xattr_errno(handlers->account->options));
-    else
-        fs_operation_start(request, run_listxattr, inode, NULL, size, 0, NULL);
-}
-
 /* ---- the file system as a whole ---- */
 
 /* Where a server tells of no quota, a large number stands for its free space,
@@ -448,7 +324,7 @@ run_statfs(FsOperation *operation)
 
     if (handlers->writing != NULL && !fs_line_is_away(handlers->account->line))
         need = fs_quota_need(fs_writing_quota(handlers->writing),
-                             mailbox_of_directory(operation->inode),
+                             fs_inode_mailbox(operation->inode),
                              operation->since, &quota);
     if (need != NULL) {
         fs_operation_wait(operation, need);
@@ -719,8 +595,8 @@ const struct fuse_lowlevel_ops fs_handlers_ops = {
     .poll = handle_poll,
     .ioctl = handle_ioctl,
     .statfs = handle_statfs,
-    .getxattr = handle_getxattr,
-    .listxattr = handle_listxattr,
+    .getxattr = fs_xattr_handlers_getxattr,
+    .listxattr = fs_xattr_handlers_listxattr,
     .create = fs_change_handlers_create,
     .mkdir = fs_change_handlers_mkdir,
     .unlink = fs_change_handlers_unlink,

@@ -5,6 +5,7 @@
 #include "fs/kernel/crawlers.h"
 #include "fs/kernel/file-handlers.h"
 #include "fs/kernel/kernel-cache.h"
+#include "fs/kernel/operation.h"
 #include "fs/kernel/write-handlers.h"
 #include "fs/names/name-space.h"
 #include "fs/views/views.h"
@@ -37,6 +38,8 @@ FsNameSpace *fs_handlers_names(FsHandlers *handlers);
 /* @param: what the kernel is told of @entry, and how long it may believe it. */
 void fs_handlers_fill_entry(FsHandlers *handlers, const FsEntry *entry,
                             struct fuse_entry_param *param);
+/* Answers a GETATTR, or a SETATTR that is done, or waits. */
+void fs_handlers_reply_attributes(FsOperation *operation);
 /* Those of open files. Borrowed. */
 FsFileHandlers *fs_handlers_files(FsHandlers *handlers);
 

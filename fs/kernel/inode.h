@@ -26,10 +26,6 @@
  * inode of it. No account has these bits. */
 #define FS_INODE_STAND_IN (G_GUINT64_CONSTANT(0xfff) << 52)
 
-/* Added to the number of a message or directory: its file, or directory, in the
- * hidden tree of flags (fs/control/flag-files.h). No account has that bit. */
-#define FS_INODE_FLAGS (G_GUINT64_CONSTANT(0x800) << 52)
-
 /* In place of the account: the directories of Maildirs (fs/names/
  * maildir-layout.h), by the mailbox: the folder, and the three in it. No
  * account has these. Messages in them have the numbers that they have in the
@@ -44,7 +40,9 @@
  * which each has some of these numbers. What the other 52 bits mean is the
  * view's own; in most, mailbox and UID as everywhere. No account has them. */
 #define FS_INODE_VIEW_FIRST 0x010u
-#define FS_INODE_VIEW_LAST 0x7ffu
+#define FS_INODE_VIEW_LAST 0x800u
+/* The last is the view of flags. */
+#define FS_INODE_FLAGS (G_GUINT64_CONSTANT(0x800) << 52)
 
 guint64 fs_inode_make(guint account, guint32 mailbox, guint32 uid);
 guint fs_inode_account(guint64 inode);

@@ -563,6 +563,9 @@ run_flags(FsOperation *operation)
         finish_flags(operation, operation->memory);
 }
 
+/* Octets of a list of flags. */
+#define FLAGS_TEXT_MAX 4096u
+
 /* @written: how much is to be said to be written; 0: nothing was. */
 static void
 start_flags(fuse_req_t request, fuse_ino_t inode, const char *name,
@@ -571,17 +574,10 @@ start_flags(fuse_req_t request, fuse_ino_t inode, const char *name,
     g_autofree char *text = g_strndup(value, size);
     g_autofree char *both = g_strconcat(name, "/", text, NULL);
 
-    if (memchr(value, '\0', size) != NULL || size > FS_FLAGS_TEXT_MAX)
+    if (memchr(value, '\0', size) != NULL || size > FLAGS_TEXT_MAX)
         fuse_reply_err(request, EINVAL);
     else
         fs_operation_start(request, run_flags, inode, both, written, 0, NULL);
-}
-
-void
-fs_message_changes_set_flags(fuse_req_t request, fuse_ino_t inode,
-                             const char *name, const char *value, gsize size)
-{
-    start_flags(request, inode, name, value, size, 0);
 }
 
 void
@@ -611,7 +607,7 @@ fs_message_changes_setxattr(fuse_req_t request, fuse_ino_t inode,
     else if (!is_settable(name))
         fuse_reply_err(request, fs_xattr_is_ours(name) ? EPERM : EOPNOTSUPP);
     else
-        fs_message_changes_set_flags(request, inode, name, value, size);
+        start_flags(request, inode, name, value, size, 0);
 }
 
 void
@@ -626,7 +622,7 @@ fs_message_changes_removexattr(fuse_req_t request, fuse_ino_t inode,
     else if (!is_settable(name))
         fuse_reply_err(request, fs_xattr_is_ours(name) ? EPERM : ENODATA);
     else
-        fs_message_changes_set_flags(request, inode, name, "", 0);
+        start_flags(request, inode, name, "", 0, 0);
 }
 
 /* ---- waiting for the server ---- */

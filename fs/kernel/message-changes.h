@@ -20,12 +20,8 @@ void fs_message_changes_setxattr(fuse_req_t request, fuse_ino_t inode,
                                  size_t size, int flags);
 void fs_message_changes_removexattr(fuse_req_t request, fuse_ino_t inode,
                                     const char *name);
-/* Sets the flags as @value says, which is that of the attribute @name. */
-#define FS_FLAGS_TEXT_MAX 4096u
-void fs_message_changes_set_flags(fuse_req_t request, fuse_ino_t inode,
-                                  const char *name, const char *value,
-                                  gsize size);
-/* The same for what is written to its file of flags. */
+/* Sets the flags as @data says, which was written to the file of flags of what
+ * @inode is. */
 void fs_message_changes_write_flags(fuse_req_t request, fuse_ino_t inode,
                                     const char *data, gsize size);
 /* What was changed in the directory is on the server, or was refused: the first

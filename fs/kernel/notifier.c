@@ -12,8 +12,6 @@
 typedef enum {
     FORGET_ENTRY,
     FORGET_LISTING,
-    FORGET_ATTRIBUTES,
-    FORGET_CONTENT,
     FLUSH,
     END,
 } What;
@@ -68,11 +66,7 @@ send_one(FsNotifier *notifier, const Notification *notification)
                                              strlen(notification->name));
         break;
     case FORGET_LISTING:
-    case FORGET_CONTENT:
         fuse_lowlevel_notify_inval_inode(fuse, inode, 0, 0);
-        break;
-    case FORGET_ATTRIBUTES:
-        fuse_lowlevel_notify_inval_inode(fuse, inode, -1, 0);
         break;
     case FLUSH:
     case END:
@@ -228,16 +222,4 @@ void
 fs_notifier_forget_listing(FsNotifier *notifier, guint64 directory)
 {
     push(notifier, FORGET_LISTING, 0, "", directory);
-}
-
-void
-fs_notifier_forget_attributes(FsNotifier *notifier, guint64 inode)
-{
-    push(notifier, FORGET_ATTRIBUTES, 0, "", inode);
-}
-
-void
-fs_notifier_forget_content(FsNotifier *notifier, guint64 inode)
-{
-    push(notifier, FORGET_CONTENT, 0, "", inode);
 }

@@ -31,10 +31,6 @@ void fs_notifier_forget_entry(FsNotifier *notifier, guint64 directory,
                               const char *name, guint64 inode);
 /* Entries have come to or gone from @directory. */
 void fs_notifier_forget_listing(FsNotifier *notifier, guint64 directory);
-/* Size or times of @inode are others. */
-void fs_notifier_forget_attributes(FsNotifier *notifier, guint64 inode);
-/* And its octets. */
-void fs_notifier_forget_content(FsNotifier *notifier, guint64 inode);
 
 /* Completes @need (borrowed), from the main loop, when the kernel has been told
  * of all that was queued before. */

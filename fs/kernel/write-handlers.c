@@ -221,25 +221,6 @@ fs_write_handlers_write(fuse_req_t request, fuse_ino_t inode, const char *data,
 /* ---- attributes ---- */
 
 static void
-reply_attributes(FsOperation *operation)
-{
-    FsWriteHandlers *handlers = fs_write_handlers_of(operation);
-    FsObstacle obstacle = {0};
-    FsEntry entry;
-    FsAnswer answer = fs_name_space_describe(handlers->names, operation->inode,
-                                             &entry, &obstacle);
-
-    if (answer != FS_ANSWER_FOUND) {
-        fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
-        return;
-    }
-    fs_operation_reply_attr(
-        operation, &entry.attributes,
-        fs_kernel_cache_validity(fs_handlers_kernel_cache(operation->user_data),
-                                 &entry));
-}
-
-static void
 set_times(FsLocalFile *file, const Change *change)
 {
     const struct timespec *time = &change->attributes.st_mtim;
@@ -299,7 +280,7 @@ empty_message(FsOperation *operation)
     fs_local_file_truncate(file, 0, NULL, NULL);
     fs_local_files_released(fs_write_files_of(fs_write_handlers_of(operation)),
                             file);
-    reply_attributes(operation);
+    fs_handlers_reply_attributes(operation);
 }
 
 /* Owner, permissions and the time of what is stored stay what they are:
@@ -321,7 +302,7 @@ run_setattr(FsOperation *operation)
         return;
     if (file != NULL)
         set_times(file, change);
-    reply_attributes(operation);
+    fs_handlers_reply_attributes(operation);
 }
 
 void

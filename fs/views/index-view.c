@@ -5,7 +5,6 @@
 
 #include "fs/kernel/inode.h"
 #include "fs/names/mailbox-name.h"
-#include "fs/sync/lister.h"
 #include "fs/sync/synchroniser.h"
 #include "fs/views/index-file.h"
 
@@ -44,7 +43,7 @@ find_table(guint64 inode, guint32 *mailbox, guint *format)
 static guint32
 mailbox_of(const FsView *view, guint64 directory)
 {
-    return directory == fs_view_root(view)
+    return fs_view_is_top(view, directory)
                ? FS_MAILBOX_TREE_ROOT
                : fs_inode_mailbox(fs_view_shown(directory));
 }
@@ -60,12 +59,6 @@ fill_table(const FsView *view, guint32 mailbox, guint format,
 
     fs_view_fill(view, inode_of(mailbox, format), S_IFREG, 0,
                  changed / G_USEC_PER_SEC, entry);
-}
-
-static void
-fill_directory(const FsView *view, guint32 mailbox, FsViewEntry *entry)
-{
-    fs_view_fill(view, fs_view_directory(view, mailbox), S_IFDIR, 0, 0, entry);
 }
 
 /* The name of the table of @mailbox. Caller frees. */
@@ -129,16 +122,16 @@ index_look_up(FsView *view, guint64 directory, const char *name,
               const FsViewRequest *request, FsViewEntry *entry,
               FsObstacle *obstacle)
 {
-    FsNeed *need = fs_lister_need(view->account->lister, request->since);
+    FsAnswer answer = fs_view_know_folders(view, request->since, obstacle);
     guint32 parent = mailbox_of(view, directory);
     const FsMailbox *found;
     guint format = 0;
 
-    if (need != NULL)
-        return fs_answer_wait(need, obstacle);
+    if (answer != FS_ANSWER_FOUND)
+        return answer;
     found = fs_mailbox_tree_child(view->account->tree, parent, name);
     if (found != NULL) {
-        fill_directory(view, found->id, entry);
+        fs_view_fill_folder(view, found->id, entry);
         return FS_ANSWER_FOUND;
     }
     found = find_by_table(view, parent, name, &format);
@@ -155,8 +148,8 @@ index_describe(FsView *view, guint64 inode, const FsViewRequest *request,
     guint32 mailbox;
     guint format;
 
-    if (inode == fs_view_root(view)) {
-        fs_view_fill(view, inode, S_IFDIR, 0, 0, entry);
+    if (fs_view_is_top(view, inode)) {
+        fs_view_fill_top(view, entry);
         return FS_ANSWER_FOUND;
     }
     if (fs_mailbox_tree_get(view->account->tree, mailbox_of(view, inode)) ==
@@ -165,7 +158,7 @@ index_describe(FsView *view, guint64 inode, const FsViewRequest *request,
     if (find_table(inode, &mailbox, &format))
         fill_table(view, mailbox, format, entry);
     else
-        fill_directory(view, mailbox_of(view, inode), entry);
+        fs_view_fill_folder(view, mailbox_of(view, inode), entry);
     return FS_ANSWER_FOUND;
 }
 
@@ -173,9 +166,7 @@ static FsAnswer
 index_open_directory(FsView *view, guint64 directory,
                      const FsViewRequest *request, FsObstacle *obstacle)
 {
-    FsNeed *need = fs_lister_need(view->account->lister, request->since);
-
-    return need != NULL ? fs_answer_wait(need, obstacle) : FS_ANSWER_FOUND;
+    return fs_view_know_folders(view, request->since, obstacle);
 }
 
 /* The @kind-th entry of @mailbox: a table for each format, and its directory.
@@ -197,7 +188,7 @@ fill_kind(const FsView *view, const FsMailbox *mailbox, guint kind,
         if (!has_children(view, mailbox))
             return FALSE;
         name = g_strdup(mailbox->name);
-        fill_directory(view, mailbox->id, entry);
+        fs_view_fill_folder(view, mailbox->id, entry);
     }
     g_strlcpy(entry->entry.name, name, sizeof entry->entry.name);
     return TRUE;
@@ -254,12 +245,6 @@ index_open(FsView *view, guint64 inode, const FsViewRequest *request,
     return FS_ANSWER_FOUND;
 }
 
-static void
-index_free(FsView *view)
-{
-    g_free(view);
-}
-
 static const FsViewClass index_class = {
     .name = "index",
     .about = "  Each folder as a table, a line for each message:\n"
@@ -273,16 +258,10 @@ static const FsViewClass index_class = {
     .open_directory = index_open_directory,
     .next = index_next,
     .open = index_open,
-    .free = index_free,
 };
 
 FsView *
 fs_index_view_new(FsAccount *account, FsNameSpace *names)
 {
-    FsView *view = g_new0(FsView, 1);
-
-    view->class = &index_class;
-    view->account = account;
-    view->names = names;
-    return view;
+    return fs_view_new(&index_class, sizeof(FsView), account, names);
 }

@@ -4,8 +4,6 @@
 
 #include "fs/kernel/errno.h"
 
-#include <errno.h>
-
 /* What is lost again each time it was made cannot be read. */
 #define ATTEMPTS_MAX 3u
 
@@ -18,16 +16,6 @@ typedef struct {
     char *key;
     guint attempts; /* in succession */
 } PartFile;
-
-static FsNeed *
-failed_need(int code, const char *message)
-{
-    g_autoptr(GError) error = g_error_new_literal(FS_ERROR, code, message);
-    FsNeed *need = fs_need_new();
-
-    fs_need_complete(need, error);
-    return need;
-}
 
 static FsAnswer
 make_again(PartFile *file, guint64 *size, FsObstacle *obstacle)
@@ -60,8 +48,8 @@ read_again(PartFile *file, FsNeed **need)
     FsAnswer answer;
 
     if (file->maker->account == NULL || ++file->attempts > ATTEMPTS_MAX) {
-        *need = failed_need(FS_ERROR_INCOMPLETE,
-                            "the cache does not keep what was read");
+        *need = fs_view_failed_need(FS_ERROR_INCOMPLETE,
+                                    "the cache does not keep what was read");
         return -1;
     }
     cache_blocks_remove(file->maker->account->blocks, file->key);
@@ -73,8 +61,8 @@ read_again(PartFile *file, FsNeed **need)
     }
     if (answer == FS_ANSWER_FOUND && size == file->parent.size)
         return 0;
-    *need =
-        failed_need(FS_ERROR_STALE, "the message is no longer what was opened");
+    *need = fs_view_failed_need(FS_ERROR_STALE,
+                                "the message is no longer what was opened");
     return -1;
 }
 
@@ -99,7 +87,7 @@ read_part(FsViewFile *parent, guint64 offset, void *buffer, gsize length,
         if (read_again(file, need) < 0)
             return -1;
     }
-    *need = failed_need(FS_ERROR_STALE, "the mount has ended");
+    *need = fs_view_failed_need(FS_ERROR_STALE, "the mount has ended");
     return -1;
 }
 

@@ -5,9 +5,9 @@
 #include "fs/views/parts-view.h"
 
 #include "fs/kernel/inode.h"
+#include "fs/views/mirror.h"
 
 #include <errno.h>
-#include <string.h>
 
 G_STATIC_ASSERT(FS_VIEW_PARTS + FS_PART_TREE_MAX <= FS_VIEW_PARTS_LAST);
 
@@ -28,57 +28,15 @@ index_of(guint64 inode)
     return fs_inode_account(inode) - FS_VIEW_PARTS;
 }
 
-static gboolean
-is_directory(const FsViewEntry *entry)
-{
-    return S_ISDIR(entry->entry.attributes.st_mode);
-}
-
-/* Makes of a message of the mount, which @entry has been filled with, the entry
- * @index of its parts. */
-static void
-disguise_part(FsView *view, guint index, mode_t type, guint64 size,
-              FsViewEntry *entry)
-{
-    const FsEntry message = entry->entry;
-
-    fs_view_fill(view, fs_inode_in_view(FS_VIEW_PARTS + index, message.inode),
-                 type, size, message.attributes.st_mtim.tv_sec, entry);
-    entry->entry.cookie = message.cookie;
-    entry->entry.mailbox = message.mailbox;
-    entry->entry.uid = message.uid;
-    memcpy(entry->entry.name, message.name, sizeof message.name);
-}
-
 /* ---- directories of the mount ---- */
 
+/* A message is a directory, too. */
 static FsAnswer
-disguise(FsView *view, FsAnswer answer, FsViewEntry *entry)
+disguise(const FsView *view, FsAnswer answer, FsViewEntry *entry)
 {
-    if (answer != FS_ANSWER_FOUND)
-        return answer;
-    if (is_directory(entry))
-        fs_view_disguise_directory(view, entry);
-    else if (entry->entry.uid == 0)
-        return FS_ANSWER_NONE; /* no message yet */
-    else
-        disguise_part(view, 0, S_IFDIR, 0, entry);
-    return FS_ANSWER_FOUND;
-}
-
-static FsAnswer
-next_in_mount(FsView *view, guint64 shown, guint64 cookie, FsViewEntry *entry,
-              FsObstacle *obstacle)
-{
-    FsAnswer answer;
-
-    do {
-        answer = fs_name_space_next(view->names, shown, cookie, &entry->entry,
-                                    obstacle);
-        cookie = entry->entry.cookie;
-    } while (answer == FS_ANSWER_FOUND && !is_directory(entry) &&
-             entry->entry.uid == 0);
-    return disguise(view, answer, entry);
+    if (answer == FS_ANSWER_FOUND && !fs_mirror_is_directory(entry))
+        fs_mirror_disguise(view, FS_VIEW_PARTS, S_IFDIR, 0, entry);
+    return answer;
 }
 
 /* ---- messages ---- */
@@ -97,12 +55,11 @@ static FsAnswer
 find_tree(FsView *view, guint64 inode, FsViewEntry *entry, FsPartTree **tree,
           FsObstacle *obstacle)
 {
-    FsAnswer answer = fs_name_space_describe(view->names, fs_view_shown(inode),
-                                             &entry->entry, obstacle);
+    FsAnswer answer = fs_mirror_describe(view, inode, entry, obstacle);
 
     if (answer != FS_ANSWER_FOUND)
         return answer;
-    if (entry->entry.uid == 0)
+    if (fs_mirror_is_directory(entry))
         return FS_ANSWER_NONE;
     answer = fs_part_maker_tree(maker_of(view), entry->entry.mailbox,
                                 entry->entry.uid, tree, obstacle);
@@ -120,7 +77,8 @@ fill_part(FsView *view, const FsPartTree *tree, guint index, FsViewEntry *entry)
     const FsPart *part = fs_part_tree_get(tree, index);
     gboolean directory = part->kind == FS_PART_DIRECTORY;
 
-    disguise_part(view, index, directory ? S_IFDIR : S_IFREG, 0, entry);
+    fs_mirror_disguise(view, FS_VIEW_PARTS + index,
+                       directory ? S_IFDIR : S_IFREG, 0, entry);
     entry->unsized = !directory;
     g_strlcpy(entry->entry.name, part->name, sizeof entry->entry.name);
     entry->entry.cookie = index;
@@ -137,11 +95,10 @@ look_up(FsView *view, guint64 directory, const char *name,
     guint index;
 
     if (is_of_mount(directory))
-        return disguise(
-            view,
-            fs_name_space_look_up(view->names, fs_view_shown(directory), name,
-                                  request->since, &entry->entry, obstacle),
-            entry);
+        return disguise(view,
+                        fs_mirror_look_up(view, directory, name, request->since,
+                                          entry, obstacle),
+                        entry);
     answer = find_tree(view, directory, entry, &tree, obstacle);
     if (answer != FS_ANSWER_FOUND)
         return answer;
@@ -162,10 +119,7 @@ describe(FsView *view, guint64 inode, const FsViewRequest *request,
     FsAnswer answer;
 
     if (index == 0)
-        return disguise(view,
-                        fs_name_space_describe(view->names,
-                                               fs_view_shown(inode),
-                                               &entry->entry, obstacle),
+        return disguise(view, fs_mirror_describe(view, inode, entry, obstacle),
                         entry);
     answer = find_tree(view, inode, entry, &tree, obstacle);
     if (answer != FS_ANSWER_FOUND)
@@ -177,7 +131,7 @@ describe(FsView *view, guint64 inode, const FsViewRequest *request,
     answer = fs_part_maker_size(maker_of(view), entry->entry.mailbox,
                                 entry->entry.uid, tree, index, &size, obstacle);
     if (answer == FS_ANSWER_FOUND)
-        disguise_part(view, index, S_IFREG, size, entry);
+        fs_mirror_disguise(view, FS_VIEW_PARTS + index, S_IFREG, size, entry);
     return answer;
 }
 
@@ -189,8 +143,8 @@ open_directory(FsView *view, guint64 directory, const FsViewRequest *request,
     FsViewEntry entry = {0};
 
     if (is_of_mount(directory))
-        return fs_name_space_open_directory(
-            view->names, fs_view_shown(directory), request->since, obstacle);
+        return fs_mirror_open_directory(view, directory, request->since,
+                                        obstacle);
     return find_tree(view, directory, &entry, &tree, obstacle);
 }
 
@@ -202,8 +156,9 @@ next(FsView *view, guint64 directory, guint64 cookie, FsViewEntry *entry,
     FsAnswer answer;
 
     if (is_of_mount(directory))
-        return next_in_mount(view, fs_view_shown(directory), cookie, entry,
-                             obstacle);
+        return disguise(
+            view, fs_mirror_next(view, directory, cookie, entry, obstacle),
+            entry);
     answer = find_tree(view, directory, entry, &tree, obstacle);
     if (answer != FS_ANSWER_FOUND)
         return answer;
@@ -230,10 +185,8 @@ open_file(FsView *view, guint64 inode, const FsViewRequest *request,
 
     if (answer != FS_ANSWER_FOUND)
         return answer;
-    if (fs_part_tree_get(tree, index)->kind == FS_PART_DIRECTORY) {
-        obstacle->error_number = EISDIR;
-        return FS_ANSWER_FAILED;
-    }
+    if (fs_part_tree_get(tree, index)->kind == FS_PART_DIRECTORY)
+        return fs_answer_fail(EISDIR, obstacle);
     answer = fs_part_maker_content(maker_of(view), entry.entry.mailbox,
                                    entry.entry.uid, tree, index, &key, &size,
                                    obstacle);
@@ -241,12 +194,6 @@ open_file(FsView *view, guint64 inode, const FsViewRequest *request,
         *file = fs_part_file_new(maker_of(view), entry.entry.mailbox,
                                  entry.entry.uid, index, key, size);
     return answer;
-}
-
-static void
-parts_view_free(FsView *view)
-{
-    g_free(view);
 }
 
 static const FsViewClass parts_class = {
@@ -263,17 +210,13 @@ static const FsViewClass parts_class = {
     .open_directory = open_directory,
     .next = next,
     .open = open_file,
-    .free = parts_view_free,
 };
 
 FsView *
 fs_parts_view_new(FsAccount *account, FsNameSpace *names, FsPartMaker *maker)
 {
-    PartsView *parts = g_new0(PartsView, 1);
+    FsView *view = fs_view_new(&parts_class, sizeof(PartsView), account, names);
 
-    parts->parent.class = &parts_class;
-    parts->parent.account = account;
-    parts->parent.names = names;
-    parts->maker = maker;
-    return &parts->parent;
+    ((PartsView *)view)->maker = maker;
+    return view;
 }

@@ -7,7 +7,7 @@
 
 #include "fs/kernel/errno.h"
 #include "fs/kernel/inode.h"
-#include "fs/sync/lister.h"
+#include "fs/sync/refresh.h"
 #include "fs/views/search.h"
 
 #include <errno.h>
@@ -141,14 +141,7 @@ fill_query(FsView *view, const Query *query, FsViewEntry *entry)
 {
     fs_view_fill(view, query->inode, S_IFDIR, 0,
                  fs_search_found_at(query->search), entry);
-    if (!view->account->options->read_only)
-        entry->entry.attributes.st_mode |= S_IWUSR;
-}
-
-static gboolean
-is_top(const FsView *view, guint64 inode)
-{
-    return inode == fs_view_root(view);
+    fs_view_make_writable(view, entry);
 }
 
 /* Whether @inode is a directory that holds searches, or others such; not a
@@ -158,7 +151,7 @@ is_place(const FsView *view, guint64 inode)
 {
     guint32 mailbox = fs_inode_mailbox(fs_view_shown(inode));
 
-    return is_top(view, inode) || inode == inode_of(0, ALL_NUMBER) ||
+    return fs_view_is_top(view, inode) || inode == inode_of(0, ALL_NUMBER) ||
            (inode == fs_view_directory(view, mailbox) &&
             fs_mailbox_tree_get(view->account->tree, mailbox) != NULL);
 }
@@ -177,19 +170,13 @@ find_scope(FsView *view, guint64 inode, guint32 *mailbox)
     return found != NULL && found->selectable;
 }
 
-static void
-fill_mailbox(FsView *view, guint32 mailbox, FsViewEntry *entry)
-{
-    fs_view_fill(view, fs_view_directory(view, mailbox), S_IFDIR, 0, 0, entry);
-}
-
 /* The mailbox @name below that of the directory @inode; NULL: none. */
 static const FsMailbox *
 find_child(FsView *view, guint64 inode, const char *name)
 {
     const FsMailboxTree *tree = view->account->tree;
 
-    if (is_top(view, inode))
+    if (fs_view_is_top(view, inode))
         return fs_mailbox_tree_child(tree, FS_MAILBOX_TREE_ROOT, name);
     return inode == inode_of(0, ALL_NUMBER)
                ? NULL
@@ -221,22 +208,22 @@ search_look_up(FsView *view, guint64 directory, const char *name,
 {
     Query *query = find_query(view, directory);
     const FsMailbox *child;
-    FsNeed *need;
+    FsAnswer answer;
 
     if (query != NULL)
         return fs_search_look_up(query->search, name, request->since,
                                  &entry->entry, obstacle);
-    need = fs_lister_need(view->account->lister, FS_KNOWN);
-    if (need != NULL)
-        return fs_answer_wait(need, obstacle);
+    answer = fs_view_know_folders(view, FS_KNOWN, obstacle);
+    if (answer != FS_ANSWER_FOUND)
+        return answer;
     if (!is_place(view, directory))
         return fs_answer_fail(ESTALE, obstacle);
     child = find_child(view, directory, name);
-    if (is_top(view, directory) && g_str_equal(name, ALL_NAME))
+    if (fs_view_is_top(view, directory) && g_str_equal(name, ALL_NAME))
         fs_view_fill(view, inode_of(0, ALL_NUMBER), S_IFDIR, 0, 0, entry);
     else if (child != NULL)
-        fill_mailbox(view, child->id, entry);
-    else if (is_top(view, directory))
+        fs_view_fill_folder(view, child->id, entry);
+    else if (fs_view_is_top(view, directory))
         return FS_ANSWER_NONE;
     else
         return look_up_query(view, directory, name, entry, obstacle);
@@ -263,13 +250,13 @@ search_open_directory(FsView *view, guint64 directory,
                       const FsViewRequest *request, FsObstacle *obstacle)
 {
     Query *query = find_query(view, directory);
-    FsNeed *need;
+    FsAnswer answer;
 
     if (query != NULL)
         return fs_search_ask(query->search, request->since, obstacle);
-    need = fs_lister_need(view->account->lister, request->since);
-    if (need != NULL)
-        return fs_answer_wait(need, obstacle);
+    answer = fs_view_know_folders(view, request->since, obstacle);
+    if (answer != FS_ANSWER_FOUND)
+        return answer;
     return is_place(view, directory) ? FS_ANSWER_FOUND
                                      : fs_answer_fail(ESTALE, obstacle);
 }
@@ -280,7 +267,7 @@ search_next(FsView *view, guint64 directory, guint64 cookie, FsViewEntry *entry,
 {
     Query *query = find_query(view, directory);
     const FsMailbox *child = NULL;
-    guint32 parent = is_top(view, directory)
+    guint32 parent = fs_view_is_top(view, directory)
                          ? 0
                          : fs_inode_mailbox(fs_view_shown(directory));
 
@@ -293,12 +280,12 @@ search_next(FsView *view, guint64 directory, guint64 cookie, FsViewEntry *entry,
     child = fs_mailbox_tree_next_child(view->account->tree, parent,
                                        (guint32)cookie);
     if (child != NULL) {
-        fill_mailbox(view, child->id, entry);
+        fs_view_fill_folder(view, child->id, entry);
         g_strlcpy(entry->entry.name, child->name, sizeof entry->entry.name);
         entry->entry.cookie = child->id;
         return FS_ANSWER_FOUND;
     }
-    if (!is_top(view, directory))
+    if (!fs_view_is_top(view, directory))
         return FS_ANSWER_NONE;
     fs_view_fill(view, inode_of(0, ALL_NUMBER), S_IFDIR, 0, 0, entry);
     g_strlcpy(entry->entry.name, ALL_NAME, sizeof entry->entry.name);
@@ -317,13 +304,12 @@ search_stands_for(FsView *view, guint64 directory, const char *name,
 }
 
 static void
-search_free(FsView *view)
+search_clear(FsView *view)
 {
     SearchView *searches = search_view_of(view);
 
     g_hash_table_unref(searches->queries);
     g_free(searches->refused);
-    g_free(searches);
 }
 
 static const FsViewClass search_class = {
@@ -342,20 +328,18 @@ static const FsViewClass search_class = {
     .open_directory = search_open_directory,
     .next = search_next,
     .stands_for = search_stands_for,
-    .free = search_free,
+    .clear = search_clear,
 };
 
 FsView *
 fs_search_view_new(FsAccount *account, FsNameSpace *names,
                    FsKeptResults *results)
 {
-    SearchView *searches = g_new0(SearchView, 1);
+    FsView *view =
+        fs_view_new(&search_class, sizeof(SearchView), account, names);
 
-    searches->parent.class = &search_class;
-    searches->parent.account = account;
-    searches->parent.names = names;
-    searches->results = results;
-    searches->queries =
+    search_view_of(view)->results = results;
+    search_view_of(view)->queries =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, query_free);
-    return &searches->parent;
+    return view;
 }

@@ -83,20 +83,7 @@ forget_search(FsView *view, guint32 id)
     g_hash_table_remove(((SearchesView *)view)->searches, GUINT_TO_POINTER(id));
 }
 
-static gboolean
-is_top(const FsView *view, guint64 inode)
-{
-    return inode == fs_view_root(view);
-}
-
 /* ---- entries ---- */
-
-static void
-make_writable(const FsView *view, FsViewEntry *entry)
-{
-    if (!view->account->options->read_only)
-        entry->entry.attributes.st_mode |= S_IWUSR;
-}
 
 static void
 fill_directory(FsView *view, const CacheSearch *kept, FsViewEntry *entry)
@@ -105,7 +92,7 @@ fill_directory(FsView *view, const CacheSearch *kept, FsViewEntry *entry)
 
     fs_view_fill(view, inode, S_IFDIR, 0,
                  fs_search_found_at(find_search(view, inode)), entry);
-    make_writable(view, entry);
+    fs_view_make_writable(view, entry);
 }
 
 static void
@@ -113,7 +100,7 @@ fill_query(const FsView *view, const CacheSearch *kept, FsViewEntry *entry)
 {
     fs_view_fill(view, inode_of(KIND_QUERY, kept->id), S_IFREG,
                  strlen(kept->query) + 1, 0, entry);
-    make_writable(view, entry);
+    fs_view_make_writable(view, entry);
 }
 
 static FsAnswer
@@ -124,7 +111,7 @@ searches_look_up(FsView *view, guint64 directory, const char *name,
     const CacheSearch *kept;
     guint kind;
 
-    if (is_top(view, directory)) {
+    if (fs_view_is_top(view, directory)) {
         kept = cache_searches_find(kept_of(view), name);
         if (kept == NULL)
             return FS_ANSWER_NONE;
@@ -149,9 +136,9 @@ searches_describe(FsView *view, guint64 inode, const FsViewRequest *request,
     const CacheSearch *kept;
     guint kind;
 
-    if (is_top(view, inode)) {
-        fs_view_fill(view, inode, S_IFDIR, 0, 0, entry);
-        make_writable(view, entry);
+    if (fs_view_is_top(view, inode)) {
+        fs_view_fill_top(view, entry);
+        fs_view_make_writable(view, entry);
         return FS_ANSWER_FOUND;
     }
     kept = find(view, inode, &kind);
@@ -172,7 +159,7 @@ searches_open_directory(FsView *view, guint64 directory,
 {
     FsSearch *search = find_search(view, directory);
 
-    if (is_top(view, directory))
+    if (fs_view_is_top(view, directory))
         return FS_ANSWER_FOUND;
     return search != NULL ? fs_search_ask(search, request->since, obstacle)
                           : fs_answer_fail(ESTALE, obstacle);
@@ -199,7 +186,7 @@ searches_next(FsView *view, guint64 directory, guint64 cookie,
     FsSearch *search;
     guint kind;
 
-    if (is_top(view, directory))
+    if (fs_view_is_top(view, directory))
         return next_search(view, cookie, entry);
     search = find_search(view, directory);
     if (search == NULL)
@@ -302,7 +289,7 @@ searches_make_directory(FsView *view, guint64 directory, const char *name,
     g_autofree char *query = fs_search_query_of_name(name);
     FsAnswer answer;
 
-    if (!is_top(view, directory))
+    if (!fs_view_is_top(view, directory))
         return fs_answer_fail(EACCES, obstacle);
     if (*name == '.')
         return fs_answer_fail(EPERM, obstacle);
@@ -325,7 +312,7 @@ searches_remove_directory(FsView *view, guint64 directory, const char *name,
 {
     const CacheSearch *kept;
 
-    if (!is_top(view, directory))
+    if (!fs_view_is_top(view, directory))
         return fs_answer_fail(EACCES, obstacle);
     kept = cache_searches_find(kept_of(view), name);
     if (kept == NULL)
@@ -351,10 +338,9 @@ searches_read_link(FsView *view, guint64 inode, char **target,
 }
 
 static void
-searches_free(FsView *view)
+searches_clear(FsView *view)
 {
     g_hash_table_unref(((SearchesView *)view)->searches);
-    g_free(view);
 }
 
 static const FsViewClass searches_class = {
@@ -374,7 +360,7 @@ static const FsViewClass searches_class = {
     .make_directory = searches_make_directory,
     .remove_directory = searches_remove_directory,
     .stands_for = searches_stands_for,
-    .free = searches_free,
+    .clear = searches_clear,
 };
 
 static void
@@ -387,14 +373,14 @@ FsView *
 fs_searches_view_new(FsAccount *account, FsNameSpace *names,
                      FsKeptResults *results)
 {
-    SearchesView *searches = g_new0(SearchesView, 1);
+    FsView *view =
+        fs_view_new(&searches_class, sizeof(SearchesView), account, names);
 
-    searches->parent.class = &searches_class;
-    searches->parent.account = account;
-    searches->parent.names = names;
+    SearchesView *searches = (SearchesView *)view;
+
     searches->results = results;
     searches->searches = g_hash_table_new_full(NULL, NULL, NULL, free_search);
-    return &searches->parent;
+    return view;
 }
 
 /* ---- at the top of the mount ---- */

@@ -7,7 +7,6 @@
 
 #include "fs/kernel/inode.h"
 #include "fs/names/maildir-folders.h"
-#include "fs/sync/lister.h"
 
 #include <errno.h>
 #include <string.h>
@@ -82,13 +81,6 @@ find_folder(const FsView *view, guint use)
 
 /* ---- entries ---- */
 
-static FsAnswer
-know_folders(const FsView *view, gint64 since, FsObstacle *obstacle)
-{
-    obstacle->need = fs_lister_need(view->account->lister, since);
-    return obstacle->need != NULL ? FS_ANSWER_WAIT : FS_ANSWER_FOUND;
-}
-
 /* Below the top of the mount. */
 static char *
 path_of(const FsAccount *account, guint32 folder)
@@ -140,7 +132,7 @@ special_look_up(FsView *view, guint64 directory, const char *name,
                 const FsViewRequest *request, FsViewEntry *entry,
                 FsObstacle *obstacle)
 {
-    FsAnswer answer = know_folders(view, request->since, obstacle);
+    FsAnswer answer = fs_view_know_folders(view, request->since, obstacle);
 
     if (answer != FS_ANSWER_FOUND)
         return answer;
@@ -158,9 +150,9 @@ special_describe(FsView *view, guint64 inode, const FsViewRequest *request,
 
     if (find_use(inode, &use))
         return fill(view, use, entry);
-    if (inode != fs_view_root(view))
+    if (!fs_view_is_top(view, inode))
         return FS_ANSWER_NONE;
-    fs_view_fill(view, inode, S_IFDIR, 0, 0, entry);
+    fs_view_fill_top(view, entry);
     return FS_ANSWER_FOUND;
 }
 
@@ -168,7 +160,7 @@ static FsAnswer
 special_open_directory(FsView *view, guint64 directory,
                        const FsViewRequest *request, FsObstacle *obstacle)
 {
-    return know_folders(view, request->since, obstacle);
+    return fs_view_know_folders(view, request->since, obstacle);
 }
 
 static FsAnswer
@@ -191,12 +183,6 @@ special_read_link(FsView *view, guint64 inode, char **target,
     return *target != NULL ? FS_ANSWER_FOUND : FS_ANSWER_NONE;
 }
 
-static void
-special_free(FsView *view)
-{
-    g_free(view);
-}
-
 static const FsViewClass special_class = {
     .name = "special",
     .about = "  Links to the folders for Trash, Sent, Drafts, Archive, Junk\n"
@@ -208,16 +194,10 @@ static const FsViewClass special_class = {
     .open_directory = special_open_directory,
     .next = special_next,
     .read_link = special_read_link,
-    .free = special_free,
 };
 
 FsView *
 fs_special_view_new(FsAccount *account, FsNameSpace *names)
 {
-    FsView *view = g_new0(FsView, 1);
-
-    view->class = &special_class;
-    view->account = account;
-    view->names = names;
-    return view;
+    return fs_view_new(&special_class, sizeof(FsView), account, names);
 }

@@ -3,6 +3,7 @@
 #include "fs/views/text-view.h"
 
 #include "fs/kernel/inode.h"
+#include "fs/views/mirror.h"
 #include "fs/views/text-ahead.h"
 
 #include <errno.h>
@@ -22,31 +23,11 @@ text_of(FsView *view)
     return (TextView *)view;
 }
 
-/* Makes of a message of the mount, which @entry has been filled with, its file.
- */
-static void
-disguise_message(FsView *view, FsViewEntry *entry, guint64 size)
-{
-    const FsEntry message = entry->entry;
-
-    fs_view_fill(view, fs_inode_in_view(FS_VIEW_TEXT, message.inode), S_IFREG,
-                 size, message.attributes.st_mtim.tv_sec, entry);
-    entry->entry.cookie = message.cookie;
-    entry->entry.mailbox = message.mailbox;
-    entry->entry.uid = message.uid;
-    memcpy(entry->entry.name, message.name, sizeof message.name);
-}
-
-static gboolean
-is_directory(const FsViewEntry *entry)
-{
-    return S_ISDIR(entry->entry.attributes.st_mode);
-}
-
 /* Most names are those of messages, in folders that hold no others. */
 static gboolean
-may_be_directory(const FsView *view, guint64 shown, const char *name)
+may_be_directory(const FsView *view, guint64 directory, const char *name)
 {
+    guint64 shown = fs_view_shown(directory);
     guint32 mailbox = shown == FS_INODE_ROOT ? 0 : fs_inode_mailbox(shown);
 
     return !g_str_has_suffix(name, ".eml" SUFFIX) ||
@@ -60,7 +41,6 @@ static FsAnswer
 look_up(FsView *view, guint64 directory, const char *name,
         const FsViewRequest *request, FsViewEntry *entry, FsObstacle *obstacle)
 {
-    guint64 shown = fs_view_shown(directory);
     TextView *text = text_of(view);
     g_autofree char *stem = NULL;
     guint64 size = 0;
@@ -68,23 +48,21 @@ look_up(FsView *view, guint64 directory, const char *name,
     gboolean sized;
     FsAnswer answer = FS_ANSWER_NONE;
 
-    if (may_be_directory(view, shown, name))
-        answer = fs_name_space_look_up(view->names, shown, name, request->since,
-                                       &entry->entry, obstacle);
-    if (answer == FS_ANSWER_FOUND && is_directory(entry)) {
-        fs_view_disguise_directory(view, entry);
+    if (may_be_directory(view, directory, name))
+        answer = fs_mirror_look_up(view, directory, name, request->since, entry,
+                                   obstacle);
+    if (answer == FS_ANSWER_FOUND && fs_mirror_is_directory(entry))
         return FS_ANSWER_FOUND;
-    }
     if (answer == FS_ANSWER_WAIT || answer == FS_ANSWER_FAILED)
         return answer;
     if (!g_str_has_suffix(name, SUFFIX))
         return FS_ANSWER_NONE;
     stem = g_strndup(name, strlen(name) - strlen(SUFFIX));
-    answer = fs_name_space_look_up(view->names, shown, stem, request->since,
-                                   &entry->entry, obstacle);
+    answer = fs_mirror_look_up(view, directory, stem, request->since, entry,
+                               obstacle);
     if (answer != FS_ANSWER_FOUND)
         return answer;
-    if (entry->entry.uid == 0)
+    if (fs_mirror_is_directory(entry))
         return FS_ANSWER_NONE;
     sized = fs_part_maker_text_size(text->maker, entry->entry.mailbox,
                                     entry->entry.uid, &size);
@@ -96,7 +74,7 @@ look_up(FsView *view, guint64 directory, const char *name,
                              entry->entry.uid);
     if (need != NULL)
         return fs_answer_wait(need, obstacle);
-    disguise_message(view, entry, size);
+    fs_mirror_disguise(view, FS_VIEW_TEXT, S_IFREG, size, entry);
     entry->unsized = !sized;
     entry->lasting = sized;
     return FS_ANSWER_FOUND;
@@ -121,18 +99,13 @@ describe(FsView *view, guint64 inode, const FsViewRequest *request,
 {
     g_autofree char *key = NULL;
     guint64 size = 0;
-    FsAnswer answer = fs_name_space_describe(view->names, fs_view_shown(inode),
-                                             &entry->entry, obstacle);
+    FsAnswer answer = fs_mirror_describe(view, inode, entry, obstacle);
 
-    if (answer != FS_ANSWER_FOUND)
+    if (answer != FS_ANSWER_FOUND || fs_mirror_is_directory(entry))
         return answer;
-    if (is_directory(entry)) {
-        fs_view_disguise_directory(view, entry);
-        return FS_ANSWER_FOUND;
-    }
     answer = find_text(view, entry, request, &key, &size, obstacle);
     if (answer == FS_ANSWER_FOUND) {
-        disguise_message(view, entry, size);
+        fs_mirror_disguise(view, FS_VIEW_TEXT, S_IFREG, size, entry);
         entry->lasting = TRUE;
     }
     return answer;
@@ -147,8 +120,8 @@ open_directory(FsView *view, guint64 directory, const FsViewRequest *request,
 
     if (shown != FS_INODE_ROOT && request->runs == 1)
         fs_text_ahead_expect(text_of(view)->ahead, fs_inode_mailbox(shown));
-    answer = fs_name_space_open_directory(view->names, shown, request->since,
-                                          obstacle);
+    answer =
+        fs_mirror_open_directory(view, directory, request->since, obstacle);
     if (answer == FS_ANSWER_FOUND && shown != FS_INODE_ROOT)
         fs_text_ahead_listed(text_of(view)->ahead, fs_inode_mailbox(shown),
                              request->by);
@@ -169,22 +142,11 @@ static FsAnswer
 next(FsView *view, guint64 directory, guint64 cookie, FsViewEntry *entry,
      FsObstacle *obstacle)
 {
-    guint64 shown = fs_view_shown(directory);
-    FsAnswer answer;
+    FsAnswer answer = fs_mirror_next(view, directory, cookie, entry, obstacle);
 
-    do {
-        answer = fs_name_space_next(view->names, shown, cookie, &entry->entry,
-                                    obstacle);
-        cookie = entry->entry.cookie;
-    } while (answer == FS_ANSWER_FOUND && !is_directory(entry) &&
-             entry->entry.uid == 0);
-    if (answer != FS_ANSWER_FOUND)
+    if (answer != FS_ANSWER_FOUND || fs_mirror_is_directory(entry))
         return answer;
-    if (is_directory(entry)) {
-        fs_view_disguise_directory(view, entry);
-        return FS_ANSWER_FOUND;
-    }
-    disguise_message(view, entry, 0);
+    fs_mirror_disguise(view, FS_VIEW_TEXT, S_IFREG, 0, entry);
     add_suffix(&entry->entry);
     entry->unsized = TRUE;
     return FS_ANSWER_FOUND;
@@ -197,15 +159,12 @@ open_file(FsView *view, guint64 inode, const FsViewRequest *request,
     g_autofree char *key = NULL;
     FsViewEntry entry = {0};
     guint64 size = 0;
-    FsAnswer answer = fs_name_space_describe(view->names, fs_view_shown(inode),
-                                             &entry.entry, obstacle);
+    FsAnswer answer = fs_mirror_describe(view, inode, &entry, obstacle);
 
     if (answer != FS_ANSWER_FOUND)
         return answer;
-    if (is_directory(&entry)) {
-        obstacle->error_number = EISDIR;
-        return FS_ANSWER_FAILED;
-    }
+    if (fs_mirror_is_directory(&entry))
+        return fs_answer_fail(EISDIR, obstacle);
     answer = find_text(view, &entry, request, &key, &size, obstacle);
     if (answer == FS_ANSWER_FOUND) {
         *file = fs_part_file_new(text_of(view)->maker, entry.entry.mailbox,
@@ -216,10 +175,9 @@ open_file(FsView *view, guint64 inode, const FsViewRequest *request,
 }
 
 static void
-text_view_free(FsView *view)
+clear(FsView *view)
 {
     fs_text_ahead_free(text_of(view)->ahead);
-    g_free(view);
 }
 
 static const FsViewClass text_class = {
@@ -235,18 +193,15 @@ static const FsViewClass text_class = {
     .open_directory = open_directory,
     .next = next,
     .open = open_file,
-    .free = text_view_free,
+    .clear = clear,
 };
 
 FsView *
 fs_text_view_new(FsAccount *account, FsNameSpace *names, FsPartMaker *maker)
 {
-    TextView *text = g_new0(TextView, 1);
+    FsView *view = fs_view_new(&text_class, sizeof(TextView), account, names);
 
-    text->parent.class = &text_class;
-    text->parent.account = account;
-    text->parent.names = names;
-    text->maker = maker;
-    text->ahead = fs_text_ahead_new(account, maker);
-    return &text->parent;
+    text_of(view)->maker = maker;
+    text_of(view)->ahead = fs_text_ahead_new(account, maker);
+    return view;
 }

@@ -1,16 +1,26 @@
 /* What views have in common. */
 #include "fs/views/view.h"
 
+#include "fs/kernel/errno.h"
 #include "fs/kernel/inode.h"
+#include "fs/sync/lister.h"
 
 #include <string.h>
 
 #define BLOCK_SIZE 4096
 
+/* ---- numbers ---- */
+
 guint64
 fs_view_root(const FsView *view)
 {
     return fs_inode_in_view(view->class->first, FS_INODE_ROOT);
+}
+
+gboolean
+fs_view_is_top(const FsView *view, guint64 inode)
+{
+    return inode == fs_view_root(view);
 }
 
 guint64
@@ -25,6 +35,8 @@ fs_view_shown(guint64 inode)
 {
     return inode & ~FS_INODE_STAND_IN;
 }
+
+/* ---- entries ---- */
 
 void
 fs_view_fill(const FsView *view, guint64 inode, mode_t type, guint64 size,
@@ -47,21 +59,54 @@ fs_view_fill(const FsView *view, guint64 inode, mode_t type, guint64 size,
 }
 
 void
-fs_view_disguise_directory(const FsView *view, FsViewEntry *entry)
+fs_view_fill_top(const FsView *view, FsViewEntry *entry)
 {
-    struct stat *stat = &entry->entry.attributes;
+    fs_view_fill(view, fs_view_root(view), S_IFDIR, 0, 0, entry);
+}
 
-    entry->entry.inode = stat->st_ino =
-        fs_inode_in_view(view->class->first, entry->entry.inode);
-    stat->st_mode = S_IFDIR | 0500;
-    entry->lasting = TRUE;
+void
+fs_view_fill_folder(const FsView *view, guint32 mailbox, FsViewEntry *entry)
+{
+    fs_view_fill(view, fs_view_directory(view, mailbox), S_IFDIR, 0, 0, entry);
+}
+
+void
+fs_view_make_writable(const FsView *view, FsViewEntry *entry)
+{
+    if (!view->account->options->read_only)
+        entry->entry.attributes.st_mode |= S_IWUSR;
+}
+
+FsAnswer
+fs_view_know_folders(const FsView *view, gint64 since, FsObstacle *obstacle)
+{
+    FsNeed *need = fs_lister_need(view->account->lister, since);
+
+    return need != NULL ? fs_answer_wait(need, obstacle) : FS_ANSWER_FOUND;
+}
+
+/* ---- making and ending ---- */
+
+FsView *
+fs_view_new(const FsViewClass *class, gsize size, FsAccount *account,
+            FsNameSpace *names)
+{
+    FsView *view = g_malloc0(size);
+
+    view->class = class;
+    view->account = account;
+    view->names = names;
+    return view;
 }
 
 void
 fs_view_free(FsView *view)
 {
-    if (view != NULL)
-        view->class->free(view);
+    if (view == NULL)
+        return;
+    if (view->class->clear != NULL)
+        view->class->clear(view);
+    g_free(view);
 }
 
 /* ---- a text that is at hand ---- */
@@ -110,4 +155,14 @@ fs_view_file_free(FsViewFile *file)
 {
     if (file != NULL)
         file->class->free(file);
+}
+
+FsNeed *
+fs_view_failed_need(int code, const char *message)
+{
+    g_autoptr(GError) error = g_error_new_literal(FS_ERROR, code, message);
+    FsNeed *need = fs_need_new();
+
+    fs_need_complete(need, error);
+    return need;
 }

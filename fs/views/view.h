@@ -28,6 +28,7 @@ enum {
     FS_VIEW_SPECIAL = 0x014,
     FS_VIEW_PARTS = 0x100, /* and all above it */
     FS_VIEW_PARTS_LAST = 0x7ff,
+    FS_VIEW_FLAGS = 0x800,
 };
 
 typedef struct FsView FsView;
@@ -54,9 +55,17 @@ typedef struct {
 
 typedef struct {
     const char *name;  /* of its directory */
-    const char *about; /* for ".imapfs/README": one or more lines */
+    const char *about; /* for ".imapfs/README": one or more lines; NULL: it is
+                          listed, and told of among the files there */
     guint first;       /* its numbers: FS_VIEW_… */
     guint last;
+    gboolean for_crawlers; /* who sees it, too: nothing is fetched for it */
+    /* It shows files of the mount that are no messages, too
+     * (fs/views/mirror.h). */
+    gboolean of_files;
+    /* What is written to one of its files changes the flags of what that
+     * stands for. */
+    gboolean holds_flags;
 
     /* As those of FsNameSpaceClass. The view's own directory is the number that
      * fs_view_root gives. */
@@ -79,7 +88,7 @@ typedef struct {
     FsAnswer (*open)(FsView *view, guint64 inode, const FsViewRequest *request,
                      FsViewFile **file, FsObstacle *obstacle);
     /* A program writes @data to a file, from @offset on. The file is opened as
-     * for reading. NULL: no file can be written to. */
+     * for reading. */
     FsAnswer (*write)(FsView *view, guint64 inode, const char *data,
                       gsize length, guint64 offset, FsObstacle *obstacle);
     /* Where a symbolic link leads. Caller frees @target. */
@@ -97,7 +106,8 @@ typedef struct {
     gboolean (*stands_for)(FsView *view, guint64 directory, const char *name,
                            guint64 *shown_directory, char **shown_name);
 
-    void (*free)(FsView *view);
+    /* Frees what the view has besides what follows; may be NULL, too. */
+    void (*clear)(FsView *view);
 } FsViewClass;
 
 /* What every view begins with. */
@@ -131,25 +141,46 @@ struct FsViewFile {
     gboolean lasting;
 };
 
-/* The number of the view's own directory. */
+/* A view of @class, of @size octets, which begin with a FsView. Both others
+ * must outlive it. */
+FsView *fs_view_new(const FsViewClass *class, gsize size, FsAccount *account,
+                    FsNameSpace *names);
+void fs_view_free(FsView *view); /* accepts NULL */
+
+/* ---- numbers ---- */
+
+/* The number of the view's own directory, and whether @inode is that. */
 guint64 fs_view_root(const FsView *view);
+gboolean fs_view_is_top(const FsView *view, guint64 inode);
 /* That of the directory of @mailbox (0: the view's own) in views that have the
  * same directories as the mount; and the number in the mount that an inode of
  * such a view has been made of (by fs_inode_in_view). */
 guint64 fs_view_directory(const FsView *view, guint32 mailbox);
 guint64 fs_view_shown(guint64 inode);
 
+/* ---- entries ---- */
+
 /* Fills @entry: a directory or file of the view that belongs to the owner of
  * the mount alone and cannot be written to; its time is @time (seconds since
  * the epoch; 0: that of the mount). */
 void fs_view_fill(const FsView *view, guint64 inode, mode_t type, guint64 size,
                   gint64 time, FsViewEntry *entry);
-/* Makes of a directory of the mount, which @entry has been filled with, the one
- * of the view. */
-void fs_view_disguise_directory(const FsView *view, FsViewEntry *entry);
+/* The same for the view's own directory, and for that of @mailbox. */
+void fs_view_fill_top(const FsView *view, FsViewEntry *entry);
+void fs_view_fill_folder(const FsView *view, guint32 mailbox,
+                         FsViewEntry *entry);
+/* What @entry was filled with can be written to, unless the mount cannot. */
+void fs_view_make_writable(const FsView *view, FsViewEntry *entry);
 
-void fs_view_free(FsView *view); /* accepts NULL */
+/* FS_ANSWER_FOUND when it is known which folders there are as of @since. */
+FsAnswer fs_view_know_folders(const FsView *view, gint64 since,
+                              FsObstacle *obstacle);
+
+/* ---- files ---- */
 
 /* A file that holds @text (takes ownership). */
 FsViewFile *fs_view_file_of_text(char *text, gsize length);
 void fs_view_file_free(FsViewFile *file); /* accepts NULL */
+/* For a file that cannot be read: a need that has failed, with a FsError. The
+ * caller owns it. */
+FsNeed *fs_view_failed_need(int code, const char *message);

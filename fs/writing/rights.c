@@ -168,8 +168,8 @@ fs_rights_need(FsRights *rights, guint32 id)
     return mailbox->at == 0 ? mailbox->need : NULL;
 }
 
-gboolean
-fs_rights_is_read_only(FsRights *rights, guint32 id)
+static gboolean
+is_read_only(FsRights *rights, guint32 id)
 {
     const Mailbox *mailbox =
         g_hash_table_lookup(rights->mailboxes, GUINT_TO_POINTER(id));
@@ -181,13 +181,13 @@ fs_rights_is_read_only(FsRights *rights, guint32 id)
 int
 fs_rights_refusal(FsRights *rights, guint32 mailbox)
 {
-    return fs_rights_is_read_only(rights, mailbox) ? EROFS : EACCES;
+    return is_read_only(rights, mailbox) ? EROFS : EACCES;
 }
 
 void
 fs_rights_note_read_only(FsRights *rights, guint32 id, gboolean read_only)
 {
-    gboolean was_so = fs_rights_is_read_only(rights, id);
+    gboolean was_so = is_read_only(rights, id);
 
     if (rights->account == NULL || (!read_only && !was_so))
         return;
@@ -203,8 +203,8 @@ has(FsRights *rights, guint32 id, guint wanted)
     const Mailbox *mailbox =
         g_hash_table_lookup(rights->mailboxes, GUINT_TO_POINTER(id));
 
-    return mailbox == NULL || ((mailbox->rights & wanted) == wanted &&
-                               !fs_rights_is_read_only(rights, id));
+    return mailbox == NULL ||
+           ((mailbox->rights & wanted) == wanted && !is_read_only(rights, id));
 }
 
 gboolean

@@ -30,7 +30,6 @@ gboolean fs_rights_may_delete(FsRights *rights, guint32 mailbox,
  * not is believed for a while. */
 void fs_rights_note_read_only(FsRights *rights, guint32 mailbox,
                               gboolean read_only);
-gboolean fs_rights_is_read_only(FsRights *rights, guint32 mailbox);
 
 /* The errno of what may not be done in @mailbox: EROFS if the server lets it
  * only be read, else EACCES. */

@@ -9,11 +9,10 @@
 #include "fs/changes/overlay.h"
 #include "fs/kernel/errno.h"
 #include "fs/names/given-name.h"
-#include "fs/sync/lister.h"
 #include "fs/writing/directories.h"
 #include "fs/writing/file-name.h"
 #include "fs/writing/fill.h"
-#include "fs/writing/spool-note.h"
+#include "fs/writing/left-files.h"
 
 #include <errno.h>
 #include <string.h>
@@ -25,7 +24,6 @@
  * it. */
 #define UNOPENED_US (5 * G_USEC_PER_SEC)
 #define UNOPENED_CHECK_SECONDS 2
-#define NAMELESS "unnamed"
 
 struct FsWriting {
     FsAccount *account;
@@ -36,10 +34,7 @@ struct FsWriting {
     FsQuota *quota;
     FsFileFlags *flags;
     GHashTable *changed_inodes; /* of guint64 */
-    GPtrArray *left;            /* of Left; NULL: nothing is left to resume */
-    FsNeed *list_need;          /* waited for; a reference */
-    FsNeedWaiter *list_waiter;
-    guint list_timer;
+    FsLeftFiles *left;
     guint scratch_timer;
     guint unopened_timer; /* 0: none is waited for */
     FsWritingChangedFunc changed;
@@ -445,167 +440,21 @@ fs_writing_fill(FsWriting *writing, FsLocalFile *file)
 
 /* ---- what earlier mounts have left ---- */
 
-typedef struct {
-    CacheSpoolFile *file;
-    char *note;
-} Left;
-
-static void
-left_free(gpointer data)
-{
-    Left *left = data;
-
-    cache_spool_file_free(left->file);
-    g_free(left->note);
-    g_free(left);
-}
-
-/* A FsUploadLostFunc. */
-static void
-on_lost(CacheSpoolFile *file, const char *name, gpointer user_data)
-{
-    FsWriting *writing = user_data;
-
-    const char *base = name != NULL ? strrchr(name, '/') : NULL;
-
-    if (base != NULL)
-        name = base + 1;
-    fs_local_files_found(writing->files, file, name != NULL ? name : NAMELESS);
-}
-
-static void
-take_up(FsWriting *writing, Left *left)
-{
-    g_auto(FsSpoolNote) note;
-
-    fs_spool_note_from_text(left->note, &note);
-    if (note.kind == FS_SPOOL_UPLOAD) {
-        g_ptr_array_add(writing->left, left);
-        return;
-    }
-    if (note.kind == FS_SPOOL_KEPT)
-        fs_local_files_take_kept(writing->files, g_steal_pointer(&left->file),
-                                 note.mailbox | FS_LOCAL_FOLDER, note.name);
-    else if (note.kind == FS_SPOOL_STORED ||
-             cache_spool_file_size(left->file) == 0)
-        cache_spool_file_remove(g_steal_pointer(&left->file));
-    else
-        on_lost(g_steal_pointer(&left->file), note.name, writing);
-    left_free(left);
-}
-
-typedef struct {
-    GPtrArray *found;    /* of Left */
-    GHashTable *sources; /* of guint64: numbers of files that uploads are made
-                            of, and which are there for nothing any more */
-    GHashTable *records; /* the same: of the journal, that uploads have */
-} Found;
-
-static void
-on_left(CacheSpoolFile *file, const char *text, gpointer user_data)
-{
-    Found *found = user_data;
-    g_auto(FsSpoolNote) note;
-    Left *left = g_new0(Left, 1);
-
-    left->file = file;
-    left->note = g_strdup(text);
-    g_ptr_array_add(found->found, left);
-    fs_spool_note_from_text(text, &note);
-    if (note.record != 0)
-        g_hash_table_add(found->records,
-                         g_memdup2(&note.record, sizeof note.record));
-    if (note.source != 0)
-        g_hash_table_add(found->sources,
-                         g_memdup2(&note.source, sizeof note.source));
-}
-
-static void
-find_left(FsWriting *writing)
-{
-    Found found = {
-        .found = g_ptr_array_new(),
-        .sources =
-            g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL),
-        .records =
-            g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL),
-    };
-
-    cache_spool_foreach_left(writing->spool, on_left, &found);
-    for (guint i = 0; i < found.found->len; i++) {
-        Left *left = g_ptr_array_index(found.found, i);
-        guint64 number = cache_spool_file_number(left->file);
-
-        if (g_hash_table_contains(found.sources, &number)) {
-            cache_spool_file_remove(g_steal_pointer(&left->file));
-            left_free(left);
-        } else {
-            take_up(writing, left);
-        }
-    }
-    g_ptr_array_unref(found.found);
-    forget_records(writing, found.records);
-    g_hash_table_unref(found.sources);
-    g_hash_table_unref(found.records);
-}
-
-static void
-on_list(const GError *error, gpointer user_data)
-{
-    FsWriting *writing = user_data;
-
-    g_clear_pointer(&writing->list_need, fs_need_unref);
-    writing->list_waiter = NULL;
-    fs_writing_resume(writing);
-}
-
-static gboolean
-on_list_timer(gpointer user_data)
-{
-    FsWriting *writing = user_data;
-
-    writing->list_timer = 0;
-    fs_writing_resume(writing);
-    return G_SOURCE_REMOVE;
-}
-
-/* Where what is left belongs is known by the list of mailboxes alone. */
 void
 fs_writing_resume(FsWriting *writing)
 {
-    FsNeed *need;
-
-    if (writing == NULL || writing->left->len == 0)
-        return;
-    need = fs_lister_need(writing->account->lister, FS_KNOWN);
-    if (need != NULL &&
-        (writing->list_waiter != NULL || writing->list_timer != 0))
-        return;
-    if (need != NULL && fs_need_is_complete(need)) {
-        writing->list_timer = g_timeout_add_seconds(2, on_list_timer, writing);
-        return;
-    }
-    if (need != NULL) {
-        writing->list_need = fs_need_ref(need);
-        writing->list_waiter = fs_need_wait(need, on_list, writing);
-        return;
-    }
-    for (guint i = 0; i < writing->left->len; i++) {
-        Left *left = g_ptr_array_index(writing->left, i);
-
-        fs_uploads_resume(writing->uploads, g_steal_pointer(&left->file),
-                          left->note);
-    }
-    g_ptr_array_set_size(writing->left, 0);
+    if (writing != NULL)
+        fs_left_files_resume(writing->left);
 }
 
 FsNeed *
 fs_writing_need_settled(FsWriting *writing)
 {
-    fs_writing_resume(writing);
-    if (writing->list_need != NULL)
-        return writing->list_need;
-    return fs_uploads_need_settled(writing->uploads);
+    FsNeed *need;
+
+    fs_left_files_resume(writing->left);
+    need = fs_left_files_need(writing->left);
+    return need != NULL ? need : fs_uploads_need_settled(writing->uploads);
 }
 
 guint
@@ -613,7 +462,8 @@ fs_writing_pending(const FsWriting *writing)
 {
     if (writing == NULL)
         return 0;
-    return writing->left->len + fs_uploads_pending(writing->uploads, 0);
+    return fs_left_files_count(writing->left) +
+           fs_uploads_pending(writing->uploads, 0);
 }
 
 /* ---- files that were forgotten ---- */
@@ -704,6 +554,7 @@ FsWriting *
 fs_writing_new(FsAccount *account, GError **error)
 {
     FsWriting *writing;
+    GHashTable *records;
     const CacheDirectory *directory = account->directories.state_directory;
     CacheSpool *spool = cache_spool_open(
         directory != NULL ? cache_directory_path(directory) : NULL,
@@ -721,12 +572,13 @@ fs_writing_new(FsAccount *account, GError **error)
     writing->flags = fs_file_flags_new(account);
     writing->changed_inodes =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-    writing->left = g_ptr_array_new_with_free_func(left_free);
     fs_local_files_set_entry_func(writing->files, on_entry, writing);
-    fs_uploads_set_lost_func(writing->uploads, on_lost, writing);
     writing->scratch_timer =
         g_timeout_add_seconds(SCRATCH_CHECK_SECONDS, on_scratch_timer, writing);
-    find_left(writing);
+    writing->left = fs_left_files_new(account, spool, writing->files,
+                                      writing->uploads, &records);
+    forget_records(writing, records);
+    g_hash_table_unref(records);
     return writing;
 }
 
@@ -735,10 +587,7 @@ fs_writing_stop(FsWriting *writing)
 {
     if (writing == NULL)
         return;
-    if (writing->list_waiter != NULL)
-        fs_need_cancel(g_steal_pointer(&writing->list_waiter));
-    g_clear_pointer(&writing->list_need, fs_need_unref);
-    g_clear_handle_id(&writing->list_timer, g_source_remove);
+    fs_left_files_stop(writing->left);
     g_clear_handle_id(&writing->scratch_timer, g_source_remove);
     g_clear_handle_id(&writing->unopened_timer, g_source_remove);
     g_clear_pointer(&writing->uploads, fs_uploads_free);
@@ -753,7 +602,7 @@ fs_writing_free(FsWriting *writing)
     if (writing == NULL)
         return;
     fs_writing_stop(writing);
-    g_ptr_array_unref(writing->left);
+    fs_left_files_free(writing->left);
     fs_rights_free(writing->rights);
     fs_quota_free(writing->quota);
     fs_local_files_free(writing->files);

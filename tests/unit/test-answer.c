@@ -12,6 +12,8 @@
 
 /* Far more than an operation may be woken without getting any further. */
 #define STEPS 20000u
+/* Where a listing goes on that has had its first entry. */
+#define BEHIND_DOTS 4
 
 static int answered; /* an errno; 0: the end of the listing; -1: not yet */
 static FsNeed *step;
@@ -57,22 +59,25 @@ fuse_reply_buf(fuse_req_t request, const char *buffer, size_t size)
 
 /* ---- a directory in which nothing is to be listed ---- */
 
+/* A FsListingFunc. */
+static FsAnswer
+next_entry(FsOperation *operation, guint64 cookie, FsEntry *entry,
+           struct fuse_entry_param *param, FsObstacle *obstacle)
+{
+    if (cookie >= STEPS)
+        return FS_ANSWER_NONE;
+    obstacle->cookie = goes_on ? cookie + 1 : cookie;
+    step = fs_need_new();
+    return fs_answer_wait(step, obstacle);
+}
+
 static void
 run_listing(FsOperation *operation)
 {
     char buffer[16];
-    FsPortion portion = {operation, FALSE, buffer, 0};
-    FsObstacle obstacle = {0};
-    guint64 cookie = fs_portion_cookie(&portion);
-    FsAnswer answer = FS_ANSWER_NONE;
 
     n_runs++;
-    if (cookie < STEPS) {
-        obstacle.cookie = goes_on ? cookie + 1 : cookie;
-        step = fs_need_new();
-        answer = fs_answer_wait(step, &obstacle);
-    }
-    fs_portion_reply(&portion, answer, &obstacle);
+    fs_answer_listing(operation, FALSE, buffer, next_entry);
 }
 
 /* Returns how it was answered. */
@@ -82,8 +87,7 @@ list(gboolean gets_further)
     answered = -1;
     n_runs = 0;
     goes_on = gets_further;
-    fs_operation_start(NULL, run_listing, 7, NULL, 16, FS_DOT_ENTRIES + 1,
-                       NULL);
+    fs_operation_start(NULL, run_listing, 7, NULL, 16, BEHIND_DOTS, NULL);
     while (answered == -1) {
         g_autoptr(FsNeed) need = g_steal_pointer(&step);
 

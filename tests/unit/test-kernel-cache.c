@@ -221,7 +221,7 @@ set_up(void **state)
     scene->account.options = &scene->options;
     scene->account.tree = fs_mailbox_tree_new();
     scene->account.aliases = cache_aliases_open(NULL, NULL, NULL);
-    scene->account.overlay = fs_overlay_new(scene->account.aliases);
+    scene->account.overlay = fs_overlay_new();
     scene->names.class = &class;
     scene->names.account = &scene->account;
     list(scene, "INBOX");

@@ -13,7 +13,6 @@
 #define INODE G_GUINT64_CONSTANT(0x100000007)
 
 typedef struct {
-    CacheAliases *aliases;
     FsOverlay *overlay;
 } Scene;
 
@@ -22,8 +21,7 @@ set_up(void **state)
 {
     Scene *scene = g_new0(Scene, 1);
 
-    scene->aliases = cache_aliases_open(NULL, NULL, NULL);
-    scene->overlay = fs_overlay_new(scene->aliases);
+    scene->overlay = fs_overlay_new();
     *state = scene;
     return 0;
 }
@@ -34,7 +32,6 @@ tear_down(void **state)
     Scene *scene = *state;
 
     fs_overlay_free(scene->overlay);
-    cache_aliases_close(scene->aliases);
     g_free(scene);
     return 0;
 }

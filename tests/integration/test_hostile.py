@@ -514,7 +514,7 @@ WIDER = 4 if tap.SANITIZED else 1
 
 for naming, beginning, stride in (('uid', 1, 3), ('uid', 2, 3), ('uid', 3, 3),
                                   ('subject', 2, 5)):
-    tap.test(name=f'line_cut_after_each_octet_{naming}_{beginning}', limit=150,
+    tap.test(name=f'line_cut_after_each_octet_{naming}_{beginning}', limit=300,
              arguments=(naming, beginning, stride * WIDER))(cut_after_each)
 
 

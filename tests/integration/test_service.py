@@ -410,7 +410,7 @@ for background in (False, True):
         process = subprocess.Popen(
             [mounting.BINARY, *([] if background else ['-f']), '-o', options,
              scene.server.url(), mountpoint], stdin=subprocess.DEVNULL,
-            stderr=journal.stderr())
+            stdout=subprocess.DEVNULL, stderr=journal.stderr())
         case.defer(process.wait, 20 * tap.PATIENCE)
         case.defer(run, 'fusermount3', '-uz', mountpoint)
         case.expect(wait_until(lambda: mounting.is_mounted(mountpoint) and

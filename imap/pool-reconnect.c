@@ -4,11 +4,23 @@
  * Meanwhile it takes no more. */
 #include "imap/pool-private.h"
 
+/* What was refused may have been what they were made with. */
+static void
+forget_refusals(ImapPool *pool)
+{
+    gint64 silence_until = pool->allowance.silence_until;
+
+    imap_allowance_init(&pool->allowance, pool->allowance.max);
+    pool->allowance.silence_until = silence_until;
+    pool->may_be_down = pool->may_be_line = FALSE;
+}
+
 void
 imap_pool_reconnect(ImapPool *pool)
 {
     if (pool->logging_out)
         return;
+    forget_refusals(pool);
     for (guint i = 0; i < pool->workers->len; i++) {
         ImapWorker *worker = g_ptr_array_index(pool->workers, i);
 

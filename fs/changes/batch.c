@@ -304,22 +304,61 @@ store(FsBatch *batch, ImapStoreMode mode, const char *flags)
 
 static const char *const deleted[] = {"\\Deleted", NULL};
 
+/* Before they are marked for us, the first time: what is read later may be our
+ * mark. */
+static void
+see_marks(FsBatch *batch)
+{
+    CacheMessage message;
+
+    for (guint i = 0; i < batch->pendings->len; i++) {
+        FsPending *pending = pending_at(batch, i);
+
+        if (pending->mark_is_seen)
+            continue;
+        pending->mark_is_seen = TRUE;
+        pending->others_mark =
+            cache_index_message(account_of(batch)->index, batch->mailbox,
+                                pending->uid, &message) &&
+            message.flags != NULL && strstr(message.flags, deleted[0]) != NULL;
+    }
+}
+
 /* Those that nobody else had marked. */
 static ImapUidSet *
 marked_by_us(FsBatch *batch)
 {
     ImapUidSet *ours = imap_uid_set_new();
+
+    for (guint i = 0; i < batch->pendings->len; i++) {
+        const FsPending *pending = pending_at(batch, i);
+
+        if (!pending->others_mark)
+            imap_uid_set_add(ours, pending->uid, pending->uid);
+    }
+    return ours;
+}
+
+/* Our marks are gone; they may have been read. */
+static void
+forget_marks(FsBatch *batch)
+{
+    FsAccount *account = account_of(batch);
     CacheMessage message;
 
     for (guint i = 0; i < batch->pendings->len; i++) {
-        guint32 uid = pending_at(batch, i)->uid;
+        const FsPending *pending = pending_at(batch, i);
+        g_autofree char *flags = NULL;
 
-        if (!cache_index_message(account_of(batch)->index, batch->mailbox, uid,
+        if (pending->others_mark ||
+            !cache_index_message(account->index, batch->mailbox, pending->uid,
                                  &message) ||
-            message.flags == NULL || strstr(message.flags, deleted[0]) == NULL)
-            imap_uid_set_add(ours, uid, uid);
+            message.flags == NULL)
+            continue;
+        flags = fs_changes_merge_flags(message.flags, "", deleted[0]);
+        fs_synchroniser_set_flags(account->synchroniser, batch->mailbox,
+                                  pending->uid, flags);
     }
-    return ours;
 }
 
 /* Those of @batch but @uids (NULL: all) may still be marked, and go any moment:
@@ -340,8 +379,10 @@ on_unmarked(const ImapUidSet *modified, const GError *error, gpointer user_data)
 {
     FsBatch *batch = user_data;
 
-    if (error != NULL && !fs_batch_is_over(batch))
+    if (batch->changes->account != NULL && error != NULL)
         keep_copies(batch, NULL);
+    else if (batch->changes->account != NULL)
+        forget_marks(batch);
     on_done(error, batch);
 }
 
@@ -396,6 +437,7 @@ fs_batch_delete(FsBatch *batch)
         fs_expunge_start(batch);
         return;
     }
+    see_marks(batch);
     batch->n_waiting++;
     imap_request_store(fs_batch_connection(batch), &request, on_marked, batch);
 }

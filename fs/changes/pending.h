@@ -62,12 +62,15 @@ struct FsPending {
     gboolean answered;  /* with OK, and not told what has become of it */
     gboolean untold;    /* although the server could */
     gboolean is_written;
-    guint attempts;     /* that the server has not taken */
-    guint n_unanswered; /* of a move: that it may make yet, and that were given
-                           up */
-    guint n_put_off;    /* attempts to find out that the server has refused */
-    gint64 ready_at;    /* microseconds, monotonic: others have gathered */
-    gint64 not_before;  /* the same: after an attempt that failed */
+    gboolean others_mark;  /* it had been marked as deleted before that was done
+                              for us */
+    gboolean mark_is_seen; /* whether it had is known */
+    guint attempts;        /* that the server has not taken */
+    guint n_unanswered;    /* of a move: that it may make yet, and that were
+                              given up */
+    guint n_put_off;   /* attempts to find out that the server has refused */
+    gint64 ready_at;   /* microseconds, monotonic: others have gathered */
+    gint64 not_before; /* the same: after an attempt that failed */
 
     GError *refusal;     /* of a move: why its copy is to go again, if the
                             original is there; NULL: it is not */

@@ -98,6 +98,37 @@ connection_that_is_being_opened_makes_way(void **state)
     stop(&f);
 }
 
+/* The password was changed before we were told of the new one. */
+static void
+what_was_refused_before_limits_nothing(void **state)
+{
+    Fixture f;
+    Wish a, b, c;
+    static const char *const first[] = {LOGIN, EXAMINE(2, "A"), LOGOUT(3),
+                                        NULL};
+    static const char *const bad[] = {"S:* BYE not with that", "CLOSE", NULL};
+    static const char *const third[] = {LOGIN, EXAMINE(2, "B"), NULL};
+    static const char *const fourth[] = {LOGIN, EXAMINE(2, "C"), NULL};
+    const char *const *const scripts[] = {first, bad, third, fourth, NULL};
+
+    start(&f, scripts, 2, LONG_TIMEOUT_MS);
+    ask(&f, &a, "A");
+    get(&f, &a);
+    ask(&f, &b, "B");
+    while (f.listener.n_accepted < 2)
+        g_main_context_iteration(NULL, TRUE);
+    run_for(100);
+    assert_false(b.done);
+    imap_pool_reconnect(f.pool);
+    get(&f, &b);
+    release(&a);
+    ask(&f, &c, "C");
+    get(&f, &c);
+    release(&b);
+    release(&c);
+    stop(&f);
+}
+
 int
 main(void)
 {
@@ -106,6 +137,7 @@ main(void)
         cmocka_unit_test(used_connection_is_left_until_it_is_not),
         cmocka_unit_test(only_connection_is_made_anew_when_it_is_free),
         cmocka_unit_test(connection_that_is_being_opened_makes_way),
+        cmocka_unit_test(what_was_refused_before_limits_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

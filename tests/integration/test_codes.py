@@ -302,6 +302,37 @@ for number, some in enumerate(parts(ANSWERS, 4), 1):
         lambda case, some=some: refuse_later(case, some))
 
 
+@tap.test
+def test_mark_that_is_read_meanwhile_is_taken_away(case):
+    """A poll reads the flags between the mark and the EXPUNGE that is
+    refused: that does not make it the mark of somebody else."""
+    scene = Scene(case, [simple_mailbox('INBOX', 6)], timeout=10 * tap.PATIENCE,
+                  capabilities=ABLE + ' CONDSTORE',
+                  options={'xattr': None, 'poll': 1, 'connections': 1})
+    scene.start()
+    assert scene.listing()
+    marked = []
+
+    def hold(line, command):
+        marked.append(command)
+        # It goes on when the poll has asked for what has changed.
+        while len(marked) == 1 and b'CHANGEDSINCE' not in line.buffer:
+            line._receive()
+        return False
+
+    scene.server.hooks['UID STORE'] = hold
+    scene.server.hooks['UID EXPUNGE'] = lambda line, asked: line.send(
+        f'{asked.tag} NO [CANNOT] no\r\n'.encode())
+    os.unlink(scene.file(2))
+    result = run(BINARY, '--wait', scene.mount.mountpoint, limit=PATIENT)
+    case.expect(not result.ok and 'deleted' in result.err + result.out.decode(),
+                result)
+    case.expect(len(marked) == 2, [str(command) for command in marked])
+    case.expect(scene.inbox.get(2).flags == (), scene.inbox.get(2).flags)
+    case.expect(b'Deleted' not in os.getxattr(scene.file(2),
+                                              'user.imap.flags'), 'is shown')
+
+
 @tap.test(limit=120)
 def test_flags_refused_later_are_undone_and_told(case):
     desk = Desk(case)

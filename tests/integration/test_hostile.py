@@ -490,7 +490,8 @@ def cut_after_each(case, names, first, step):
         try:
             scene.start()
         except MountFailed as failure:
-            case.expect(failure.seconds <= scene.deadline, point, failure)
+            # Of so many, one starts late on a machine that has more to do.
+            case.expect(failure.seconds <= 3 * scene.deadline, point, failure)
             case.expect(0 < failure.status < 125, point, failure)
             scene.server.behave()
             continue
@@ -514,7 +515,7 @@ WIDER = 4 if tap.SANITIZED else 1
 
 for naming, beginning, stride in (('uid', 1, 3), ('uid', 2, 3), ('uid', 3, 3),
                                   ('subject', 2, 5)):
-    tap.test(name=f'line_cut_after_each_octet_{naming}_{beginning}', limit=150,
+    tap.test(name=f'line_cut_after_each_octet_{naming}_{beginning}', limit=300,
              arguments=(naming, beginning, stride * WIDER))(cut_after_each)
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """As a service: what the service manager is told, signals, and the journal."""
 
+import json
 import os
 import pty
 import re
@@ -247,6 +248,12 @@ def start_configured(case, manager, **named):
     return scene
 
 
+def are_all_logged_in(scene):
+    with open(scene.path('.imapfs/status')) as file:
+        return all(connection['state'] == 'ready'
+                   for connection in json.load(file)['connections'])
+
+
 for background in (False, True):
     @tap.test(name='hangup_reads_the_configuration_again_in_the_' + (
         'background' if background else 'foreground'), arguments=(background,))
@@ -256,6 +263,8 @@ for background in (False, True):
         manager = Manager(case)
         scene = start_configured(case, manager, background=background)
         assert scene.listing()
+        # A login that is under way would be refused, and rightly said to be.
+        assert wait_until(lambda: are_all_logged_in(scene), 20 * tap.PATIENCE)
         write_password(case.path('elsewhere'), NEW)
         write_configuration(case, scene, password_file='elsewhere',
                             names='subject', cache_size='5M')
@@ -401,7 +410,7 @@ for background in (False, True):
         process = subprocess.Popen(
             [mounting.BINARY, *([] if background else ['-f']), '-o', options,
              scene.server.url(), mountpoint], stdin=subprocess.DEVNULL,
-            stderr=journal.stderr())
+            stdout=subprocess.DEVNULL, stderr=journal.stderr())
         case.defer(process.wait, 20 * tap.PATIENCE)
         case.defer(run, 'fusermount3', '-uz', mountpoint)
         case.expect(wait_until(lambda: mounting.is_mounted(mountpoint) and

@@ -214,7 +214,8 @@ imap_pool_listen_beside(ImapPoolRound *round)
             begin(round, worker);
     }
     for (guint rank = 0; (mailbox = wanted_at(pool, rank)) != NULL; rank++)
-        if (!is_selected(pool, mailbox) && !is_unselectable(round, mailbox)) {
+        if (!is_selected(pool, mailbox) && !is_unselectable(round, mailbox) &&
+            !imap_pool_is_apart(pool, mailbox)) {
             have_selected(round, mailbox);
             return;
         }

@@ -12,6 +12,7 @@ struct ImapLease {
     ImapWorker *worker; /* a reference */
     ImapLeaseKind kind;
     gboolean fresh;
+    char *apart; /* whose mailbox waits for its end; NULL: none */
 };
 
 /* Whether others had better have another connection. */
@@ -30,6 +31,7 @@ imap_lease_new(ImapPool *pool, ImapWorker *worker,
     lease->pool = pool;
     lease->worker = imap_worker_ref(worker);
     lease->kind = request->kind;
+    lease->apart = g_strdup(request->apart);
     lease->fresh = worker->fresh && worker->switched_at >= request->since;
     worker->fresh = FALSE;
     worker->n_leases++;
@@ -69,7 +71,9 @@ imap_lease_release(ImapLease *lease)
     lease->worker->since = g_get_monotonic_time();
     imap_pool_note_server(lease->pool, lease->worker);
     tell_changes(lease->pool, lease->worker);
+    imap_pool_end_apart(lease->pool, lease->apart);
     imap_pool_wake(lease->pool);
+    g_free(lease->apart);
     imap_worker_unref(lease->worker);
     g_free(lease);
 }

@@ -2,7 +2,8 @@
  * pool-lease.c counts what is granted, pool-workers.c sees what becomes of
  * connections, pool-choice.c says which connection is whose, pool-line.c looks
  * after the line as a whole, pool-suspicion.c after connections that may be
- * dead, pool-reconnect.c after those that are to be made anew. */
+ * dead, pool-reconnect.c after those that are to be made anew, pool-apart.c
+ * keeps mailboxes to those who remove them. */
 #pragma once
 
 #include "imap/allowance.h"
@@ -13,6 +14,7 @@
 
 typedef struct {
     char *mailbox; /* NULL: any */
+    char *apart;   /* that nobody is to have selected; NULL: none */
     ImapLeaseKind kind;
     ImapRows rows;
     gboolean writable;
@@ -32,7 +34,8 @@ struct ImapPool {
     guint max_serving;       /* connections for requests, whatever is allowed */
     ImapLineRate *line_rate; /* of all connections */
     GPtrArray *workers; /* of ImapWorker, one reference each; none is gone */
-    GQueue waiting; /* of ImapPoolRequest, owned, by the time they are due */
+    GQueue waiting;   /* of ImapPoolRequest, owned, by the time they are due */
+    GPtrArray *apart; /* wire names, owned: once for each request and lease */
     guint dispatch_source;
     guint deadline_source;
     guint wake_source; /* when something is going to be due */
@@ -85,6 +88,13 @@ struct ImapPool {
     GSourceFunc logged_out;
     gpointer logged_out_data;
 };
+
+/* ---- pool-apart.c; mailboxes may be NULL ---- */
+
+/* Until as many times ended, nobody is given a lease on @mailbox. */
+void imap_pool_set_apart(ImapPool *pool, const char *mailbox);
+void imap_pool_end_apart(ImapPool *pool, const char *mailbox);
+gboolean imap_pool_is_apart(const ImapPool *pool, const char *mailbox);
 
 /* ---- pool-workers.c ---- */
 
@@ -191,6 +201,10 @@ typedef struct {
 /* Reservations are made anew each time: who they were for may have been
  * served otherwise. */
 void imap_pool_begin_round(ImapPool *pool, ImapPoolRound *round);
+/* pool-apart.c: whether no connection has selected what @request is to be apart
+ * from; those that are free to leave it are made to. */
+gboolean imap_pool_make_apart(ImapPoolRound *round,
+                              const ImapPoolRequest *request);
 /* Which connection @request gets, *@granted; or what is done so that it will
  * get one. */
 ImapChoice imap_pool_choose(ImapPoolRound *round,

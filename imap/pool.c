@@ -34,12 +34,14 @@ static void
 request_free(ImapPoolRequest *request)
 {
     g_free(request->mailbox);
+    g_free(request->apart);
     g_free(request);
 }
 
 static void
-request_fail(ImapPoolRequest *request, const GError *error)
+request_fail(ImapPool *pool, ImapPoolRequest *request, const GError *error)
 {
+    imap_pool_end_apart(pool, request->apart);
     request->func(NULL, error, request->user_data);
     request_free(request);
 }
@@ -65,7 +67,7 @@ fail_waiting(ImapPool *pool,
         }
     }
     while (failed.length > 0)
-        request_fail(g_queue_pop_head(&failed), error);
+        request_fail(pool, g_queue_pop_head(&failed), error);
 }
 
 static gboolean
@@ -205,7 +207,9 @@ grant_one(ImapPoolRound *round)
         ImapChoice choice;
 
         next = link->next;
-        if (g_hash_table_contains(coming, key))
+        if (g_hash_table_contains(coming, key) ||
+            imap_pool_is_apart(pool, request->mailbox) ||
+            (request->apart != NULL && !imap_pool_make_apart(round, request)))
             continue;
         choice = imap_pool_choose(round, request, &worker);
         if (choice == IMAP_CHOICE_COMING)
@@ -357,6 +361,7 @@ imap_pool_new(const ImapSettings *settings, guint max_connections)
     pool->workers = g_ptr_array_new_with_free_func(drop_worker);
     pool->line_rate = imap_line_rate_new();
     g_queue_init(&pool->waiting);
+    pool->apart = g_ptr_array_new_with_free_func(g_free);
     pool->max_serving = G_MAXUINT;
     pool->unselectable =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -371,6 +376,7 @@ imap_pool_free(ImapPool *pool)
     pool->logging_out = TRUE;
     fail_unmounting(pool);
     g_queue_clear_full(&pool->waiting, (GDestroyNotify)request_free);
+    g_ptr_array_unref(pool->apart);
     g_ptr_array_unref(pool->workers);
     g_clear_handle_id(&pool->dispatch_source, g_source_remove);
     g_clear_handle_id(&pool->deadline_source, g_source_remove);
@@ -400,6 +406,8 @@ imap_pool_acquire_wish(ImapPool *pool, const ImapWish *wish, ImapLeaseFunc func,
     ImapPoolRequest *request = g_new0(ImapPoolRequest, 1);
 
     request->mailbox = g_strdup(wish->mailbox);
+    request->apart = g_strdup(wish->apart);
+    imap_pool_set_apart(pool, wish->apart);
     /* Without a mailbox there is nothing to fetch, or to change. */
     request->kind = wish->mailbox != NULL || wish->kind == IMAP_LEASE_UPLOAD
                         ? wish->kind

@@ -74,6 +74,11 @@ typedef struct {
     /* Sent with the selection, if one is needed. Who is given the lease asks
      * for it at once, inside the ImapLeaseFunc. */
     ImapRows rows;
+    /* Wire name; NULL: none. That mailbox is going to be removed: as long as
+     * the lease is held, or waited for, others wait for theirs on it, and it is
+     * given when no connection has that mailbox selected. @mailbox is another
+     * one. */
+    const char *apart;
 } ImapWish;
 
 /* The same as imap_pool_acquire for a @wish (copied). */

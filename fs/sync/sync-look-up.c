@@ -18,6 +18,7 @@ typedef struct {
     guint32 uid;
     FsNeed *need;
     ImapLease *lease;
+    gboolean sure; /* the server has looked at the mailbox since it was begun */
     GError *refusal;
     ImapRetry retry;
 } LookUp;
@@ -206,6 +207,32 @@ ask_why(LookUp *look_up, const GError *error)
                         on_searched, g_rc_box_acquire(look_up));
 }
 
+static void ask(LookUp *look_up);
+
+static void
+on_looked(const GError *error, gpointer user_data)
+{
+    g_autoptr(LookUp) look_up = user_data;
+
+    if (look_up->mailbox == NULL)
+        return;
+    look_up->sure = TRUE;
+    if (error != NULL && error->code < IMAP_ERROR_NO)
+        fail(look_up, error);
+    else
+        ask(look_up);
+}
+
+/* On a connection that had the mailbox selected already, the server may not
+ * know yet what has come since. What is asked for together with the NOOP may be
+ * carried out before it looks. */
+static void
+have_looked(LookUp *look_up)
+{
+    imap_request_ping(imap_lease_connection(look_up->lease), on_looked,
+                      g_rc_box_acquire(look_up));
+}
+
 static void
 on_row(const ImapFetch *fetch, gpointer user_data)
 {
@@ -222,7 +249,9 @@ on_fetched(const GError *error, gpointer user_data)
 
     if (look_up->mailbox == NULL)
         return;
-    if (error == NULL)
+    if (error == NULL && !look_up->sure)
+        have_looked(look_up);
+    else if (error == NULL)
         finish_gone(look_up);
     else if (error->domain == IMAP_ERROR && error->code >= IMAP_ERROR_NO)
         ask_why(look_up, error);
@@ -234,6 +263,16 @@ static const ImapFetchListHandler row_handler = {
     .message = on_row,
     .done = on_fetched,
 };
+
+static void
+ask(LookUp *look_up)
+{
+    g_autofree char *uid = g_strdup_printf("%u", look_up->uid);
+
+    imap_request_fetch_list(imap_lease_connection(look_up->lease), uid,
+                            fs_sync_wants_header(look_up->mailbox),
+                            &row_handler, g_rc_box_acquire(look_up));
+}
 
 void
 fs_sync_note_first(FsSyncMailbox *mailbox, ImapConnection *connection)
@@ -269,7 +308,6 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
     g_autoptr(LookUp) look_up = user_data;
     FsSyncMailbox *mailbox = look_up->mailbox;
     ImapConnection *connection;
-    g_autofree char *uid = NULL;
     CacheMailbox known;
 
     if (mailbox == NULL) {
@@ -290,9 +328,8 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
         return;
     }
     fs_sync_note_first(mailbox, connection);
-    uid = g_strdup_printf("%u", look_up->uid);
-    imap_request_fetch_list(connection, uid, fs_sync_wants_header(mailbox),
-                            &row_handler, g_rc_box_acquire(look_up));
+    look_up->sure = imap_lease_is_fresh(lease);
+    ask(look_up);
 }
 
 static gboolean

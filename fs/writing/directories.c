@@ -22,8 +22,8 @@
  * some servers refuse that to who has it open. */
 #define ELSEWHERE "INBOX"
 
-/* How often a mailbox is deleted that is there again, and empty. */
-#define REMOVALS_MAX 3u
+/* How often it is tried again to delete what is still there, and empty. */
+#define TRIES_MAX 3u
 
 /* Of FsDirectoryChange, borrowed: those that are not over. */
 static GQueue under_way = G_QUEUE_INIT;
@@ -50,6 +50,7 @@ struct FsDirectoryChange {
     GPtrArray *old_names; /* of RENAME: wire names of it and its children */
     ImapLease *lease;
     guint n_removals; /* DELETEs that were answered by OK */
+    guint n_tries;    /* beyond the first */
     guint n_lists;    /* that were asked for, since the last of them */
     gboolean joined;  /* the last was under way before */
     FsNeed *list;     /* waited for; a reference */
@@ -198,6 +199,27 @@ doubt(FsDirectoryChange *change, guint32 mailbox)
         doubt(change, child->id);
 }
 
+/* The server has said OK, but it is there; nor has the line failed. */
+static gboolean
+may_try_again(const FsDirectoryChange *change)
+{
+    return change->n_removals > 0 && change->n_tries < TRIES_MAX &&
+           (change->error == NULL || (change->error->domain == IMAP_ERROR &&
+                                      change->error->code >= IMAP_ERROR_NO));
+}
+
+/* With children, a mailbox stays as a directory of them; with some servers
+ * also without. */
+static gboolean
+is_removed(const FsDirectoryChange *change, const FsMailbox *old)
+{
+    if (old == NULL)
+        return TRUE;
+    return !old->selectable &&
+           (!may_try_again(change) ||
+            fs_mailbox_tree_count_children(change->account->tree, old->id) > 0);
+}
+
 static void
 verify(FsDirectoryChange *change)
 {
@@ -209,9 +231,8 @@ verify(FsDirectoryChange *change)
         change->name != NULL
             ? fs_mailbox_tree_child(tree, change->parent, change->name)
             : NULL;
-    gboolean done = change->kind == CHANGE_REMOVE
-                        ? old == NULL || !old->selectable
-                        : new != NULL;
+    gboolean done =
+        change->kind == CHANGE_REMOVE ? is_removed(change, old) : new != NULL;
 
     if (change->kind == CHANGE_RENAME && old != NULL && old->selectable)
         done = FALSE;
@@ -224,10 +245,10 @@ verify(FsDirectoryChange *change)
         end(change, NULL);
     else if (change->n_lists < 2)
         ask_for_list(change); /* the first may have been under way before */
+    else if (may_try_again(change))
+        remove_again(change);
     else if (change->error != NULL)
         end(change, change->error);
-    else if (change->n_removals > 0 && change->n_removals < REMOVALS_MAX)
-        remove_again(change);
     else
         end_with(change, IMAP_ERROR_NO,
                  "the server says OK to what it has not done");
@@ -276,6 +297,7 @@ has_failed(FsDirectoryChange *change, const GError *error)
     if (change->n_removals > 0 ||
         (error->domain == IMAP_ERROR && (error->code == IMAP_ERROR_CLOSED ||
                                          error->code == IMAP_ERROR_TIMEOUT))) {
+        g_clear_error(&change->error);
         change->error = g_error_copy(error);
         ask_for_list(change);
     } else {
@@ -353,6 +375,17 @@ on_lease_to_remove(ImapLease *lease, const GError *error, gpointer user_data)
                             await(change));
 }
 
+/* Nobody of ours looks at it meanwhile. */
+static void
+remove_now(FsDirectoryChange *change)
+{
+    ImapWish wish = {.mailbox = ELSEWHERE, .apart = change->from};
+
+    g_clear_pointer(&change->lease, imap_lease_release);
+    imap_pool_acquire_wish(change->account->pool, &wish, on_lease_to_remove,
+                           await(change));
+}
+
 /* Deleting a mailbox deletes what is in it. */
 static void
 on_counted(const ImapUidSet *found, const GError *error, gpointer user_data)
@@ -370,9 +403,7 @@ on_counted(const ImapUidSet *found, const GError *error, gpointer user_data)
         end_with(change, IMAP_ERROR_HAS_CHILDREN, "it holds messages");
         return;
     }
-    g_clear_pointer(&change->lease, imap_lease_release);
-    imap_pool_acquire(change->account->pool, ELSEWHERE, on_lease_to_remove,
-                      await(change));
+    remove_now(change);
 }
 
 static void
@@ -392,15 +423,55 @@ on_lease_to_count(ImapLease *lease, const GError *error, gpointer user_data)
                             await(change));
 }
 
+static void
+count(FsDirectoryChange *change)
+{
+    imap_pool_acquire(change->account->pool, change->from, on_lease_to_count,
+                      await(change));
+}
+
+/* Whatever the answer: Dovecot says that it exists, and repairs it. */
+static void
+on_made_again(const GError *error, gpointer user_data)
+{
+    g_autoptr(FsDirectoryChange) change = user_data;
+
+    if (change->abandoned)
+        return;
+    g_clear_pointer(&change->lease, imap_lease_release);
+    count(change);
+}
+
+static void
+on_lease_to_make_again(ImapLease *lease, const GError *error,
+                       gpointer user_data)
+{
+    g_autoptr(FsDirectoryChange) change = user_data;
+
+    if (change->abandoned) {
+        imap_lease_release(lease);
+        return;
+    }
+    change->lease = lease;
+    if (lease == NULL)
+        give_up(change, error);
+    else
+        imap_request_create(connection_of(change), change->from, on_made_again,
+                            await(change));
+}
+
 /* Dovecot removes the directories of a mailbox one by one. A session that looks
- * at it meanwhile makes them again (also one that only tells how many messages
- * there are), and DELETE says OK: the mailbox is there, anew and empty. */
+ * at it meanwhile makes some of them again (also one that only tells how many
+ * messages there are), and DELETE says OK all the same. What is left may be a
+ * mailbox, or none that it would delete: so it is made one first. */
 static void
 remove_again(FsDirectoryChange *change)
 {
+    change->n_tries++;
     change->n_lists = 0;
+    g_clear_error(&change->error);
     imap_pool_forget_selected(change->account->pool, change->from);
-    imap_pool_acquire(change->account->pool, change->from, on_lease_to_count,
+    imap_pool_acquire(change->account->pool, NULL, on_lease_to_make_again,
                       await(change));
 }
 
@@ -668,11 +739,9 @@ fs_directory_remove(FsAccount *account, guint32 mailbox,
     *change = new_change(account, CHANGE_REMOVE);
     (*change)->from = g_strdup(removed->wire_name);
     if (removed->selectable)
-        imap_pool_acquire(account->pool, removed->wire_name, on_lease_to_count,
-                          await(*change));
+        count(*change);
     else
-        imap_pool_acquire(account->pool, ELSEWHERE, on_lease_to_remove,
-                          await(*change));
+        remove_now(*change);
     return 0;
 }
 

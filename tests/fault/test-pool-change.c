@@ -1,4 +1,4 @@
-/* Leases on mailboxes that are going to be changed, and for uploads. */
+/* Leases on mailboxes that are going to be changed or removed; uploads. */
 #include "imap/append.h"
 #include "pool-fixture.h"
 
@@ -308,6 +308,74 @@ upload_that_moves_is_no_silence_to_who_waits(void **state)
     stop(&f);
 }
 
+/* ---- mailboxes that are going to be removed ---- */
+
+static void
+ask_apart(Fixture *f, Wish *wish, const char *mailbox, const char *apart)
+{
+    ImapWish what = {.mailbox = mailbox, .apart = apart};
+
+    ask_wish(f, wish, &what);
+}
+
+/* Who has it is waited for, and then it is left; who asks for it waits. */
+static void
+mailbox_that_is_removed_is_selected_by_nobody(void **state)
+{
+    static const char *const first[] = {
+        LOGIN,   EXAMINE(2, "A"), "QUIET", EXAMINE(3, "B"),
+        "QUIET", EXAMINE(4, "A"), NULL};
+    static const char *const second[] = {LOGIN, EXAMINE(2, "C"), "QUIET",
+                                         "QUIET", NULL};
+    const char *const *const all[] = {first, second, NULL};
+    Fixture f;
+    Wish reads;
+    Wish other;
+    Wish removes;
+    Wish again;
+
+    start(&f, all, 2, LONG_TIMEOUT_MS);
+    ask(&f, &reads, "A");
+    get(&f, &reads);
+    ask(&f, &other, "C");
+    get(&f, &other);
+    ask_apart(&f, &removes, "B", "A");
+    ask(&f, &again, "A");
+    run_for(WAIT_MS);
+    assert_false(removes.done);
+    assert_false(again.done);
+
+    release(&reads);
+    get(&f, &removes);
+    run_for(WAIT_MS);
+    assert_false(again.done);
+    release(&removes);
+    get(&f, &again);
+    release(&again);
+    release(&other);
+    stop(&f);
+}
+
+/* Who waited with it is not waited for any more. */
+static void
+mailbox_is_anybodys_when_its_removal_has_failed(void **state)
+{
+    static const char *const first[] = {LOGIN, "C:i2 EXAMINE B", "S:i2 NO",
+                                        EXAMINE(3, "A"), NULL};
+    const char *const *const all[] = {first, NULL};
+    Fixture f;
+    Wish removes;
+    Wish reads;
+
+    start(&f, all, 1, LONG_TIMEOUT_MS);
+    ask_apart(&f, &removes, "B", "A");
+    ask(&f, &reads, "A");
+    assert_refused(&removes, IMAP_ERROR_NO, "");
+    get(&f, &reads);
+    release(&reads);
+    stop(&f);
+}
+
 int
 main(void)
 {
@@ -323,6 +391,8 @@ main(void)
         cmocka_unit_test(upload_takes_the_connection_that_is_idle),
         cmocka_unit_test(upload_shares_the_only_connection),
         cmocka_unit_test(upload_that_moves_is_no_silence_to_who_waits),
+        cmocka_unit_test(mailbox_that_is_removed_is_selected_by_nobody),
+        cmocka_unit_test(mailbox_is_anybodys_when_its_removal_has_failed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

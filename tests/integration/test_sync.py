@@ -442,5 +442,36 @@ for server in DOVECOTS:
         lists_dovecot(case, mount(), box)
 
 
+# ---- single messages of a folder that was never listed
+
+
+@tap.test
+def test_message_that_came_after_the_selection_is_found(case):
+    """The server shows on a connection what it has told there."""
+    scene = Scene(case, [simple_mailbox(), simple_mailbox('Other', 3)],
+                  timeout=10)
+    scene.server.tells = True
+    other = scene.server.find('Other')
+
+    def fetch(line, asked):
+        hidden = {str(m.uid) for m in other.present} - {
+            str(uid) for uid in line.told}
+        if line.mailbox is not other or asked.arguments[0] not in hidden:
+            return False
+        line.line(f'{asked.tag} OK there is none')
+        return True
+
+    scene.server.hooks['UID FETCH'] = fetch
+    scene.start()
+    case.expect(scene.cat(1, 'Other'), 'the first cannot be read')
+    for uid in (4, 5):
+        with scene.server.changing:
+            other.add(Message(uid, make_message(uid)))
+        case.expect(scene.cat(uid, 'Other'), uid, 'is not found',
+                    [str(one) for one in scene.server.saw('*')])
+    case.expect(not scene.stat(6, 'Other'), 'there is none')
+    case.expect(not scene.server.errors, scene.server.errors)
+
+
 if __name__ == '__main__':
     tap.main(jobs=6)

@@ -65,7 +65,8 @@ struct FsPending {
     guint attempts;     /* that the server has not taken */
     guint n_unanswered; /* of a move: that it may make yet, and that were given
                            up */
-    guint n_put_off;    /* attempts to find out that the server has refused */
+    guint n_put_off;    /* attempts to find out that have failed */
+    gint64 put_off_at;  /* microseconds, monotonic: the first of those */
     gint64 ready_at;    /* microseconds, monotonic: others have gathered */
     gint64 not_before;  /* the same: after an attempt that failed */
 

@@ -380,6 +380,27 @@ def test_ours_that_was_moved_there_and_back_stays(case):
 # ---- servers that do not let us look ----
 
 
+@tap.test(limit=180)
+def test_server_that_hangs_up_each_time_ends_a_move(case):
+    place = Late(case, ABLE, settle_ms=100)
+
+    def hang_up(line, asked):
+        if asked.arguments and asked.arguments[0] == 'Other':
+            line.close()
+        return False
+
+    place.server.hooks.update({
+        'UID MOVE': lambda line, asked: line.close(), 'EXAMINE': hang_up,
+        'SELECT': hang_up, 'STATUS': hang_up})
+    case.expect(place.sh('mv INBOX/2.eml Other/two.eml').clean, 'mv')
+    case.expect(wait_until(lambda: 'not moved' in place.mount.messages(),
+                           4 * PATIENT), 'it is never given up')
+    case.expect('2.eml' in place.ls('INBOX'), place.ls('INBOX'))
+    place.server.behave()
+    place.expect_soon(lambda: place.wait().ok, 'it does not end')
+    case.expect(place.uids() == [1, 2, 3], place.uids())
+
+
 @tap.test(limit=120)
 def test_search_that_is_refused_is_made_again(case):
     """Whether it is stored is not known: nobody is told that it is not."""

@@ -238,7 +238,7 @@ make_certain(FsPending *pending, FsStep step)
 {
     g_autoptr(GError) error = NULL;
 
-    if (pending->attempts >= TIMES_MAX) {
+    if (pending->attempts >= (pending->unasked ? 2 * TIMES_MAX : TIMES_MAX)) {
         error = g_error_new(FS_ERROR, FS_ERROR_INCOMPLETE,
                             "the server says that it is done, and it is not");
         pending->uncertain = FALSE;

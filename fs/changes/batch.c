@@ -14,8 +14,10 @@
 
 #include <string.h>
 
-/* How often a server that says no without a reason is asked. */
+/* How often a server that says no without a reason is asked; and if nobody
+ * waits for it, as for the deletion of what was replaced. */
 #define ATTEMPTS_MAX 3
+#define UNASKED_ATTEMPTS_MAX 6
 /* The wait before that, doubled each time. */
 #define AGAIN_US (500 * 1000)
 /* After a line that was lost, unless it is back before. */
@@ -170,6 +172,7 @@ end_pending(FsPending *pending, Verdict verdict, gboolean sent,
 {
     gboolean sync =
         pending->changes->account->options->sync && !pending->unasked;
+    guint attempts_max = pending->unasked ? UNASKED_ATTEMPTS_MAX : ATTEMPTS_MAX;
 
     pending->in_flight = FALSE;
     pending->uncertain = sent;
@@ -183,7 +186,7 @@ end_pending(FsPending *pending, Verdict verdict, gboolean sent,
     /* It has answered, and is busy with it no longer. */
     pending->answered = pending->untold = TRUE;
     pending->attempts++;
-    if (verdict == VERDICT_REFUSED || pending->attempts >= ATTEMPTS_MAX ||
+    if (verdict == VERDICT_REFUSED || pending->attempts >= attempts_max ||
         (sync && verdict == VERDICT_AGAIN))
         refuse(pending, error);
     else

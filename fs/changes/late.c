@@ -13,9 +13,10 @@
 #include <string.h>
 
 #define SETTLE_MS 3000u
-#define FIRST_LOOK_MS 5000u
-#define LAST_LOOK_MS 25000u /* after the first */
-#define LOOKS 2u
+/* From one look to the next: who waits, waits for the first; a server that was
+ * given up for its silence may take long. */
+static const guint waits_ms[] = {5000, 25000, 120000};
+#define LOOKS G_N_ELEMENTS(waits_ms)
 #define RETRY_MS 1000u
 /* That a mailbox may take to be read, before it is looked at next time. */
 #define ATTEMPTS_MAX 12u
@@ -71,8 +72,7 @@ fs_late_settle_ms(void)
 static guint
 wait_ms(const Late *late)
 {
-    return milliseconds("IMAPFS_LATE_MS",
-                        late->n_looks == 0 ? FIRST_LOOK_MS : LAST_LOOK_MS);
+    return milliseconds("IMAPFS_LATE_MS", waits_ms[late->n_looks]);
 }
 
 /* ---- life ---- */

@@ -4,7 +4,7 @@
  * A command whose line is cut before the answer is sent again when the message
  * is not found. But the server may carry out the first one after that: it had
  * all of it, and may have been busy. Nothing can call that off. So where it may
- * be, it is looked for again, after some seconds and after half a minute; what
+ * be, it is looked for again, after some seconds and until minutes later; what
  * has come so is deleted, and that is told. What is still to be looked at is in
  * the journal.
  *

@@ -68,9 +68,10 @@ struct FsPending {
     guint attempts;        /* that the server has not taken */
     guint n_unanswered;    /* of a move: that it may make yet, and that were
                               given up */
-    guint n_put_off;   /* attempts to find out that the server has refused */
-    gint64 ready_at;   /* microseconds, monotonic: others have gathered */
-    gint64 not_before; /* the same: after an attempt that failed */
+    guint n_put_off;       /* attempts to find out that have failed */
+    gint64 put_off_at;     /* microseconds, monotonic: the first of those */
+    gint64 ready_at;       /* microseconds, monotonic: others have gathered */
+    gint64 not_before;     /* the same: after an attempt that failed */
 
     GError *refusal;     /* of a move: why its copy is to go again, if the
                             original is there; NULL: it is not */

@@ -21,10 +21,11 @@
 
 #define RETRY_MS 2000u
 /* That a mailbox may take to be read, before all is put off; and how often it
- * may be, with the server hanging up each time. That it refuses counts more. */
+ * may be. If the server does not refuse, but hangs up each time, that may be
+ * the line's: then it takes so many times what a server is given to settle. */
 #define ATTEMPTS_MAX 10u
-#define PUT_OFF_MAX 12u
-#define REFUSED_WEIGHT 3u
+#define PUT_OFF_MAX 5u
+#define PUT_OFF_SETTLES 40
 
 typedef struct {
     FsChanges *changes; /* a reference */
@@ -237,7 +238,7 @@ make_certain(FsPending *pending, FsStep step)
 {
     g_autoptr(GError) error = NULL;
 
-    if (pending->attempts >= TIMES_MAX) {
+    if (pending->attempts >= (pending->unasked ? 2 * TIMES_MAX : TIMES_MAX)) {
         error = g_error_new(FS_ERROR, FS_ERROR_INCOMPLETE,
                             "the server says that it is done, and it is not");
         pending->uncertain = FALSE;
@@ -471,6 +472,22 @@ is_unread(const Reconcile *reconcile, const FsPending *pending)
             has_unread_target(reconcile, pending));
 }
 
+static gboolean
+has_waited_long(const FsPending *pending)
+{
+    gint64 limit_us = (gint64)fs_late_settle_ms() * 1000 * PUT_OFF_SETTLES;
+
+    return g_get_monotonic_time() - pending->put_off_at >= limit_us;
+}
+
+/* It could not be found out once more. */
+static void
+count_put_off(FsPending *pending)
+{
+    if (pending->n_put_off++ == 0)
+        pending->put_off_at = g_get_monotonic_time();
+}
+
 /* One that was put off too often; NULL: there is none. */
 static FsPending *
 next_hopeless(const Reconcile *reconcile)
@@ -479,7 +496,9 @@ next_hopeless(const Reconcile *reconcile)
          link = link->next) {
         FsPending *pending = link->data;
 
-        if (pending->n_put_off >= PUT_OFF_MAX && is_unread(reconcile, pending))
+        if (pending->n_put_off >= PUT_OFF_MAX &&
+            (reconcile->refused || has_waited_long(pending)) &&
+            is_unread(reconcile, pending))
             return pending;
     }
     return NULL;
@@ -500,8 +519,7 @@ put_off(Reconcile *reconcile)
 
     for (GList *link = changes->all.head; link != NULL; link = link->next)
         if (is_unread(reconcile, link->data))
-            ((FsPending *)link->data)->n_put_off +=
-                reconcile->refused ? REFUSED_WEIGHT : 1;
+            count_put_off(link->data);
     while ((pending = next_hopeless(reconcile)) != NULL) {
         pending->uncertain = FALSE;
         fs_pending_refuse(pending, error);

@@ -3,9 +3,9 @@
  *
  * What may be it is no older than the upload, and has its Message-ID, if there
  * is one. It is it if its octets are the same. If no message has those, one
- * that has at least its Message-ID is taken for it, for some servers change
- * what they store; but not where that may well be another message: when what
- * has come since is not known, or when another of that Message-ID is being
+ * that has at least its Message-ID and date is taken for it, for some servers
+ * change what they store; but not where that may well be another message: when
+ * what has come since is not known, or when another of that Message-ID is being
  * stored. A message that another upload has become is not looked at.
  *
  * What is not there may come: the server may be busy with it still. So it is
@@ -132,11 +132,20 @@ has_same_octets(const FsUpload *upload, const FsStoredText *stored)
            strcmp(stored->digest, upload->text.digest) == 0;
 }
 
+/* Of that Message-ID, and of the date that was asked for: another client may
+ * have stored another state of the message. */
 static gboolean
-has_same_id(const FsUpload *upload, const FsStoredText *stored)
+may_be_it(const FsUpload *upload, guint32 uid, const FsStoredText *stored)
 {
-    return upload->message_id != NULL &&
-           g_strcmp0(stored->message_id, upload->message_id) == 0;
+    CacheMessage row;
+
+    if (upload->message_id == NULL ||
+        g_strcmp0(stored->message_id, upload->message_id) != 0)
+        return FALSE;
+    return upload->is_certain || upload->copy_uid != 0 ||
+           (cache_index_message(upload->uploads->account->index,
+                                upload->mailbox, uid, &row) &&
+            row.internal_date == upload->date);
 }
 
 /* Whether the Message-ID tells the message from all others. */
@@ -170,7 +179,7 @@ on_candidate(const FsStoredText *stored, const GError *error,
         return;
     uid = g_array_index(upload->candidates, guint32, upload->n_compared);
     upload->n_compared++;
-    if (stored != NULL && upload->likely == 0 && has_same_id(upload, stored))
+    if (stored != NULL && upload->likely == 0 && may_be_it(upload, uid, stored))
         upload->likely = uid;
     if (stored != NULL && has_same_octets(upload, stored))
         found(upload, uid);

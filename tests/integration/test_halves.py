@@ -431,6 +431,30 @@ def test_many_marks_of_others_come_back_after_a_kill(case):
 
 
 @tap.test(limit=120)
+def test_mount_to_read_counts_changes_and_not_marks(case):
+    place = Place(case, PLAIN)
+    place.inbox.get(3).flags += ('\\Deleted',)
+    asked = []
+    place.server.hooks['EXPUNGE'] = lambda line, command: (
+        asked.append(command), line.hang())
+    case.expect(place.sh('rm INBOX/1.eml').clean, 'rm')
+    place.expect_soon(lambda: asked, 'no EXPUNGE')
+    data = place.kill()
+    place.server.behave()
+    place.options['ro'] = None
+    place.start(data=data)
+    place.expect_soon(lambda: 'earlier mount wait' in place.mount.messages(),
+                      'it is not told')
+    case.expect(' 1 changes of an earlier mount wait' in
+                ' ' + place.mount.messages(), place.mount.messages()[-1000:])
+    del place.options['ro']
+    place.mount.unmount()
+    place.start(data=data)
+    place.expect_soon(lambda: place.wait().ok and marks(place) == [3] and
+                      place.uids() == [2, 3], 'it is not made', place.uids())
+
+
+@tap.test(limit=120)
 def test_copy_stays_if_the_mark_of_its_original_does(case):
     """The original may go with the next EXPUNGE of anybody."""
     place = Place(case, CAPABILITIES)

@@ -77,6 +77,14 @@ class Late(Place):
                         ' ', '_'))(asked)
             self.done = True
 
+    @staticmethod
+    def forget_cache(data):
+        """What is known of the server; not what is still to be done."""
+        for path, _, files in os.walk(data):
+            for name in files:
+                if name.startswith('index.db'):
+                    os.unlink(os.path.join(path, name))
+
     def settles(self, folder, expected):
         """--wait ends, and then the folder holds that, and goes on to."""
         self.expect_soon(lambda: self.done, 'it was never late:',
@@ -167,6 +175,28 @@ def test_edited_again_before_the_late_append_comes(case):
     case.expect(place.sh('echo one >> INBOX/2.eml').clean, 'it fails')
     place.expect_soon(lambda: bodies[1] + b'one\r\n' in place.has(), 'not sent')
     case.expect(place.sh('echo two >> INBOX/2.eml').clean, 'it fails')
+    place.settles('INBOX', [bodies[0], bodies[1] + b'one\r\ntwo\r\n',
+                            bodies[2]])
+
+
+@tap.test(limit=120)
+def test_late_append_is_not_taken_for_the_next_edit(case):
+    """It has the Message-ID of that, and comes when its line is cut."""
+    place = Late(case, **WRITEBACK)
+    bodies = place.has()
+    held = []
+    place.be_late('APPEND', lambda commands: held)
+    case.expect(place.sh('echo one >> INBOX/2.eml').clean, 'it fails')
+    place.expect_soon(lambda: place.uids() == [1, 3, 4], 'it is not replaced')
+
+    def cut(line, asked):
+        place.server.hooks['APPEND'] = lambda line, asked: False
+        held.append(1)
+        place.be_due(lambda commands: True)
+        line.close()
+
+    place.server.hooks['APPEND'] = cut
+    case.expect(place.sh('echo two >> INBOX/4.eml').clean, 'it fails')
     place.settles('INBOX', [bodies[0], bodies[1] + b'one\r\ntwo\r\n',
                             bodies[2]])
 
@@ -350,6 +380,27 @@ def test_ours_that_was_moved_there_and_back_stays(case):
 # ---- servers that do not let us look ----
 
 
+@tap.test(limit=180)
+def test_server_that_hangs_up_each_time_ends_a_move(case):
+    place = Late(case, ABLE, settle_ms=100)
+
+    def hang_up(line, asked):
+        if asked.arguments and asked.arguments[0] == 'Other':
+            line.close()
+        return False
+
+    place.server.hooks.update({
+        'UID MOVE': lambda line, asked: line.close(), 'EXAMINE': hang_up,
+        'SELECT': hang_up, 'STATUS': hang_up})
+    case.expect(place.sh('mv INBOX/2.eml Other/two.eml').clean, 'mv')
+    case.expect(wait_until(lambda: 'not moved' in place.mount.messages(),
+                           4 * PATIENT), 'it is never given up')
+    case.expect('2.eml' in place.ls('INBOX'), place.ls('INBOX'))
+    place.server.behave()
+    place.expect_soon(lambda: place.wait().ok, 'it does not end')
+    case.expect(place.uids() == [1, 2, 3], place.uids())
+
+
 @tap.test(limit=120)
 def test_search_that_is_refused_is_made_again(case):
     """Whether it is stored is not known: nobody is told that it is not."""
@@ -375,6 +426,57 @@ def test_search_that_is_refused_is_made_again(case):
     place.settles('Other', [crlf(message())])
     case.expect(place.lost() == set(), place.lost())
     case.expect(place.ls('Other') == {'x.eml'}, place.ls('Other'))
+
+
+@tap.test(limit=120)
+def test_old_message_goes_when_the_server_has_time_again(case):
+    """The next mount does not know of it, and is not let look at once."""
+    place = Late(case, **WRITEBACK)
+    bodies = place.has()
+
+    def store(line, asked):
+        line._append(asked, list(asked.arguments))
+        line.close()
+
+    left = [2]
+
+    def refuse(line, asked):
+        if left[0] == 0 or not (asked.text.startswith('2 ') or
+                                ':' in asked.text.split()[0]):
+            return False
+        left[0] -= 1
+        line.line(f'{asked.tag} NO [UNAVAILABLE] not now')
+        return True
+
+    place.server.hooks['APPEND'] = store
+    place.server.hooks['UID SEARCH'] = lambda line, asked: line.close()
+    case.expect(place.sh('echo more >> INBOX/2.eml').clean, 'it fails')
+    place.expect_soon(lambda: place.server.saw('UID SEARCH*'), 'no search')
+    data = place.kill()
+    place.forget_cache(data)
+    place.server.hooks = {'UID FETCH': refuse}
+    place.start(data=data)
+    place.expect_soon(lambda: left[0] == 0, 'it was not refused', left)
+    place.done = True
+    place.settles('INBOX', [bodies[0], bodies[1] + b'more\r\n', bodies[2]])
+
+
+@tap.test(limit=120)
+def test_state_of_the_message_by_another_client_is_not_taken_for_ours(case):
+    place = Late(case, **WRITEBACK)
+    bodies = place.has()
+    theirs = bodies[1] + b'theirs\r\n'
+
+    def cut(line, asked):
+        del place.server.hooks['APPEND']
+        place.inbox.store(theirs, 1795339800 + 60)
+        line.close()
+
+    place.server.hooks['APPEND'] = cut
+    case.expect(place.sh('echo ours >> INBOX/2.eml').clean, 'it fails')
+    place.done = True
+    place.settles('INBOX', [bodies[0], bodies[1] + b'ours\r\n', theirs,
+                            bodies[2]])
 
 
 @tap.test(limit=120)

@@ -226,6 +226,27 @@ def test_marks_of_others_come_back_though_the_server_is_busy(case):
 
 
 @tap.test(limit=120)
+def test_what_was_replaced_goes_though_the_server_is_busy(case):
+    desk = Desk(case, CAPABILITIES)
+    left = ['INUSE', 'UNAVAILABLE', 'INUSE']
+
+    def refuse(one, asked):
+        if not left:
+            return False
+        one.line(f'{asked.tag} NO [{left.pop()}] not now')
+        return True
+
+    desk.server.hooks['UID STORE'] = refuse
+    result = desk.run('sh', '-c', f'echo more >> {desk.file(2)}')
+    case.expect(result.clean, result)
+    case.expect(wait_until(lambda: not left and
+                           desk.uids() == [1, 3, 4, 5, 6, 7],
+                           60 * tap.PATIENCE), left, desk.uids())
+    result = desk.run(BINARY, '--wait', desk.mount.mountpoint)
+    case.expect(result.clean, result)
+
+
+@tap.test(limit=120)
 def test_flags_of_a_copy_that_goes_again_are_those_of_the_original(case):
     desk = Desk(case, CAPABILITIES)
     desk.names('Other')

@@ -249,7 +249,7 @@ fs_batch_end(FsBatch *batch, const GError *error)
         note_move(batch);
     if (batch->target != 0)
         fs_synchroniser_freshen(account_of(batch)->synchroniser, batch->target,
-                                &begun);
+                                g_get_monotonic_time(), &begun);
     release_arrivals(batch);
     fs_sender_batch_over(sender, batch->key);
     batch_free(batch);

@@ -44,7 +44,7 @@ struct FsWatcher {
 
 /* A FsFreshenFunc. */
 static FsNeed *
-freshen(guint32 mailbox, gboolean *begun, gpointer user_data)
+freshen(guint32 mailbox, gint64 since, gboolean *begun, gpointer user_data)
 {
     FsWatcher *watcher = user_data;
     FsAccount *account = watcher->account;
@@ -55,7 +55,8 @@ freshen(guint32 mailbox, gboolean *begun, gpointer user_data)
     }
     if (fs_mailbox_tree_get(account->tree, mailbox) == NULL)
         return NULL;
-    return fs_synchroniser_freshen(account->synchroniser, mailbox, begun);
+    return fs_synchroniser_freshen(account->synchroniser, mailbox, since,
+                                   begun);
 }
 
 static void

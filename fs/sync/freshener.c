@@ -16,8 +16,9 @@ typedef struct {
     FsFreshener *freshener;
     guint32 mailbox;
     State state;
-    gboolean again; /* there was a hint since asking began */
-    FsNeed *need;   /* while asking */
+    gboolean again;   /* there was a hint since asking began */
+    gint64 hinted_at; /* microseconds, monotonic: the last one */
+    FsNeed *need;     /* while asking */
     FsNeedWaiter *waiter;
     guint timer; /* while resting */
 } Mailbox;
@@ -132,7 +133,8 @@ ask(Mailbox *mailbox)
     FsNeed *need;
 
     mailbox->state = ASKING;
-    need = freshener->freshen(mailbox->mailbox, &begun, freshener->user_data);
+    need = freshener->freshen(mailbox->mailbox, mailbox->hinted_at, &begun,
+                              freshener->user_data);
     if (need == NULL) {
         rest(mailbox);
         return;
@@ -165,11 +167,15 @@ fs_freshener_hint(FsFreshener *freshener, guint32 id)
         mailbox = g_new0(Mailbox, 1);
         mailbox->freshener = freshener;
         mailbox->mailbox = id;
+        mailbox->hinted_at = g_get_monotonic_time();
         g_hash_table_insert(freshener->mailboxes, key, mailbox);
         freshener->n_busy++;
         enqueue(mailbox);
         start(freshener);
-    } else if (mailbox->state != WAITING && !mailbox->again) {
+        return;
+    }
+    mailbox->hinted_at = g_get_monotonic_time();
+    if (mailbox->state != WAITING && !mailbox->again) {
         mailbox->again = TRUE;
         freshener->n_busy += mailbox->state == RESTING;
     }

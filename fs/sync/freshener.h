@@ -12,9 +12,10 @@ typedef struct FsFreshener FsFreshener;
 
 /* Asks the server for what is newer than anything known of @mailbox (0: of the
  * list of mailboxes). What to wait for until that is there (borrowed); NULL:
- * nothing. *@begun is TRUE: FALSE is to be set if somebody had begun to ask
- * before. */
-typedef FsNeed *(*FsFreshenFunc)(guint32 mailbox, gboolean *begun,
+ * nothing. @since is when it was last said that it has changed (microseconds,
+ * monotonic). *@begun is TRUE: FALSE is to be set if somebody had begun to ask
+ * before that. */
+typedef FsNeed *(*FsFreshenFunc)(guint32 mailbox, gint64 since, gboolean *begun,
                                  gpointer user_data);
 
 /* @rest_ms: between two askings for the same mailbox. */

@@ -102,6 +102,13 @@ fs_refresh_is_under_way(const FsRefresh *refresh)
     return refresh->need != NULL && !fs_need_is_complete(refresh->need);
 }
 
+gboolean
+fs_refresh_covers(const FsRefresh *refresh, gint64 when)
+{
+    return refresh->asked_at > when &&
+           (fs_refresh_is_under_way(refresh) || refresh->known_at > when);
+}
+
 void
 fs_refresh_mark_stale(FsRefresh *refresh)
 {

@@ -46,6 +46,10 @@ gboolean fs_refresh_confirm(FsRefresh *refresh, gint64 asked_at);
 
 gboolean fs_refresh_is_under_way(const FsRefresh *refresh);
 
+/* Whether it is known as it was after @when (microseconds, monotonic), or is
+ * being asked for since then: what was said of it until @when is in. */
+gboolean fs_refresh_covers(const FsRefresh *refresh, gint64 when);
+
 /* Whoever wants it fresh asks again. */
 void fs_refresh_mark_stale(FsRefresh *refresh);
 

@@ -376,7 +376,7 @@ fs_synchroniser_confirm(FsSynchroniser *synchroniser, guint32 id,
 }
 
 FsNeed *
-fs_synchroniser_freshen(FsSynchroniser *synchroniser, guint32 id,
+fs_synchroniser_freshen(FsSynchroniser *synchroniser, guint32 id, gint64 since,
                         gboolean *begun)
 {
     FsSyncMailbox *mailbox =
@@ -386,6 +386,10 @@ fs_synchroniser_freshen(FsSynchroniser *synchroniser, guint32 id,
     if (mailbox == NULL)
         return NULL;
     under_way = fs_refresh_is_under_way(&mailbox->refresh);
+    if (fs_refresh_covers(&mailbox->refresh, since)) {
+        *begun = TRUE;
+        return under_way ? mailbox->refresh.need : NULL;
+    }
     fs_synchroniser_mark_stale(synchroniser, id);
     if (!fs_sync_is_known(mailbox) && !under_way)
         return NULL;

@@ -39,11 +39,14 @@ gboolean fs_synchroniser_confirm(FsSynchroniser *synchroniser, guint32 mailbox,
 /* Something has changed in @mailbox: who wants it fresh asks again. */
 void fs_synchroniser_mark_stale(FsSynchroniser *synchroniser, guint32 mailbox);
 
-/* The same, and asks for it now if the messages of @mailbox are known, or being
- * asked for. What to wait for (borrowed); NULL: nothing is being asked for.
- * *@begun: asking has begun inside this call, and so misses nothing. */
+/* The same of what was so at @since (microseconds, monotonic), and asks for it
+ * now if the messages of @mailbox are known, or being asked for. What has been
+ * asked for since then is new enough: were it called stale, whoever goes on
+ * asking would be told so again and again. What to wait for (borrowed); NULL:
+ * nothing is being asked for. *@begun: asking has begun after @since, and so
+ * misses nothing. */
 FsNeed *fs_synchroniser_freshen(FsSynchroniser *synchroniser, guint32 mailbox,
-                                gboolean *begun);
+                                gint64 since, gboolean *begun);
 /* Every mailbox may have changed: see fs_refresh_mark_old. */
 void fs_synchroniser_mark_all_old(FsSynchroniser *synchroniser);
 

@@ -410,6 +410,26 @@ def test_without_the_line_changes_wait_and_are_made_later(case):
     desk.agree('INBOX', 'Other')
 
 
+@tap.test(limit=240)
+def test_wait_is_well_only_if_the_server_has_answered(case):
+    desk = Desk(case, rtt_ms=0, timeout=6)
+    names = desk.by_uid()
+    desk.wait()
+    desk.go_offline()
+    # Nothing has to be sent, and what is known is served as it is.
+    for _ in range(2):
+        result = desk.settle()
+        case.expect(not result.ok and len(result.err.splitlines()) == 1, result)
+        case.expect(desk.by_uid() == names, desk.names())
+    desk.do('rm', desk.path('INBOX', names[1]))
+    result = desk.settle()
+    case.expect(not result.ok and '1 change is still to be made' in result.err,
+                result)
+    desk.go_online()
+    desk.soon(lambda: desk.settle().clean, 'it never ends well', limit=40)
+    case.expect(1 not in desk.bodies(), 'the change was not made')
+
+
 # ---- other clients ----
 
 @tap.test(limit=180)

@@ -299,7 +299,7 @@ def test_end_of_the_mount_does_not_wait_for_a_file_with_a_hole(case):
     place.sh('rm INBOX/two.eml && dd of=INBOX/two.eml bs=1 seek=99 status=none',
              b'a part')
     left = place.wait()
-    case.expect('1 changes are still to be made' in left.err, left)
+    case.expect('1 change is still to be made' in left.err, left)
     data = place.mount.data
     place.mount.unmount(limit=5 * tap.PATIENCE)
     place.start(data=data)

@@ -17,17 +17,19 @@ typedef struct {
     FsFreshener *freshener;
     guint asked[N];   /* by mailbox */
     FsNeed *needs[N]; /* owned: what the last asking waits for */
+    gint64 since;     /* that the last asking was told */
     gboolean was_begun;
     gboolean has_nothing;
     guint hint_inside; /* while being asked; 0: none */
 } Server;
 
 static FsNeed *
-freshen(guint32 mailbox, gboolean *begun, gpointer user_data)
+freshen(guint32 mailbox, gint64 since, gboolean *begun, gpointer user_data)
 {
     Server *server = user_data;
 
     server->asked[mailbox]++;
+    server->since = since;
     if (server->hint_inside != 0)
         fs_freshener_hint(server->freshener, server->hint_inside);
     if (server->has_nothing)
@@ -152,6 +154,38 @@ hint_in_the_rest_waits_for_its_end(void **state)
 }
 
 static void
+asking_is_told_of_the_last_hint(void **state)
+{
+    Server server;
+    gint64 first = g_get_monotonic_time();
+    gint64 second;
+
+    start(&server);
+    fs_freshener_hint(server.freshener, 3);
+    assert_true(server.since >= first);
+    second = g_get_monotonic_time();
+    assert_true(server.since <= second);
+    fs_freshener_hint(server.freshener, 3);
+    answer(&server, 3);
+    wait_asked(&server, 3, 2);
+    assert_true(server.since >= second);
+    /* What others had begun is asked for again, for the sake of the same. */
+    server.was_begun = TRUE;
+    second = g_get_monotonic_time();
+    fs_freshener_hint(server.freshener, 3);
+    answer(&server, 3);
+    wait_asked(&server, 3, 3);
+    first = server.since;
+    assert_true(first >= second);
+    answer(&server, 3);
+    wait_asked(&server, 3, 4);
+    assert_true(server.since == first);
+    answer(&server, 3);
+    wait_quiet(&server);
+    stop(&server);
+}
+
+static void
 what_others_had_begun_is_asked_for_again(void **state)
 {
     Server server;
@@ -259,6 +293,7 @@ main(void)
         cmocka_unit_test(hint_is_asked_for_at_once),
         cmocka_unit_test(burst_is_asked_for_once_more),
         cmocka_unit_test(hint_in_the_rest_waits_for_its_end),
+        cmocka_unit_test(asking_is_told_of_the_last_hint),
         cmocka_unit_test(what_others_had_begun_is_asked_for_again),
         cmocka_unit_test(few_are_asked_for_at_a_time),
         cmocka_unit_test(failure_ends_the_asking),

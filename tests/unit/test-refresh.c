@@ -182,6 +182,38 @@ confirmed_is_as_good_as_asked_for_unless_told_otherwise(void **state)
     fs_refresh_clear(&refresh);
 }
 
+/* Otherwise what an operation asks for would be called stale while it is asked
+ * for, and the next operation would ask again, and so on. */
+static void
+what_was_said_is_covered_by_what_was_asked_for_since(void **state)
+{
+    FsRefresh refresh = {0};
+    gint64 said_at = g_get_monotonic_time() - 1;
+    gint64 later;
+
+    assert_false(fs_refresh_covers(&refresh, said_at));
+    begin(&refresh, FS_KNOWN);
+    later = g_get_monotonic_time();
+    assert_true(fs_refresh_covers(&refresh, said_at));
+    assert_false(fs_refresh_covers(&refresh, later));
+    fs_refresh_end(&refresh, NULL);
+    assert_true(fs_refresh_covers(&refresh, said_at));
+    assert_false(fs_refresh_covers(&refresh, later));
+    fs_refresh_mark_stale(&refresh);
+    assert_false(fs_refresh_covers(&refresh, said_at));
+
+    begin(&refresh, now());
+    fs_refresh_mark_stale(&refresh);
+    assert_false(fs_refresh_covers(&refresh, said_at));
+    fs_refresh_end(&refresh, NULL);
+    assert_false(fs_refresh_covers(&refresh, said_at));
+
+    begin(&refresh, now());
+    end_with(&refresh, IMAP_ERROR_TIMEOUT);
+    assert_false(fs_refresh_covers(&refresh, said_at));
+    fs_refresh_clear(&refresh);
+}
+
 static void
 put_off_ends_by_itself_and_by_news(void **state)
 {
@@ -283,6 +315,7 @@ main(void)
         cmocka_unit_test(connection_opened_since_ends_what_the_line_put_off),
         cmocka_unit_test(
             confirmed_is_as_good_as_asked_for_unless_told_otherwise),
+        cmocka_unit_test(what_was_said_is_covered_by_what_was_asked_for_since),
         cmocka_unit_test(put_off_ends_by_itself_and_by_news),
         cmocka_unit_test(
             failure_of_the_line_stands_only_until_a_connection_is_opened),

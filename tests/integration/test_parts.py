@@ -3,9 +3,11 @@
 agree with the mailbox."""
 
 import contextlib
+import imaplib
 import os
 import re
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
@@ -257,6 +259,29 @@ def test_scan_of_texts_sends_no_reads(case):
                     for i in range(count)), 'a text is missing')
     case.expect(sent['OPEN'] == count and sent['READ'] == 0, sent)
     case.expect(sent['GETATTR'] < count / 2, sent)
+
+
+@tap.test(limit=120)
+def test_texts_in_the_order_of_names_are_fetched_together(case):
+    """As a shell's "*" and rsync go, where the dates are in no order."""
+    count = 200
+    bench = Bench(case, [], names='subject')
+    for i in range(count):
+        date = time.time() - i * 7919 % count * 86400
+        status, answer = bench.client.imap.append(
+            'Hard', None, imaplib.Time2Internaldate(date),
+            hardmail.mixed(f'message {i}', [
+                hardmail.part('text/plain', b'text %d\r\n' % i)])[1])
+        assert status == 'OK', answer
+    folder = bench.path('.imapfs', 'text', 'Hard')
+    bench.soon(lambda: len(os.listdir(folder)) == count, 'they do not come')
+    trips = bench.proxy.counts()['turns']
+    result = run('sh', '-c', 'cd "$0" && cat *', folder, limit=60)
+    trips = bench.proxy.counts()['turns'] - trips
+    case.expect(all(f'\ntext {i}\n' in result.out.decode()
+                    for i in range(count)), 'a text is missing')
+    case.expect(trips < count / 4, f'{trips} round trips')
+    case.note(f'{trips} round trips for {count} texts')
 
 
 # ---- what it shows

@@ -52,6 +52,14 @@ control_of(fuse_req_t request)
 
 /* ---- look-ups and attributes ---- */
 
+static double
+attribute_validity(const FsHandlers *handlers, const FsEntry *entry)
+{
+    return entry->restless
+               ? 0
+               : fs_kernel_cache_validity(handlers->kernel_cache, entry);
+}
+
 void
 fs_handlers_fill_entry(FsHandlers *handlers, const FsEntry *entry,
                        struct fuse_entry_param *param)
@@ -59,7 +67,8 @@ fs_handlers_fill_entry(FsHandlers *handlers, const FsEntry *entry,
     memset(param, 0, sizeof *param);
     param->ino = entry->inode;
     param->attr = entry->attributes;
-    param->attr_timeout = param->entry_timeout =
+    param->attr_timeout = attribute_validity(handlers, entry);
+    param->entry_timeout =
         fs_kernel_cache_validity(handlers->kernel_cache, entry);
     if (entry->renamed)
         param->entry_timeout = 0;
@@ -110,9 +119,8 @@ fs_handlers_reply_attributes(FsOperation *operation)
         return;
     }
     fs_kernel_cache_use(handlers->kernel_cache, entry.mailbox);
-    fs_operation_reply_attr(
-        operation, &entry.attributes,
-        fs_kernel_cache_validity(handlers->kernel_cache, &entry));
+    fs_operation_reply_attr(operation, &entry.attributes,
+                            attribute_validity(handlers, &entry));
 }
 
 /* There are links in the views alone; and where the whole mount is a Maildir,
@@ -436,6 +444,20 @@ handle_ioctl(fuse_req_t request, fuse_ino_t inode, unsigned command,
         fuse_reply_err(request, ENOTTY);
 }
 
+/* A FsMailboxEntryFunc. What is called so in the mount is so called in the
+ * Maildirs, too, or nearly. */
+static void
+on_mailbox_entry(guint32 parent, const char *name, guint32 before,
+                 gpointer user_data)
+{
+    FsHandlers *handlers = user_data;
+
+    fs_kernel_cache_entry_changed(
+        handlers->kernel_cache,
+        fs_maildir_layout_directory(handlers->names, parent),
+        fs_maildir_layout_entry(handlers->names, name));
+}
+
 FsHandlers *
 fs_handlers_new(FsAccount *account, FsNameSpace *names, FsWriting *writing)
 {
@@ -455,6 +477,7 @@ fs_handlers_new(FsAccount *account, FsNameSpace *names, FsWriting *writing)
     handlers->control = fs_control_files_new(
         account, names, handlers->kernel_cache, handlers->views);
     handlers->portion = g_byte_array_new();
+    fs_mailbox_tree_add_entry_func(account->tree, on_mailbox_entry, handlers);
     return handlers;
 }
 
@@ -464,6 +487,8 @@ fs_handlers_free(FsHandlers *handlers)
     if (handlers == NULL)
         return;
     fs_operation_forget_owner(handlers);
+    fs_mailbox_tree_remove_entry_func(handlers->account->tree, on_mailbox_entry,
+                                      handlers);
     fs_write_handlers_free(handlers->write);
     fs_file_handlers_free(handlers->files);
     fs_watcher_free(handlers->watcher);

@@ -62,8 +62,8 @@ append_component(GString *name, const char *component)
             g_string_append_c(name, *component);
 }
 
-static const char *
-untaken(const char *name)
+const char *
+fs_maildir_folders_untaken(const char *name)
 {
     for (guint i = 0; i < G_N_ELEMENTS(taken); i++)
         if (g_str_equal(name, taken[i][0]))
@@ -97,7 +97,7 @@ fs_maildir_folders_path(const FsMaildirFolders *folders, guint32 id)
                                                       : flat_name(path);
     for (guint i = 0; components[i] != NULL; i++)
         g_string_append_printf(result, "%s%s", i > 0 ? "/" : "",
-                               untaken(components[i]));
+                               fs_maildir_folders_untaken(components[i]));
     return g_string_free(g_steal_pointer(&result), FALSE);
 }
 
@@ -109,7 +109,8 @@ fs_maildir_folders_name(const FsMaildirFolders *folders, guint32 id)
 
     if (folders->plus_plus)
         return flat_name(path != NULL ? path : "");
-    return g_strdup(untaken(found != NULL ? found->name : ""));
+    return g_strdup(
+        fs_maildir_folders_untaken(found != NULL ? found->name : ""));
 }
 
 /* ---- the other way ---- */

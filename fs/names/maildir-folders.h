@@ -18,6 +18,9 @@ typedef struct {
     gboolean plus_plus;
 } FsMaildirFolders;
 
+/* What a mailbox is called @name is called where folders lie in each other. */
+const char *fs_maildir_folders_untaken(const char *name);
+
 /* The mailbox that the top is, if any; else 0. */
 guint32 fs_maildir_folders_top(const FsMaildirFolders *folders);
 gboolean fs_maildir_folders_is_top(const FsMaildirFolders *folders,

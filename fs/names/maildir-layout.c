@@ -96,6 +96,12 @@ fs_maildir_layout_directory(FsNameSpace *names, guint32 mailbox)
                : fs_inode_make(FS_INODE_MAILDIR_FOLDER, mailbox, 0);
 }
 
+const char *
+fs_maildir_layout_entry(FsNameSpace *names, const char *name)
+{
+    return fs_maildir_folders_untaken(name);
+}
+
 static FsPlace
 maildir_place_of(FsNameSpace *names, guint64 directory)
 {
@@ -254,7 +260,12 @@ describe_place(FsNameSpace *names, guint64 inode, const FsPlace *place,
     entry->attributes.st_nlink = place->kind == FS_PLACE_FOLDER ? 1 : 2;
     if (place->kind == FS_PLACE_FOLDER && maildir_of(names)->writing != NULL)
         entry->attributes.st_mode |= 0222 & ~names->account->options->umask;
-    entry->fleeting = TRUE;
+    /* Names of folders stay, and the kernel is told when one goes; but with
+     * Maildir++ it would have to be told of all that were below it. */
+    if (place->kind == FS_PLACE_FOLDER && maildir_of(names)->folders.plus_plus)
+        entry->fleeting = TRUE;
+    else
+        entry->restless = TRUE;
     return FS_ANSWER_FOUND;
 }
 

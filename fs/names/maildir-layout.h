@@ -39,6 +39,10 @@ gboolean fs_maildir_layout_folder(FsNameSpace *names, guint64 directory,
 /* The number of the folder's directory. */
 guint64 fs_maildir_layout_directory(FsNameSpace *names, guint32 mailbox);
 
+/* What the folder is called there that is @name in the directory of its parent
+ * in the mount; where the folders of Maildirs lie in each other. Borrowed. */
+const char *fs_maildir_layout_entry(FsNameSpace *names, const char *name);
+
 /* Programs make a folder and then the three in it, and remove it likewise; the
  * server knows no such steps. So each of the three can be not there for a
  * while (@there FALSE), after which it is there again. FALSE: @name is none of

@@ -28,6 +28,7 @@ typedef struct {
     guint32 mailbox;   /* 0: none */
     guint32 uid;       /* of a message; 0: a directory, or what is no message */
     gboolean fleeting; /* the kernel is to ask again each time */
+    gboolean restless; /* and so it is for the attributes alone */
     gboolean renamed;  /* it is so for the name alone */
 } FsEntry;
 

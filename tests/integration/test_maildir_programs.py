@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
@@ -18,9 +19,10 @@ import sample_server
 import tap
 from command import run, wait_until
 from maildir import Box, Mirror, digest, letters, renamed, sample
-from tools import Terminal, need
+from mailprograms import (Aerc, Mutt, Synced, dovecot_config, drafts,
+                          notmuch_config, shell)
+from tools import need
 from writing import crlf, message
-
 
 
 def mail(number):
@@ -30,23 +32,6 @@ def mail(number):
 FOLDERS = {'INBOX': [*((mail(number), '') for number in range(1, 7)),
                      (mail(7), '\\Seen'), (mail(8), '\\Seen \\Answered')],
            'Other': [(mail(9), '\\Seen')], 'Drafts': []}
-
-
-def shell(case, root, command, home, check=True, **environment):
-    result = run('bash', '-ec', command, cwd=root, limit=60 * tap.PATIENCE,
-                 env={'HOME': home, 'R': root, 'XDG_RUNTIME_DIR': home,
-                      'LC_ALL': 'C.UTF-8', **environment})
-    if check:
-        case.expect(result.ok, result, result.err)
-    return result
-
-
-def drafts(place):
-    """Of what programs write themselves: flags, subject and text."""
-    return sorted((tuple(sorted(one.flags)),
-                   re.search(rb'(?im)^subject: (.*?)\r?$', one.body)[1],
-                   one.body.partition(b'\r\n\r\n')[2].strip())
-                  for one in place.stored('Drafts'))
 
 
 def compare(case, work):
@@ -104,24 +89,8 @@ def test_mblaze(case):
 
 # ---- mutt and neomutt ----
 
-MUTT = '''
-set folder="{root}" spoolfile="+INBOX" mbox_type=Maildir
-set postponed="+Drafts" record="" header_cache="" tmpdir="{home}"
-set realname=Alice from=alice@example.org hostname=example.org
-set confirmappend=no confirmcreate=no delete=yes quit=yes move=no
-set mark_old=no wait_key=no autoedit=yes fast_reply=yes postpone=yes
-set abort_unmodified=no editor="sh -c 'echo text >> $0'" timeout=1
-set sort=date pager_index_lines=0 delete_untag=yes resolve=no
-'''
-
-
 def mutt_work(case, program, root):
-    home = case.path(program + ('-m' if '.imapfs' in root else '-p'))
-    os.makedirs(home)
-    with open(home + '/rc', 'w') as file:
-        file.write(MUTT.format(root=root, home=home))
-    terminal = Terminal(case, program, '-n', '-F', home + '/rc', HOME=home)
-    terminal.shows(b'Mutt', b'mutt', b'--')
+    terminal = Mutt(case, program, root)
     terminal.press('l~s "number [1-8]"\n')
     terminal.shows(b'number 8')
 
@@ -135,17 +104,8 @@ def mutt_work(case, program, root):
     at(3, 'd')
     at(4, '\n', b'body')
     terminal.press('i')
-    terminal.press('m')
-    terminal.shows(b'To:')
-    terminal.press('bob@example.org\n')
-    terminal.shows(b'Subject:')
-    terminal.press('draft\n')
-    terminal.shows(b'Compose', b'Send')
-    terminal.press('q')
-    terminal.shows(b'postponed', b'Postpone')
-    terminal.press('$')
-    terminal.press('q')
-    terminal.ends()
+    terminal.save_draft()
+    terminal.leave()
 
 
 def with_mutt(case, program):
@@ -163,26 +123,8 @@ for name in ('mutt', 'neomutt'):
 
 # ---- aerc ----
 
-AERC = ('[ui]\nsort = -r date\nthreading-enabled = false\n'
-        '[filters]\ntext/plain = cat\n')
-
-
 def aerc_work(case, root):
-    home = case.path('aerc' + ('-m' if '.imapfs' in root else '-p'))
-    config = home + '/.config/aerc'
-    os.makedirs(config)
-    with open(config + '/aerc.conf', 'w') as file:
-        file.write(AERC)
-    with open(os.open(config + '/accounts.conf', os.O_WRONLY | os.O_CREAT,
-                      0o600), 'w') as file:
-        file.write(f'[mount]\nsource = maildir://{root}\ndefault = INBOX\n'
-                   'from = Alice <alice@example.org>\npostpone = Drafts\n')
-    terminal = Terminal(case, 'aerc', HOME=home,
-                        EDITOR="sh -c 'echo text >> $0'",
-                        XDG_CONFIG_HOME=home + '/.config',
-                        XDG_CACHE_HOME=home + '/.cache',
-                        XDG_DATA_HOME=home + '/.local/share',
-                        XDG_RUNTIME_DIR=home)
+    terminal = Aerc(case, root)
 
     def names(folder):
         return [f'{kind}/{name}' for kind in ('cur', 'new')
@@ -210,11 +152,9 @@ def aerc_work(case, root):
     terminal.press(':view\n')
     terminal.shows(b'body')
     terminal.press(':close\n')
-    terminal.press(':compose -H "To: bob@example.org" -H "Subject: draft"\n')
-    terminal.shows(b'Send', b'send', b'abort', b'Abort', b'review')
+    terminal.compose()
     command('postpone', lambda before: len(names('Drafts')) == 1)
-    terminal.press(':quit\n')
-    terminal.ends()
+    terminal.leave()
 
 
 @tap.test(limit=180)
@@ -225,17 +165,6 @@ def test_aerc(case):
 
 
 # ---- notmuch ----
-
-def notmuch_config(case, root, name):
-    database = case.path(name)
-    os.makedirs(database)
-    config = case.path(name + '.conf')
-    with open(config, 'w') as file:
-        file.write(f'[database]\npath={database}\nmail_root={root}\n'
-                   '[user]\nname=Alice\nprimary_email=alice@example.org\n'
-                   '[new]\ntags=new\n[maildir]\nsynchronize_flags=true\n')
-    return config
-
 
 NOTMUCH = '''
 export NOTMUCH_CONFIG=$C
@@ -283,34 +212,52 @@ def test_notmuch(case):
     case.expect(result.out.split() == [b'4', b'9'], result)
 
 
-def scanned(case, root, config):
-    """Directories that a notmuch new reads the files of."""
+def scanned(case, root, command, **environment):
+    """Directories that the command reads the files of."""
     trace = case.path('trace')
-    shell(case, root, 'export NOTMUCH_CONFIG=$C; strace -f -y -o $T '
-          '-e trace=getdents64 notmuch new --quiet', case.directory, C=config,
-          T=trace)
+    shell(case, root, 'strace -f -y -o $T -e trace=getdents64 ' + command,
+          case.directory, T=trace, **environment)
     with open(trace) as file:
         found = re.findall(r'getdents64\(\d+<([^>]*)>', file.read())
     return {os.path.relpath(path, root) for path in found
             if path.startswith(root)}
 
 
+WITH_MAIL = {'INBOX/cur', 'INBOX/new', 'Other/cur'}
+
+
+def expect_one_scanned(case, box, scan):
+    """After one change, by this side and by another client."""
+    if not run('strace', '-o', '/dev/null', 'true').ok:
+        raise tap.Skip('strace cannot trace here')
+
+    def settle():
+        # They do not trust a time that is the present second.
+        box.soon(lambda: not WITH_MAIL & scan(), 'it reads unchanged ones')
+        second = int(time.time())
+        wait_until(lambda: int(time.time()) > second)
+    settle()
+    renamed(box.find('number 7'), 'FS')
+    box.wait()
+    found = scan() & WITH_MAIL
+    case.expect(found == {'INBOX/cur'}, 'by renaming:', found)
+    settle()
+    box.client.open('Other', readonly=False)
+    box.client.imap.uid('STORE', '1', '+FLAGS', '(\\Flagged)')
+    box.soon(lambda: letters(box.find('number 9', 'Other')) == 'FS',
+             'not flagged')
+    found = scan() & WITH_MAIL
+    case.expect(found == {'Other/cur'}, 'by another client:', found)
+
+
 @tap.test(limit=180)
 def test_notmuch_goes_through_one_directory_after_one_change(case):
     need('notmuch', 'strace')
     box = Box(case, FOLDERS)
-    if not run('strace', '-o', '/dev/null', 'true').ok:
-        raise tap.Skip('strace cannot trace here')
     config = notmuch_config(case, box.root, 'nm')
-    # It remembers nothing of empty ones, and does not trust a time that is the
-    # present second.
-    with_mail = {'INBOX/cur', 'INBOX/new', 'Other/cur'}
-    box.soon(lambda: not with_mail & scanned(case, box.root, config),
-             'it reads unchanged ones')
-    renamed(box.find('number 7'), 'FS')
-    box.wait()
-    found = scanned(case, box.root, config)
-    case.expect(found & with_mail == {'INBOX/cur'}, found)
+    # It remembers nothing of directories that are empty.
+    expect_one_scanned(case, box, lambda: scanned(
+        case, box.root, 'notmuch new --quiet', NOTMUCH_CONFIG=config))
 
 
 # ---- mu ----
@@ -355,28 +302,20 @@ def test_mu_indexes_and_sees_what_has_changed(case):
     box.expect_same()
 
 
+@tap.test(limit=180)
+def test_mu_goes_through_one_directory_after_one_change(case):
+    need('mu', 'strace')
+    box = Box(case, FOLDERS)
+    home = case.path('mu')
+    os.mkdir(home)
+    result = run('mu', 'init', f'--muhome={home}', f'--maildir={box.root}',
+                 env={'HOME': home})
+    case.expect(result.ok, result)
+    expect_one_scanned(case, box, lambda: scanned(
+        case, box.root, f'mu index --lazy-check --muhome={home}'))
+
+
 # ---- mbsync ----
-
-MBSYNC = '''
-MaildirStore mount
-Path {root}/
-Inbox {root}/INBOX
-SubFolders Verbatim
-
-MaildirStore plain
-Path {plain}/
-Inbox {plain}/INBOX
-SubFolders Verbatim
-
-Channel all
-Far :mount:
-Near :plain:
-Patterns *
-Create Both
-Expunge Both
-SyncState {state}/
-'''
-
 
 @tap.test(limit=240)
 def test_mbsync_has_the_mount_as_a_store(case):
@@ -384,17 +323,8 @@ def test_mbsync_has_the_mount_as_a_store(case):
     made = {}
     box = Box(case, FOLDERS, prepare=sample(made))
     count = made['INBOX'] + 8
-    plain = case.path('plain')
-    state = case.path('state')
-    os.mkdir(plain)
-    os.mkdir(state)
-    config = case.path('rc')
-    with open(config, 'w') as file:
-        file.write(MBSYNC.format(root=box.root, plain=plain, state=state))
-
-    def sync():
-        result = run('mbsync', '-c', config, '-a', limit=90 * tap.PATIENCE)
-        case.expect(result.ok, result, result.err)
+    synced = Synced(case, box.root)
+    plain, sync = synced.plain, synced.sync
 
     def local(folder='INBOX'):
         return {os.path.join(plain, folder, kind, name)
@@ -453,24 +383,13 @@ def test_doveadm_imports_all_of_it(case):
     if is_root:
         os.chmod(case.directory, 0o711)
         shutil.chown(home, owner)
-    with open(home + '/dovecot.conf', 'w') as file:
-        file.write(f'''
-base_dir = {home}/run
-log_path = /dev/stderr
-ssl = no
-mail_location = maildir:{home}/mail:LAYOUT=fs
-first_valid_uid = 0
-mail_uid = {owner}
-mail_gid = {owner if is_root else os.getgid()}
-first_valid_uid = 1
-stats_writer_socket_path =
-''')
+    config = dovecot_config(home, owner, owner if is_root else os.getgid())
     names = [name for name in {**made, **FOLDERS} if '%' not in name]
     before = box.state(*names)
     source = (f'maildir:{box.root}:LAYOUT=fs:UTF-8:INBOX={box.root}/INBOX:'
               f'CONTROL={home}/control:INDEX={home}/index')
     result = shell(case, box.root,
-                   f'doveadm -c {home}/dovecot.conf import '
+                   f'doveadm -c {config} import '
                    f'{shlex.quote(source)} "" all', home, USER='root')
     digests = set()
     for directory, _, names in os.walk(home + '/mail'):

@@ -15,6 +15,7 @@ import dovecot
 import tap
 from command import run
 from desk import Desk
+from maildir import FLAGS
 from mount import Mount
 from tap import PATIENCE
 
@@ -31,6 +32,38 @@ def view(desk, name, *parts):
 def rows(desk, folder):
     with open(view(desk, 'index', folder + '.jsonl')) as file:
         return {row['name']: row for row in map(json.loads, file)}
+
+
+def maildir(desk, folder):
+    """{inode: letters} of its messages, and whether one of them is in "new"
+    with any, or in "cur" under a name of another kind."""
+    found, wrong = {}, []
+    for kind in ('cur', 'new'):
+        for entry in os.scandir(view(desk, 'maildir', folder, kind)):
+            _, mark, letters = entry.name.partition(':2,')
+            if entry.inode() in found or bool(mark) != (kind == 'cur'):
+                wrong.append(entry.path)
+            found[entry.inode()] = letters
+    return found, wrong
+
+
+def letters_of(flags):
+    return ''.join(sorted(letter for letter, flag in FLAGS.items()
+                          if flag in flags))
+
+
+def maildir_disagreements(desk, folder, flags):
+    found, wrong = maildir(desk, folder)
+    for uid, is_set in flags.items():
+        try:
+            inode = os.stat(desk.path(folder, f'{uid}.eml')).st_ino
+        except FileNotFoundError:
+            wrong.append(uid)
+            continue
+        letters = re.sub('[a-z]', '', found.pop(inode, 'nowhere'))
+        if letters != letters_of(is_set):
+            wrong.append((uid, letters, is_set))
+    return [('maildir', *wrong[:9], *found)] if wrong or found else []
 
 
 def disagreements(desk, folder):
@@ -51,7 +84,7 @@ def disagreements(desk, folder):
     wrong += [(name, row['flags'], flags.get(row['uid']))
               for name, row in rows(desk, folder).items()
               if set(row['flags']) - {'\\Recent'} != flags.get(row['uid'])]
-    return wrong
+    return wrong + maildir_disagreements(desk, folder, flags)
 
 
 class Changes:
@@ -68,9 +101,11 @@ class Changes:
         for name in names:
             self.n += 1
             path = self.desk.path(folder, name)
-            kind = self.source.randrange(4)
+            kind = self.source.randrange(6)
             try:
-                if kind == 0:
+                if kind > 3:
+                    self.in_maildir(folder, other, os.stat(path).st_ino)
+                elif kind == 0:
                     os.remove(path)
                 elif kind == 1:
                     os.rename(path, self.desk.path(other,
@@ -88,6 +123,23 @@ class Changes:
             except OSError as error:
                 # The other client was quicker.
                 assert error.errno in (2, 116), error
+
+    def in_maildir(self, folder, other, inode):
+        """As a mail program does: flags it, files it, deletes it."""
+        to = self.source.choice((folder, other, None))
+        letter = self.source.choice('FRS')
+        for part in ('cur', 'new'):
+            for entry in os.scandir(view(self.desk, 'maildir', folder, part)):
+                if entry.inode() != inode:
+                    continue
+                if to is None:
+                    os.unlink(entry.path)
+                    return
+                base, _, letters = entry.name.partition(':2,')
+                letters = ''.join(sorted(set(letters) ^ {letter}))
+                os.rename(entry.path, view(self.desk, 'maildir', to, 'cur',
+                                           f'{base}:2,{letters}'))
+                return
 
     def message(self):
         return (f'From: a@example.org\r\nSubject: change {self.n}\r\n'
@@ -174,13 +226,14 @@ def test_folder_that_goes_is_gone_from_all_views(case):
         return [path for path in (
             desk.path(folder), view(desk, 'text', folder),
             view(desk, 'parts', folder), view(desk, 'index', folder + '.tsv'),
-            view(desk, 'search', folder)) if os.path.exists(path)]
+            view(desk, 'search', folder), view(desk, 'maildir', folder),
+            view(desk, 'maildir', folder, 'cur')) if os.path.exists(path)]
 
     for folder in ('Mine', 'Theirs'):
-        case.expect(len(shown(folder)) == 5, shown(folder))
+        case.expect(len(shown(folder)) == 7, shown(folder))
         os.listdir(view(desk, 'text', folder))
     desk.do('mv', desk.path('Mine'), desk.path('Renamed'))
-    desk.soon(lambda: not shown('Mine') and len(shown('Renamed')) == 5,
+    desk.soon(lambda: not shown('Mine') and len(shown('Renamed')) == 7,
               f'renamed: {shown("Mine")} {shown("Renamed")}', limit=5)
     case.expect(len(os.listdir(view(desk, 'text', 'Renamed'))) == 2, 'texts')
     case.expect(run('rm', '-r', desk.path('Renamed'),
@@ -190,7 +243,7 @@ def test_folder_that_goes_is_gone_from_all_views(case):
     desk.client.imap.delete('Theirs')
     desk.soon(lambda: not os.path.exists(desk.path('Theirs')),
               'it is still there', limit=90)
-    case.expect(not shown('Theirs'), shown('Theirs'))
+    desk.soon(lambda: not shown('Theirs'), shown('Theirs'), limit=5)
 
 
 @tap.test(limit=120)

@@ -141,22 +141,28 @@ class Terminal:
                 self.shown += piece
         return self.shown
 
-    def shows(self, *texts):
+    def shows(self, *texts, limit=20):
         """Waits until it has shown one of them since the last keys, and
         returns that."""
         found = wait_until(lambda: [text for text in texts
                                     if text in self._look()],
-                           20 * tap.PATIENCE)
+                           limit * tap.PATIENCE)
         self.case.expect(found, 'it never shows', texts, 'but',
                          self.shown[-2000:])
         return found[0] if found else b''
+
+    def until(self, condition, limit=20, step=0.2):
+        """Waits until it has done something, and takes what it shows: it would
+        wait for that."""
+        return wait_until(lambda: self._look() is not None and condition(),
+                          limit * tap.PATIENCE, step)
 
     def press(self, keys):
         self.shown = b''
         os.write(self.master, keys.encode())
 
-    def ends(self, status=0):
+    def ends(self, status=0, limit=30):
         wait_until(lambda: self._look() is None or
-                   self.process.poll() is not None, 30 * tap.PATIENCE)
+                   self.process.poll() is not None, limit * tap.PATIENCE)
         self.case.expect(self.process.poll() == status, 'it ends with',
                          self.process.poll(), self.shown[-2000:])

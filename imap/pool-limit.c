@@ -51,6 +51,14 @@ imap_pool_note_end(ImapPool *pool)
     return together;
 }
 
+gboolean
+imap_pool_was_cut_along(const ImapPool *pool, const ImapWorker *worker,
+                        const GError *error)
+{
+    return g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
+           worker->since < pool->ended_at;
+}
+
 /* The server may let us have no more than there are; unless it turns out that
  * the line was cut. */
 void

@@ -148,6 +148,10 @@ void imap_pool_note_one_too_many(ImapPool *pool, const GError *error);
 /* A connection has ended that was ready, and not because we wanted it to.
  * Whether it was cut together with another one. */
 gboolean imap_pool_note_end(ImapPool *pool);
+/* Whether @worker, which could not be opened, was cut while it was being
+ * opened, and one that was ready has ended meanwhile. */
+gboolean imap_pool_was_cut_along(const ImapPool *pool, const ImapWorker *worker,
+                                 const GError *error);
 /* One could be opened. */
 void imap_pool_note_room(ImapPool *pool);
 

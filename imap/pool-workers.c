@@ -54,6 +54,17 @@ note_opened(ImapPool *pool, ImapWorker *worker)
         pool->listen_at = 0;
 }
 
+/* There is none left. A line that is cut ends those that are being opened as
+ * well: that is no failed attempt, for nobody has tried since. */
+static void
+note_last_failure(ImapPool *pool, const ImapWorker *worker, const GError *error)
+{
+    if (imap_pool_was_cut_along(pool, worker, error))
+        imap_pool_line_lost(pool);
+    else
+        imap_pool_line_failed(pool, error);
+}
+
 /* The listener's connection could not be opened. */
 static void
 note_listener_failure(ImapPool *pool, const ImapWorker *worker,
@@ -62,7 +73,7 @@ note_listener_failure(ImapPool *pool, const ImapWorker *worker,
     if (imap_pool_is_listener_refused(pool, worker, error))
         imap_pool_shrink(pool, error);
     else if (pool->workers->len == 0 && !worker->given_up)
-        imap_pool_line_failed(pool, error);
+        note_last_failure(pool, worker, error);
     imap_pool_listener_ended(pool, error);
 }
 
@@ -86,7 +97,7 @@ on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
     if (held->listens)
         note_listener_failure(pool, held, error);
     else if (pool->workers->len == 0)
-        imap_pool_line_failed(pool, error);
+        note_last_failure(pool, held, error);
     else
         imap_pool_note_one_too_many(pool, error);
 }

@@ -6,6 +6,7 @@
 #include "fs/changes/pending.h"
 
 #include "fs/changes/copy.h"
+#include "fs/changes/late.h"
 #include "fs/sync/synchroniser.h"
 #include "fs/writing/writing.h"
 #include "imap/change-requests.h"
@@ -463,6 +464,7 @@ on_moved(const ImapCopied *copied, const GError *error, gpointer user_data)
             continue;
         if (fs_batch_find_copied(batch, copied, pending->uid, &uid)) {
             pending->in_flight = FALSE;
+            fs_late_expect_move(pending, uid);
             fs_pending_finish(pending, uid);
         } else {
             if (error == NULL)
@@ -553,7 +555,7 @@ note_sending(FsBatch *batch)
             continue;
         pending->step = FS_STEP_SENT;
         if (pending->kind == FS_PENDING_MOVE) {
-            pending->number = next;
+            fs_pending_set_number(pending, next);
             fs_pending_note(pending);
         }
     }

@@ -6,6 +6,7 @@
  * need the name. */
 #include "fs/changes/changes.h"
 
+#include "fs/changes/late.h"
 #include "fs/changes/pending.h"
 #include "fs/kernel/inode.h"
 #include "fs/live/line.h"
@@ -642,8 +643,12 @@ take_up(const CacheJournalRecord *record, gpointer user_data)
 
     if (record->kind == FS_PENDING_MARKS) {
         g_ptr_array_add(changes->marks, GUINT_TO_POINTER(record->id));
+        changes->marks_at =
+            g_get_monotonic_time() + (gint64)fs_late_settle_ms() * 1000;
         return;
     }
+    if (record->kind == FS_PENDING_LATE)
+        fs_late_take_up(changes, record);
     if (record->kind > FS_PENDING_FLAGS || record->mailbox == 0 ||
         record->uid == 0 ||
         (record->kind != FS_PENDING_MOVE && record->text == NULL))
@@ -680,15 +685,25 @@ take_up_replaced(FsChanges *changes)
     }
 }
 
+/* A CacheJournalFunc. */
+static void
+count_change(const CacheJournalRecord *record, gpointer user_data)
+{
+    *(guint *)user_data += record->kind == FS_PENDING_DELETE ||
+                           record->kind == FS_PENDING_MOVE ||
+                           record->kind == FS_PENDING_FLAGS;
+}
+
 /* Who mounts to read alone sees what the server has, and sends nothing: what
  * was left waits for a mount that may change something. */
 static void
 take_up_all(FsChanges *changes)
 {
     const FsAccount *account = changes->account;
-    guint left = cache_journal_count(account->journal);
+    guint left = 0;
 
     if (account->options->read_only) {
+        cache_journal_foreach(account->journal, count_change, &left);
         if (left > 0)
             fs_account_say(
                 account,
@@ -720,6 +735,7 @@ fs_changes_new(FsAccount *account)
     changes->refusals = fs_refusals_new();
     changes->gone = g_array_new(FALSE, FALSE, sizeof(Gone));
     changes->marks = g_ptr_array_new();
+    changes->late = fs_late_array_new();
     take_up_all(changes);
     changes->sender = fs_sender_new(changes);
     fs_synchroniser_add_change_func(account->synchroniser, on_change, changes);
@@ -761,6 +777,7 @@ fs_changes_free(FsChanges *changes)
     fs_synchroniser_remove_change_func(changes->account->synchroniser,
                                        on_change, changes);
     g_clear_handle_id(&changes->gone_source, g_source_remove);
+    g_clear_pointer(&changes->late, g_ptr_array_unref);
     fs_sender_free(changes->sender);
     fs_leases_free(changes->leases);
     changes->leases = NULL;

@@ -1,6 +1,7 @@
 /* Moving where the server has no MOVE. */
 #include "fs/changes/copy.h"
 
+#include "fs/changes/late.h"
 #include "fs/sync/synchroniser.h"
 #include "imap/change-requests.h"
 #include "imap/error.h"
@@ -72,6 +73,7 @@ note_copied(FsBatch *batch, FsPending *pending, const ImapCopied *copied)
     }
     pending->target_uid = uid;
     fs_undo_note_told(pending);
+    fs_late_expect_move(pending, uid);
     fs_pending_copied(pending);
 }
 
@@ -133,7 +135,7 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
     for (guint i = 0; i < batch->pendings->len; i++) {
         FsPending *pending = g_ptr_array_index(batch->pendings, i);
 
-        pending->number = next;
+        fs_pending_set_number(pending, next);
         fs_pending_note(pending);
     }
     batch->n_waiting++;

@@ -6,6 +6,7 @@
  * of its own. EXPUNGE is sent only when a search shows that nothing but our
  * messages is marked. If somebody marks another in that moment, it goes by his
  * own will. */
+#include "fs/changes/late.h"
 #include "fs/changes/pending.h"
 
 #include "imap/change-requests.h"
@@ -141,11 +142,13 @@ next_part(Expunge *expunge)
 static void
 put_off_restoring(Expunge *expunge)
 {
-    GPtrArray *marks = expunge->batch->changes->marks;
+    FsChanges *changes = expunge->batch->changes;
     const Part *part;
 
+    changes->marks_at =
+        g_get_monotonic_time() + (gint64)fs_late_settle_ms() * 1000;
     for (; (part = next_part(expunge)) != NULL; expunge->next++)
-        g_ptr_array_add(marks, GUINT_TO_POINTER((guint)part->record));
+        g_ptr_array_add(changes->marks, GUINT_TO_POINTER((guint)part->record));
 }
 
 static void restore_next(Expunge *expunge);

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define AGAIN_US (2 * G_USEC_PER_SEC)
+
 static const char *const deleted[] = {"\\Deleted", NULL};
 
 typedef struct {
@@ -31,6 +33,28 @@ restore_free(gpointer data)
     g_free(restored);
 }
 
+/* The line's, or that of a server that has no time for it. */
+static gboolean
+is_busy(const GError *error)
+{
+    return error->domain == IMAP_ERROR &&
+           (error->code <= IMAP_ERROR_CLOSED ||
+            error->code == IMAP_ERROR_IN_USE ||
+            error->code == IMAP_ERROR_LIMIT ||
+            error->code == IMAP_ERROR_UNAVAILABLE);
+}
+
+static void
+keep(const Restore *restored)
+{
+    FsChanges *changes = restored->changes;
+
+    g_ptr_array_add(changes->marks, GUINT_TO_POINTER((guint)restored->record));
+    changes->marks_at = g_get_monotonic_time() + AGAIN_US;
+    fs_sender_retry(changes->sender);
+}
+
+/* They are others': only with the mailbox they are gone, too. */
 static void
 end_restore(Restore *restored, const GError *error)
 {
@@ -39,21 +63,16 @@ end_restore(Restore *restored, const GError *error)
     if (changes->account != NULL) {
         /* Before it waits again: the next one is tried at once. */
         fs_sender_batch_over(changes->sender, restored->key);
-        if (error == NULL) {
+        if (error == NULL || error->domain == FS_ERROR)
             cache_journal_remove(changes->account->journal, restored->record);
-        } else if (error->domain == IMAP_ERROR &&
-                   error->code <= IMAP_ERROR_CLOSED) {
-            g_ptr_array_add(changes->marks,
-                            GUINT_TO_POINTER((guint)restored->record));
-            fs_sender_retry(changes->sender);
-        } else {
+        else if (is_busy(error))
+            keep(restored);
+        else
             fs_account_say(
                 changes->account,
                 "Messages that others had marked as deleted cannot be "
-                "marked so again: %s",
+                "marked so again before the next mount: %s",
                 error->message);
-            cache_journal_remove(changes->account->journal, restored->record);
-        }
     }
     restore_free(restored);
 }

@@ -2,6 +2,7 @@
  * end. */
 #include "fs/changes/pending.h"
 
+#include "fs/changes/late.h"
 #include "fs/kernel/inode.h"
 #include "fs/names/given-name.h"
 #include "fs/names/message-name.h"
@@ -211,6 +212,13 @@ fs_pending_note(FsPending *pending)
         cache_journal_set(journal, &record);
 }
 
+void
+fs_pending_set_number(FsPending *pending, guint64 next)
+{
+    if (pending->number == 0 || pending->n_unanswered == 0)
+        pending->number = next;
+}
+
 FsPending *
 fs_pending_from_record(const CacheJournalRecord *record)
 {
@@ -255,6 +263,7 @@ fs_pending_describe(const FsPending *pending)
                                pending->uid, from);
     case FS_PENDING_DELETE:
     case FS_PENDING_MARKS:
+    case FS_PENDING_LATE:
         break;
     }
     return g_strdup_printf("message %u of %s was not deleted", pending->uid,
@@ -427,6 +436,8 @@ fs_pending_finish(FsPending *pending, guint32 uid)
                         pending->uid);
     } else {
         land(pending, uid);
+        fs_late_note_away(pending->changes, pending->mailbox, pending->uid,
+                          pending->target, uid);
         finish_away(pending);
     }
     leave(pending);

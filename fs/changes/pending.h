@@ -9,6 +9,7 @@
  *     expunge.c    deleting where the server cannot expunge single messages
  *     marks.c      puts back what that has taken away from others
  *     reconcile.c  finds out what has become of what was sent and not answered
+ *     late.c       and what becomes of it when it was sent again
  *     refusals.c   what the server did not want
  *     replaced.c   what it has done itself
  *     flags.c      what is to be seen of changed flags */
@@ -26,6 +27,7 @@ typedef enum {
     FS_PENDING_MOVE = 2,   /* name NULL: it is deleted into the trash */
     FS_PENDING_FLAGS = 3,  /* text: what to add, a line feed, what to remove */
     FS_PENDING_MARKS = 4,  /* of fs/changes/expunge.c; text: a set of UIDs */
+    FS_PENDING_LATE = 5,   /* of fs/changes/late.c */
 } FsPendingKind;
 
 /* How far it is; in the journal. */
@@ -60,10 +62,12 @@ struct FsPending {
     gboolean answered;  /* with OK, and not told what has become of it */
     gboolean untold;    /* although the server could */
     gboolean is_written;
-    guint attempts;    /* that the server has not taken */
-    guint n_put_off;   /* attempts to find out that the server has refused */
-    gint64 ready_at;   /* microseconds, monotonic: others have gathered */
-    gint64 not_before; /* the same: after an attempt that failed */
+    guint attempts;     /* that the server has not taken */
+    guint n_unanswered; /* of a move: that it may make yet, and that were given
+                           up */
+    guint n_put_off;    /* attempts to find out that the server has refused */
+    gint64 ready_at;    /* microseconds, monotonic: others have gathered */
+    gint64 not_before;  /* the same: after an attempt that failed */
 
     GError *refusal;     /* of a move: why its copy is to go again, if the
                             original is there; NULL: it is not */
@@ -91,6 +95,8 @@ struct FsChanges {
     guint gone_source;
     GHashTable *reconciling; /* set of mailboxes */
     GPtrArray *marks; /* ids of records that fs_marks_restore is to see */
+    gint64 marks_at;  /* microseconds, monotonic: not before */
+    GPtrArray *late;  /* of fs/changes/late.c */
     guint n_moved;
     gint64 moved_at;     /* microseconds, monotonic: when the last command that
                             moves was sent, or answered */
@@ -132,6 +138,10 @@ gboolean fs_pending_keeps_name(const char *name);
 
 /* The pending's place in the journal is as it is. */
 void fs_pending_note(FsPending *pending);
+/* It is being sent, and UIDs that are lower than @next are others' in the
+ * target. What may still come of an earlier attempt has no lower one, either.
+ */
+void fs_pending_set_number(FsPending *pending, guint64 next);
 /* The first of its message. */
 gboolean fs_pending_is_first(const FsPending *pending);
 

@@ -11,6 +11,7 @@
  * A server may still be busy with a command whose connection is gone: what was
  * sent is looked at after a while only. */
 #include "fs/changes/comparison.h"
+#include "fs/changes/late.h"
 #include "fs/changes/pending.h"
 #include "fs/sync/lister.h"
 #include "fs/sync/synchroniser.h"
@@ -18,12 +19,12 @@
 
 #include <string.h>
 
-#define SETTLE_MS 3000u
 #define RETRY_MS 2000u
 /* That a mailbox may take to be read, before all is put off; and how often it
- * may be. */
+ * may be, with the server hanging up each time. That it refuses counts more. */
 #define ATTEMPTS_MAX 10u
-#define PUT_OFF_MAX 5u
+#define PUT_OFF_MAX 12u
+#define REFUSED_WEIGHT 3u
 
 typedef struct {
     FsChanges *changes; /* a reference */
@@ -248,9 +249,18 @@ make_certain(FsPending *pending, FsStep step)
     pending->step = step;
 }
 
+/* It is not there, and is sent again. */
+static void
+send_again(FsPending *pending)
+{
+    pending->n_unanswered += !pending->answered;
+    make_certain(pending, FS_STEP_WAITING);
+}
+
 static void
 finish(const Reconcile *reconcile, FsPending *pending, guint32 uid)
 {
+    fs_late_expect_move(pending, uid);
     if (pending->target_uid == 0)
         forget_origin(reconcile, pending);
     fs_pending_finish(pending, uid);
@@ -259,8 +269,9 @@ finish(const Reconcile *reconcile, FsPending *pending, guint32 uid)
 static void
 resolve_gone(Reconcile *reconcile, FsPending *pending)
 {
-    gboolean may_be_ours =
-        pending->step != FS_STEP_WAITING || pending->kind == FS_PENDING_DELETE;
+    gboolean may_be_ours = pending->step != FS_STEP_WAITING ||
+                           pending->n_unanswered > 0 ||
+                           pending->kind == FS_PENDING_DELETE;
     guint32 uid = 0;
     CacheMessage row;
 
@@ -357,10 +368,11 @@ resolve(Reconcile *reconcile, FsPending *pending)
         if (uid != 0) {
             note_used(reconcile, pending->target, uid);
             pending->target_uid = uid;
+            fs_late_expect_move(pending, uid);
             fs_pending_copied(pending);
             make_certain(pending, FS_STEP_COPIED);
         } else {
-            make_certain(pending, FS_STEP_WAITING);
+            send_again(pending);
         }
     }
     return TRUE;
@@ -434,7 +446,7 @@ needs_target(const Reconcile *reconcile, const FsPending *pending)
     const FsMailbox *target;
 
     if (!is_ours(reconcile, pending) || pending->target == 0 ||
-        pending->step != FS_STEP_SENT)
+        (pending->step != FS_STEP_SENT && pending->n_unanswered == 0))
         return FALSE;
     target =
         fs_mailbox_tree_get(reconcile->changes->account->tree, pending->target);
@@ -449,6 +461,16 @@ has_unread_target(const Reconcile *reconcile, const FsPending *pending)
                                      pending->target, reconcile->since);
 }
 
+/* Whether what has become of @pending cannot be told for want of a mailbox. */
+static gboolean
+is_unread(const Reconcile *reconcile, const FsPending *pending)
+{
+    return is_ours(reconcile, pending) &&
+           (!fs_synchroniser_has_seen(reconcile->changes->account->synchroniser,
+                                      reconcile->mailbox, reconcile->since) ||
+            has_unread_target(reconcile, pending));
+}
+
 /* One that was put off too often; NULL: there is none. */
 static FsPending *
 next_hopeless(const Reconcile *reconcile)
@@ -457,29 +479,29 @@ next_hopeless(const Reconcile *reconcile)
          link = link->next) {
         FsPending *pending = link->data;
 
-        if (pending->n_put_off >= PUT_OFF_MAX &&
-            has_unread_target(reconcile, pending))
+        if (pending->n_put_off >= PUT_OFF_MAX && is_unread(reconcile, pending))
             return pending;
     }
     return NULL;
 }
 
-/* Whether a copy is there nobody knows, so none is made again: all waits for
- * another attempt; or, when the server does not let us read the folder, is
- * refused some time. */
+/* Whether it is made nobody knows, so it is not made again: all waits for
+ * another attempt; or, when the server goes on not to let us read the folder,
+ * is refused some time. */
 static void
 put_off(Reconcile *reconcile)
 {
     FsChanges *changes = reconcile->changes;
     g_autoptr(GError) error =
         g_error_new(FS_ERROR, FS_ERROR_INCOMPLETE,
-                    "the other folder cannot be read, to see whether it is "
-                    "there already");
+                    "the server does not let us see whether it is done "
+                    "already");
     FsPending *pending;
 
     for (GList *link = changes->all.head; link != NULL; link = link->next)
-        if (has_unread_target(reconcile, link->data))
-            ((FsPending *)link->data)->n_put_off += reconcile->refused;
+        if (is_unread(reconcile, link->data))
+            ((FsPending *)link->data)->n_put_off +=
+                reconcile->refused ? REFUSED_WEIGHT : 1;
     while ((pending = next_hopeless(reconcile)) != NULL) {
         pending->uncertain = FALSE;
         fs_pending_refuse(pending, error);
@@ -496,6 +518,12 @@ has_read_all(Reconcile *reconcile)
 {
     FsChanges *changes = reconcile->changes;
 
+    if (reconcile->attempts >= ATTEMPTS_MAX &&
+        !fs_synchroniser_has_seen(changes->account->synchroniser,
+                                  reconcile->mailbox, reconcile->since)) {
+        put_off(reconcile);
+        return FALSE;
+    }
     if (!is_read(reconcile, reconcile->mailbox))
         return FALSE;
     for (GList *link = changes->all.head; link != NULL; link = link->next) {
@@ -604,8 +632,9 @@ fs_reconcile_start(FsChanges *changes)
         reconcile->used =
             g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
         g_hash_table_add(changes->reconciling, key);
-        g_timeout_add(
-            may_be_in_the_making(changes, pending->mailbox) ? SETTLE_MS : 0,
-            begin, reconcile);
+        g_timeout_add(may_be_in_the_making(changes, pending->mailbox)
+                          ? fs_late_settle_ms()
+                          : 0,
+                      begin, reconcile);
     }
 }

@@ -223,11 +223,18 @@ send_at(FsSender *sender, gint64 when)
         g_timeout_add((guint)((wait_us + 999) / 1000), on_timer, sender);
 }
 
+/* Not as long as an EXPUNGE whose line was cut may still be carried out: it
+ * would take what is marked then. */
 static void
 restore_marks(FsChanges *changes)
 {
-    g_autoptr(GPtrArray) marks = changes->marks;
+    g_autoptr(GPtrArray) marks = NULL;
 
+    if (changes->marks->len > 0 && g_get_monotonic_time() < changes->marks_at) {
+        send_at(changes->sender, changes->marks_at);
+        return;
+    }
+    marks = g_steal_pointer(&changes->marks);
     changes->marks = g_ptr_array_new();
     for (guint i = 0; i < marks->len; i++) {
         const CacheJournalRecord *record =

@@ -11,6 +11,7 @@
 
 /* The text of a move whose copy the server has told of. */
 #define TOLD "told"
+#define DELETED "\\Deleted"
 
 void
 fs_undo_note_told(FsPending *pending)
@@ -67,14 +68,63 @@ hide_copy(FsPending *pending)
                     NULL);
 }
 
-/* The deletion is in the journal before the move leaves it. */
+/* What was done to the flags of the copy: "ADDED\nREMOVED"; NULL: nothing, or
+ * nobody knows. The mark of the deletion is our own. */
+static char *
+changed_flags(const FsPending *pending)
+{
+    const FsAccount *account = pending->changes->account;
+    const FsGuest *guest = fs_overlay_guest_by_uid(
+        account->overlay, pending->target, pending->target_uid);
+    g_autofree char *original = NULL;
+    g_autofree char *copy = NULL;
+    g_autofree char *added = NULL;
+    g_autofree char *removed = NULL;
+    CacheMessage row;
+
+    if (!cache_index_message(account->index, pending->mailbox, pending->uid,
+                             &row) ||
+        row.flags == NULL)
+        return NULL;
+    original = fs_changes_merge_flags(row.flags, "", DELETED);
+    if (cache_index_message(account->index, pending->target,
+                            pending->target_uid, &row))
+        copy = g_strdup(row.flags);
+    else if (guest != NULL)
+        copy = g_strdup(guest->row.flags);
+    if (copy == NULL)
+        return NULL;
+    added = fs_changes_merge_flags(copy, "", original);
+    removed = fs_changes_merge_flags(original, "", copy);
+    if (*added == '\0' && *removed == '\0')
+        return NULL;
+    return g_strconcat(added, "\n", removed, NULL);
+}
+
+/* Takes over @text. */
+static void
+keep_flags(FsChanges *changes, guint32 mailbox, guint32 uid, char *text)
+{
+    FsPending *flags = fs_pending_new(FS_PENDING_FLAGS, mailbox, uid);
+
+    flags->text = text;
+    flags->unasked = TRUE;
+    fs_pending_unref(fs_pending_accept(changes, flags, 0));
+}
+
+/* The deletion, and what is to be kept of the copy, is in the journal before
+ * the move leaves it. */
 void
 fs_undo_copy(FsPending *pending, const GError *error)
 {
     FsChanges *changes = pending->changes;
     FsPending *deletion;
+    char *flags;
 
     if (fs_undo_is_possible(pending)) {
+        flags = changed_flags(pending);
+        if (flags != NULL)
+            keep_flags(changes, pending->mailbox, pending->uid, flags);
         hide_copy(pending);
         deletion = fs_pending_new(FS_PENDING_DELETE, pending->target,
                                   pending->target_uid);

@@ -419,7 +419,7 @@ fs_control_files_release(FsControlFiles *control, fuse_req_t request,
                          fuse_ino_t inode, struct fuse_file_info *file)
 {
     if (fs_views_own(inode)) {
-        fs_views_release(request, file);
+        fs_views_release(request, inode, file);
         return;
     }
     if (file->fh != 0)

@@ -6,6 +6,7 @@
 #include "fs/control/wait-file.h"
 
 #include "fs/changes/changes.h"
+#include "fs/changes/late.h"
 #include "fs/kernel/operation.h"
 #include "fs/sync/lister.h"
 #include "fs/sync/synchroniser.h"
@@ -135,6 +136,8 @@ run_read(FsOperation *operation)
             need = fs_writing_need_settled(file->account->writing);
         if (need == NULL && !stuck)
             need = fs_changes_need_settled(file->account->changes, 0);
+        if (need == NULL && !stuck)
+            need = fs_late_need_looked(file->account->changes);
         if (need == NULL && !stuck)
             need = need_of_used(file, operation->since);
         if (need == NULL && file->told == NULL)

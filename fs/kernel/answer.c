@@ -17,6 +17,10 @@ fs_answer_obstacle(FsOperation *operation, FsAnswer answer,
 
 /* ---- listings ---- */
 
+/* The offsets of "." and ".." are 1 and 2, that of another entry is its cookie
+ * and so much. */
+#define DOT_ENTRIES 3
+
 /* A part of a listing, as large as the kernel's buffer (operation->size). */
 typedef struct {
     FsOperation *operation;
@@ -66,15 +70,20 @@ cookie_of(const Portion *portion)
 {
     off_t offset = portion->operation->offset;
 
-    return offset > 2 ? (guint64)(offset - FS_DOT_ENTRIES) : 0;
+    return offset > 2 ? (guint64)(offset - DOT_ENTRIES) : 0;
 }
 
-/* What was passed over is not gone through again. */
+/* What was passed over is not gone through again: so it comes to an end,
+ * however long that takes. */
 static void
 wait_at(FsOperation *operation, FsAnswer answer, const FsObstacle *obstacle)
 {
+    off_t before = operation->offset;
+
     if (answer == FS_ANSWER_WAIT && obstacle->cookie != 0)
-        operation->offset = (off_t)obstacle->cookie + FS_DOT_ENTRIES;
+        operation->offset = (off_t)obstacle->cookie + DOT_ENTRIES;
+    if (operation->offset > before)
+        operation->completions = 0;
     fs_answer_obstacle(operation, answer, obstacle, ESTALE);
 }
 
@@ -113,8 +122,8 @@ fs_answer_listing(FsOperation *operation, gboolean plus, char *buffer,
         answer = next(operation, cookie, &entry, &param, &obstacle);
         if (answer == FS_ANSWER_FOUND) {
             cookie = entry.cookie;
-            room = add(&portion, &param, entry.name,
-                       (off_t)cookie + FS_DOT_ENTRIES);
+            room =
+                add(&portion, &param, entry.name, (off_t)cookie + DOT_ENTRIES);
         }
     }
     reply(&portion, answer, &obstacle);

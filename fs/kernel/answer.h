@@ -9,10 +9,6 @@
 void fs_answer_obstacle(FsOperation *operation, FsAnswer answer,
                         const FsObstacle *obstacle, int none_errno);
 
-/* The offsets of "." and ".." are 1 and 2, that of another entry is its cookie
- * and so much. */
-#define FS_DOT_ENTRIES 3
-
 /* Gives the entry at @cookie of the directory that is listed, as
  * fs_name_space_next does; and in @param, which is empty, what the kernel is
  * told of it. With @param->ino 0 it learns the name alone. */

@@ -441,6 +441,16 @@ fs_entry_handlers_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name)
         fs_operation_start(request, run_mkdir, parent, name, 0, 0, NULL);
 }
 
+/* What a Maildir had beside its messages does not show by this layout, and has
+ * no place any more. */
+static void
+reply_removed(FsOperation *operation)
+{
+    fs_local_files_lose_all(files_of(operation->user_data),
+                            (guint32)operation->offset | FS_LOCAL_FOLDER);
+    fs_operation_reply_done(operation);
+}
+
 static void
 run_rmdir(FsOperation *operation)
 {
@@ -468,8 +478,9 @@ run_rmdir(FsOperation *operation)
         }
         operation->memory = change;
         operation->free_memory = fs_directory_change_unref;
+        operation->offset = (off_t)mailbox->id;
     }
-    fs_entry_handlers_follow(operation, change, fs_operation_reply_done);
+    fs_entry_handlers_follow(operation, change, reply_removed);
 }
 
 void

@@ -449,7 +449,7 @@ check(guint32 mailbox, gpointer user_data)
         return NULL;
     }
     if (!is_all_known(cache, mailbox) ||
-        fs_status_poll_is_unchanged(cache->status_poll, mailbox))
+        fs_status_poll_is_settled(cache->status_poll, mailbox))
         return NULL;
     return fs_synchroniser_need_messages(cache->account->synchroniser, mailbox,
                                          FS_NOW);

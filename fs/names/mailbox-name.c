@@ -92,12 +92,28 @@ cut(const char *component, gsize max)
 }
 
 static char *
-with_hash(const char *component, const char *hashed, gsize digits)
+with_hash(const char *component, const char *hashed, gsize digits, gsize max)
 {
     g_autofree char *hex = hash(hashed, digits);
-    gsize length = cut(component, FS_MAILBOX_NAME_MAX - 1 - digits);
+    gsize length = cut(component, max - 1 - digits);
 
     return g_strdup_printf("%.*s~%s", (int)length, component, hex);
+}
+
+char *
+fs_mailbox_name_within(const char *name, gsize max)
+{
+    return strlen(name) > max ? with_hash(name, name, CUT_HASH_DIGITS, max)
+                              : g_strdup(name);
+}
+
+gboolean
+fs_mailbox_name_may_be_cut(const char *name)
+{
+    const char *mark = strrchr(name, '~');
+
+    return mark != NULL && strlen(mark + 1) == CUT_HASH_DIGITS &&
+           strspn(mark + 1, "0123456789abcdef") == CUT_HASH_DIGITS;
 }
 
 static char *
@@ -123,9 +139,7 @@ encode_component(const char *component, gsize length, gboolean top)
         while (at < length)
             at += append_character(out, component + at, length - at);
     }
-    if (out->len > FS_MAILBOX_NAME_MAX)
-        return with_hash(out->str, out->str, CUT_HASH_DIGITS);
-    return g_strdup(out->str);
+    return fs_mailbox_name_within(out->str, FS_MAILBOX_NAME_MAX);
 }
 
 char **
@@ -159,5 +173,6 @@ fs_mailbox_name_split(const char *name, char delimiter)
 char *
 fs_mailbox_name_make_unique(const char *component, const char *wire_name)
 {
-    return with_hash(component, wire_name, UNIQUE_HASH_DIGITS);
+    return with_hash(component, wire_name, UNIQUE_HASH_DIGITS,
+                     FS_MAILBOX_NAME_MAX);
 }

@@ -23,6 +23,12 @@
  * frees with g_strfreev. */
 char **fs_mailbox_name_split(const char *name, char delimiter);
 
+/* @name, which is made of such components; if it is longer than @max octets
+ * (at least 64), cut within them as above. Caller frees. */
+char *fs_mailbox_name_within(const char *name, gsize max);
+/* Whether @name may have been cut so: it ends in "~" and 16 hex digits. */
+gboolean fs_mailbox_name_may_be_cut(const char *name);
+
 /* @component with "~" and 8 hex digits of the SHA-256 of @wire_name, within
  * FS_MAILBOX_NAME_MAX: for a mailbox whose directory name another mailbox
  * already has. Caller frees. */

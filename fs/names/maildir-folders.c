@@ -1,6 +1,8 @@
 /* Mailboxes as folders of a Maildir. */
 #include "fs/names/maildir-folders.h"
 
+#include "fs/names/mailbox-name.h"
+
 #include <string.h>
 
 #define DOT "%2E"
@@ -69,6 +71,18 @@ untaken(const char *name)
     return name;
 }
 
+/* The name of Maildir++ of the mailbox whose path that is. */
+static char *
+flat_name(const char *path)
+{
+    g_auto(GStrv) components = g_strsplit(path, "/", -1);
+    g_autoptr(GString) flat = g_string_new(NULL);
+
+    for (guint i = 0; components[i] != NULL; i++)
+        append_component(flat, components[i]);
+    return fs_mailbox_name_within(flat->str, FS_MAILBOX_NAME_MAX);
+}
+
 char *
 fs_maildir_folders_path(const FsMaildirFolders *folders, guint32 id)
 {
@@ -78,29 +92,24 @@ fs_maildir_folders_path(const FsMaildirFolders *folders, guint32 id)
 
     if (path == NULL)
         return NULL;
-    for (guint i = 0; components[i] != NULL; i++) {
-        if (folders->plus_plus)
-            append_component(result, components[i]);
-        else
-            g_string_append_printf(result, "%s%s", i > 0 ? "/" : "",
-                                   untaken(components[i]));
-    }
+    if (folders->plus_plus)
+        return fs_maildir_folders_is_top(folders, id) ? g_strdup("")
+                                                      : flat_name(path);
+    for (guint i = 0; components[i] != NULL; i++)
+        g_string_append_printf(result, "%s%s", i > 0 ? "/" : "",
+                               untaken(components[i]));
     return g_string_free(g_steal_pointer(&result), FALSE);
 }
 
-void
-fs_maildir_folders_name(const FsMaildirFolders *folders, guint32 id, char *name,
-                        gsize size)
+char *
+fs_maildir_folders_name(const FsMaildirFolders *folders, guint32 id)
 {
     const FsMailbox *found = fs_mailbox_tree_get(folders->tree, id);
     g_autofree char *path = fs_mailbox_tree_path(folders->tree, id);
-    g_auto(GStrv) components = g_strsplit(path != NULL ? path : "", "/", -1);
-    g_autoptr(GString) flat = g_string_new(NULL);
-    const char *shown = untaken(found != NULL ? found->name : "");
 
-    for (guint i = 0; components[i] != NULL; i++)
-        append_component(flat, components[i]);
-    g_strlcpy(name, folders->plus_plus ? flat->str : shown, size);
+    if (folders->plus_plus)
+        return flat_name(path != NULL ? path : "");
+    return g_strdup(untaken(found != NULL ? found->name : ""));
 }
 
 /* ---- the other way ---- */
@@ -120,20 +129,63 @@ read_component(const char *text)
     return g_string_free(result, FALSE);
 }
 
+/* The folder below @parent whose name was cut to @name; NULL: none. */
+static const FsMailbox *
+find_cut(const FsMaildirFolders *folders, guint32 parent, const char *name)
+{
+    const FsMailbox *child;
+    guint32 after = 0;
+
+    while ((child = fs_mailbox_tree_next_child(folders->tree, parent, after)) !=
+           NULL) {
+        g_autofree char *listed = fs_maildir_folders_name(folders, child->id);
+        const FsMailbox *found = child;
+
+        after = child->id;
+        if (!g_str_equal(listed, name))
+            found = find_cut(folders, child->id, name);
+        if (found != NULL)
+            return found;
+    }
+    return NULL;
+}
+
+/* The child that @part of a name means. *@component is what it is called, or
+ * would be: a mailbox's own name may have "%2E", too. The caller frees it. */
+static const FsMailbox *
+find_component(const FsMaildirFolders *folders, guint32 parent,
+               const char *part, char **component)
+{
+    const FsMailbox *found = fs_mailbox_tree_child(folders->tree, parent, part);
+
+    *component = found != NULL ? g_strdup(part) : read_component(part);
+    return found != NULL
+               ? found
+               : fs_mailbox_tree_child(folders->tree, parent, *component);
+}
+
 static gboolean
 parse_flat(const FsMaildirFolders *folders, const char *name, guint32 *parent,
            char **child)
 {
     g_auto(GStrv) parts = g_strsplit(name, ".", -1);
     guint n = g_strv_length(parts);
+    const FsMailbox *cut = NULL;
 
+    if (fs_mailbox_name_may_be_cut(name))
+        cut = find_cut(folders, FS_MAILBOX_TREE_ROOT, name);
+    if (cut != NULL) {
+        *parent = cut->parent;
+        *child = g_strdup(cut->name);
+        return TRUE;
+    }
     *parent = FS_MAILBOX_TREE_ROOT;
     if (n < 2 || *parts[0] != '\0')
         return FALSE;
     for (guint i = 1; i < n; i++) {
-        g_autofree char *component = read_component(parts[i]);
+        g_autofree char *component = NULL;
         const FsMailbox *found =
-            fs_mailbox_tree_child(folders->tree, *parent, component);
+            find_component(folders, *parent, parts[i], &component);
 
         if (*component == '\0' || (found == NULL && i + 1 < n))
             return FALSE;

@@ -2,7 +2,9 @@
  * top, which is INBOX, as ".A.B".
  *
  * A mailbox "cur", "new" or "tmp" is called "%63ur" and so on, for these names
- * are taken; with Maildir++ a dot in a name is "%2E". */
+ * are taken; with Maildir++ a dot in a name is "%2E", and a name that is longer
+ * than a file's can be is cut and ends in a hash, as those of mailboxes do
+ * (fs/names/mailbox-name.h). */
 #pragma once
 
 #include "cache/state.h"
@@ -25,9 +27,9 @@ gboolean fs_maildir_folders_is_top(const FsMaildirFolders *folders,
  * @mailbox; NULL: there is none. */
 const FsMailbox *fs_maildir_folders_next(const FsMaildirFolders *folders,
                                          guint32 mailbox, guint32 after);
-/* The name of @id where it is listed. */
-void fs_maildir_folders_name(const FsMaildirFolders *folders, guint32 id,
-                             char *name, gsize size);
+/* The name of @id where it is listed; "" if there is no such folder. Caller
+ * frees. */
+char *fs_maildir_folders_name(const FsMaildirFolders *folders, guint32 id);
 
 /* The path of @id below the top; NULL if it is not there. Caller frees. */
 char *fs_maildir_folders_path(const FsMaildirFolders *folders, guint32 id);

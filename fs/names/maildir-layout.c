@@ -11,6 +11,7 @@
 
 #include "fs/changes/changes.h"
 #include "fs/kernel/inode.h"
+#include "fs/names/mailbox-layout.h"
 #include "fs/names/maildir-folders.h"
 #include "fs/names/maildir-message.h"
 #include "fs/names/maildir-name.h"
@@ -306,8 +307,9 @@ name_message(FsNameSpace *names, guint32 mailbox, FsPlaceKind kind,
     return TRUE;
 }
 
-/* The message @uid, by the name that it always has; unless that is one of a
- * folder. */
+/* The message @uid, by the name that it always has; unless that is another's: a
+ * folder's, a file's that is to be a message, a message's that was called so.
+ */
 static FsAnswer
 find_by_uid(FsNameSpace *names, guint32 mailbox, guint32 uid, gint64 since,
             FsEntry *entry, FsObstacle *obstacle)
@@ -318,10 +320,14 @@ find_by_uid(FsNameSpace *names, guint32 mailbox, guint32 uid, gint64 since,
     FsAnswer answer = fs_name_space_look_up(
         behind, fs_name_space_directory_of(behind, mailbox), name, since, entry,
         obstacle);
+    CacheMessage row;
 
-    if (answer != FS_ANSWER_FOUND || S_ISREG(entry->attributes.st_mode))
+    if (answer != FS_ANSWER_FOUND ||
+        (entry->mailbox == mailbox && entry->uid == uid))
         return answer;
-    if (fs_overlay_is_hidden(account->overlay, mailbox, uid))
+    if (cache_index_message(account->index, mailbox, uid, &row)
+            ? fs_message_is_hidden(account, mailbox, &row)
+            : fs_overlay_is_hidden(account->overlay, mailbox, uid))
         return FS_ANSWER_NONE;
     return fs_name_space_describe(
         behind, fs_changes_inode(account->changes, mailbox, uid), entry,
@@ -519,12 +525,12 @@ next_in_folder(FsNameSpace *names, const FsPlace *place, guint64 cookie,
                                         (guint32)cookie);
     if (found != NULL) {
         guint32 id = found->id;
+        g_autofree char *name = fs_maildir_folders_name(&maildir->folders, id);
 
         within = (FsPlace){FS_PLACE_FOLDER, id, 0};
         answer = describe_place(names, fs_maildir_layout_directory(names, id),
                                 &within, entry, obstacle);
-        fs_maildir_folders_name(&maildir->folders, id, entry->name,
-                                sizeof entry->name);
+        g_strlcpy(entry->name, name, sizeof entry->name);
         entry->cookie = id;
         return answer;
     }

@@ -49,11 +49,14 @@ fs_maildir_name_parse(const char *name, char **base, char **letters)
     const char *info = fs_maildir_name_info(name);
     gsize length = info != NULL ? (gsize)(info - name) : strlen(name);
 
+    g_autofree char *rest = g_strndup(name, length);
+
     *base = *letters = NULL;
-    if (*name == '.' || *name == '\0' || length > FS_MAILDIR_BASE_MAX ||
-        strchr(name, '/') != NULL || !g_utf8_validate(name, -1, NULL))
+    if (fs_maildir_name_info(rest) != NULL || *name == '.' || *name == '\0' ||
+        length > FS_MAILDIR_BASE_MAX || strchr(name, '/') != NULL ||
+        !g_utf8_validate(name, -1, NULL))
         return FALSE;
-    *base = g_strndup(name, length);
+    *base = g_steal_pointer(&rest);
     *letters = g_strdup(info != NULL ? info + strlen(INFO) : "");
     return TRUE;
 }

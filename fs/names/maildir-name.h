@@ -29,7 +29,8 @@ const char *fs_maildir_flag(char letter);
 char *fs_maildir_name_info(const char *name);
 
 /* Takes @name apart; the caller frees both. *@letters is "" if there are none,
- * and as they stand otherwise. FALSE: no message can be called so. */
+ * and as they stand otherwise. FALSE: no message can be called so; a base that
+ * itself ends in ":2," and letters is none. */
 gboolean fs_maildir_name_parse(const char *name, char **base, char **letters);
 
 /* The letters of @flags (as the index has them; NULL: none) in @mailbox, in

@@ -1,6 +1,8 @@
 /* What a server says of a mailbox that is not selected tells all only with
  * mod-sequences: without them, flags may be other ones. So nothing is asked
- * for there. */
+ * for there. Nor is it of the mailbox that is selected on the connection that
+ * asks (RFC 9051, section 6.3.11): that one is synchronised there at once,
+ * before the connection is taken for another. */
 #include "fs/sync/status-poll.h"
 
 #include "fs/live/watch-plan.h"
@@ -21,8 +23,8 @@ typedef struct {
 
 struct FsStatusPoll {
     FsAccount *account;
-    GHashTable *unchanged; /* mailboxes */
-    Question *question;    /* a reference; NULL: none yet */
+    GHashTable *settled; /* mailboxes: unchanged, or being synchronised */
+    Question *question;  /* a reference; NULL: none yet */
 };
 
 static void
@@ -62,7 +64,7 @@ fs_status_poll_new(FsAccount *account)
     FsStatusPoll *poll = g_new0(FsStatusPoll, 1);
 
     poll->account = account;
-    poll->unchanged = g_hash_table_new(NULL, NULL);
+    poll->settled = g_hash_table_new(NULL, NULL);
     return poll;
 }
 
@@ -72,7 +74,7 @@ fs_status_poll_free(FsStatusPoll *poll)
     if (poll == NULL)
         return;
     forget_question(poll);
-    g_hash_table_unref(poll->unchanged);
+    g_hash_table_unref(poll->settled);
     g_free(poll);
 }
 
@@ -102,7 +104,7 @@ on_status(const ImapMailboxStatus *status, gpointer user_data)
         return;
     if (fs_synchroniser_confirm(account->synchroniser, mailbox->id,
                                 question->asked_at))
-        g_hash_table_add(question->poll->unchanged,
+        g_hash_table_add(question->poll->settled,
                          GUINT_TO_POINTER(mailbox->id));
 }
 
@@ -124,6 +126,29 @@ on_done(const GError *error, gpointer user_data)
 
 static const ImapStatusHandler handler = {.status = on_status, .done = on_done};
 
+/* Of what is asked for, the mailbox that the connection has selected. */
+static void
+synchronise_selected(Question *question)
+{
+    const FsAccount *account = question->poll->account;
+    const char *selected =
+        imap_connection_mailbox(imap_lease_connection(question->lease))->name;
+    const FsMailbox *mailbox;
+
+    for (guint i = 0; i < question->names->len - 1; i++) {
+        if (g_strcmp0(g_ptr_array_index(question->names, i), selected) != 0)
+            continue;
+        mailbox = fs_mailbox_tree_by_wire_name(account->tree, selected);
+        if (mailbox == NULL)
+            return;
+        g_hash_table_add(question->poll->settled,
+                         GUINT_TO_POINTER(mailbox->id));
+        fs_synchroniser_need_messages(account->synchroniser, mailbox->id,
+                                      FS_NOW);
+        return;
+    }
+}
+
 static void
 on_lease(ImapLease *lease, const GError *error, gpointer user_data)
 {
@@ -135,12 +160,15 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
     }
     question->lease = lease;
     if (lease == NULL ||
-        !imap_connection_has_condstore(imap_lease_connection(lease)) ||
-        !imap_request_statuses(imap_lease_connection(lease),
-                               (const char *const *)question->names->pdata,
-                               &handler, g_rc_box_acquire(question))) {
+        !imap_connection_has_condstore(imap_lease_connection(lease))) {
         end(question);
+        return;
     }
+    synchronise_selected(question);
+    if (!imap_request_statuses(imap_lease_connection(lease),
+                               (const char *const *)question->names->pdata,
+                               &handler, g_rc_box_acquire(question)))
+        end(question);
 }
 
 /* ---- the question ---- */
@@ -164,7 +192,7 @@ fs_status_poll_begin(FsStatusPoll *poll, const guint32 *mailboxes, guint n)
     Question *question;
 
     forget_question(poll);
-    g_hash_table_remove_all(poll->unchanged);
+    g_hash_table_remove_all(poll->settled);
     for (guint i = 0; i < n; i++)
         add(poll, mailboxes[i], names);
     if (names->len < MIN_MAILBOXES)
@@ -181,7 +209,7 @@ fs_status_poll_begin(FsStatusPoll *poll, const guint32 *mailboxes, guint n)
 }
 
 gboolean
-fs_status_poll_is_unchanged(const FsStatusPoll *poll, guint32 mailbox)
+fs_status_poll_is_settled(const FsStatusPoll *poll, guint32 mailbox)
 {
-    return g_hash_table_contains(poll->unchanged, GUINT_TO_POINTER(mailbox));
+    return g_hash_table_contains(poll->settled, GUINT_TO_POINTER(mailbox));
 }

@@ -18,5 +18,5 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsStatusPoll, fs_status_poll_free)
 FsNeed *fs_status_poll_begin(FsStatusPoll *poll, const guint32 *mailboxes,
                              guint n);
 
-/* Whether @mailbox was found to be as it is known. */
-gboolean fs_status_poll_is_unchanged(const FsStatusPoll *poll, guint32 mailbox);
+/* Whether @mailbox was found to be as it is known, or is being synchronised. */
+gboolean fs_status_poll_is_settled(const FsStatusPoll *poll, guint32 mailbox);

@@ -86,6 +86,17 @@ fs_decoded_read(CacheBlocks *blocks, const char *key, guint64 size,
 }
 
 GBytes *
+fs_decoded_get_small(CacheBlocks *blocks, const char *key)
+{
+    g_autoptr(GBytes) first = cache_blocks_get(blocks, key, 0);
+    guint64 size;
+
+    if (!read_head(first, &size) || size == 0 || size > CACHE_BLOCK_SIZE - HEAD)
+        return NULL;
+    return g_bytes_new_from_bytes(first, HEAD, size);
+}
+
+GBytes *
 fs_decoded_get(CacheBlocks *blocks, const char *key)
 {
     g_autofree guint8 *data = NULL;

@@ -17,6 +17,8 @@ gboolean fs_decoded_size(CacheBlocks *blocks, const char *key, guint64 *size);
  * returns how many; -1 if they are not there any more. */
 gssize fs_decoded_read(CacheBlocks *blocks, const char *key, guint64 size,
                        guint64 offset, void *buffer, gsize length);
+/* All of it, if it is in one block, and not empty; else NULL. Caller owns. */
+GBytes *fs_decoded_get_small(CacheBlocks *blocks, const char *key);
 /* All of it; NULL if it is not there. Caller owns. */
 GBytes *fs_decoded_get(CacheBlocks *blocks, const char *key);
 void fs_decoded_put(CacheBlocks *blocks, const char *key, const void *data,

@@ -20,8 +20,13 @@
 
 #include <string.h>
 
-/* Batches whose structures are awaited: enough for the line not to be idle. */
-#define ASKING_MAX 3u
+/* Batches whose structures are awaited: enough for the line not to be idle, so
+ * one more for what a server takes to answer one. */
+#define ASKING_MIN 3u
+#define ASKING_MAX 12u
+#define BATCH_US 20000
+/* For what is announced to come. */
+#define RESERVED_MAX (64u * 1024)
 
 typedef struct {
     guint32 uid;
@@ -120,12 +125,22 @@ ask(Batch *batch)
     acquire(batch);
 }
 
+static guint
+asking_max(const FsPartMaker *maker)
+{
+    ImapPoolLine line;
+
+    imap_pool_line(maker->account->pool, &line);
+    return (guint)CLAMP(ASKING_MIN + line.round_trip_us / BATCH_US, ASKING_MIN,
+                        ASKING_MAX);
+}
+
 static void
 ask_or_wait(Batch *batch)
 {
     if (!batch->ahead)
         acquire(batch);
-    else if (batch->maker->n_asking < ASKING_MAX)
+    else if (batch->maker->n_asking < asking_max(batch->maker))
         ask(batch);
     else
         g_queue_push_tail(&batch->maker->to_ask, batch);
@@ -298,7 +313,8 @@ on_section_begin(guint32 uid, guint64 size, gpointer user_data)
 
     g_clear_pointer(&section->incoming, g_byte_array_unref);
     if (size <= FS_TEXT_MAX)
-        section->incoming = g_byte_array_new();
+        section->incoming =
+            g_byte_array_sized_new((guint)MIN(size, RESERVED_MAX));
 }
 
 static void
@@ -494,7 +510,7 @@ believe(Batch *batch, Item *item)
     fs_part_maker_keep_tree(batch->maker, item->tree_key, item->tree);
     if (cache_index_message(batch->maker->account->index, batch->mailbox,
                             item->uid, &message)) {
-        key = fs_part_content_key(batch->mailbox, &message, 1);
+        key = fs_part_content_key(batch->mailbox, &message, FALSE, 1);
         fs_part_maker_keep(batch->maker, key,
                            g_ptr_array_index(item->contents, 1));
     }

@@ -66,13 +66,27 @@ format_date(gint64 seconds)
                         : g_strdup("");
 }
 
+static gboolean
+is_plain(const char *value)
+{
+    for (; *value != '\0'; value++)
+        if (!g_ascii_isprint(*value))
+            return FALSE;
+    return TRUE;
+}
+
 /* One value, behind a tab. */
 static void
 append_value(GString *text, const char *value)
 {
-    g_autofree char *valid = g_utf8_make_valid(value, -1);
+    g_autofree char *valid = NULL;
 
     g_string_append_c(text, '\t');
+    if (is_plain(value)) {
+        g_string_append(text, value);
+        return;
+    }
+    valid = g_utf8_make_valid(value, -1);
     for (const char *at = valid; *at != '\0'; at = g_utf8_next_char(at)) {
         gunichar character = g_utf8_get_char(at);
 

@@ -21,6 +21,8 @@
 #define WINDOW_MAX 4000u
 /* Of the UIDs in one FETCH. */
 #define SET_LENGTH 7000u /* octets */
+/* Messages of a window whose structures cannot be read, one by one. */
+#define BROKEN_MAX 4u
 /* Rows after which the reader is woken. */
 #define ROWS_PER_WAKE 64u
 #define FIELDS "FROM TO SUBJECT MESSAGE-ID"
@@ -35,6 +37,8 @@ typedef struct {
     GHashTable *fields;  /* UID -> Fields, owned */
     ImapUidSet *missing; /* not yet asked for; NULL: none are */
     gboolean plain;      /* without structures */
+    gboolean alone;      /* so is the next that is missing, by itself */
+    guint n_broken;      /* of such, so far */
     gboolean fetching;
 } Window;
 
@@ -61,6 +65,7 @@ typedef struct {
     Window *window;        /* borrowed: valid as long as the source is read */
     ImapConnection *connection; /* a reference */
     ImapUidSet *uids;
+    gboolean plain;
 } Request;
 
 static void fetch_windows(FsIndexSource *source);
@@ -168,18 +173,27 @@ request_free(Request *request)
     g_free(request);
 }
 
-/* What was asked for is asked for again. */
+static void
+note_missing(Window *window, guint32 uid)
+{
+    if (g_hash_table_contains(window->fields, GUINT_TO_POINTER(uid)))
+        return;
+    if (window->missing == NULL)
+        window->missing = imap_uid_set_new();
+    imap_uid_set_add(window->missing, uid, uid);
+}
+
+/* What was asked for and has not come is asked for again. */
 static void
 put_back(Window *window, ImapUidSet *uids)
 {
     guint32 first;
     guint32 last;
 
-    if (window->missing == NULL)
-        window->missing = imap_uid_set_new();
     for (guint i = 0; i < imap_uid_set_n_ranges(uids); i++) {
         imap_uid_set_range(uids, i, &first, &last);
-        imap_uid_set_add(window->missing, first, last);
+        for (guint64 uid = first; uid <= last; uid++)
+            note_missing(window, (guint32)uid);
     }
 }
 
@@ -187,12 +201,22 @@ put_back(Window *window, ImapUidSet *uids)
  * asked for together with them; and one structure may be too large to be read.
  * Then these are not told of. */
 static gboolean
-is_plain_of_use(const Window *window, const GError *error)
+is_plain_of_use(const Request *request, const GError *error)
 {
-    return !window->plain &&
+    return !request->plain &&
            (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_NO) ||
             g_error_matches(error, IMAP_ERROR, IMAP_ERROR_BAD) ||
             g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL));
+}
+
+/* One answer that cannot be read is that to the first message that has not
+ * come; of a refusal nobody knows whose it is, nor of too many. */
+static void
+become_plain(Window *window, const GError *error)
+{
+    window->alone = g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL) &&
+                    window->n_broken++ < BROKEN_MAX;
+    window->plain = !window->alone;
 }
 
 static void
@@ -243,8 +267,10 @@ on_done(const GError *error, gpointer user_data)
         return;
     }
     window->fetching = FALSE;
-    if (error != NULL && is_plain_of_use(window, error)) {
-        window->plain = TRUE;
+    if (error == NULL && request->plain)
+        window->alone = FALSE;
+    if (error != NULL && is_plain_of_use(request, error)) {
+        become_plain(window, error);
         put_back(window, request->uids);
         drop_closed(request, error);
     } else if (error != NULL && is_asked_again(request, error)) {
@@ -273,12 +299,14 @@ fetch_window(FsIndexSource *source, Window *window)
     request->window = window;
     request->connection =
         imap_connection_ref(imap_lease_connection(source->lease));
-    request->uids = imap_uid_set_take(window->missing, WINDOW_MAX, SET_LENGTH);
+    request->plain = window->plain || window->alone;
+    request->uids = imap_uid_set_take(
+        window->missing, window->alone ? 1 : WINDOW_MAX, SET_LENGTH);
     if (imap_uid_set_n_ranges(window->missing) == 0)
         g_clear_pointer(&window->missing, imap_uid_set_free);
     window->fetching = TRUE;
     imap_request_fields(imap_lease_connection(source->lease), request->uids,
-                        FIELDS, !window->plain, &heads_handler, request);
+                        FIELDS, !request->plain, &heads_handler, request);
 }
 
 static void
@@ -357,18 +385,6 @@ take_kept(const CacheFieldsRow *row, gpointer user_data)
 }
 
 static void
-note_missing(Window *window, const guint32 *uids, guint n)
-{
-    for (guint i = 0; i < n; i++) {
-        if (g_hash_table_contains(window->fields, GUINT_TO_POINTER(uids[i])))
-            continue;
-        if (window->missing == NULL)
-            window->missing = imap_uid_set_new();
-        imap_uid_set_add(window->missing, uids[i], uids[i]);
-    }
-}
-
-static void
 add_window(FsIndexSource *source)
 {
     CacheIndex *index = source->account->index;
@@ -390,7 +406,8 @@ add_window(FsIndexSource *source)
     window->fields = g_hash_table_new_full(NULL, NULL, NULL, fields_free);
     cache_fields_read(source->account->fields, source->mailbox,
                       source->window_after + 1, after, take_kept, window);
-    note_missing(window, (const guint32 *)uids->data, uids->len);
+    for (guint i = 0; i < uids->len; i++)
+        note_missing(window, g_array_index(uids, guint32, i));
     source->window_after = after;
     source->window_size = MIN(source->window_size * WINDOW_GROWTH, WINDOW_MAX);
     g_queue_push_tail(&source->windows, window);

@@ -1,8 +1,10 @@
 /* Tables of mailboxes as files. A table's number is that of its mailbox's
- * directory, with the format in place of a UID. */
+ * directory, with the format in place of a UID. A mailbox's name that leaves no
+ * room for the suffix is cut as in fs/names/mailbox-name.h. */
 #include "fs/views/index-view.h"
 
 #include "fs/kernel/inode.h"
+#include "fs/names/mailbox-name.h"
 #include "fs/sync/synchroniser.h"
 #include "fs/views/index-file.h"
 
@@ -59,6 +61,35 @@ fill_table(const FsView *view, guint32 mailbox, guint format,
                  changed / G_USEC_PER_SEC, entry);
 }
 
+/* The name of the table of @mailbox. Caller frees. */
+static char *
+table_name(const FsMailbox *mailbox, guint format)
+{
+    const char *suffix = suffixes[format];
+    g_autofree char *stem = fs_mailbox_name_within(
+        mailbox->name, FS_MAILBOX_NAME_MAX - strlen(suffix));
+
+    return g_strconcat(stem, suffix, NULL);
+}
+
+/* The mailbox below @parent whose name was cut to @name; NULL: none. */
+static const FsMailbox *
+find_by_cut(const FsView *view, guint32 parent, const char *name, guint format)
+{
+    const FsMailbox *child = NULL;
+    guint32 after = 0;
+
+    while ((child = fs_mailbox_tree_next_child(view->account->tree, parent,
+                                               after)) != NULL) {
+        g_autofree char *listed = table_name(child, format);
+
+        if (g_str_equal(listed, name))
+            return child;
+        after = child->id;
+    }
+    return NULL;
+}
+
 /* The mailbox below @parent that @name is a table of; NULL: none. */
 static const FsMailbox *
 find_by_table(const FsView *view, guint32 parent, const char *name,
@@ -72,6 +103,8 @@ find_by_table(const FsView *view, guint32 parent, const char *name,
             continue;
         stem = g_strndup(name, strlen(name) - strlen(suffixes[i]));
         found = fs_mailbox_tree_child(view->account->tree, parent, stem);
+        if (found == NULL && fs_mailbox_name_may_be_cut(stem))
+            found = find_by_cut(view, parent, name, i);
         *format = i;
         return found != NULL && found->selectable ? found : NULL;
     }
@@ -145,7 +178,7 @@ fill_kind(const FsView *view, const FsMailbox *mailbox, guint kind,
     g_autofree char *name = NULL;
 
     if (kind < G_N_ELEMENTS(suffixes)) {
-        name = g_strconcat(mailbox->name, suffixes[kind], NULL);
+        name = table_name(mailbox, kind);
         if (!mailbox->selectable ||
             fs_mailbox_tree_child(view->account->tree, mailbox->parent, name) !=
                 NULL)

@@ -34,6 +34,9 @@ make_again(PartFile *file, guint64 *size, FsObstacle *obstacle)
     if (answer == FS_ANSWER_FOUND)
         answer = fs_part_maker_content(file->maker, file->mailbox, file->uid,
                                        tree, file->index, &key, size, obstacle);
+    /* The message has other parts by now. */
+    if (answer == FS_ANSWER_FOUND && !g_str_equal(key, file->key))
+        return FS_ANSWER_NONE;
     return answer;
 }
 
@@ -88,6 +91,21 @@ read_part(FsViewFile *parent, guint64 offset, void *buffer, gsize length,
     return -1;
 }
 
+/* A file whose size is not what the form has now is no longer that form. */
+static GBytes *
+content_of_part(FsViewFile *parent)
+{
+    PartFile *file = (PartFile *)parent;
+    GBytes *content =
+        file->maker->account != NULL
+            ? fs_decoded_get_small(file->maker->account->blocks, file->key)
+            : NULL;
+
+    if (content != NULL && g_bytes_get_size(content) != parent->size)
+        g_clear_pointer(&content, g_bytes_unref);
+    return content;
+}
+
 static void
 free_part_file(FsViewFile *parent)
 {
@@ -98,8 +116,8 @@ free_part_file(FsViewFile *parent)
     g_free(file);
 }
 
-static const FsViewFileClass part_file_class = {.read = read_part,
-                                                .free = free_part_file};
+static const FsViewFileClass part_file_class = {
+    .read = read_part, .content = content_of_part, .free = free_part_file};
 
 FsViewFile *
 fs_part_file_new(FsPartMaker *maker, guint32 mailbox, guint32 uid, guint index,

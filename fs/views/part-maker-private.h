@@ -45,10 +45,12 @@ void fs_part_maker_keep_tree(FsPartMaker *maker, const char *key,
 void fs_part_maker_keep_size(FsPartMaker *maker, const char *key, guint64 size);
 void fs_part_maker_keep(FsPartMaker *maker, const char *key, GBytes *content);
 
-/* Keys of @message; caller frees. */
+/* Keys of @message; caller frees. Those of contents say whether @index is of a
+ * tree of the @whole message, or of the server's: of a broken message the two
+ * may differ, and the cache may lose either, and keep its contents. */
 char *fs_part_tree_key(guint32 mailbox, const CacheMessage *message);
 char *fs_part_content_key(guint32 mailbox, const CacheMessage *message,
-                          guint index);
+                          gboolean whole, guint index);
 char *fs_part_text_key(guint32 mailbox, const CacheMessage *message);
 
 #define FS_PART_UNTOLD G_MAXUINT64

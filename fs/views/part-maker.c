@@ -43,11 +43,12 @@ fs_part_text_key(guint32 mailbox, const CacheMessage *message)
 }
 
 char *
-fs_part_content_key(guint32 mailbox, const CacheMessage *message, guint index)
+fs_part_content_key(guint32 mailbox, const CacheMessage *message,
+                    gboolean whole, guint index)
 {
     char name[16];
 
-    g_snprintf(name, sizeof name, "%u", index);
+    g_snprintf(name, sizeof name, "%s%u", whole ? "whole" : "part", index);
     return fs_decoded_key(mailbox, message, name);
 }
 
@@ -256,7 +257,7 @@ keep_whole(FsPartMaker *maker, guint32 mailbox, const CacheMessage *message,
     g_autoptr(GBytes) bytes = g_string_free_to_bytes(text);
 
     for (guint i = 0; i < whole->contents->len; i++) {
-        g_autofree char *key = fs_part_content_key(mailbox, message, i);
+        g_autofree char *key = fs_part_content_key(mailbox, message, TRUE, i);
         GBytes *content = g_ptr_array_index(whole->contents, i);
 
         if (content != NULL)
@@ -415,7 +416,7 @@ fs_part_maker_content(FsPartMaker *maker, guint32 mailbox, guint32 uid,
 
     if (!cache_index_message(maker->account->index, mailbox, uid, &message))
         return FS_ANSWER_NONE;
-    name = fs_part_content_key(mailbox, &message, index);
+    name = fs_part_content_key(mailbox, &message, tree->whole, index);
     if (tree->whole && !find_size(maker, name, size)) {
         answer = make_whole(maker, mailbox, &message, &whole, obstacle);
         if (answer != FS_ANSWER_FOUND)
@@ -455,7 +456,7 @@ fs_part_maker_size(FsPartMaker *maker, guint32 mailbox, guint32 uid,
 
     if (!cache_index_message(maker->account->index, mailbox, uid, &message))
         return FS_ANSWER_NONE;
-    key = fs_part_content_key(mailbox, &message, index);
+    key = fs_part_content_key(mailbox, &message, tree->whole, index);
     job = fs_decoded_key(mailbox, &message, "sizes");
     if (tree->whole || !fs_part_is_askable(fs_part_tree_get(tree, index)) ||
         find_size(maker, key, size)) {
@@ -524,6 +525,18 @@ fs_part_maker_text_size(FsPartMaker *maker, guint32 mailbox, guint32 uid,
         return FALSE;
     key = fs_part_text_key(mailbox, &message);
     return fs_part_job_find(maker, key) == NULL && find_size(maker, key, size);
+}
+
+FsNeed *
+fs_part_maker_text_job(FsPartMaker *maker, guint32 mailbox, guint32 uid)
+{
+    g_autofree char *key = NULL;
+    CacheMessage message;
+
+    if (!cache_index_message(maker->account->index, mailbox, uid, &message))
+        return NULL;
+    key = fs_part_text_key(mailbox, &message);
+    return fs_part_job_find(maker, key);
 }
 
 gboolean

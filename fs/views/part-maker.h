@@ -43,6 +43,9 @@ FsAnswer fs_part_maker_text(FsPartMaker *maker, guint32 mailbox, guint32 uid,
 /* How large that is, if it is known without making it. */
 gboolean fs_part_maker_text_size(FsPartMaker *maker, guint32 mailbox,
                                  guint32 uid, guint64 *size);
+/* Not yet, but it is being made: what to wait for (borrowed); else NULL. */
+FsNeed *fs_part_maker_text_job(FsPartMaker *maker, guint32 mailbox,
+                               guint32 uid);
 /* Whether that would be there at once. */
 gboolean fs_part_maker_has_text(FsPartMaker *maker, guint32 mailbox,
                                 const CacheMessage *message);

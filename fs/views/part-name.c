@@ -39,6 +39,38 @@ append_quoted(GString *text, const char *value)
     g_string_append_c(text, '"');
 }
 
+/* Whether there is nothing in it to be decoded, whatever a sender means. */
+static gboolean
+is_plain(const char *value)
+{
+    if (!g_ascii_isalnum(*value))
+        return FALSE;
+    for (; *value != '\0'; value++)
+        if (!g_ascii_isalnum(*value) && strchr("-_.", *value) == NULL)
+            return FALSE;
+    return TRUE;
+}
+
+/* The value of @name alone, if there are no pieces of it; else NULL. */
+static const char *
+find_plain(const GArray *parameters, const char *name)
+{
+    const char *found = NULL;
+
+    for (guint i = 0; i < parameters->len; i++) {
+        const ImapParameter *parameter =
+            &g_array_index(parameters, ImapParameter, i);
+
+        if (g_ascii_strncasecmp(parameter->name, name, strlen(name)) != 0)
+            continue;
+        if (found != NULL || parameter->name[strlen(name)] != '\0' ||
+            !is_plain(parameter->value))
+            return NULL;
+        found = parameter->value;
+    }
+    return found;
+}
+
 /* GMime decodes pieces and sets of characters: it is given the field that they
  * came from. */
 static char *
@@ -46,9 +78,12 @@ decode_parameter(const GArray *parameters, const char *name)
 {
     g_autoptr(GString) field = g_string_new("attachment");
     GMimeContentDisposition *disposition;
+    const char *plain = find_plain(parameters, name);
     char *value;
     gsize length = strlen(name);
 
+    if (plain != NULL)
+        return g_strdup(plain);
     for (guint i = 0; i < parameters->len; i++) {
         const ImapParameter *parameter =
             &g_array_index(parameters, ImapParameter, i);

@@ -28,8 +28,8 @@ refuse(GError **error, const Key *key, const char *value, const char *wanted)
 {
     g_autofree char *shown = fs_option_printable(value);
 
-    g_set_error(error, FS_ERROR, FS_ERROR_QUERY, "%s:%s: %s", key->name, shown,
-                wanted);
+    g_set_error(error, FS_ERROR, FS_ERROR_QUERY, "\"%s:%s\": %s", key->name,
+                shown, wanted);
     return NULL;
 }
 
@@ -66,7 +66,7 @@ make_string(const Key *key, const char *value, const FsSearchContext *context,
             GError **error)
 {
     if (*value == '\0')
-        return refuse(error, key, value, "needs something to look for");
+        return refuse(error, key, value, "what to look for is missing");
     return with_string(key->imap, value);
 }
 

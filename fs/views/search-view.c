@@ -31,6 +31,7 @@ typedef struct {
 
 typedef struct {
     FsView parent;
+    FsKeptResults *results;
     GHashTable *queries; /* &Query.inode -> Query, owned */
     GQueue used;         /* of Query, the least recently used first */
     char *refused;       /* the last that was told of; or NULL */
@@ -112,7 +113,8 @@ make_query(FsView *view, guint32 mailbox, const char *text)
     query->inode = inode;
     query->mailbox = mailbox;
     query->text = g_strdup(text);
-    query->search = fs_search_new(view->account, view->names, mailbox, text);
+    query->search = fs_search_new(view->account, view->names, searches->results,
+                                  mailbox, text);
     query->link.data = query;
     g_hash_table_insert(searches->queries, &query->inode, query);
     g_queue_push_tail_link(&searches->used, &query->link);
@@ -270,7 +272,7 @@ search_next(FsView *view, guint64 directory, guint64 cookie, FsViewEntry *entry,
                          : fs_inode_mailbox(fs_view_shown(directory));
 
     if (query != NULL)
-        return fs_search_next(query->search, cookie, &entry->entry);
+        return fs_search_next(query->search, cookie, &entry->entry, obstacle);
     if (!is_place(view, directory))
         return fs_answer_fail(ESTALE, obstacle);
     if (cookie >= COOKIE_ALL || directory == inode_of(0, ALL_NUMBER))
@@ -330,11 +332,13 @@ static const FsViewClass search_class = {
 };
 
 FsView *
-fs_search_view_new(FsAccount *account, FsNameSpace *names)
+fs_search_view_new(FsAccount *account, FsNameSpace *names,
+                   FsKeptResults *results)
 {
     FsView *view =
         fs_view_new(&search_class, sizeof(SearchView), account, names);
 
+    search_view_of(view)->results = results;
     search_view_of(view)->queries =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, query_free);
     return view;

@@ -8,7 +8,9 @@
  * "/", which no name can hold, and "%25" for "%". */
 #pragma once
 
+#include "fs/views/kept-results.h"
 #include "fs/views/view.h"
 
-/* Both must outlive the result. */
-FsView *fs_search_view_new(FsAccount *account, FsNameSpace *names);
+/* All three must outlive the result. */
+FsView *fs_search_view_new(FsAccount *account, FsNameSpace *names,
+                           FsKeptResults *results);

@@ -27,7 +27,8 @@ struct FsSearch {
     guint32 mailbox; /* or FS_SEARCH_ALL */
     char *text;
 
-    GArray *found;   /* of FsFound, by mailbox; NULL: nothing is known yet */
+    FsKeptResults *results;
+    FsKeptResult kept;
     gint64 asked_at; /* microseconds, monotonic: for that */
     gint64 found_at; /* seconds since the epoch */
 
@@ -52,7 +53,7 @@ fs_search_tell_why(const char *text, const GError *error)
 {
     g_autofree char *shown = fs_option_printable(text);
 
-    g_message("The search %s: %s", shown, error->message);
+    g_message("The search \"%s\" cannot be run: %s", shown, error->message);
 }
 
 /* ---- running it ---- */
@@ -68,12 +69,11 @@ on_done(GArray *found, const GError *error, gpointer user_data)
     if (error != NULL)
         fs_search_tell_why(search->text, error);
     if (found != NULL) {
-        g_clear_pointer(&search->found, g_array_unref);
-        search->found = found;
+        fs_kept_results_put(search->results, &search->kept, found);
         search->found_at = g_get_real_time() / G_USEC_PER_SEC;
     }
     if (found != NULL ||
-        (search->found != NULL && imap_error_is_of_the_line(error))) {
+        (search->kept.found != NULL && imap_error_is_of_the_line(error))) {
         search->asked_at = search->began_at;
         error = NULL;
     }
@@ -83,7 +83,8 @@ on_done(GArray *found, const GError *error, gpointer user_data)
 FsAnswer
 fs_search_ask(FsSearch *search, gint64 since, FsObstacle *obstacle)
 {
-    if (search->found != NULL &&
+    fs_kept_results_use(search->results, &search->kept);
+    if (search->kept.found != NULL &&
         (search->asked_at >= since || fs_line_is_away(search->account->line)))
         return FS_ANSWER_FOUND;
     if (search->run == NULL) {
@@ -135,7 +136,7 @@ is_taken(const FsSearch *search, guint i, const char *name)
 
     fs_message_name_parse(name, &stem, &uid);
     for (guint k = 0; k < i; k++) {
-        const FsFound *other = &g_array_index(search->found, FsFound, k);
+        const FsFound *other = &g_array_index(search->kept.found, FsFound, k);
         guint32 given =
             cache_aliases_uid(search->account->aliases, other->mailbox, name);
         guint32 same = given != 0 ? given : uid;
@@ -194,7 +195,7 @@ static gboolean
 show(const FsSearch *search, guint i, guint32 uid, FsEntry *entry,
      Origin *origin)
 {
-    guint32 mailbox = g_array_index(search->found, FsFound, i).mailbox;
+    guint32 mailbox = g_array_index(search->kept.found, FsFound, i).mailbox;
     g_autofree char *name = NULL;
 
     if (!fs_shown_find(search->account, search->names, mailbox, uid, entry,
@@ -210,14 +211,18 @@ show(const FsSearch *search, guint i, guint32 uid, FsEntry *entry,
 }
 
 FsAnswer
-fs_search_next(FsSearch *search, guint64 cookie, FsEntry *entry)
+fs_search_next(FsSearch *search, guint64 cookie, FsEntry *entry,
+               FsObstacle *obstacle)
 {
     guint32 mailbox = (guint32)(cookie >> 32);
     guint32 after = (guint32)cookie;
+    FsAnswer answer = fs_search_ask(search, FS_KNOWN, obstacle);
     Origin origin;
 
-    for (guint i = 0; search->found != NULL && i < search->found->len; i++) {
-        const FsFound *found = &g_array_index(search->found, FsFound, i);
+    if (answer != FS_ANSWER_FOUND)
+        return answer;
+    for (guint i = 0; i < search->kept.found->len; i++) {
+        const FsFound *found = &g_array_index(search->kept.found, FsFound, i);
         guint32 uid = found->mailbox == mailbox ? after : 0;
 
         if (found->mailbox < mailbox)
@@ -235,7 +240,7 @@ static gboolean
 is_called(const FsSearch *search, guint i, guint32 uid, const char *name,
           FsEntry *entry, Origin *origin)
 {
-    const FsFound *found = &g_array_index(search->found, FsFound, i);
+    const FsFound *found = &g_array_index(search->kept.found, FsFound, i);
 
     return uid != 0 && imap_uid_set_contains(found->uids, uid) &&
            show(search, i, uid, entry, origin) &&
@@ -249,12 +254,12 @@ find_name(const FsSearch *search, const char *name, FsEntry *entry,
 {
     const CacheAliases *aliases = search->account->aliases;
     g_autofree char *stem = NULL;
-    guint n = search->found != NULL ? search->found->len : 0;
+    guint n = search->kept.found != NULL ? search->kept.found->len : 0;
     guint32 uid = 0;
 
     fs_message_name_parse(name, &stem, &uid);
     for (guint i = 0; i < n; i++) {
-        guint32 mailbox = g_array_index(search->found, FsFound, i).mailbox;
+        guint32 mailbox = g_array_index(search->kept.found, FsFound, i).mailbox;
         guint32 given = cache_aliases_uid(aliases, mailbox, name);
 
         if (is_called(search, i, given, name, entry, origin) ||
@@ -311,13 +316,14 @@ fs_search_found_at(const FsSearch *search)
 /* ---- making and ending ---- */
 
 FsSearch *
-fs_search_new(FsAccount *account, FsNameSpace *names, guint32 mailbox,
-              const char *text)
+fs_search_new(FsAccount *account, FsNameSpace *names, FsKeptResults *results,
+              guint32 mailbox, const char *text)
 {
     FsSearch *search = g_new0(FsSearch, 1);
 
     search->account = account;
     search->names = names;
+    search->results = results;
     search->mailbox = mailbox;
     search->text = g_strdup(text);
     return search;
@@ -336,7 +342,7 @@ fs_search_free(FsSearch *search)
         fs_need_complete(search->need, error);
         fs_need_unref(search->need);
     }
-    g_clear_pointer(&search->found, g_array_unref);
+    fs_kept_results_drop(search->results, &search->kept);
     g_free(search->text);
     g_free(search);
 }

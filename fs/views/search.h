@@ -8,13 +8,14 @@
 
 #include "fs/account.h"
 #include "fs/names/name-space.h"
-#include "fs/views/search-run.h"
+#include "fs/views/kept-results.h"
 
 typedef struct FsSearch FsSearch;
 
-/* Of the query @text in @mailbox (an id, or FS_SEARCH_ALL). Both others must
+/* Of the query @text in @mailbox (an id, or FS_SEARCH_ALL). The others must
  * outlive the result. Nothing is asked for yet. */
-FsSearch *fs_search_new(FsAccount *account, FsNameSpace *names, guint32 mailbox,
+FsSearch *fs_search_new(FsAccount *account, FsNameSpace *names,
+                        FsKeptResults *results, guint32 mailbox,
                         const char *text);
 /* Accepts NULL. */
 void fs_search_free(FsSearch *search);
@@ -34,10 +35,12 @@ gint64 fs_search_found_at(const FsSearch *search);
  * be reached, what was found before is what there is. */
 FsAnswer fs_search_ask(FsSearch *search, gint64 since, FsObstacle *obstacle);
 
-/* As of a name space, of what was found. A cookie is a mailbox and a UID. */
+/* As of a name space, of what was found; if that was dropped meanwhile, it is
+ * searched for once more. A cookie is a mailbox and a UID. */
 FsAnswer fs_search_look_up(FsSearch *search, const char *name, gint64 since,
                            FsEntry *entry, FsObstacle *obstacle);
-FsAnswer fs_search_next(FsSearch *search, guint64 cookie, FsEntry *entry);
+FsAnswer fs_search_next(FsSearch *search, guint64 cookie, FsEntry *entry,
+                        FsObstacle *obstacle);
 
 /* As stands_for of FsViewClass. */
 gboolean fs_search_stands_for(FsSearch *search, const char *name,

@@ -25,6 +25,7 @@ enum {
 
 typedef struct {
     FsView parent;
+    FsKeptResults *results;
     GHashTable *searches; /* id -> FsSearch, owned; those that were used */
 } SearchesView;
 
@@ -68,8 +69,8 @@ find_search(FsView *view, guint64 inode)
     search =
         g_hash_table_lookup(searches->searches, GUINT_TO_POINTER(kept->id));
     if (search == NULL) {
-        search = fs_search_new(view->account, view->names, FS_SEARCH_ALL,
-                               kept->query);
+        search = fs_search_new(view->account, view->names, searches->results,
+                               FS_SEARCH_ALL, kept->query);
         g_hash_table_insert(searches->searches, GUINT_TO_POINTER(kept->id),
                             search);
     }
@@ -191,7 +192,7 @@ searches_next(FsView *view, guint64 directory, guint64 cookie,
     if (search == NULL)
         return fs_answer_fail(ESTALE, obstacle);
     if (cookie >= COOKIE_QUERY)
-        return fs_search_next(search, cookie, &entry->entry);
+        return fs_search_next(search, cookie, &entry->entry, obstacle);
     fill_query(view, find(view, directory, &kind), entry);
     g_strlcpy(entry->entry.name, QUERY_NAME, sizeof entry->entry.name);
     entry->entry.cookie = COOKIE_QUERY;
@@ -369,13 +370,15 @@ free_search(gpointer search)
 }
 
 FsView *
-fs_searches_view_new(FsAccount *account, FsNameSpace *names)
+fs_searches_view_new(FsAccount *account, FsNameSpace *names,
+                     FsKeptResults *results)
 {
     FsView *view =
         fs_view_new(&searches_class, sizeof(SearchesView), account, names);
+    SearchesView *searches = (SearchesView *)view;
 
-    ((SearchesView *)view)->searches =
-        g_hash_table_new_full(NULL, NULL, NULL, free_search);
+    searches->results = results;
+    searches->searches = g_hash_table_new_full(NULL, NULL, NULL, free_search);
     return view;
 }
 

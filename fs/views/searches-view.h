@@ -6,13 +6,15 @@
  * mkdir makes one, whose query is its name, and rmdir forgets it. */
 #pragma once
 
+#include "fs/views/kept-results.h"
 #include "fs/views/view.h"
 
 /* From the top of the mount. */
 #define FS_SEARCHES_PATH ".imapfs/searches/"
 
-/* Both must outlive the result. */
-FsView *fs_searches_view_new(FsAccount *account, FsNameSpace *names);
+/* All three must outlive the result. */
+FsView *fs_searches_view_new(FsAccount *account, FsNameSpace *names,
+                             FsKeptResults *results);
 
 /* With the option searches, they show at the top of the mount, too: as links,
  * behind what @behind (takes ownership) has there. Whoever goes through all

@@ -44,7 +44,7 @@ find_told(FsPartMaker *maker, guint32 mailbox, guint32 uid, guint index)
 
     if (!cache_index_message(maker->account->index, mailbox, uid, &message))
         return NULL;
-    key = fs_part_content_key(mailbox, &message, index);
+    key = fs_part_content_key(mailbox, &message, FALSE, index);
     return g_hash_table_lookup(maker->told, key);
 }
 
@@ -57,7 +57,7 @@ keep_told(Fetch *fetch, guint index, guint64 size)
     if (!cache_index_message(fetch->maker->account->index, fetch->mailbox,
                              fetch->uid, &message))
         return;
-    key = fs_part_content_key(fetch->mailbox, &message, index);
+    key = fs_part_content_key(fetch->mailbox, &message, FALSE, index);
     fs_part_maker_keep_told(fetch->maker, key, size);
 }
 

@@ -251,6 +251,13 @@ begin(Mailbox *mailbox, gboolean down, guint32 uid)
         fs_scan_new(position_of(mailbox, uid), fs_fetch_growth(&line));
 }
 
+static gboolean
+goes_on(Mailbox *mailbox, guint32 uid, gint64 now)
+{
+    return mailbox->scan != NULL && now - mailbox->opened_at < END_US &&
+           fs_scan_opened(mailbox->scan, position_of(mailbox, uid));
+}
+
 /* Whether a scan goes on, or begins. */
 static gboolean
 is_scanned(Mailbox *mailbox, guint32 uid, pid_t by, gint64 now)
@@ -258,8 +265,7 @@ is_scanned(Mailbox *mailbox, guint32 uid, pid_t by, gint64 now)
     gboolean by_lister = next_uid(uid, mailbox) == 0 &&
                          fs_process_is_one(mailbox->listed_by, by);
 
-    if (mailbox->scan != NULL && now - mailbox->opened_at < END_US &&
-        fs_scan_opened(mailbox->scan, position_of(mailbox, uid)))
+    if (goes_on(mailbox, uid, now))
         return TRUE;
     switch (fs_scan_watch_opened(&mailbox->watch, uid, now, by_lister, next_uid,
                                  mailbox)) {
@@ -274,6 +280,19 @@ is_scanned(Mailbox *mailbox, guint32 uid, pid_t by, gint64 now)
         return FALSE;
     }
     return FALSE;
+}
+
+void
+fs_text_ahead_passed(FsTextAhead *ahead, guint32 id, guint32 uid)
+{
+    Mailbox *mailbox = mailbox_of(ahead, id);
+    gint64 now = g_get_monotonic_time();
+
+    if (mailbox->last_uid == uid || !goes_on(mailbox, uid, now))
+        return;
+    mailbox->last_uid = uid;
+    plan(mailbox);
+    mailbox->opened_at = now;
 }
 
 void

@@ -16,6 +16,9 @@ void fs_text_ahead_free(FsTextAhead *ahead);
 void fs_text_ahead_expect(FsTextAhead *ahead, guint32 mailbox);
 /* The directory @mailbox was listed by the thread @by. */
 void fs_text_ahead_listed(FsTextAhead *ahead, guint32 mailbox, pid_t by);
+/* The message @uid was looked up, and has its text, or is about to: a program
+ * that goes through the directory comes this far. */
+void fs_text_ahead_passed(FsTextAhead *ahead, guint32 mailbox, guint32 uid);
 /* The text of the message @uid is wanted by the thread @by, once or several
  * times in succession. */
 void fs_text_ahead_opened(FsTextAhead *ahead, guint32 mailbox, guint32 uid,

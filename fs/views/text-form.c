@@ -57,6 +57,29 @@ wide_charset(const char *name)
     return fs_header_field_charset(name);
 }
 
+/* In these, octets below 0x80 are ASCII, wherever they stand. */
+static gboolean
+contains_ascii(const char *charset)
+{
+    static const char *const prefixes[] = {"UTF-8", "windows-", "iso-8859-",
+                                           "KOI8-", "CP8"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(prefixes); i++)
+        if (g_str_has_prefix(charset, prefixes[i]))
+            return TRUE;
+    return FALSE;
+}
+
+static gboolean
+is_ascii(const char *octets, gsize length)
+{
+    guchar all = 0;
+
+    for (gsize i = 0; i < length; i++)
+        all |= (guchar)octets[i];
+    return all < 0x80;
+}
+
 GString *
 fs_text_to_utf8(const char *octets, gsize length, const char *charset)
 {
@@ -68,8 +91,9 @@ fs_text_to_utf8(const char *octets, gsize length, const char *charset)
         return g_string_new(NULL);
     if (known == NULL)
         return fs_header_field_guess(octets, length);
-    if (g_str_equal(known, "UTF-8") &&
-        g_utf8_validate_len(octets, length, NULL))
+    if ((contains_ascii(known) && is_ascii(octets, length)) ||
+        (g_str_equal(known, "UTF-8") &&
+         g_utf8_validate_len(octets, length, NULL)))
         return g_string_new_len(octets, (gssize)length);
     converter = g_iconv_open("UTF-8", known);
     if (converter == (GIConv)-1)
@@ -142,6 +166,11 @@ unfold(const char *from, const char *to)
 static void
 append_decoded(GString *text, const char *value)
 {
+    /* Most are nothing but what they say. */
+    if (g_str_is_ascii(value) && strstr(value, "=?") == NULL) {
+        g_string_append(text, value);
+        return;
+    }
     while (*value != '\0') {
         gsize length = strlen(value);
         g_autofree char *piece = NULL;
@@ -163,7 +192,7 @@ GString *
 fs_header_to_text(const char *header, gsize length)
 {
     const char *end = length > 0 ? header + length : header; /* or NULL */
-    GString *text = g_string_new(NULL);
+    GString *text = g_string_sized_new(length);
     const char *line = header;
 
     while (line < end && !is_empty_line(line, end)) {

@@ -23,16 +23,34 @@ text_of(FsView *view)
     return (TextView *)view;
 }
 
+/* Most names are those of messages, in folders that hold no others. */
+static gboolean
+may_be_directory(const FsView *view, guint64 directory, const char *name)
+{
+    guint64 shown = fs_view_shown(directory);
+    guint32 mailbox = shown == FS_INODE_ROOT ? 0 : fs_inode_mailbox(shown);
+
+    return !g_str_has_suffix(name, ".eml" SUFFIX) ||
+           fs_mailbox_tree_count_children(view->account->tree, mailbox) > 0;
+}
+
+/* Whoever looks a message up wants its text, or its size. While that is on its
+ * way it is waited for here: what has a size is believed, and need not be asked
+ * for it once more. */
 static FsAnswer
 look_up(FsView *view, guint64 directory, const char *name,
         const FsViewRequest *request, FsViewEntry *entry, FsObstacle *obstacle)
 {
+    TextView *text = text_of(view);
     g_autofree char *stem = NULL;
     guint64 size = 0;
+    FsNeed *need;
     gboolean sized;
-    FsAnswer answer = fs_mirror_look_up(view, directory, name, request->since,
-                                        entry, obstacle);
+    FsAnswer answer = FS_ANSWER_NONE;
 
+    if (may_be_directory(view, directory, name))
+        answer = fs_mirror_look_up(view, directory, name, request->since, entry,
+                                   obstacle);
     if (answer == FS_ANSWER_FOUND && fs_mirror_is_directory(entry))
         return FS_ANSWER_FOUND;
     if (answer == FS_ANSWER_WAIT || answer == FS_ANSWER_FAILED)
@@ -46,8 +64,16 @@ look_up(FsView *view, guint64 directory, const char *name,
         return answer;
     if (fs_mirror_is_directory(entry))
         return FS_ANSWER_NONE;
-    sized = fs_part_maker_text_size(text_of(view)->maker, entry->entry.mailbox,
+    sized = fs_part_maker_text_size(text->maker, entry->entry.mailbox,
                                     entry->entry.uid, &size);
+    need = sized ? NULL
+                 : fs_part_maker_text_job(text->maker, entry->entry.mailbox,
+                                          entry->entry.uid);
+    if (sized || need != NULL)
+        fs_text_ahead_passed(text->ahead, entry->entry.mailbox,
+                             entry->entry.uid);
+    if (need != NULL)
+        return fs_answer_wait(need, obstacle);
     fs_mirror_disguise(view, FS_VIEW_TEXT, S_IFREG, size, entry);
     entry->unsized = !sized;
     entry->lasting = sized;

@@ -336,11 +336,33 @@ ask_file(FsView *view, const FsOperation *operation, Question *question)
                              &question->file, &question->obstacle);
 }
 
+/* What is not lasting the kernel drops when it is opened. */
+static void
+fill_pages(FsViews *views, fuse_ino_t inode, FsViewFile *file)
+{
+    g_autoptr(GBytes) content = NULL;
+
+    if (!file->lasting || file->class->content == NULL ||
+        !fs_page_fill_is_due(views->page_fill, inode))
+        return;
+    content = file->class->content(file);
+    if (content != NULL)
+        fs_page_fill_give(views->page_fill, inode, content);
+}
+
+static void
+close_file(FsViews *views, fuse_ino_t inode, FsViewFile *file)
+{
+    fs_page_fill_closed(views->page_fill, inode);
+    g_hash_table_remove(views->open_files, file);
+}
+
 static void
 reply_file(FsOperation *operation, const Question *question)
 {
     FsViews *views = views_of(operation);
     FsViewFile *file = question->file;
+    fuse_ino_t inode = operation->inode;
 
     operation->file.fh = (guintptr)file;
     operation->file.direct_io =
@@ -350,10 +372,13 @@ reply_file(FsOperation *operation, const Question *question)
     /* What it was told before may have been less certain. Safe on the loop:
      * attributes alone, of a file nobody reads yet. */
     if (!file->streams && !file->lasting)
-        fuse_lowlevel_notify_inval_inode(views->fuse, operation->inode, -1, 0);
+        fuse_lowlevel_notify_inval_inode(views->fuse, inode, -1, 0);
+    if (!operation->file.direct_io)
+        fill_pages(views, inode, file);
     g_hash_table_add(views->open_files, file);
+    fs_page_fill_opened(views->page_fill, inode);
     if (!fs_operation_reply_open(operation, &operation->file))
-        g_hash_table_remove(views->open_files, file);
+        close_file(views, inode, file);
 }
 
 /* Whether files of the view that @inode is of can be written to. */
@@ -441,10 +466,10 @@ fs_views_setattr(fuse_req_t request, fuse_ino_t inode)
 }
 
 void
-fs_views_release(fuse_req_t request, struct fuse_file_info *file)
+fs_views_release(fuse_req_t request, fuse_ino_t inode,
+                 struct fuse_file_info *file)
 {
-    FsViews *views = fs_handlers_views(fuse_req_userdata(request));
-
-    g_hash_table_remove(views->open_files, (gpointer)(guintptr)file->fh);
+    close_file(fs_handlers_views(fuse_req_userdata(request)), inode,
+               (FsViewFile *)(guintptr)file->fh);
     fuse_reply_err(request, 0);
 }

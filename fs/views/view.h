@@ -123,6 +123,9 @@ typedef struct {
      * failure is the reader's. */
     gssize (*read)(FsViewFile *file, guint64 offset, void *buffer, gsize length,
                    FsNeed **need);
+    /* All of a lasting file, if it is small, not empty, and at hand; else NULL.
+     * Caller owns. NULL: there are no such files. */
+    GBytes *(*content)(FsViewFile *file);
     void (*free)(FsViewFile *file);
 } FsViewFileClass;
 

@@ -2,6 +2,8 @@
  * (fs/views/view-requests.c) share. Theirs alone. */
 #pragma once
 
+#include "fs/kernel/page-fill.h"
+#include "fs/views/kept-results.h"
 #include "fs/views/part-maker.h"
 #include "fs/views/views.h"
 
@@ -9,8 +11,10 @@ struct FsViews {
     FsKernelCache *kernel_cache;
     struct fuse_session *fuse; /* NULL until attached */
     FsPartMaker *maker;
+    FsKeptResults *results; /* of searches */
     GPtrArray *views;       /* of FsView, owned */
     GHashTable *open_files; /* of FsViewFile, owned */
+    FsPageFill *page_fill;
 };
 
 /* The view that @inode is of; NULL: none. */

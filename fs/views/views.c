@@ -12,6 +12,9 @@
 #include "fs/views/special-view.h"
 #include "fs/views/text-view.h"
 
+/* Of UIDs that searches have found: eight megabytes. */
+#define RANGES_MAX 1000000u
+
 /* ---- which view ---- */
 
 gboolean
@@ -115,12 +118,16 @@ fs_views_new(FsAccount *account, FsNameSpace *names,
     fs_kernel_cache_mirror(kernel_cache, FS_VIEW_TEXT);
     fs_kernel_cache_mirror(kernel_cache, FS_VIEW_PARTS);
     views->views = g_ptr_array_new_with_free_func(free_view);
+    views->page_fill = fs_page_fill_new();
     views->open_files = g_hash_table_new_full(NULL, NULL, free_file, NULL);
+    views->results = fs_kept_results_new(RANGES_MAX);
     views->maker = fs_part_maker_new(account);
     g_ptr_array_add(views->views, fs_flags_view_new(account, names));
     g_ptr_array_add(views->views, fs_index_view_new(account, names));
-    g_ptr_array_add(views->views, fs_search_view_new(account, names));
-    g_ptr_array_add(views->views, fs_searches_view_new(account, names));
+    g_ptr_array_add(views->views,
+                    fs_search_view_new(account, names, views->results));
+    g_ptr_array_add(views->views,
+                    fs_searches_view_new(account, names, views->results));
     g_ptr_array_add(views->views, fs_special_view_new(account, names));
     g_ptr_array_add(views->views,
                     fs_parts_view_new(account, names, views->maker));
@@ -133,6 +140,7 @@ void
 fs_views_attach(FsViews *views, struct fuse_session *fuse)
 {
     views->fuse = fuse;
+    fs_page_fill_attach(views->page_fill, fuse);
 }
 
 void
@@ -142,7 +150,9 @@ fs_views_free(FsViews *views)
         return;
     /* The kernel does not release what is open when the mount ends. */
     g_hash_table_unref(views->open_files);
+    fs_page_fill_free(views->page_fill);
     fs_part_maker_free(views->maker);
     g_ptr_array_unref(views->views);
+    fs_kept_results_free(views->results);
     g_free(views);
 }

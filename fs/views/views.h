@@ -38,7 +38,8 @@ void fs_views_open(fuse_req_t request, fuse_ino_t inode,
                    struct fuse_file_info *file);
 void fs_views_read(fuse_req_t request, fuse_ino_t inode, gsize size,
                    off_t offset, struct fuse_file_info *file);
-void fs_views_release(fuse_req_t request, struct fuse_file_info *file);
+void fs_views_release(fuse_req_t request, fuse_ino_t inode,
+                      struct fuse_file_info *file);
 void fs_views_write(fuse_req_t request, fuse_ino_t inode, const char *data,
                     gsize size, off_t offset);
 /* Nothing comes of it: a shell cuts a file before it writes. */

@@ -22,6 +22,9 @@
  * some servers refuse that to who has it open. */
 #define ELSEWHERE "INBOX"
 
+/* How often a mailbox is deleted that is there again, and empty. */
+#define REMOVALS_MAX 3u
+
 /* Of FsDirectoryChange, borrowed: those that are not over. */
 static GQueue under_way = G_QUEUE_INIT;
 
@@ -46,10 +49,11 @@ struct FsDirectoryChange {
     gboolean sent;        /* RENAME, and no list has shown it yet */
     GPtrArray *old_names; /* of RENAME: wire names of it and its children */
     ImapLease *lease;
-    guint n_lists;   /* that were asked for */
-    gboolean joined; /* the last was under way before */
-    FsNeed *list;    /* waited for; a reference */
-    GError *error;   /* of the line, while the list is asked for */
+    guint n_removals; /* DELETEs that were answered by OK */
+    guint n_lists;    /* that were asked for, since the last of them */
+    gboolean joined;  /* the last was under way before */
+    FsNeed *list;     /* waited for; a reference */
+    GError *error;    /* of the line, while the list is asked for */
 };
 
 void
@@ -178,6 +182,7 @@ make_wire_name(FsDirectoryChange *change)
 /* ---- the end: what the list says ---- */
 
 static void ask_for_list(FsDirectoryChange *change);
+static void remove_again(FsDirectoryChange *change);
 
 /* Some servers give what is renamed another UIDVALIDITY. */
 static void
@@ -221,6 +226,8 @@ verify(FsDirectoryChange *change)
         ask_for_list(change); /* the first may have been under way before */
     else if (change->error != NULL)
         end(change, change->error);
+    else if (change->n_removals > 0 && change->n_removals < REMOVALS_MAX)
+        remove_again(change);
     else
         end_with(change, IMAP_ERROR_NO,
                  "the server says OK to what it has not done");
@@ -266,8 +273,9 @@ has_failed(FsDirectoryChange *change, const GError *error)
 {
     if (error == NULL)
         return FALSE;
-    if (error->domain == IMAP_ERROR && (error->code == IMAP_ERROR_CLOSED ||
-                                        error->code == IMAP_ERROR_TIMEOUT)) {
+    if (change->n_removals > 0 ||
+        (error->domain == IMAP_ERROR && (error->code == IMAP_ERROR_CLOSED ||
+                                         error->code == IMAP_ERROR_TIMEOUT))) {
         change->error = g_error_copy(error);
         ask_for_list(change);
     } else {
@@ -310,9 +318,22 @@ on_removed(const GError *error, gpointer user_data)
 
     if (change->abandoned)
         return;
-    if (!has_failed(change, error))
-        imap_request_unsubscribe(connection_of(change), change->from,
-                                 on_subscribed, await(change));
+    if (has_failed(change, error))
+        return;
+    change->n_removals++;
+    imap_request_unsubscribe(connection_of(change), change->from, on_subscribed,
+                             await(change));
+}
+
+/* Before it is sent. */
+static void
+give_up(FsDirectoryChange *change, const GError *error)
+{
+    /* What has been removed before may be gone by now. */
+    if (change->n_removals > 0)
+        has_failed(change, error);
+    else
+        end(change, error);
 }
 
 static void
@@ -326,7 +347,7 @@ on_lease_to_remove(ImapLease *lease, const GError *error, gpointer user_data)
     }
     change->lease = lease;
     if (lease == NULL)
-        end(change, error);
+        give_up(change, error);
     else
         imap_request_delete(connection_of(change), change->from, on_removed,
                             await(change));
@@ -341,7 +362,7 @@ on_counted(const ImapUidSet *found, const GError *error, gpointer user_data)
     if (change->abandoned)
         return;
     if (error != NULL) {
-        end(change, error);
+        give_up(change, error);
         return;
     }
     if (imap_uid_set_n_ranges(found) > 0 ||
@@ -365,10 +386,22 @@ on_lease_to_count(ImapLease *lease, const GError *error, gpointer user_data)
     }
     change->lease = lease;
     if (lease == NULL)
-        end(change, error);
+        give_up(change, error);
     else
         imap_request_search(connection_of(change), NULL, on_counted,
                             await(change));
+}
+
+/* Dovecot removes the directories of a mailbox one by one. A session that looks
+ * at it meanwhile makes them again (also one that only tells how many messages
+ * there are), and DELETE says OK: the mailbox is there, anew and empty. */
+static void
+remove_again(FsDirectoryChange *change)
+{
+    change->n_lists = 0;
+    imap_pool_forget_selected(change->account->pool, change->from);
+    imap_pool_acquire(change->account->pool, change->from, on_lease_to_count,
+                      await(change));
 }
 
 /* ---- renaming ---- */

@@ -432,3 +432,15 @@ fs_local_files_lose(FsLocalFiles *files, FsLocalFile *file)
     if (files->entry != NULL)
         files->entry(directory, name, 0, files->entry_data);
 }
+
+void
+fs_local_files_lose_all(FsLocalFiles *files, guint32 directory)
+{
+    FsLocalFile *file;
+
+    while ((file = fs_local_files_next(files, directory, 0)) != NULL)
+        if (file->size == 0)
+            fs_local_files_unlist(files, file);
+        else
+            fs_local_files_lose(files, file);
+}

@@ -52,6 +52,9 @@ void fs_local_files_released(FsLocalFiles *files, FsLocalFile *file);
  * was an edit gets an inode of its own, and with it the octets; the edit is no
  * more. */
 void fs_local_files_lose(FsLocalFiles *files, FsLocalFile *file);
+/* The same of all of @directory, which is gone; those that are empty just
+ * go. */
+void fs_local_files_lose_all(FsLocalFiles *files, guint32 directory);
 
 /* Told of each entry that goes from @directory, or comes to those that are
  * lost, without a program having asked for it; or, with the name NULL, that the

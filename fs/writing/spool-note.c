@@ -34,8 +34,8 @@ static const Field longs[] = {
     TEXT(source),
 };
 static const Field shorts[] = {
-    TEXT(mailbox),  TEXT(copy_mailbox), TEXT(from_uid),
-    TEXT(replaces), TEXT(must_match),   TEXT(copy_uid),
+    TEXT(mailbox),    TEXT(copy_mailbox), TEXT(from_uid),   TEXT(replaces),
+    TEXT(must_match), TEXT(copy_uid),     TEXT(unanswered),
 };
 #undef TEXT
 

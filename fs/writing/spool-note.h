@@ -31,6 +31,7 @@ typedef struct {
     guint32 must_match; /* only if it is the same message */
     guint64 held;       /* whose deletion waits; 0: no */
     guint64 record;     /* of the journal, for that */
+    guint32 unanswered; /* times that it was sent, and the line was lost */
     guint64 source;     /* spool file that it was made of, and that is of no use
                            any more; 0: none */
     guint32 copy_uid;   /* it is a copy of that message; 0: it has octets */

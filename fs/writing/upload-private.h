@@ -73,6 +73,7 @@ struct FsUpload {
     char *identity;
     guint64 uidvalidity; /* of the mailbox; 0: not known */
     guint32 from_uid;    /* it has no lower UID */
+    gboolean is_bounded; /* and no message from there on was there before */
 
     FsUploadState state;
     FsNeed *need;
@@ -92,6 +93,13 @@ struct FsUpload {
     gboolean selects; /* the mailbox has to be selected to be changed */
     FsStoredReading *reading;
     guint64 offset;     /* octets that were sent */
+    guint n_unanswered; /* that it was sent, and the server may store it yet */
+    gint64 unanswered_at; /* microseconds, monotonic: the last of those */
+    gint64 looked_at;     /* the same: when it was last looked for */
+    guint settle_timer;
+    GError *refusal; /* the answer to it, unless an earlier attempt turns out to
+                        have been carried out; NULL: none */
+    guint n_unseen;  /* that the server did not let us look */
     gint64 looks_since; /* microseconds, monotonic: for what it replaces; 0: it
                            has not */
     guint n_looks;
@@ -111,8 +119,16 @@ void fs_upload_postpone(FsUpload *upload, const GError *error);
 void fs_upload_stored(FsUpload *upload, guint32 uid);
 /* @error, the line's or another's: postpones, or refuses. */
 void fs_upload_fail(FsUpload *upload, const GError *error);
+gboolean fs_upload_is_of_the_line(const GError *error);
+/* The same, or the server is busy: it says nothing of the upload. */
+gboolean fs_upload_passes(const GError *error);
+/* How often the server may refuse, for other reasons, to let us look at what is
+ * there. */
+#define FS_UPLOAD_UNSEEN_MAX 5u
 /* The next one may be sent. */
 void fs_uploads_pump(FsUploads *uploads);
+/* The server may have stored it, or do so yet. */
+void fs_upload_note_unanswered(FsUpload *upload);
 /* Whether the answer @user_data awaited is of use: takes back the reference
  * that was given along otherwise. */
 gboolean fs_upload_take_answer(FsUpload *upload);

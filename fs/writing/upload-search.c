@@ -6,9 +6,13 @@
  * that has at least its Message-ID is taken for it, for some servers change
  * what they store; but not where that may well be another message: when what
  * has come since is not known, or when another of that Message-ID is being
- * stored. A message that another upload has become is not looked at. */
+ * stored. A message that another upload has become is not looked at.
+ *
+ * What is not there may come: the server may be busy with it still. So it is
+ * sent again only if it is not there some seconds after the line was lost. */
 #include "fs/writing/upload-private.h"
 
+#include "fs/changes/late.h"
 #include "fs/kernel/errno.h"
 #include "fs/names/given-name.h"
 #include "fs/sync/synchroniser.h"
@@ -29,6 +33,94 @@ refuse_gone(FsUpload *upload)
         g_error_new(FS_ERROR, FS_ERROR_GONE, "what was to be copied is gone");
 
     fs_upload_refuse(upload, error);
+}
+
+/* ---- what comes of it ---- */
+
+static void
+found(FsUpload *upload, guint32 uid)
+{
+    /* One of the attempts is accounted for. */
+    if (upload->n_unanswered > 0 && !upload->is_certain)
+        upload->n_unanswered--;
+    fs_upload_stored(upload, uid);
+}
+
+static void wait_to_settle(FsUpload *upload);
+
+static gint64
+settled_at(const FsUpload *upload)
+{
+    return upload->unanswered_at + (gint64)fs_late_settle_ms() * 1000;
+}
+
+/* Who waits for it is not to take it for silence. */
+static gboolean
+on_settling(gpointer user_data)
+{
+    g_autoptr(FsUpload) upload = user_data;
+
+    upload->settle_timer = 0;
+    if (!fs_upload_take_answer(upload))
+        return G_SOURCE_REMOVE;
+    if (g_get_monotonic_time() < settled_at(upload)) {
+        wait_to_settle(upload);
+        fs_need_progress(upload->need);
+    } else {
+        fs_upload_search(upload);
+    }
+    return G_SOURCE_REMOVE;
+}
+
+static void
+wait_to_settle(FsUpload *upload)
+{
+    gint64 left_us = settled_at(upload) - g_get_monotonic_time();
+
+    upload->settle_timer =
+        g_timeout_add((guint)CLAMP(left_us / 1000 + 1, 1, FS_LATE_TICK_MS),
+                      on_settling, fs_upload_await(upload));
+}
+
+/* TRUE: it is looked for again. */
+static gboolean
+is_settling(FsUpload *upload)
+{
+    if (upload->n_unanswered == 0 || upload->looked_at >= settled_at(upload))
+        return FALSE;
+    wait_to_settle(upload);
+    return TRUE;
+}
+
+/* The server does not have it. */
+static void
+end_unfound(FsUpload *upload)
+{
+    g_autoptr(GError) refusal = g_steal_pointer(&upload->refusal);
+
+    if (refusal != NULL) {
+        fs_upload_refuse(upload, refusal);
+        return;
+    }
+    upload->step = FS_UPLOAD_STEP_COMPARE;
+    fs_upload_go_on(upload);
+}
+
+/* Whether it is stored is not known, so it is neither sent again nor refused;
+ * unless that goes on, or the mailbox is gone. */
+static void
+cannot_look(FsUpload *upload, const GError *error)
+{
+    gboolean gone = error->domain == FS_ERROR ||
+                    g_error_matches(error, IMAP_ERROR, IMAP_ERROR_NONEXISTENT);
+
+    if (fs_upload_passes(error) ||
+        (!gone && ++upload->n_unseen < FS_UPLOAD_UNSEEN_MAX))
+        fs_upload_postpone(upload, error);
+    else if (!gone && upload->is_certain)
+        fs_upload_stored(upload, 0);
+    else
+        fs_upload_refuse(upload, error);
 }
 
 /* ---- comparing ---- */
@@ -53,7 +145,8 @@ is_told_by_id(const FsUpload *upload)
 {
     const GList *link = upload->uploads->all.head;
 
-    if (upload->from_uid <= 1 && !upload->is_certain)
+    if ((upload->from_uid <= 1 && !upload->is_certain) ||
+        fs_late_is_expected(upload->uploads->account->changes, upload->mailbox))
         return FALSE;
     for (; link != NULL; link = link->next) {
         const FsUpload *other = link->data;
@@ -80,9 +173,9 @@ on_candidate(const FsStoredText *stored, const GError *error,
     if (stored != NULL && upload->likely == 0 && has_same_id(upload, stored))
         upload->likely = uid;
     if (stored != NULL && has_same_octets(upload, stored))
-        fs_upload_stored(upload, uid);
+        found(upload, uid);
     else if (error != NULL && !g_error_matches(error, FS_ERROR, FS_ERROR_GONE))
-        fs_upload_fail(upload, error);
+        cannot_look(upload, error);
     else
         compare_next(upload);
 }
@@ -101,7 +194,7 @@ compare_next(FsUpload *upload)
         return;
     }
     if (upload->likely != 0 && is_told_by_id(upload)) {
-        fs_upload_stored(upload, upload->likely);
+        found(upload, upload->likely);
         return;
     }
     if (upload->is_certain && upload->copy_uid != 0) {
@@ -112,8 +205,8 @@ compare_next(FsUpload *upload)
         fs_upload_stored(upload, 0);
         return;
     }
-    upload->step = FS_UPLOAD_STEP_COMPARE;
-    fs_upload_go_on(upload);
+    if (!is_settling(upload))
+        end_unfound(upload);
 }
 
 /* ---- searching ---- */
@@ -131,6 +224,28 @@ is_anothers(const FsUpload *upload, guint32 uid)
                                   upload->mailbox, uid, upload->name);
 }
 
+static gboolean
+may_be(const FsUpload *upload, guint32 uid, guint64 size)
+{
+    switch (upload->step) {
+    case FS_UPLOAD_STEP_SETTLE:
+        if (upload->uid != 0)
+            return upload->uid == uid && !upload->is_same;
+        break;
+    case FS_UPLOAD_STEP_SENT:
+    case FS_UPLOAD_STEP_SEARCH:
+        break;
+    case FS_UPLOAD_STEP_MAKE:
+    case FS_UPLOAD_STEP_RECORD:
+    case FS_UPLOAD_STEP_COMPARE:
+    case FS_UPLOAD_STEP_SEND:
+    default:
+        return FALSE;
+    }
+    return upload->text.size == size && uid >= MAX(upload->from_uid, 1) &&
+           !is_anothers(upload, uid);
+}
+
 FsUpload *
 fs_uploads_that_may_be(const FsUploads *uploads, guint32 mailbox, guint32 uid,
                        guint64 size)
@@ -138,10 +253,7 @@ fs_uploads_that_may_be(const FsUploads *uploads, guint32 mailbox, guint32 uid,
     for (GList *link = uploads->all.head; link != NULL; link = link->next) {
         FsUpload *upload = link->data;
 
-        if (upload->mailbox == mailbox && upload->text.size == size &&
-            (upload->step == FS_UPLOAD_STEP_SENT ||
-             upload->step == FS_UPLOAD_STEP_SEARCH) &&
-            uid >= MAX(upload->from_uid, 1) && !is_anothers(upload, uid))
+        if (upload->mailbox == mailbox && may_be(upload, uid, size))
             return upload;
     }
     return NULL;
@@ -178,7 +290,7 @@ on_found(const ImapUidSet *found, const GError *error, gpointer user_data)
     if (!fs_upload_take_answer(upload))
         return;
     if (error != NULL) {
-        fs_upload_fail(upload, error);
+        cannot_look(upload, error);
         return;
     }
     take_candidates(upload, found);
@@ -201,7 +313,7 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
         return;
     }
     if (lease == NULL) {
-        fs_upload_fail(upload, error);
+        cannot_look(upload, error);
         return;
     }
     selected = imap_connection_mailbox(imap_lease_connection(lease));
@@ -210,6 +322,7 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
         /* Another mailbox: it has none of what the old one had. */
         upload->uidvalidity = selected->uidvalidity;
         sought.from_uid = upload->from_uid = 1;
+        upload->is_bounded = FALSE;
     }
     if (upload->message_id != NULL) {
         sought.field = "Message-ID";
@@ -229,7 +342,7 @@ on_source(const FsStoredText *stored, const GError *error, gpointer user_data)
     if (!fs_upload_take_answer(upload))
         return;
     if (error != NULL) {
-        fs_upload_fail(upload, error);
+        cannot_look(upload, error);
         return;
     }
     upload->text.size = stored->size;
@@ -274,6 +387,7 @@ fs_upload_search(FsUpload *upload)
         fs_upload_refuse(upload, error);
         return;
     }
+    upload->looked_at = g_get_monotonic_time();
     imap_pool_acquire_wish(upload->uploads->account->pool, &wish, on_lease,
                            fs_upload_await(upload));
 }

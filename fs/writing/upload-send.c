@@ -42,9 +42,19 @@ on_accepted(FsUpload *upload, guint64 uidvalidity, guint32 uid)
     }
 }
 
+/* What the server refuses now it may have done before: then its mailbox was
+ * filled by this, or the old message has gone. */
 static void
 on_failed(FsUpload *upload, const GError *error, gboolean is_uncertain)
 {
+    if (is_uncertain) {
+        fs_upload_note_unanswered(upload);
+    } else if (upload->n_unanswered > 0 && !fs_upload_is_of_the_line(error)) {
+        upload->refusal = g_error_copy(error);
+        upload->step = FS_UPLOAD_STEP_SEARCH;
+        fs_upload_go_on(upload);
+        return;
+    }
     upload->step = is_uncertain ? FS_UPLOAD_STEP_SEARCH : FS_UPLOAD_STEP_SEND;
     fs_upload_fail(upload, error);
 }
@@ -87,7 +97,8 @@ was_only_examined(const FsUpload *upload)
 static void
 send_again(FsUpload *upload)
 {
-    upload->step = FS_UPLOAD_STEP_SEND;
+    upload->step =
+        upload->n_unanswered > 0 ? FS_UPLOAD_STEP_SEARCH : FS_UPLOAD_STEP_SEND;
     fs_upload_go_on(upload);
 }
 

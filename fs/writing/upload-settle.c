@@ -6,6 +6,8 @@
  * beside it, for until then nobody else would know of either. */
 #include "fs/writing/upload-private.h"
 
+#include "fs/changes/late.h"
+#include "fs/kernel/errno.h"
 #include "fs/kernel/inode.h"
 #include "fs/names/given-name.h"
 #include "fs/names/message-name.h"
@@ -105,12 +107,46 @@ fs_upload_let_go(FsUpload *upload, gboolean done)
     upload->held = upload->record = 0;
 }
 
+/* An attempt that was not answered may be carried out yet. */
+static void
+expect_late(const FsUpload *upload)
+{
+    FsAccount *account = upload->uploads->account;
+    FsLateCopy copy = {
+        .mailbox = upload->mailbox,
+        .uid = upload->uid,
+        .first_uid = upload->from_uid,
+        .size = upload->text.size,
+        .digest = *upload->text.digest != '\0' ? upload->text.digest : NULL,
+        .date = upload->date,
+        .flags = upload->flags,
+        .count = upload->n_unanswered,
+    };
+    g_autofree char *flags = NULL;
+    CacheMessage source;
+
+    /* What was there before is not known. */
+    if (upload->n_unanswered == 0 || !upload->is_bounded)
+        return;
+    if (upload->copy_uid != 0) {
+        if (!cache_index_message(account->index, upload->copy_mailbox,
+                                 upload->copy_uid, &source))
+            return;
+        flags = g_strdup(source.flags);
+        copy.size = source.size;
+        copy.date = source.internal_date;
+        copy.flags = flags;
+    }
+    fs_late_expect(account->changes, &copy);
+}
+
 /* All that is to be done is said. */
 static void
 end(FsUpload *upload)
 {
     FsAccount *account = upload->uploads->account;
 
+    expect_late(upload);
     fs_upload_let_go(upload, !upload->is_same);
     name_message(upload);
     fs_synchroniser_mark_stale(account->synchroniser, upload->mailbox);
@@ -126,8 +162,15 @@ on_earlier(const GError *error, gpointer user_data)
         fs_upload_settle(upload);
 }
 
-/* If there is no telling, for the mailbox is gone, there is nothing to be
- * deleted. */
+static gboolean
+is_mailbox_gone(const FsUpload *upload, const GError *error)
+{
+    return error->domain == FS_ERROR ||
+           fs_upload_wire_name(upload, upload->mailbox) == NULL;
+}
+
+/* If the mailbox is gone, there is nothing to be deleted. Else both are there,
+ * and it is asked again some time. */
 static void
 on_old(const GError *error, gpointer user_data)
 {
@@ -135,12 +178,20 @@ on_old(const GError *error, gpointer user_data)
 
     if (!fs_upload_take_answer(upload))
         return;
-    if (error == NULL)
+    if (error == NULL) {
         fs_upload_settle(upload);
-    else if (error->domain == IMAP_ERROR && error->code <= IMAP_ERROR_CLOSED)
-        fs_upload_postpone(upload, error);
-    else
+    } else if (is_mailbox_gone(upload, error)) {
         end(upload);
+    } else if (fs_upload_passes(error) ||
+               ++upload->n_unseen < FS_UPLOAD_UNSEEN_MAX) {
+        fs_upload_postpone(upload, error);
+    } else {
+        fs_account_say(upload->uploads->account,
+                       "The older message %u that %s replaces may still be "
+                       "there: %s",
+                       upload->replaces, upload->name, error->message);
+        end(upload);
+    }
 }
 
 /* Takes over @need. */

@@ -37,6 +37,7 @@ fs_upload_unref(gpointer data)
     fs_message_text_clear(&upload->text);
     g_clear_pointer(&upload->candidates, g_array_unref);
     g_clear_error(&upload->error);
+    g_clear_error(&upload->refusal);
     fs_need_unref(upload->need);
     fs_need_unref(upload->waited_for);
     fs_upload_unref(upload->after);
@@ -255,16 +256,25 @@ fs_upload_postpone(FsUpload *upload, const GError *error)
 }
 
 /* Those of the line come first (imap/error.h). */
-static gboolean
-is_of_the_line(const GError *error)
+gboolean
+fs_upload_is_of_the_line(const GError *error)
 {
     return error->domain == IMAP_ERROR && error->code <= IMAP_ERROR_CLOSED;
+}
+
+gboolean
+fs_upload_passes(const GError *error)
+{
+    return fs_upload_is_of_the_line(error) ||
+           g_error_matches(error, IMAP_ERROR, IMAP_ERROR_LIMIT) ||
+           g_error_matches(error, IMAP_ERROR, IMAP_ERROR_IN_USE) ||
+           g_error_matches(error, IMAP_ERROR, IMAP_ERROR_UNAVAILABLE);
 }
 
 void
 fs_upload_fail(FsUpload *upload, const GError *error)
 {
-    if (is_of_the_line(error))
+    if (fs_upload_is_of_the_line(error))
         fs_upload_postpone(upload, error);
     else
         fs_upload_refuse(upload, error);
@@ -371,11 +381,45 @@ on_recorded(const GError *error, gpointer user_data)
 }
 
 static void
+write_note(FsUpload *upload, gboolean durable, CacheSpoolDoneFunc done,
+           gpointer user_data)
+{
+    const FsSpoolNote note = {
+        .kind = FS_SPOOL_UPLOAD,
+        .name = upload->name,
+        .mailbox = upload->mailbox,
+        .uidvalidity = upload->uidvalidity,
+        .from_uid = upload->from_uid,
+        .flags = upload->flags,
+        .date = upload->date,
+        .message_id = upload->message_id,
+        .digest = upload->text.digest,
+        .replaces = upload->replaces,
+        .must_match = upload->must_match,
+        .held = upload->held,
+        .record = upload->record,
+        .unanswered = upload->n_unanswered,
+        .source = upload->source_number,
+        .copy_uid = upload->copy_uid,
+        .copy_mailbox = upload->copy_mailbox,
+    };
+    g_autofree char *text = fs_spool_note_to_text(&note);
+
+    cache_spool_file_set_note(upload->file, text, durable, done, user_data);
+}
+
+void
+fs_upload_note_unanswered(FsUpload *upload)
+{
+    upload->n_unanswered++;
+    upload->unanswered_at = g_get_monotonic_time();
+    write_note(upload, FALSE, NULL, NULL);
+}
+
+static void
 record(FsUpload *upload)
 {
     CacheMailbox known;
-    g_autofree char *text = NULL;
-    FsSpoolNote note = {.kind = FS_SPOOL_UPLOAD};
     g_autoptr(GError) gone = NULL;
 
     if (fs_upload_wire_name(upload, upload->mailbox) == NULL) {
@@ -388,25 +432,9 @@ record(FsUpload *upload)
                             &known)) {
         upload->uidvalidity = known.uidvalidity;
         upload->from_uid = (guint32)CLAMP(known.uidnext, 1, G_MAXUINT32);
+        upload->is_bounded = known.uidnext > 0;
     }
-    note.name = upload->name;
-    note.mailbox = upload->mailbox;
-    note.uidvalidity = upload->uidvalidity;
-    note.from_uid = upload->from_uid;
-    note.flags = upload->flags;
-    note.date = upload->date;
-    note.message_id = upload->message_id;
-    note.digest = upload->text.digest;
-    note.replaces = upload->replaces;
-    note.must_match = upload->must_match;
-    note.held = upload->held;
-    note.record = upload->record;
-    note.source = upload->source_number;
-    note.copy_uid = upload->copy_uid;
-    note.copy_mailbox = upload->copy_mailbox;
-    text = fs_spool_note_to_text(&note);
-    cache_spool_file_set_note(upload->file, text, TRUE, on_recorded,
-                              fs_upload_await(upload));
+    write_note(upload, TRUE, on_recorded, fs_upload_await(upload));
 }
 
 void
@@ -564,6 +592,14 @@ fs_uploads_onto(const FsUploads *uploads, guint32 mailbox, guint32 uid)
     return NULL;
 }
 
+gboolean
+fs_uploads_claim(const FsUploads *uploads, guint32 mailbox, guint32 uid)
+{
+    guint64 claim = (guint64)mailbox << 32 | uid;
+
+    return g_hash_table_contains(uploads->claimed, &claim);
+}
+
 guint
 fs_uploads_pending(const FsUploads *uploads, guint32 mailbox)
 {
@@ -608,6 +644,10 @@ fs_uploads_free(FsUploads *uploads)
     g_clear_handle_id(&uploads->pump_source, g_source_remove);
     while ((upload = g_queue_pop_head(&uploads->all)) != NULL) {
         fs_upload_release_lease(upload);
+        if (upload->settle_timer != 0) {
+            g_clear_handle_id(&upload->settle_timer, g_source_remove);
+            fs_upload_unref(upload);
+        }
         g_clear_pointer(&upload->reading, fs_stored_reading_cancel);
         g_ptr_array_set_size(upload->followers, 0);
         upload->uploads = NULL;
@@ -651,12 +691,16 @@ fs_uploads_resume(FsUploads *uploads, CacheSpoolFile *file, const char *text)
     upload->message_id = g_steal_pointer(&note.message_id);
     upload->uidvalidity = note.uidvalidity;
     upload->from_uid = MAX(note.from_uid, 1);
+    upload->is_bounded = note.from_uid > 1;
     upload->replaces = note.replaces;
     upload->must_match = note.must_match;
     upload->held = note.held;
     upload->record = note.record;
     upload->copy_uid = note.copy_uid;
     upload->copy_mailbox = note.copy_mailbox;
+    /* It may have been sent once more before the end. */
+    upload->n_unanswered = note.unanswered + 1;
+    upload->unanswered_at = g_get_monotonic_time();
     upload->text.size = cache_spool_file_size(file);
     if (note.digest != NULL)
         g_strlcpy(upload->text.digest, note.digest, sizeof upload->text.digest);

@@ -3,8 +3,10 @@
  * Before the first octet is sent, what is to be sent and where is on the disk
  * for good, and it stays there until the server's OK. When the line is lost in
  * between, nobody knows whether the message was stored: it is looked for, as
- * soon as the server can be asked, and sent again only if it is not there. So
- * nothing is lost and nothing is stored twice, whenever this process ends.
+ * soon as the server can be asked, and sent again only if it is not there, and
+ * the server has had some seconds for it. If it comes later all the same, one
+ * of the two is deleted (fs/changes/late.h). So nothing is lost and nothing is
+ * stored twice, whenever this process ends.
  *
  * If it takes the place of another message, that one is deleted after the OK.
  * If it holds the very octets of that one, nothing is sent. */
@@ -107,9 +109,12 @@ const GPtrArray *fs_uploads_refused(const FsUploads *uploads);
  * finished; NULL: nothing is. Borrowed. */
 FsUpload *fs_uploads_onto(const FsUploads *uploads, guint32 mailbox,
                           guint32 uid);
-/* What has been sent to @mailbox, without an answer so far, and may be the
- * message @uid of @size octets there; NULL: nothing may. Borrowed. */
+/* What has been sent to @mailbox, is not finished, and is or may be the message
+ * @uid of @size octets there; NULL: nothing may. Borrowed. */
 FsUpload *fs_uploads_that_may_be(const FsUploads *uploads, guint32 mailbox,
                                  guint32 uid, guint64 size);
+/* Whether the message @uid of @mailbox is what one has become in this mount. */
+gboolean fs_uploads_claim(const FsUploads *uploads, guint32 mailbox,
+                          guint32 uid);
 /* How many are not finished; of @mailbox, or of all (0). */
 guint fs_uploads_pending(const FsUploads *uploads, guint32 mailbox);

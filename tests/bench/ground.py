@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 
+import hardmail
 import mailstore
 import sample_store
 from proxy import Proxy
@@ -22,8 +23,22 @@ SIDE_FOLDERS = 40
 SIDE_MESSAGES = 5
 SINGLES = 700
 LARGE_BYTES = 50_000_000
+# An attachment of a message that has a very large one, too.
+ATTACHED = bytes(range(1, 251)) * 40
+ATTACHED_BESIDE = 22_000_000
 # For COMPRESS=DEFLATE, as most installations of Dovecot have it.
 ZLIB = 'protocol imap {\n  mail_plugins = $mail_plugins imap_zlib\n}\n'
+
+
+def attached(number):
+    """A message of 30 MB: a text, a small attachment, a large one."""
+    parts = [hardmail.part(
+        f'application/pdf; name="{name}"', hardmail.encoded(octets, 'base64'),
+        'Content-Transfer-Encoding: base64',
+        f'Content-Disposition: attachment; filename="{name}"')
+        for name, octets in (('small.pdf', ATTACHED),
+                             ('large.pdf', b'x' * ATTACHED_BESIDE))]
+    return hardmail.mixed(f'Attached {number}', [hardmail.TEXT, *parts])[1]
 
 
 def wait_at_most(process, seconds):
@@ -117,6 +132,10 @@ class Ground:
             (cur.parent / part).mkdir(parents=True)
         if kind == 'large':
             self._store(cur, 1, mailstore.make_message(1, LARGE_BYTES))
+            return
+        if kind == 'attached':
+            for number in range(1, messages + 1):
+                self._store(cur, number, attached(number))
             return
         # Tiny ones: a thousand different files, each under many names.
         for number in range(1, messages + 1):

@@ -14,6 +14,7 @@ from candidates import Account, bare, local_copy, memory
 from ground import SIDE_FOLDERS, SIDE_MESSAGES, SINGLES
 
 MANY, BIG, LARGE, SIDE, TINY = 'Many', 'Big', 'Large', 'Side', 'Tiny'
+ATTACHED = 'Attached'
 MBSYNC = {  # (FSync, COMPRESS)
     'mbsync as installed': (True, True),
     'mbsync as installed, uncompressed': (True, False),
@@ -34,6 +35,8 @@ def mail_of(groups, messages, listed, tiny):
         mail[BIG] = {'messages': listed, 'size_mean': 600, 'seed': 3}
     if 'large' in groups:
         mail[LARGE] = {'messages': 1, 'kind': 'large'}
+    if 'views' in groups:
+        mail[ATTACHED] = {'messages': 3, 'kind': 'attached'}
     if {'single', 'busy'} & groups:
         mail[SIDE] = {'messages': SINGLES, 'seed': 4}
     if 'busy' in groups:
@@ -349,11 +352,32 @@ def views(round_, first):
         round_.tool('table again', 'cat', table)
         _await_silence(ground)
         for number in range(5):
-            seconds, cost = ground.on_line(lambda: ground.tool(
+            _costs(round_, 'search', lambda: ground.tool(
                 'ls -f', mount.path('.imapfs/search', MANY,
                                     f'subject:meeting larger:{number + 1}')))
-            round_.add('search', seconds)
-            round_.add('search turns', cost['turns'])
+        _parts_alone(round_, mount)
+
+
+def _parts_alone(round_, mount):
+    """Of messages of 30 MB: what they hold, a small attachment, the text."""
+    ground = round_.ground
+    os.listdir(mount.path(ATTACHED))
+    for name in _listed(mount.path(ATTACHED)):
+        uid = name.split('.')[-2]
+        parts = mount.path('.imapfs/parts', ATTACHED, f'{uid}.eml')
+        _costs(round_, 'parts', lambda: ground.tool('ls -f', parts))
+        _costs(round_, 'attachment', lambda: _cat(ground, parts + '/small.pdf'))
+        _costs(round_, 'text', lambda: _cat(ground, mount.path(
+            '.imapfs/text', ATTACHED, f'{uid}.eml.txt')))
+
+
+def _costs(round_, what, call):
+    """Adds what call() takes, in seconds, which it returns, and on the line."""
+    _await_silence(round_.ground)
+    seconds, cost = round_.ground.on_line(call)
+    round_.add(what, seconds)
+    round_.add(what + ' turns', cost['turns'])
+    round_.add(what + ' octets', cost['to_client'])
 
 
 def _script_of_texts(ground, folder):

@@ -1,11 +1,13 @@
 """The rows of the table: each figure, what it is compared with, its limit."""
 
 from figures import Row
-from ground import LARGE_BYTES
+from ground import ATTACHED, LARGE_BYTES
 from measure import MBSYNC
 
 RANGE_LIMIT = 256 * 1024
 LISTING_LIMIT = 20_000  # octets
+SEARCH_LIMIT = 10_000
+STRUCTURE_LIMIT = 4_000  # of one message, with its header
 CHANGES_LIMIT = 10_000  # more, for 10 new, 10 expunged, 10 flags
 
 
@@ -192,6 +194,22 @@ class Rows:
             self.row(rtt, 'ls of a search', self.get('search', rtt), 's')
             self.row(rtt, 'ls of a search, round trips',
                      self.get('search turns', rtt), '', 1, '1', 1)
+            self.octets(rtt, 'ls of a search, received', 'search octets',
+                        SEARCH_LIMIT, f'{SEARCH_LIMIT // 1000} kB', 1)
+            self._alone(rtt)
+
+    def _alone(self, rtt):
+        """Of a message of 30 MB."""
+        for what, key, octets, turns in (
+                ('ls of the parts of 30 MB', 'parts', STRUCTURE_LIMIT, 2),
+                ('cat of an attachment of 10 kB', 'attachment',
+                 1.2 * len(ATTACHED), 1),
+                ('cat of the text of 30 MB', 'text', STRUCTURE_LIMIT, 2)):
+            self.row(rtt, what, self.get(key, rtt), 's')
+            self.octets(rtt, what + ', received', key + ' octets', octets,
+                        f'{octets / 1000:g} kB', 1)
+            self.row(rtt, what + ', round trips',
+                     self.get(key + ' turns', rtt), '', turns, f'{turns}', 1)
 
     def large(self):
         for rtt in self.rtts:

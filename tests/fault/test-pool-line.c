@@ -439,6 +439,40 @@ refused_login_is_not_repeated(void **state)
     disown(&owner);
 }
 
+/* The second was being opened, and nobody has tried since. */
+static void
+line_that_is_cut_during_an_opening_is_lost_and_not_offline(void **state)
+{
+    Fixture f;
+    Owner owner = {0};
+    Wish a, b;
+    gboolean done;
+    static const char *const first[] = {LOGIN, EXAMINE(2, "A"), "C:i3 NOOP",
+                                        "HANG", NULL};
+    static const char *const second[] = {"S:* OK hello", "C:i1 CAPABILITY",
+                                         "HANG", NULL};
+    static const char *const third[] = {LOGIN, EXAMINE(2, "B"), NULL};
+    const char *const *const scripts[] = {first, second, third, NULL};
+
+    start(&f, scripts, 4, LONG_TIMEOUT_MS);
+    own(&f, &owner);
+    ask(&f, &a, "A");
+    send_noop(get(&f, &a), &done);
+    ask(&f, &b, "B");
+    while (f.listener.n_accepted < 2)
+        g_main_context_iteration(NULL, TRUE);
+    g_ptr_array_remove_index(f.listener.running, 0);
+    wait_for(&done);
+    release(&a);
+    g_ptr_array_remove_index(f.listener.running, 0);
+    get(&f, &b);
+    assert_int_equal(f.listener.n_accepted, 3);
+    assert_told(&owner, "oo");
+    release(&b);
+    stop(&f);
+    disown(&owner);
+}
+
 /* While one ends, the next is being opened: that must not go on for ever. */
 static void
 server_that_hangs_up_after_selecting_is_given_up(void **state)
@@ -475,6 +509,8 @@ main(void)
         cmocka_unit_test(line_that_was_not_needed_is_tried_with_one_connection),
         cmocka_unit_test(who_waits_gets_the_connection_of_the_new_password),
         cmocka_unit_test(refused_login_is_not_repeated),
+        cmocka_unit_test(
+            line_that_is_cut_during_an_opening_is_lost_and_not_offline),
         cmocka_unit_test(server_that_hangs_up_after_selecting_is_given_up),
     };
 

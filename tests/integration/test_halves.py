@@ -449,6 +449,23 @@ def test_copy_stays_if_the_mark_of_its_original_does(case):
 
 
 @tap.test(limit=120)
+def test_files_beside_a_maildir_are_lost_with_its_folder(case):
+    place = Place(case, CAPABILITIES)
+    case.expect(place.sh('echo kept > .imapfs/maildir/Other/my-list;'
+                         ': > .imapfs/maildir/Other/my-mark').clean, 'echo')
+    data = place.mount.data
+    place.mount.unmount()
+    place.start(data=data)
+    case.expect(place.sh('rmdir Other').clean, 'rmdir')
+    case.expect(place.lost() == {'my-list'}, place.lost())
+    case.expect(place.sh('cat .imapfs/lost+found/my-list').out == b'kept\n',
+                'it has other octets')
+    place.mount.unmount()
+    place.start(data=data)
+    case.expect(place.lost() == {'my-list'}, place.lost())
+
+
+@tap.test(limit=120)
 def test_name_in_a_maildir_is_none_in_the_folder_after_a_kill(case):
     place = Place(case, CAPABILITIES)
     hung = []

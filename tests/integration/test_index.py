@@ -15,6 +15,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
+import hardmail
 import seeking
 import tap
 from command import run
@@ -209,6 +210,21 @@ def test_tables_of_folders_are_found(case):
 
 
 @tap.test(limit=120)
+def test_tables_of_folders_with_long_names_differ(case):
+    long = 'long-' * 50  # 250 octets, and no room for ".jsonl"
+    folders = {'INBOX': 1, long: 2, long + 'abcd1': 3, long + 'abcd2': 4}
+    desk = Desk(case, folders)
+    top = desk.path('.imapfs/index')
+    found = {'tsv': [], 'jsonl': []}
+    for name in os.listdir(top):
+        with open(os.path.join(top, name), 'rb') as file:
+            found[name.rpartition('.')[2]].append(len(file.readlines()))
+    case.expect({kind: sorted(counts) for kind, counts in found.items()} ==
+                {'tsv': [1, 2, 3, 4], 'jsonl': [1, 2, 3, 4]}, found,
+                os.listdir(top))
+
+
+@tap.test(limit=120)
 def test_without_a_cache_it_is_all_the_same(case):
     desk = Desk(case, {'INBOX': 700, 'Other': 3}, cache_dir='none')
     first = rows(desk)
@@ -248,6 +264,27 @@ def test_table_is_complete_or_fails_when_the_line_is_cut(case):
     case.expect(len(lines) == 1500, len(lines))
     case.expect(all(line.split('\t')[9] for line in lines),
                 'fields are missing')
+
+
+@tap.test(limit=120)
+def test_message_of_very_many_parts_is_in_the_table(case):
+    """Its structure is more than is read of one answer."""
+    desk = Desk(case, {'INBOX': 3, 'Other': 3})
+    os.listdir(desk.path('INBOX'))
+    last = max(desk.by_uid())
+    for body in (hardmail.mixed('of very many parts', [
+            hardmail.part('text/plain', b'a')] * 7000)[1],
+            hardmail.mixed('behind it', [hardmail.TEXT])[1]):
+        status, answer = desk.client.imap.append('INBOX', None, None, body)
+        assert status == 'OK', answer
+    desk.soon(lambda: len(desk.names('INBOX')) == 5, 'they do not come')
+    found = rows(desk)
+    case.expect(len(found) == 5, list(found))
+    case.expect([found[last + i]['subject'] for i in (1, 2)]
+                == ['of very many parts', 'behind it'], found)
+    case.expect([row['attachments'] for row in found.values()]
+                == ['no', 'no', 'no', '', 'no'], found)
+    case.expect(rows(desk) == found, 'other lines the second time')
 
 
 if __name__ == '__main__':

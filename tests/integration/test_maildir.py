@@ -462,6 +462,46 @@ def test_the_whole_mount_may_be_that(case):
 
 
 @tap.test
+def test_links_to_special_folders_lead_to_their_maildirs(case):
+    box = Box(case, {'INBOX': [], 'Trash': numbered(1), 'INBOX/Sent': [],
+                     'Archive': []}, whole=True)
+    special = box.path('.imapfs', 'special')
+    for plus_plus, targets in (
+            (False, {'Trash': 'Trash', 'Sent': 'INBOX/Sent',
+                     'Archive': 'Archive'}),
+            (True, {'Trash': '.Trash', 'Sent': '.INBOX.Sent',
+                    'Archive': '.Archive'})):
+        found = {name: os.readlink(f'{special}/{name}')
+                 for name in os.listdir(special)}
+        case.expect(found == {name: '../../' + target
+                              for name, target in targets.items()}, found)
+        case.expect(set(os.listdir(special + '/Trash')) ==
+                    {'cur', 'new', 'tmp'}, os.listdir(special + '/Trash'))
+        case.expect(len(os.listdir(special + '/Trash/new')) == 1, 'no message')
+        box.mount.unmount()
+        box.options['maildir_layout'] = 'maildir++'
+        box.start()
+
+
+@tap.test
+def test_message_is_found_beside_a_file_that_is_called_by_its_uid(case):
+    box = Box(case, {'INBOX': numbered(3)})
+    with open(box.path('INBOX', '5.eml'), 'xb') as file:
+        file.write(message(6))
+        file.flush()
+        box.append(message(4))
+        box.append(message(5))
+        box.soon(lambda: len(box.list()) == 5, box.list())
+        path = renamed(box.find('number 5'), 'FS')
+        case.expect(box.find('number 5') == path, box.list())
+    box.wait()
+    flags = {one.body: one.flags for one in box.stored()}
+    case.expect(flags[crlf(message(5))] == {'\\Flagged', '\\Seen'} and
+                flags[crlf(message(6))] == {'\\Seen'}, flags)
+    box.expect_same()
+
+
+@tap.test
 def test_message_that_is_edited_is_not_moved(case):
     box = Box(case, {'INBOX': [(message(1), '\\Seen')], 'Other': []})
     path = box.find('number 1')

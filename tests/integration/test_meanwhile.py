@@ -389,6 +389,70 @@ def test_full_disk_of_the_cache_hinders_nothing(case):
         case.expect(file.read() == crlf(big), 'other octets')
 
 
+def comes_back(desk, times=1, with_mail=()):
+    """DELETE says OK, and the mailbox is there again, that many times: as with
+    Dovecot, when another session looks at it meanwhile."""
+    left = [times]
+
+    def hook(line, asked):
+        if left[0] == 0:
+            return False
+        left[0] -= 1
+        with desk.server.changing:
+            desk.remove_mailbox('Back')
+            desk.server.mailboxes.append(Mailbox(
+                'Back', list(with_mail), uidvalidity=900 + left[0]))
+        line.line(f'{asked.tag} OK done')
+        return True
+
+    desk.server.hooks['DELETE'] = hook
+
+
+@tap.test
+def test_folder_that_is_there_again_is_removed_again(case):
+    for times, wanted in ((1, 0), (2, 0), (9, errno.EIO)):
+        desk = Desk(case, Mailbox('Back'))
+        os.listdir(desk.path('Back'))
+        comes_back(desk, times)
+        mark = desk.server.mark()
+        got = errno_of(os.rmdir, desk.path('Back'))
+        case.expect(got == wanted, times, errno.errorcode.get(got, got))
+        case.expect(len(desk.server.saw('DELETE*', mark)) == min(times + 1, 3),
+                    times, [str(one) for one in desk.server.saw('*', mark)])
+        there = 'Back' in os.listdir(desk.mount.mountpoint)
+        case.expect(there == (wanted != 0) ==
+                    (desk.server.find('Back') is not None), times, there)
+
+
+@tap.test
+def test_folder_that_is_there_again_with_mail_stays(case):
+    desk = Desk(case, Mailbox('Back'))
+    os.listdir(desk.path('Back'))
+    comes_back(desk, with_mail=simple_mailbox('Back', 1).messages)
+    got = errno_of(os.rmdir, desk.path('Back'))
+    case.expect(got == errno.ENOTEMPTY, errno.errorcode.get(got, got))
+    case.expect(len(bodies(desk, 'Back')) == 1, 'its message is gone')
+
+
+@tap.test
+def test_folder_that_is_merely_listed_longer_is_removed_once(case):
+    desk = Desk(case, Mailbox('Back'))
+    left = [2]
+
+    def hook(line, asked):
+        if left[0] > 0 and desk.server.find('Back') is None:
+            left[0] -= 1
+            line.send(line.list_line(Mailbox('Back')))
+        return False
+
+    desk.server.hooks['LIST'] = hook
+    got = errno_of(os.rmdir, desk.path('Back'))
+    case.expect(got == 0, errno.errorcode.get(got, got))
+    case.expect(len(desk.server.saw('DELETE*')) == 1 and left == [0],
+                [str(one) for one in desk.server.saw('*')])
+    case.expect('Back' not in os.listdir(desk.mount.mountpoint), 'it shows')
+
+
 # ---- names ----
 
 FROM_SERVER = ('..', 'x/../y', '%2F', '%2e', 'q' * 300, 'a\u202eb', '&2D3c5w-',

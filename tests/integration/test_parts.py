@@ -233,6 +233,29 @@ def test_text_is_fetched_alone(case):
                 f'fetched for the same once more: {fetches}')
 
 
+@tap.test(limit=120)
+def test_scan_of_texts_sends_no_reads(case):
+    """Each text is given to the kernel while it is opened, and its size when
+    it is looked up."""
+    count = 120
+    messages = [hardmail.mixed(f'message {i}', [
+        hardmail.part('text/plain', b'text %d\r\n' % i)])[1]
+        for i in range(count)]
+    bench = Bench(case, messages, arguments=('-d',))
+    folder = bench.path('.imapfs', 'text', 'Hard')
+    os.listdir(folder)
+    before = len(bench.mount.messages())
+    result = run('sh', '-c', 'cd "$0" && cat $(seq -f %.0f.eml.txt '
+                 f'{count} -1 1)', folder, limit=60)
+    said = bench.mount.messages()[before:]
+    sent = {kind: len(re.findall(rf'opcode: {kind} ', said))
+            for kind in ('OPEN', 'READ', 'GETATTR')}
+    case.expect(all(f'\ntext {i}\n' in result.out.decode()
+                    for i in range(count)), 'a text is missing')
+    case.expect(sent['OPEN'] == count and sent['READ'] == 0, sent)
+    case.expect(sent['GETATTR'] < count / 2, sent)
+
+
 # ---- what it shows
 
 @tap.test(limit=120)

@@ -112,6 +112,27 @@ def test_selected_mailbox_is_not_asked_for_by_status(case):
 
 
 @tap.test
+def test_selected_mailbox_is_looked_at_before_it_is_left(case):
+    """Else it would be selected again, though nothing has changed there."""
+    scene = Scene(case, [Mailbox(name, [Message(1, make_message(1, 300))])
+                         for name in ('INBOX', 'B', 'C')], timeout=10,
+                  capabilities=CAPABILITIES + ' CONDSTORE',
+                  options={'poll': 1, 'connections': 1})
+    scene.start()
+    for name in ('INBOX', 'B', 'C'):
+        case.expect(run('ls', scene.path(name), limit=20).clean)
+    for uid, name in enumerate('BCB', 2):
+        mark = scene.server.mark()
+        scene.server.find(name).add(Message(uid, make_message(uid, 300)))
+        assert wait_until(lambda: scene.server.saw(f'EXAMINE {name}', mark),
+                          10 * tap.PATIENCE), name
+        round_of(scene, scene.server.mark(), 'LIST', 2)
+        examined = {c.arguments[0] for c in asked(scene, mark, 'EXAMINE')}
+        case.expect(examined == {name}, name,
+                    [str(c) for c in scene.server.since(mark)[0]])
+
+
+@tap.test
 def test_without_list_status_each_is_asked_for(case):
     scene = start(case, PLAIN + ' CONDSTORE')
     mark = scene.server.mark()

@@ -204,6 +204,61 @@ def test_marks_of_others_come_back_after_a_line_that_was_cut(case):
 
 
 @tap.test(limit=120)
+def test_marks_of_others_come_back_though_the_server_is_busy(case):
+    desk = Desk(case, CAPABILITIES.replace(' UIDPLUS', ''))
+    inbox = desk.server.find('INBOX')
+    for uid in (4, 5):
+        inbox.get(uid).flags += ('\\Deleted',)
+    left = ['INUSE', 'LIMIT']
+
+    def refuse(one, asked):
+        if not left or not asked.text.startswith('4:5 +'):
+            return False
+        one.line(f'{asked.tag} NO [{left.pop()}] not now')
+        return True
+
+    desk.server.hooks['UID STORE'] = refuse
+    case.expect(desk.run('rm', desk.file(1)).clean, 'rm failed')
+    case.expect(wait_until(lambda: not left and [
+        m.uid for m in inbox.present if '\\Deleted' in m.flags] == [4, 5],
+        60 * tap.PATIENCE), 'marks of others are gone', left,
+        [(m.uid, m.flags) for m in inbox.present])
+
+
+@tap.test(limit=120)
+def test_flags_of_a_copy_that_goes_again_are_those_of_the_original(case):
+    desk = Desk(case, CAPABILITIES)
+    desk.names('Other')
+    asked_for, flagged = threading.Event(), threading.Event()
+
+    def refuse(one, asked):
+        if one.mailbox.name != 'INBOX':
+            return False
+        asked_for.set()
+        flagged.wait(20 * tap.PATIENCE)
+        one.line(f'{asked.tag} NO [NOPERM] no')
+        return True
+
+    desk.server.hooks['UID EXPUNGE'] = refuse
+    case.expect(desk.run(*mv(desk)).clean, 'mv failed')
+    case.expect(asked_for.wait(20 * tap.PATIENCE), 'it is not expunged')
+    result = desk.run('setfattr', '-n', 'user.imap.flags', '-v',
+                      '+\\Flagged', desk.path('Other/two.eml'))
+    case.expect(result.clean, result)
+    case.expect(wait_until(lambda: any(
+        '\\Flagged' in m.flags for m in desk.server.find('Other').present),
+        20 * tap.PATIENCE), 'the copy is not flagged')
+    flagged.set()
+    desk.settled('not moved')
+    case.expect(wait_until(lambda: desk.uids('Other') == [1, 2, 3],
+                           30 * tap.PATIENCE), desk.uids('Other'))
+    case.expect(wait_until(lambda: '\\Flagged' in
+                           desk.server.find('INBOX').get(2).flags,
+                           30 * tap.PATIENCE),
+                desk.server.find('INBOX').get(2).flags)
+
+
+@tap.test(limit=120)
 def test_server_that_does_nothing_and_says_ok_is_found_out(case):
     desk = Desk(case)
     desk.names('Other')

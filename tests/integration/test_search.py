@@ -450,8 +450,7 @@ def test_kept_searches_that_are_none_are_refused(case):
     refused(case, os.rmdir, kept(desk, 'nosuch'), why=errno.ENOENT)
     write(query, 'in:NoSuch')
     refused(case, os.listdir, kept(desk, 'mine'))
-    case.expect('from: needs something' in desk.said() or
-                'needs something to look for' in desk.said(), 'no reason')
+    case.expect('what to look for is missing' in desk.said(), 'no reason')
 
 
 @tap.test(limit=120)

@@ -130,7 +130,7 @@ fs_status_poll_begin(FsStatusPoll *poll, const guint32 *mailboxes, guint n)
 }
 
 gboolean
-fs_status_poll_is_unchanged(const FsStatusPoll *poll, guint32 mailbox)
+fs_status_poll_is_settled(const FsStatusPoll *poll, guint32 mailbox)
 {
     return FALSE;
 }

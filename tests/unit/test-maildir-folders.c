@@ -5,11 +5,26 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+#define L50 "long-name.long-name.long-name.long-name.long-name."
+#define L200 L50 L50 L50 L50
+
 static const char *const mailboxes[] = {
-    "INBOX", "A", "A/cur", "A/B.c", "A/B.c/%2E", "new",
+    "INBOX",
+    "A",
+    "A/cur",
+    "A/B.c",
+    "A/B.c/%2E",
+    "new",
+    "A/.",
+    ".imapfs",
+    L200,
+    L200 "/x" L50 "1",
+    L200 "/x" L50 "2",
+    L200 "/x" L50 "1/below",
 };
 
 static int
@@ -49,10 +64,9 @@ expect_name(const FsMailboxTree *tree, gboolean plus_plus,
     const FsMaildirFolders folders = {tree, NULL, plus_plus};
     const FsMailbox *mailbox = find(tree, wire_name);
     g_autofree char *child = NULL;
-    char found[256];
+    g_autofree char *found = fs_maildir_folders_name(&folders, mailbox->id);
     guint32 parent;
 
-    fs_maildir_folders_name(&folders, mailbox->id, found, sizeof found);
     assert_string_equal(found, name);
     assert_true(
         fs_maildir_folders_parse(&folders, above, name, &parent, &child));
@@ -81,6 +95,52 @@ folders_of_plus_plus_are_all_at_the_top(void **state)
     expect_name(tree, TRUE, "A/cur", 0, ".A.cur");
     expect_name(tree, TRUE, "A/B.c", 0, ".A.B%2Ec");
     expect_name(tree, TRUE, "new", 0, ".new");
+    expect_name(tree, TRUE, "A/.", 0, ".A.%2E");
+    expect_name(tree, TRUE, ".imapfs", 0, ".%2Eimapfs");
+}
+
+static void
+long_names_of_plus_plus_are_cut_and_differ(void **state)
+{
+    static const char *const names[] = {
+        L200,
+        L200 "/x" L50 "1",
+        L200 "/x" L50 "2",
+        L200 "/x" L50 "1/below",
+    };
+    const FsMaildirFolders folders = {*state, NULL, TRUE};
+    g_autoptr(GHashTable) seen =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        const FsMailbox *mailbox = find(*state, names[i]);
+        char *name = fs_maildir_folders_name(&folders, mailbox->id);
+        g_autofree char *path = fs_maildir_folders_path(&folders, mailbox->id);
+
+        assert_in_range(strlen(name), 1, 255);
+        assert_string_equal(path, name);
+        expect_name(*state, TRUE, names[i], 0, name);
+        assert_true(g_hash_table_add(seen, name));
+    }
+}
+
+static void
+path_is_where_the_folder_lies(void **state)
+{
+    const FsMailboxTree *tree = *state;
+    const FsMaildirFolders inside = {tree, NULL, FALSE};
+    const FsMaildirFolders flat = {tree, NULL, TRUE};
+    g_autofree char *deep =
+        fs_maildir_folders_path(&inside, find(tree, "A/cur")->id);
+    g_autofree char *plain =
+        fs_maildir_folders_path(&flat, find(tree, "A/cur")->id);
+    g_autofree char *top =
+        fs_maildir_folders_path(&flat, find(tree, "INBOX")->id);
+
+    assert_string_equal(deep, "A/%63ur");
+    assert_string_equal(plain, ".A.cur");
+    assert_string_equal(top, "");
+    assert_null(fs_maildir_folders_path(&flat, 99999));
 }
 
 static void
@@ -111,6 +171,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_in_each_other_leave_the_three_names),
         cmocka_unit_test(folders_of_plus_plus_are_all_at_the_top),
+        cmocka_unit_test(long_names_of_plus_plus_are_cut_and_differ),
+        cmocka_unit_test(path_is_where_the_folder_lies),
         cmocka_unit_test(names_of_no_folder_are_none),
     };
 

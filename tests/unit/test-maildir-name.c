@@ -105,7 +105,7 @@ parse_takes_names_apart(void **state)
         {"1.R.host", "1.R.host", ""},
         {"1.R.host:2,", "1.R.host", ""},
         {"1.R.host,S=3:2,FS", "1.R.host,S=3", "FS"},
-        {"a:2,b:2,S", "a:2,b", "S"},
+        {"a:2,b?:2,S", "a:2,b?", "S"},
         {"a:2,S?", "a:2,S?", ""},
         {":2,S", ":2,S", ""},
     };
@@ -124,7 +124,9 @@ static void
 parse_refuses_what_is_no_name(void **state)
 {
     g_autofree char *length = g_strnfill(FS_MAILDIR_BASE_MAX + 1, 'x');
-    const char *const names[] = {"", ".x:2,S", "a/b", "\xff", length};
+    const char *const names[] = {
+        "", ".x:2,S", "a/b", "\xff", length, "a:2,S:2,F", "a:2,:2,",
+    };
 
     for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
         char *base;

@@ -2,6 +2,7 @@
  * them, and what they hold as text. */
 #include "fs/names/header-field.h"
 #include "fs/views/decoded-store.h"
+#include "fs/views/part-maker-private.h"
 #include "fs/views/part-name.h"
 #include "fs/views/part-tree.h"
 #include "fs/views/text-form.h"
@@ -214,6 +215,29 @@ text_of_any_charset_is_utf8(void **state)
     }
 }
 
+/* What is ASCII alone is what it is beside other octets. */
+static void
+text_of_ascii_is_what_its_charset_makes_of_it(void **state)
+{
+    static const char *const charsets[] = {
+        "us-ascii",  "utf-8",     "utf-7",     "iso-8859-1", "iso-8859-15",
+        "koi8-r",    "cp866",     "cp437",     "tis-620",    "windows-1258",
+        "shift_jis", "gb2312",    "big5",      "euc-kr",     "iso-2022-jp",
+        "utf-16le",  "x-unknown", "macintosh",
+    };
+    static const char ascii[] = "a +AOQ- \\~ \x1b$B$\"\x1b(B\t\r\n!\"#$%z";
+
+    for (gsize i = 0; i < G_N_ELEMENTS(charsets); i++) {
+        g_autofree char *octets = g_strconcat(ascii, "  \xc3\xa4", NULL);
+        GString *alone = fs_text_to_utf8(ascii, strlen(ascii), charsets[i]);
+        GString *beside = fs_text_to_utf8(octets, strlen(octets), charsets[i]);
+
+        assert_memory_equal(alone->str, beside->str, alone->len);
+        g_string_free(alone, TRUE);
+        g_string_free(beside, TRUE);
+    }
+}
+
 static void
 header_is_unfolded_and_decoded_up_to_its_end(void **state)
 {
@@ -296,6 +320,21 @@ store_gives_back_what_was_put(void **state)
 /* ---- whole messages ---- */
 
 static void
+contents_of_the_whole_and_of_the_server_s_parts_are_kept_apart(void **state)
+{
+    const CacheMessage message = {.uid = 7, .size = 100};
+    g_autofree char *tree = fs_part_tree_key(1, &message);
+    g_autofree char *whole = fs_part_content_key(1, &message, TRUE, 2);
+    g_autofree char *other = fs_part_content_key(1, &message, TRUE, 3);
+    g_autofree char *server_s = fs_part_content_key(1, &message, FALSE, 2);
+
+    assert_string_not_equal(whole, server_s);
+    assert_string_not_equal(whole, other);
+    assert_string_not_equal(whole, tree);
+    assert_string_not_equal(server_s, tree);
+}
+
+static void
 whole_message_is_taken_apart(void **state)
 {
     static const char message[] =
@@ -327,9 +366,12 @@ main(void)
         cmocka_unit_test(tree_from_other_bytes_is_none_or_sound),
         cmocka_unit_test(tree_of_too_many_parts_is_none),
         cmocka_unit_test(text_of_any_charset_is_utf8),
+        cmocka_unit_test(text_of_ascii_is_what_its_charset_makes_of_it),
         cmocka_unit_test(header_is_unfolded_and_decoded_up_to_its_end),
         cmocka_unit_test(lines_end_in_lf),
         cmocka_unit_test(store_gives_back_what_was_put),
+        cmocka_unit_test(
+            contents_of_the_whole_and_of_the_server_s_parts_are_kept_apart),
         cmocka_unit_test(whole_message_is_taken_apart),
     };
 

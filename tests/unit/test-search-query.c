@@ -163,7 +163,7 @@ what_is_no_query_says_why(void **state)
     assert_refused("", "nothing to search for");
     assert_refused("   ", "nothing to search for");
     assert_refused("()", "nothing to search for");
-    assert_refused("from:", "needs something");
+    assert_refused("from:", "what to look for is missing");
     assert_refused("from:\"a", "quotation mark is missing");
     assert_refused("from:\"a\"b", "space is missing");
     assert_refused("from:a\"b\"", "in the middle");

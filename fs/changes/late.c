@@ -1,0 +1,632 @@
+/* Copies of a message that the server may make when nobody counts on them any
+ * more. */
+#include "fs/changes/late.h"
+
+#include "fs/changes/pending.h"
+#include "fs/names/given-name.h"
+#include "fs/sync/lister.h"
+#include "fs/sync/synchroniser.h"
+#include "fs/writing/stored-text.h"
+#include "fs/writing/writing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SETTLE_MS 3000u
+#define FIRST_LOOK_MS 5000u
+#define LAST_LOOK_MS 25000u /* after the first */
+#define LOOKS 2u
+#define RETRY_MS 1000u
+/* That a mailbox may take to be read, before it is looked at next time. */
+#define ATTEMPTS_MAX 12u
+/* More are not looked for. */
+#define LATE_MAX 1000u
+#define NO_FLAGS "-"
+
+typedef struct {
+    FsChanges *changes; /* borrowed: it owns this */
+    guint64 record;     /* of the journal */
+    guint32 mailbox;
+    guint32 uid;
+    guint32 first_uid;
+    guint64 size;
+    char *digest;
+    gint64 date;
+    char *flags;
+    guint count;
+    guint32 home; /* where the message is now; 0: we have deleted it */
+    guint32 home_uid;
+
+    guint n_looks;
+    FsNeed *looked; /* once */
+    gint64 due_at;  /* microseconds, monotonic: the next look */
+    guint timer;
+    FsNeed *need; /* waited for; a reference */
+    FsNeedWaiter *waiter;
+    FsStoredReading *reading;
+    gint64 since; /* microseconds, monotonic: what is older tells nothing */
+    guint attempts;
+    guint32 candidate; /* up to that, all were looked at */
+} Late;
+
+static void wait_until_due(Late *late);
+static void run(Late *late);
+static void look_on(Late *late);
+
+/* For tests, which cannot wait so long. */
+static guint
+milliseconds(const char *variable, guint usual)
+{
+    const char *said = g_getenv(variable);
+
+    return said != NULL ? (guint)MAX(atoi(said), 1) : usual;
+}
+
+guint
+fs_late_settle_ms(void)
+{
+    return milliseconds("IMAPFS_SETTLE_MS", SETTLE_MS);
+}
+
+static guint
+wait_ms(const Late *late)
+{
+    return milliseconds("IMAPFS_LATE_MS",
+                        late->n_looks == 0 ? FIRST_LOOK_MS : LAST_LOOK_MS);
+}
+
+/* ---- life ---- */
+
+static void
+late_free(gpointer data)
+{
+    Late *late = data;
+
+    g_clear_handle_id(&late->timer, g_source_remove);
+    if (late->waiter != NULL)
+        fs_need_cancel(late->waiter);
+    fs_need_unref(late->need);
+    fs_stored_reading_cancel(late->reading);
+    fs_need_complete(late->looked, NULL);
+    fs_need_unref(late->looked);
+    g_free(late->digest);
+    g_free(late->flags);
+    g_free(late);
+}
+
+GPtrArray *
+fs_late_array_new(void)
+{
+    return g_ptr_array_new_with_free_func(late_free);
+}
+
+static CacheJournal *
+journal_of(const Late *late)
+{
+    return late->changes->account->journal;
+}
+
+/* Nothing is expected any more. */
+static void
+end(Late *late)
+{
+    cache_journal_remove(journal_of(late), late->record);
+    g_ptr_array_remove(late->changes->late, late);
+}
+
+/* ---- the journal ---- */
+
+/* "COUNT SIZE DATE DIGEST FLAG FLAG…" */
+static void
+note(Late *late)
+{
+    g_autofree char *text = g_strdup_printf(
+        "%u %" G_GUINT64_FORMAT " %" G_GINT64_FORMAT " %s %s", late->count,
+        late->size, late->date, late->digest != NULL ? late->digest : NO_FLAGS,
+        late->flags);
+    const CacheJournalRecord record = {
+        .id = late->record,
+        .kind = FS_PENDING_LATE,
+        .step = late->n_looks,
+        .mailbox = late->mailbox,
+        .uid = late->uid,
+        .target = late->home,
+        .target_uid = late->home_uid,
+        .number = late->first_uid,
+        .text = text,
+    };
+
+    if (late->record == 0)
+        late->record = cache_journal_add(journal_of(late), &record);
+    else
+        cache_journal_set(journal_of(late), &record);
+}
+
+static gboolean
+on_timer(gpointer user_data)
+{
+    Late *late = user_data;
+
+    late->timer = 0;
+    run(late);
+    return G_SOURCE_REMOVE;
+}
+
+/* Who waits for it is not to take it for silence. */
+static gboolean
+on_due(gpointer user_data)
+{
+    Late *late = user_data;
+
+    late->timer = 0;
+    if (g_get_monotonic_time() < late->due_at) {
+        wait_until_due(late);
+        fs_need_progress(late->looked);
+        return G_SOURCE_REMOVE;
+    }
+    late->since = g_get_monotonic_time();
+    late->attempts = 0;
+    late->candidate = late->first_uid - 1;
+    run(late);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+wait_until_due(Late *late)
+{
+    gint64 left_us = late->due_at - g_get_monotonic_time();
+
+    late->timer = g_timeout_add(
+        (guint)CLAMP(left_us / 1000 + 1, 1, FS_LATE_TICK_MS), on_due, late);
+}
+
+static void
+look_later(Late *late)
+{
+    late->due_at = g_get_monotonic_time() + (gint64)wait_ms(late) * 1000;
+    wait_until_due(late);
+}
+
+static Late *
+late_new(FsChanges *changes)
+{
+    Late *late = g_new0(Late, 1);
+
+    late->changes = changes;
+    late->looked = fs_need_new();
+    g_ptr_array_add(changes->late, late);
+    return late;
+}
+
+void
+fs_late_expect(FsChanges *changes, const FsLateCopy *copy)
+{
+    Late *late;
+
+    if (copy->count == 0 || copy->uid == 0 || copy->first_uid == 0 ||
+        changes->late->len >= LATE_MAX)
+        return;
+    late = late_new(changes);
+    late->mailbox = late->home = copy->mailbox;
+    late->uid = late->home_uid = copy->uid;
+    late->first_uid = copy->first_uid;
+    late->size = copy->size;
+    late->date = copy->date;
+    late->digest = g_strdup(copy->digest);
+    late->flags = g_strdup(copy->flags != NULL ? copy->flags : "");
+    late->count = copy->count;
+    note(late);
+    look_later(late);
+}
+
+/* As what is known of it where it is now, or was. */
+static gboolean
+find_row(const FsPending *pending, guint32 uid, CacheMessage *row)
+{
+    const FsAccount *account = pending->changes->account;
+    const FsGuest *guest = NULL;
+
+    if (cache_index_message(account->index, pending->target, uid, row) ||
+        cache_index_message(account->index, pending->mailbox, pending->uid,
+                            row))
+        return TRUE;
+    if (pending->inode != 0)
+        guest = fs_overlay_guest_by_inode(account->overlay, pending->inode);
+    if (guest == NULL || guest->row.size == 0)
+        return FALSE;
+    *row = guest->row;
+    return TRUE;
+}
+
+void
+fs_late_expect_move(const FsPending *pending, guint32 uid)
+{
+    FsLateCopy copy = {
+        .mailbox = pending->target,
+        .uid = uid,
+        .first_uid = (guint32)MIN(pending->number, G_MAXUINT32),
+        .count = pending->n_unanswered,
+    };
+    g_autofree char *flags = NULL;
+    CacheMessage row;
+
+    if (copy.count == 0 || uid == 0 || !find_row(pending, uid, &row))
+        return;
+    flags = g_strdup(row.flags);
+    copy.size = row.size;
+    copy.date = row.internal_date;
+    copy.flags = flags;
+    fs_late_expect(pending->changes, &copy);
+}
+
+void
+fs_late_take_up(FsChanges *changes, const CacheJournalRecord *record)
+{
+    g_auto(GStrv) words =
+        g_strsplit(record->text != NULL ? record->text : "", " ", 5);
+    Late *late;
+
+    if (g_strv_length(words) < 5 || record->mailbox == 0 || record->uid == 0 ||
+        record->number == 0 || record->number > G_MAXUINT32)
+        return;
+    late = late_new(changes);
+    late->record = record->id;
+    late->mailbox = record->mailbox;
+    late->uid = record->uid;
+    late->first_uid = (guint32)record->number;
+    late->home = record->target;
+    late->home_uid = record->target_uid;
+    late->count = (guint)strtoul(words[0], NULL, 10);
+    late->size = g_ascii_strtoull(words[1], NULL, 10);
+    late->date = g_ascii_strtoll(words[2], NULL, 10);
+    if (!g_str_equal(words[3], NO_FLAGS))
+        late->digest = g_strdup(words[3]);
+    late->flags = g_strdup(words[4]);
+    late->n_looks = MIN(record->step, LOOKS - 1);
+    if (late->n_looks > 0)
+        fs_need_complete(late->looked, NULL);
+    look_later(late);
+}
+
+void
+fs_late_note_away(FsChanges *changes, guint32 mailbox, guint32 uid,
+                  guint32 target, guint32 target_uid)
+{
+    for (guint i = changes->late->len; i > 0; i--) {
+        Late *late = g_ptr_array_index(changes->late, i - 1);
+
+        if (late->home != mailbox || late->home_uid != uid)
+            continue;
+        late->home = target;
+        late->home_uid = target_uid;
+        if (target != 0 && target_uid == 0)
+            end(late);
+        else
+            note(late);
+    }
+}
+
+gboolean
+fs_late_is_expected(const FsChanges *changes, guint32 mailbox)
+{
+    for (guint i = 0; i < changes->late->len; i++)
+        if (((Late *)g_ptr_array_index(changes->late, i))->mailbox == mailbox)
+            return TRUE;
+    return FALSE;
+}
+
+FsNeed *
+fs_late_need_looked(const FsChanges *changes)
+{
+    if (fs_sender_is_away(changes->sender))
+        return NULL;
+    for (guint i = 0; i < changes->late->len; i++) {
+        const Late *late = g_ptr_array_index(changes->late, i);
+
+        if (!fs_need_is_complete(late->looked))
+            return late->looked;
+    }
+    return NULL;
+}
+
+/* ---- waiting ---- */
+
+static void
+on_need(const GError *error, gpointer user_data)
+{
+    Late *late = user_data;
+
+    late->waiter = NULL;
+    g_clear_pointer(&late->need, fs_need_unref);
+    if (error == NULL)
+        run(late);
+    else
+        late->timer = g_timeout_add(RETRY_MS, on_timer, late);
+}
+
+/* For @need (borrowed), or some time. */
+static void
+wait_for(Late *late, FsNeed *need)
+{
+    if (need == NULL || fs_need_is_complete(need)) {
+        late->timer = g_timeout_add(RETRY_MS, on_timer, late);
+        return;
+    }
+    late->need = fs_need_ref(need);
+    late->waiter = fs_need_wait(need, on_need, late);
+}
+
+/* This look is over, and there may be another. */
+static void
+end_look(Late *late)
+{
+    late->n_looks++;
+    fs_need_complete(late->looked, NULL);
+    fs_changes_moved(late->changes);
+    if (late->n_looks >= LOOKS) {
+        end(late);
+        return;
+    }
+    note(late);
+    look_later(late);
+}
+
+/* FALSE: it waits, or is at an end. */
+static gboolean
+is_seen(Late *late, guint32 mailbox)
+{
+    const FsAccount *account = late->changes->account;
+    const FsMailbox *found = fs_mailbox_tree_get(account->tree, mailbox);
+    FsNeed *need = NULL;
+
+    if (fs_sender_is_away(late->changes->sender)) {
+        wait_for(late, NULL);
+        return FALSE;
+    }
+    if (found == NULL || !found->selectable) {
+        need = fs_lister_need(account->lister, FS_KNOWN);
+        if (need != NULL)
+            wait_for(late, need);
+        else
+            end(late);
+        return FALSE;
+    }
+    if (fs_synchroniser_has_seen(account->synchroniser, mailbox, late->since))
+        return TRUE;
+    if (++late->attempts > ATTEMPTS_MAX) {
+        end_look(late);
+        return FALSE;
+    }
+    if (late->attempts % 3 != 0)
+        need = fs_synchroniser_need_messages(account->synchroniser, mailbox,
+                                             FS_NOW);
+    wait_for(late, need);
+    return FALSE;
+}
+
+/* ---- whose is it? ---- */
+
+static gboolean
+has_no_other_flags(const char *flags, const char *sent)
+{
+    g_autofree char *rest = NULL;
+
+    if (flags == NULL)
+        return FALSE;
+    rest = fs_changes_merge_flags(flags, "", sent);
+    return *rest == '\0';
+}
+
+static gboolean
+is_anothers_copy(const FsChanges *changes, guint32 mailbox, guint32 uid)
+{
+    for (guint i = 0; i < changes->late->len; i++) {
+        const Late *other = g_ptr_array_index(changes->late, i);
+
+        if ((other->mailbox == mailbox && other->uid == uid) ||
+            (other->home == mailbox && other->home_uid == uid))
+            return TRUE;
+    }
+    for (GList *link = changes->all.head; link != NULL; link = link->next) {
+        const FsPending *pending = link->data;
+
+        if (pending->target == mailbox && pending->target_uid == uid)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Not one that the user, or a part of this program, takes for a message. */
+static gboolean
+is_nobodys(const Late *late, guint32 uid)
+{
+    const FsChanges *changes = late->changes;
+    const FsAccount *account = changes->account;
+    FsUploads *uploads =
+        account->writing != NULL ? fs_writing_uploads(account->writing) : NULL;
+
+    if (fs_overlay_guest_by_uid(account->overlay, late->mailbox, uid) != NULL ||
+        fs_given_name_is_other(account->aliases, late->mailbox, uid, NULL) ||
+        fs_changes_concern(changes, late->mailbox, uid) ||
+        is_anothers_copy(changes, late->mailbox, uid))
+        return FALSE;
+    return uploads == NULL ||
+           (!fs_uploads_claim(uploads, late->mailbox, uid) &&
+            fs_uploads_onto(uploads, late->mailbox, uid) == NULL &&
+            fs_uploads_that_may_be(uploads, late->mailbox, uid, late->size) ==
+                NULL);
+}
+
+/* It may bring what we would take for a copy. */
+static gboolean
+comes_something(const Late *late)
+{
+    const FsChanges *changes = late->changes;
+
+    for (GList *link = changes->all.head; link != NULL; link = link->next) {
+        const FsPending *pending = link->data;
+
+        if (pending->kind == FS_PENDING_MOVE &&
+            pending->target == late->mailbox && pending->step == FS_STEP_SENT)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Whether the message is where we know it to be, or we have deleted it. */
+static gboolean
+is_message_known(Late *late)
+{
+    const FsChanges *changes = late->changes;
+    CacheMessage message;
+
+    if (late->home == 0 ||
+        fs_changes_concern(changes, late->home, late->home_uid))
+        return TRUE;
+    if (!cache_index_message(changes->account->index, late->home,
+                             late->home_uid, &message))
+        return FALSE;
+    /* As the server has it: some change what they are given. */
+    if (message.size != late->size)
+        g_clear_pointer(&late->digest, g_free);
+    late->size = message.size;
+    late->date = message.internal_date;
+    return TRUE;
+}
+
+static guint32
+next_candidate(const Late *late)
+{
+    CacheIndex *index = late->changes->account->index;
+    guint32 after = late->candidate;
+    CacheMessage message;
+
+    while (cache_index_next(index, late->mailbox, after, &message)) {
+        after = message.uid;
+        if (message.size == late->size && message.internal_date == late->date &&
+            has_no_other_flags(message.flags, late->flags) &&
+            is_nobodys(late, after))
+            return after;
+    }
+    return 0;
+}
+
+/* ---- looking ---- */
+
+/* FALSE: it is waited for. */
+static gboolean
+delete_copy(Late *late)
+{
+    FsChanges *changes = late->changes;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FsNeed) need = NULL;
+    g_autoptr(FsPending) pending = fs_changes_delete(
+        changes, fs_changes_inode(changes, late->mailbox, late->candidate),
+        NULL, FS_DELETE_EXPUNGE, &need, &error);
+    g_autofree char *path = fs_changes_path(changes, late->mailbox);
+
+    if (need != NULL) {
+        late->candidate--;
+        wait_for(late, need);
+        return FALSE;
+    }
+    if (pending != NULL)
+        fs_account_say(changes->account,
+                       "Message %u of %s was there twice, for a line that was "
+                       "cut: %u is deleted",
+                       late->uid, path, late->candidate);
+    else
+        fs_account_say(changes->account,
+                       "Message %u of %s is there twice, for a line that was "
+                       "cut, and %u cannot be deleted: %s",
+                       late->uid, path, late->candidate, error->message);
+    late->count--;
+    note(late);
+    return TRUE;
+}
+
+static void
+on_candidate(const FsStoredText *stored, const GError *error,
+             gpointer user_data)
+{
+    Late *late = user_data;
+
+    late->reading = NULL;
+    if (error != NULL && !g_error_matches(error, FS_ERROR, FS_ERROR_GONE)) {
+        late->candidate--;
+        if (++late->attempts > ATTEMPTS_MAX)
+            end_look(late);
+        else
+            wait_for(late, NULL);
+        return;
+    }
+    /* Meanwhile somebody may have done something with it. */
+    if (stored != NULL && stored->digest != NULL &&
+        g_strcmp0(stored->digest, late->digest) == 0 &&
+        is_nobodys(late, late->candidate) && !delete_copy(late))
+        return;
+    look_on(late);
+}
+
+static void
+on_message(const FsStoredText *stored, const GError *error, gpointer user_data)
+{
+    Late *late = user_data;
+
+    late->reading = NULL;
+    if (stored != NULL)
+        late->digest = g_strdup(stored->digest);
+    if (late->digest != NULL)
+        look_on(late);
+    else if (++late->attempts > ATTEMPTS_MAX ||
+             g_error_matches(error, FS_ERROR, FS_ERROR_GONE))
+        end_look(late);
+    else
+        wait_for(late, NULL);
+}
+
+static void
+read_text(Late *late, guint32 mailbox, guint32 uid, FsStoredFunc done)
+{
+    late->reading = fs_stored_text_read(late->changes->account, mailbox, uid,
+                                        &late->size, 1, done, late);
+}
+
+/* Its octets are read only if there is something to be compared with them. */
+static void
+look_on(Late *late)
+{
+    guint32 candidate = late->count > 0 ? next_candidate(late) : 0;
+
+    if (late->count == 0)
+        late->n_looks = LOOKS;
+    if (candidate == 0) {
+        end_look(late);
+    } else if (late->digest != NULL) {
+        late->candidate = candidate;
+        read_text(late, late->mailbox, candidate, on_candidate);
+    } else if (late->home != 0) {
+        read_text(late, late->home, late->home_uid, on_message);
+    } else {
+        end_look(late);
+    }
+}
+
+static void
+run(Late *late)
+{
+    if (!is_seen(late, late->mailbox))
+        return;
+    if (late->home != 0 && late->home != late->mailbox &&
+        !is_seen(late, late->home))
+        return;
+    if (!is_message_known(late)) {
+        end(late);
+        return;
+    }
+    if (comes_something(late) && ++late->attempts <= ATTEMPTS_MAX) {
+        wait_for(late, NULL);
+        return;
+    }
+    look_on(late);
+}

@@ -1,0 +1,404 @@
+#!/usr/bin/env python3
+"""A server that carries out what a cut line has brought only when the client
+has looked for it, and has sent it again. Whatever it was, the message is there
+once in the end; and what others have put there stays."""
+
+import os
+import sys
+import threading
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
+
+import tap
+from command import wait_until
+from imapserver import CAPABILITIES
+from mailstore import Message
+from place import ABLE, PATIENT, Place
+from writing import crlf, message
+
+# What the tests wait for is told by its own marks, so they may be short.
+QUICK = {'IMAPFS_SETTLE_MS': '700', 'IMAPFS_LATE_MS': '1200'}
+WRITEBACK = {'writeback': None}
+
+
+class Late(Place):
+    """The first `command` is cut; it is carried out when `until` says so, which
+    is asked after each answer to a command."""
+
+    def __init__(self, case, capabilities=CAPABILITIES, settle_ms=None,
+                 **named):
+        self.begin = dict(QUICK)
+        if settle_ms:
+            self.begin['IMAPFS_SETTLE_MS'] = str(settle_ms)
+        super().__init__(case, capabilities, **named)
+        self.cut = None
+        self.done = False
+
+    def start(self, **named):
+        return super().start(environment=self.begin, **named)
+
+    def be_late(self, command, until, times=1):
+        """until: called with the commands answered since the cut; TRUE:
+        now."""
+        left = [times]
+        self.late = []
+        self.answered = []
+
+        def cut(line, asked):
+            if left[0] == 0:
+                return False
+            left[0] -= 1
+            self.late.append((line, asked, line.mailbox, line.examined))
+            line.close()
+            return True
+
+        def other(line, asked):
+            # Before the answer comes, nothing is late yet.
+            if asked.name != command or left[0] == 0:
+                line.send(line.default(asked))
+                line._after(asked)
+                if self.late:
+                    self.answered.append(asked)
+                self.be_due(until)
+                return True
+            return False
+
+        self.server.hooks[command] = cut
+        self.server.hooks['*'] = other
+
+    def be_due(self, until):
+        if self.late and until(self.answered):
+            late, self.late = self.late, []
+            for line, asked, mailbox, examined in late:
+                line.mailbox, line.examined = mailbox, examined
+                with self.server.changing:
+                    getattr(line, '_do_' + asked.name.lower().replace(
+                        ' ', '_'))(asked)
+            self.done = True
+
+    def settles(self, folder, expected):
+        """--wait ends, and then the folder holds that, and goes on to."""
+        self.expect_soon(lambda: self.done, 'it was never late:',
+                         [str(c) for c in self.server.commands[-20:]])
+        self.expect_soon(lambda: self.wait().ok, 'it is never settled')
+        found = self.has(folder)
+        self.case.expect(found == sorted(expected), 'the server has', found,
+                         self.mount.messages()[-2000:])
+
+
+def seen(name, times=1, text=''):
+    return lambda commands: len([c for c in commands if c.name == name
+                                 and text in c.text]) >= times
+
+
+def written(place, data, name='Other/x.eml'):
+    place.case.expect(place.put(name, data).clean, 'it fails')
+
+
+@tap.test(limit=120)
+def test_append_late_by_one_search_is_made_once(case):
+    place = Late(case, settle_ms=5000, **WRITEBACK)
+    place.be_late('APPEND', seen('UID SEARCH', text='Message-ID'))
+    written(place, message())
+    place.settles('Other', [crlf(message())])
+    case.expect(len(place.server.saw('APPEND*')) == 1,
+                'it was sent again', place.server.saw('APPEND*'))
+    case.expect(place.ls('Other') == {'x.eml'}, place.ls('Other'))
+
+
+@tap.test(limit=120)
+def test_append_later_than_its_repetition_is_made_once(case):
+    place = Late(case, **WRITEBACK)
+    place.be_late('APPEND', seen('APPEND'))
+    written(place, message())
+    place.settles('Other', [crlf(message())])
+    case.expect(place.ls('Other') == {'x.eml'}, place.ls('Other'))
+    case.expect('twice' in place.mount.messages(),
+                'it is not told', place.mount.messages()[-1000:])
+
+
+@tap.test(limit=120)
+def test_append_without_message_id_is_made_once(case):
+    place = Late(case, **WRITEBACK)
+    data = b'Subject: x\n\nbody\n'
+    place.be_late('APPEND', seen('APPEND'))
+    written(place, data)
+    place.settles('Other', [crlf(data)])
+
+
+@tap.test(limit=120)
+def test_late_append_is_found_by_the_next_mount(case):
+    """The daemon is killed when it has sent it again, and not looked yet."""
+    place = Late(case, **WRITEBACK)
+    place.begin['IMAPFS_LATE_MS'] = '600000'
+    place.mount.unmount()
+    place.start()
+    place.ls('Other')
+    held = []
+    place.be_late('APPEND', lambda commands: held)
+    written(place, message())
+    place.expect_soon(lambda: place.has('Other'), 'it is not sent again')
+    place.expect_soon(lambda: place.sh('cat .imapfs/status').out.replace(
+        b' ', b'').count(b'"uploads":0'), 'it does not end')
+    data = place.kill()
+    held.append(1)
+    place.be_due(lambda commands: held)
+    case.expect(len(place.has('Other')) == 2, place.has('Other'))
+    place.begin['IMAPFS_LATE_MS'] = '500'
+    place.start(data=data)
+    place.settles('Other', [crlf(message())])
+
+
+@tap.test(limit=120)
+def test_edit_whose_append_is_late_stands_in_one_state(case):
+    place = Late(case, **WRITEBACK)
+    bodies = place.has()
+    place.be_late('APPEND', seen('APPEND'))
+    case.expect(place.sh('echo more >> INBOX/2.eml').clean, 'it fails')
+    place.settles('INBOX', [bodies[0], bodies[1] + b'more\r\n', bodies[2]])
+
+
+@tap.test(limit=120)
+def test_edited_again_before_the_late_append_comes(case):
+    place = Late(case, **WRITEBACK)
+    bodies = place.has()
+    place.be_late('APPEND', seen('UID EXPUNGE', 2))
+    case.expect(place.sh('echo one >> INBOX/2.eml').clean, 'it fails')
+    place.expect_soon(lambda: bodies[1] + b'one\r\n' in place.has(), 'not sent')
+    case.expect(place.sh('echo two >> INBOX/2.eml').clean, 'it fails')
+    place.settles('INBOX', [bodies[0], bodies[1] + b'one\r\ntwo\r\n',
+                            bodies[2]])
+
+
+@tap.test(limit=120)
+def test_moved_on_before_the_late_append_comes(case):
+    place = Late(case, ABLE, folders=('Other', 'Third'), **WRITEBACK)
+    place.be_late('APPEND', seen('UID MOVE'))
+    written(place, message())
+    place.expect_soon(lambda: place.has('Other'), 'not sent')
+    case.expect(place.sh('mv Other/x.eml Third/').clean, 'it fails')
+    place.settles('Other', [])
+    case.expect(place.has('Third') == [crlf(message())], place.has('Third'))
+
+
+@tap.test(limit=120)
+def test_copy_of_a_file_that_is_late_is_made_once(case):
+    place = Late(case, **WRITEBACK)
+    body = place.inbox.get(2).body
+    place.be_late('UID COPY', seen('UID COPY'))
+    place.sh('cp INBOX/2.eml Other/two.eml')
+    place.settles('Other', [body])
+    case.expect(place.ls('Other') == {'two.eml'}, place.ls('Other'))
+
+
+for way, name in ((ABLE, 'UID MOVE'), (CAPABILITIES, 'UID COPY')):
+    @tap.test(limit=120, arguments=(way, name),
+              name=f'move_by_{name[4:].lower()}_later_than_its_repetition')
+    def late_move(case, capabilities, command):
+        place = Late(case, capabilities)
+        bodies = place.has()
+        two = place.inbox.get(2)
+
+        def carry_out(commands):
+            if not seen(command)(commands):
+                return False
+            two.expunged = False  # both have begun before either has ended
+            return True
+
+        place.be_late(command, carry_out)
+        case.expect(place.sh('mv INBOX/2.eml Other/two.eml').clean, 'mv')
+        place.settles('Other', [bodies[1]])
+        case.expect(place.has() == [bodies[0], bodies[2]], place.uids())
+        case.expect(place.ls('Other') == {'two.eml'}, place.ls('Other'))
+
+
+@tap.test(limit=120)
+def test_late_move_keeps_the_name(case):
+    """It is made while it is being sent again, and that finds nothing."""
+    place = Late(case, ABLE)
+    bodies = place.has()
+    place.be_late('UID MOVE', lambda commands: False)
+
+    def again(line, asked):
+        if not place.late:
+            return False
+        place.be_due(lambda commands: True)
+        return False
+
+    def first(line, asked):
+        place.server.hooks['UID MOVE'] = again
+        return cut(line, asked)
+
+    cut = place.server.hooks['UID MOVE']
+    place.server.hooks['UID MOVE'] = first
+    case.expect(place.sh('mv INBOX/2.eml Other/two.eml').clean, 'mv')
+    place.settles('Other', [bodies[1]])
+    case.expect(place.ls('Other') == {'two.eml'}, place.ls('Other'))
+
+
+@tap.test(limit=120)
+def test_late_expunge_spares_what_others_have_marked(case):
+    """Without UIDPLUS it takes whatever is marked at that moment."""
+    place = Late(case, CAPABILITIES.replace(' UIDPLUS', ''), settle_ms=5000)
+    place.inbox.get(3).flags += ('\\Deleted',)
+    place.be_late('EXPUNGE', seen('UID STORE', text='3 +FLAGS'))
+    case.expect(place.sh('rm INBOX/1.eml').clean, 'rm')
+    place.expect_soon(lambda: place.answered, 'the line is not cut')
+    late = threading.Timer(3, place.be_due, (lambda commands: True,))
+    case.defer(late.cancel)
+    late.start()
+    place.expect_soon(lambda: place.done and place.wait().ok,
+                      'it is never settled')
+    place.expect_soon(lambda: '\\Deleted' in str(
+        [m.flags for m in place.inbox.present if m.uid == 3]),
+        'the mark is gone, or the message', place.uids())
+    case.expect(place.uids() == [2, 3], place.uids())
+
+
+# ---- what is others' ----
+
+
+def with_another(case, change):
+    """Something like the late message comes, by another hand: change() makes it
+    of the message that was stored."""
+    place = Late(case, **WRITEBACK)
+    other = place.server.find('Other')
+    place.be_late('APPEND', lambda commands: False)
+    written(place, message())
+    place.expect_soon(lambda: other.present, 'it is not sent again')
+    ours = other.present[0]
+    theirs = Message(other.uidnext, ours.body, ours.time, ours.flags)
+    change(place, theirs)
+    other.add(theirs)
+    place.done = True
+    place.settles('Other', sorted((ours.body, theirs.body)))
+
+
+@tap.test(limit=120)
+def test_anothers_of_another_date_stays(case):
+    with_another(case, lambda place, theirs: setattr(
+        theirs, 'time', theirs.time + 60))
+
+
+@tap.test(limit=120)
+def test_anothers_that_is_flagged_stays(case):
+    with_another(case, lambda place, theirs: setattr(
+        theirs, 'flags', ('\\Flagged', *theirs.flags)))
+
+
+@tap.test(limit=120)
+def test_anothers_of_other_octets_stays(case):
+    with_another(case, lambda place, theirs: setattr(
+        theirs, 'body', theirs.body.replace(b'body', b'bodx')))
+
+
+@tap.test(limit=120)
+def test_what_was_there_before_stays(case):
+    """The same octets, twice: as a program has written them."""
+    place = Late(case, **WRITEBACK)
+    written(place, message(), 'Other/before.eml')
+    place.wait()
+    place.be_late('APPEND', seen('APPEND'))
+    written(place, message())
+    place.settles('Other', 2 * [crlf(message())])
+    case.expect(place.ls('Other') == {'before.eml', 'x.eml'},
+                place.ls('Other'))
+
+
+@tap.test(limit=120)
+def test_copies_that_programs_write_meanwhile_stay(case):
+    place = Late(case, **WRITEBACK)
+    place.be_late('APPEND', seen('APPEND', 3))
+    written(place, message())
+    place.expect_soon(lambda: place.has('Other'), 'it is not sent again')
+    for name in ('y.eml', 'z.eml'):
+        written(place, message(), f'Other/{name}')
+    place.settles('Other', 3 * [crlf(message())])
+    case.expect(place.ls('Other') == {'x.eml', 'y.eml', 'z.eml'},
+                place.ls('Other'))
+
+
+@tap.test(limit=120)
+def test_ours_that_another_client_has_moved_there_and_back_stays(case):
+    place = Late(case, **WRITEBACK)
+    other = place.server.find('Other')
+    place.be_late('APPEND', lambda commands: False)
+    written(place, message())
+    place.expect_soon(lambda: other.present, 'it is not sent again')
+    ours = other.present[0]
+    with place.server.changing:
+        other.remove(ours.uid)
+        other.store(ours.body, ours.time, ours.flags)
+    place.done = True
+    place.settles('Other', [ours.body])
+
+
+@tap.test(limit=120)
+def test_ours_that_was_moved_there_and_back_stays(case):
+    place = Late(case, ABLE, **WRITEBACK)
+    other = place.server.find('Other')
+    place.be_late('APPEND', lambda commands: False)
+    written(place, message())
+    place.expect_soon(lambda: other.present, 'it is not sent again')
+    case.expect(place.sh('mv Other/x.eml INBOX/ && mv INBOX/x.eml Other/')
+                .clean, 'mv')
+    place.done = True
+    place.settles('Other', [crlf(message())])
+
+
+# ---- servers that do not let us look ----
+
+
+@tap.test(limit=120)
+def test_search_that_is_refused_is_made_again(case):
+    """Whether it is stored is not known: nobody is told that it is not."""
+    place = Late(case, **WRITEBACK)
+    left = [2]
+
+    def store(line, command):
+        line._append(command, list(command.arguments))
+        line.close()
+
+    def refuse(line, command):
+        if left[0] == 0:
+            return False
+        left[0] -= 1
+        line.line(f'{command.tag} NO [UNAVAILABLE] too many connections')
+        return True
+
+    place.server.hooks['APPEND'] = store
+    place.server.hooks['UID SEARCH'] = refuse
+    written(place, message())
+    place.expect_soon(lambda: left[0] == 0, 'it is not looked for again')
+    place.done = True
+    place.settles('Other', [crlf(message())])
+    case.expect(place.lost() == set(), place.lost())
+    case.expect(place.ls('Other') == {'x.eml'}, place.ls('Other'))
+
+
+@tap.test(limit=120)
+def test_refusal_after_an_unanswered_attempt_is_looked_into(case):
+    """The first has filled the mailbox, so the second is over quota."""
+    place = Late(case, **WRITEBACK)
+    place.be_late('APPEND', lambda commands: False)
+    cut = place.server.hooks['APPEND']
+
+    def first(line, asked):
+        place.server.hooks['APPEND'] = full
+        return cut(line, asked)
+
+    def full(line, asked):
+        place.be_due(lambda commands: True)
+        line.line(f'{asked.tag} NO [OVERQUOTA] full')
+        return True
+
+    place.server.hooks['APPEND'] = first
+    written(place, message())
+    place.settles('Other', [crlf(message())])
+    case.expect(place.lost() == set(), place.lost())
+    case.expect(place.ls('Other') == {'x.eml'}, place.ls('Other'))
+
+
+if __name__ == '__main__':
+    tap.main(jobs=8)

@@ -8,16 +8,12 @@
 #include "fs/commands/mount-all.h"
 #include "fs/commands/show-status.h"
 #include "fs/commands/top-mount.h"
-#include "fs/file-limit.h"
 #include "fs/live/announcer.h"
-#include "fs/mount/background.h"
 #include "fs/options/arguments.h"
 #include "fs/options/credentials.h"
 #include "fs/options/discovery.h"
 #include "fs/options/options.h"
 #include "fs/run.h"
-#include "fs/service/service-manager.h"
-#include "fs/service/terminal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,13 +48,7 @@ serve(FsOptions *options)
     g_autoptr(GError) error = NULL;
 
     fs_arguments_hide();
-    fs_file_limit_raise();
-    fs_service_manager_find();
-    fs_terminal_note();
-    if (!options->debug)
-        fs_background_protect_secrets();
-    if (!options->foreground)
-        fs_background_start();
+    fs_run_begin(options);
     start_helpers(options, &helpers);
     if (!fs_discovery_run(options, &error) ||
         !fs_credentials_obtain(options, &error)) {

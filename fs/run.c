@@ -4,6 +4,7 @@
  * password is a sentence on the terminal and nothing else. */
 #include "fs/run.h"
 
+#include "fs/file-limit.h"
 #include "fs/log.h"
 #include "fs/mount/background.h"
 #include "fs/remedies.h"
@@ -382,6 +383,18 @@ name_mount(const FsOptions *options)
         settings->host);
 
     fs_log_set_mount(account, options->mountpoint);
+}
+
+void
+fs_run_begin(const FsOptions *options)
+{
+    fs_file_limit_raise();
+    fs_service_manager_find();
+    fs_terminal_note();
+    if (!options->debug)
+        fs_background_protect_secrets();
+    if (!options->foreground)
+        fs_background_start();
 }
 
 int

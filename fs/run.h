@@ -12,6 +12,11 @@ typedef struct {
     FsHelperProcess *announcing; /* of fs_announcer_fork */
 } FsHelpers;
 
+/* What the process of a mount does first: finds out where it runs, sees to its
+ * secrets, and forks, unless it is to stay in the foreground. Before there are
+ * threads, and before a secret is there. */
+void fs_run_begin(const FsOptions *options);
+
 /* Runs until the file system is unmounted, from outside or by SIGTERM or
  * SIGINT; SIGHUP may change @options (fs/service/reload.h). Prints what goes
  * wrong before it is mounted, one sentence, and leaves no mount behind then.

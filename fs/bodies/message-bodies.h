@@ -64,6 +64,10 @@ typedef struct FsReader FsReader;
 
 FsReader *fs_reader_new(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
                         guint64 size);
+/* Opens a message and makes *@reader, which is NULL until then, a reader of it:
+ * NULL when it is there; else as fs_message_bodies_open. */
+FsNeed *fs_reader_open(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
+                       FsReader **reader);
 void fs_reader_free(FsReader *reader); /* accepts NULL */
 
 guint64 fs_reader_size(const FsReader *reader);

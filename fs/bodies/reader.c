@@ -63,6 +63,21 @@ fs_reader_new(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
     return reader;
 }
 
+FsNeed *
+fs_reader_open(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
+               FsReader **reader)
+{
+    guint64 size;
+    FsNeed *need;
+
+    if (*reader != NULL)
+        return NULL;
+    need = fs_message_bodies_open(bodies, mailbox, uid, 0, &size);
+    if (need == NULL)
+        *reader = fs_reader_new(bodies, mailbox, uid, size);
+    return need;
+}
+
 void
 fs_reader_free(FsReader *reader)
 {

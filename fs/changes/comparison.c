@@ -11,7 +11,6 @@ typedef struct {
     guint32 mailbox;
     guint32 uid;
     FsReader *reader; /* NULL: not opened yet */
-    guint64 size;
 } Side;
 
 struct FsComparison {
@@ -44,22 +43,6 @@ fs_comparison_free(FsComparison *comparison)
     g_free(comparison);
 }
 
-static FsNeed *
-open_side(FsComparison *comparison, Side *side)
-{
-    FsMessageBodies *bodies = comparison->account->bodies;
-    FsNeed *need;
-
-    if (side->reader != NULL)
-        return NULL;
-    need = fs_message_bodies_open(bodies, side->mailbox, side->uid, 0,
-                                  &side->size);
-    if (need == NULL)
-        side->reader =
-            fs_reader_new(bodies, side->mailbox, side->uid, side->size);
-    return need;
-}
-
 /* How many octets are the same from the offset on; 0: none. */
 static FsNeed *
 compare_piece(FsComparison *comparison, gsize *n_same)
@@ -88,14 +71,19 @@ fs_comparison_run(FsComparison *comparison, gboolean *same)
 {
     FsNeed *need;
     gsize n_same = 0;
+    guint64 size;
 
     for (guint i = 0; i < 2; i++) {
-        need = open_side(comparison, &comparison->sides[i]);
+        Side *side = &comparison->sides[i];
+
+        need = fs_reader_open(comparison->account->bodies, side->mailbox,
+                              side->uid, &side->reader);
         if (need != NULL)
             return need;
     }
-    *same = comparison->sides[0].size == comparison->sides[1].size;
-    while (*same && comparison->offset < comparison->sides[0].size) {
+    size = fs_reader_size(comparison->sides[0].reader);
+    *same = size == fs_reader_size(comparison->sides[1].reader);
+    while (*same && comparison->offset < size) {
         need = compare_piece(comparison, &n_same);
         if (need != NULL)
             return need;

@@ -67,18 +67,13 @@ read_side(FsSameMessage *same, Side *side)
     g_autofree char *header = NULL;
     FsNeed *need = NULL;
     gssize length;
-    guint64 size;
 
     if (side->is_read)
         return NULL;
-    if (side->reader == NULL) {
-        need = fs_message_bodies_open(same->bodies, side->mailbox, side->uid, 0,
-                                      &size);
-        if (need != NULL)
-            return need;
-        side->reader =
-            fs_reader_new(same->bodies, side->mailbox, side->uid, size);
-    }
+    need =
+        fs_reader_open(same->bodies, side->mailbox, side->uid, &side->reader);
+    if (need != NULL)
+        return need;
     header = g_malloc(HEADER_MAX);
     length = fs_reader_read(side->reader, 0, header, HEADER_MAX, &need);
     if (length < 0)

@@ -6,16 +6,13 @@
  * others go on. What they do not agree in, and have to, is the end of it. */
 #include "fs/commands/mount-all.h"
 
-#include "fs/file-limit.h"
 #include "fs/live/announcer.h"
-#include "fs/mount/background.h"
 #include "fs/options/arguments.h"
 #include "fs/options/credentials.h"
 #include "fs/options/discovery.h"
 #include "fs/options/options-together.h"
 #include "fs/run-all.h"
-#include "fs/service/service-manager.h"
-#include "fs/service/terminal.h"
+#include "fs/run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,13 +146,7 @@ serve(FsOptions *options, GPtrArray *accounts)
 {
     FsSupervisor *supervisor;
 
-    fs_file_limit_raise();
-    fs_service_manager_find();
-    fs_terminal_note();
-    if (!options->debug)
-        fs_background_protect_secrets();
-    if (!options->foreground)
-        fs_background_start();
+    fs_run_begin(options);
     supervisor = fs_supervisor_start();
     if (!options->read_only)
         start_announcing(accounts);

@@ -375,7 +375,6 @@ fs_searches_view_new(FsAccount *account, FsNameSpace *names,
 {
     FsView *view =
         fs_view_new(&searches_class, sizeof(SearchesView), account, names);
-
     SearchesView *searches = (SearchesView *)view;
 
     searches->results = results;

@@ -98,18 +98,12 @@ static gboolean
 open_message(Filling *filling)
 {
     const FsLocalFile *file = filling->file;
-    FsMessageBodies *bodies = filling->account->bodies;
-    guint64 size;
-    FsNeed *need = fs_message_bodies_open(bodies, file->base_mailbox,
-                                          file->base_uid, 0, &size);
+    FsNeed *need = fs_reader_open(filling->account->bodies, file->base_mailbox,
+                                  file->base_uid, &filling->reader);
 
-    if (need != NULL) {
+    if (need != NULL)
         wait_for(filling, need);
-        return FALSE;
-    }
-    filling->reader =
-        fs_reader_new(bodies, file->base_mailbox, file->base_uid, size);
-    return TRUE;
+    return need == NULL;
 }
 
 static void
@@ -125,7 +119,7 @@ go_on(Filling *filling)
         end(filling, NULL);
         return;
     }
-    if (filling->reader == NULL && !open_message(filling))
+    if (!open_message(filling))
         return;
     buffer = g_malloc(PIECE);
     got =

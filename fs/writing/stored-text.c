@@ -151,20 +151,18 @@ find_message(FsStoredReading *reading)
 static gboolean
 open_message(FsStoredReading *reading)
 {
-    FsAccount *account = reading->account;
     guint64 size;
-    FsNeed *need = NULL;
+    FsNeed *need;
 
     if (!find_message(reading))
         return FALSE;
-    need = fs_message_bodies_open(account->bodies, reading->mailbox,
-                                  reading->uid, 0, &size);
+    need = fs_reader_open(reading->account->bodies, reading->mailbox,
+                          reading->uid, &reading->reader);
     if (need != NULL) {
         wait_for(reading, need);
         return FALSE;
     }
-    reading->reader =
-        fs_reader_new(account->bodies, reading->mailbox, reading->uid, size);
+    size = fs_reader_size(reading->reader);
     for (guint i = 0; i < reading->n_sizes; i++)
         if (reading->sizes[i] == size && reading->checksum == NULL)
             reading->checksum = g_checksum_new(G_CHECKSUM_SHA256);

@@ -480,6 +480,8 @@ def test_kept_searches_show_at_the_top(case):
     case.expect(sorted(os.listdir(link))
                 == sorted(os.listdir(kept(desk, 'from:alice'))), 'its content')
     case.expect(not os.path.islink(desk.path('Other')), 'a folder is hidden')
+    case.expect(sorted(os.listdir(desk.path('.imapfs/flags')))
+                == ['INBOX', 'Other'], 'a link has flags')
     found = run('find', desk.path(), '-type', 'f', check=True).out.decode()
     case.expect('searches' not in found and found.count('.eml') == 50,
                 found.count('.eml'))

@@ -402,7 +402,7 @@ def sent(scene, uid=2):
 
 @tap.test
 def test_head_of_large_message_transfers_little(case):
-    scene, message = large(case, 50 * MB)
+    scene, message = large(case, 50 * MB, options={'connections': 1})
     scene.start()
     assert scene.listing()
     mark = scene.server.mark()

@@ -127,7 +127,7 @@ def test_rm_rf_of_a_tree(case):
     case.expect('INBOX' in place.folders(), place.folders())
 
 
-@tap.test
+@tap.test(limit=120)
 def test_find_delete_takes_what_it_finds(case):
     bodies = [message(i, subject='old' if i % 3 else 'young')
               for i in range(20)]

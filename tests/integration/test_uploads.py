@@ -196,8 +196,13 @@ def with_cut(case, stores, capabilities=CAPABILITIES, data=None):
     case.expect(wait_until(
         lambda: os.listdir(place.path('Other')) == ['x.eml'], PATIENT),
         os.listdir(place.path('Other')))
-    with open(place.path('Other/x.eml'), 'rb') as file:
-        case.expect(file.read() == crlf(data), 'other octets')
+
+    # Until it is found, it shows as it was written.
+    def is_stored():
+        with open(place.path('Other/x.eml'), 'rb') as file:
+            return file.read() == crlf(data)
+
+    case.expect(wait_until(is_stored, PATIENT), 'other octets')
     comes(case, place, data)
     case.expect(lost(place) == set(), lost(place))
 

@@ -441,6 +441,36 @@ resumed_upload_is_looked_for_before_it_is_sent(void **state)
     assert_int_equal(remount(), 0);
 }
 
+/* Each may be carried out late; and one more may have been sent at the end. */
+static void
+attempts_without_answer_are_counted_over_the_next_mount(void **state)
+{
+    FsUpload *upload = begin(text_1, NULL);
+
+    assert_int_equal(upload->n_unanswered, 0);
+    fs_upload_note_unanswered(upload);
+    fs_upload_note_unanswered(upload);
+    assert_int_equal(upload->n_unanswered, 2);
+    fs_upload_unref(upload);
+    assert_int_equal(remount(), 1);
+    assert_int_equal(last->n_unanswered, 3);
+    assert_true(last->is_bounded);
+    fs_upload_stored(last, 41);
+}
+
+static void
+busy_server_is_told_from_one_that_refuses(void **state)
+{
+    for (int code = 0; code <= IMAP_ERROR_CANNOT; code++) {
+        g_autoptr(GError) error = error_of((ImapError)code);
+        gboolean busy = code == IMAP_ERROR_IN_USE || code == IMAP_ERROR_LIMIT ||
+                        code == IMAP_ERROR_UNAVAILABLE;
+
+        assert_int_equal(fs_upload_passes(error),
+                         code <= IMAP_ERROR_CLOSED || busy);
+    }
+}
+
 static void
 resumed_upload_that_is_refused_is_lost_and_not_gone(void **state)
 {
@@ -522,6 +552,8 @@ main(void)
         TEST(follower_of_a_refused_one_is_sent_for_itself),
         TEST(follower_is_pending_while_the_first_is),
         TEST(resumed_upload_is_looked_for_before_it_is_sent),
+        TEST(attempts_without_answer_are_counted_over_the_next_mount),
+        TEST(busy_server_is_told_from_one_that_refuses),
         TEST(resumed_upload_that_is_refused_is_lost_and_not_gone),
         TEST(replace_is_used_where_nothing_else_is_to_be_done),
         TEST(replace_that_is_refused_goes_the_long_way_if_that_may_help),

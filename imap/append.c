@@ -3,6 +3,7 @@
  * may. */
 #include "imap/append.h"
 
+#include "imap/changes.h"
 #include "imap/date.h"
 #include "imap/error.h"
 #include "imap/requests-private.h"
@@ -100,7 +101,9 @@ on_read(void *buffer, gsize size, gpointer user_data)
     return length;
 }
 
-/* " (\Seen work)" */
+/* " (\Seen work)". Of system flags, only those that every server has: to
+ * another, Dovecot says BAD when it reads its name, and does not read over the
+ * message that is on its way, whose lines it then takes for commands. */
 static gboolean
 add_flags(ImapCommand *command, const char *const *flags)
 {
@@ -109,7 +112,7 @@ add_flags(ImapCommand *command, const char *const *flags)
     for (guint i = 0; flags != NULL && flags[i] != NULL; i++) {
         if (!imap_is_flag(flags[i]))
             return FALSE;
-        if (g_ascii_strcasecmp(flags[i], "\\Recent") == 0)
+        if (!imap_flag_may_be_given(flags[i]))
             continue;
         if (text->len > 0)
             g_string_append_c(text, ' ');

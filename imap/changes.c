@@ -109,3 +109,18 @@ imap_flags_to_string(const char *const *flags)
     }
     return g_string_free(text, FALSE);
 }
+
+gboolean
+imap_flag_may_be_given(const char *flag)
+{
+    static const char *const system_flags[] = {
+        "\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft",
+    };
+
+    if (*flag != '\\')
+        return TRUE;
+    for (gsize i = 0; i < G_N_ELEMENTS(system_flags); i++)
+        if (g_ascii_strcasecmp(flag, system_flags[i]) == 0)
+            return TRUE;
+    return FALSE;
+}

@@ -35,3 +35,8 @@ gboolean imap_changes_add_vanished(ImapChanges *changes,
 /* The flags of a message as one string: sorted, once each, spaces between,
  * \\Recent left out. "" for none. Caller frees. */
 char *imap_flags_to_string(const char *const *flags);
+
+/* Whether @flag is a keyword, or one of the five system flags that a client may
+ * give to a message. Others that begin with "\\" are for servers to have (RFC
+ * 3501, section 9, flag-extension). */
+gboolean imap_flag_may_be_given(const char *flag);

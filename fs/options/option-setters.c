@@ -4,6 +4,7 @@
 #include "fs/kernel/crawlers.h"
 #include "fs/kernel/errno.h"
 #include "fs/options/option-values.h"
+#include "imap/changes.h"
 
 #include <string.h>
 
@@ -372,7 +373,8 @@ fs_set_new_flags(FsOptions *options, const FsMountOption *option,
         for (; *at > ' ' && *at < 0x7f && strchr("(){%*\"\\]", *at) == NULL;
              at++)
             continue;
-        if (*words[i] == '\0' || *at != '\0' || at[-1] == '\\')
+        if (*words[i] == '\0' || *at != '\0' || at[-1] == '\\' ||
+            !imap_flag_may_be_given(words[i]))
             return refuse_value(option, value, error,
                                 "write flags with + between, such as "
                                 "\\Seen+\\Flagged, or none");

@@ -158,7 +158,7 @@ name_flags_and_date_are_told(void **state)
     };
     static const char *const flags[] = {"\\Seen", "\\Recent", "work", NULL};
     static const char *const bad[] = {"\\Seen", "a b", NULL};
-    static const char *const recent[] = {"\\Recent", NULL};
+    static const char *const recent[] = {"\\Recent", "\\Unheard", NULL};
     ImapAppend what = {
         .mailbox = "a{5}", .size = 10, .flags = flags, .date = 760657945};
     Upload upload = {.f = f, .size = 10};

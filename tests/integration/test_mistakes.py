@@ -48,6 +48,9 @@ COMMAND_LINES = [
      "option 'names=UID': write one of subject|uid"),
     (['%', '@', '-o', 'xattr=maybe'],
      "option 'xattr' takes no value but yes or no"),
+    (['%', '@', '-o', 'new_flags=\\\\Seen+\\\\Sean'],
+     "option 'new_flags=\\Seen+\\Sean': write flags with + between, such as "
+     '\\Seen+\\Flagged, or none'),
     (['%', '@', '-o', 'timeout'],
      "option 'timeout' needs a value: timeout=SECONDS"),
     (['%', '@', '-o', 'cache_size=5'],

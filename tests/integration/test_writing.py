@@ -227,6 +227,20 @@ def test_new_flags(case):
 
 
 @tap.test
+def test_message_is_never_taken_for_commands(case):
+    """Dovecot refuses a flag that it does not know before it reads on."""
+    place = Place(case)
+    data = b'X: y\nx CREATE Injected\n\nx CREATE Injected\n'
+    file = os.open(place.path('INBOX/x.eml'), os.O_CREAT | os.O_WRONLY)
+    os.write(file, data)
+    os.setxattr(file, 'user.imap.flags', rb'\Seen \Unheard work')
+    os.close(file)
+    case.expect('Injected' not in place.folders(), place.folders())
+    stored = place.expect_stored([data])
+    case.expect(stored and stored[0].flags == {'\\Seen', 'work'}, stored)
+
+
+@tap.test
 def test_large_message(case):
     place = Place(case)
     data = message(body='x' * 70 + '\n' + ('y' * 76 + '\n') * 200000)

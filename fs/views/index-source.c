@@ -2,8 +2,9 @@
  *
  * A window is some neighbouring messages: what is kept of them is read from the
  * disk at once, and the rest asked for by one FETCH. One window is read while
- * the next is on its way, so that the line does not rest, and memory holds no
- * more than two. The first is small, for those who want but the first lines. */
+ * the next ones are on their way, so that the line does not rest, and memory
+ * holds no more than three. The first two are small, for those who want but the
+ * first lines. */
 #include "fs/views/index-source.h"
 
 #include "fs/sync/mailbox-lease.h"
@@ -15,7 +16,9 @@
 
 #include <string.h>
 
-#define WINDOWS 2u
+/* At once: in the beginning, and for who reads on. */
+#define WINDOWS_FIRST 2u
+#define WINDOWS 3u
 #define WINDOW_FIRST 200u /* messages */
 #define WINDOW_GROWTH 4u
 #define WINDOW_MAX 4000u
@@ -49,6 +52,7 @@ struct FsIndexSource {
     guint32 window_after;
     guint window_size;
     gboolean complete; /* no more windows */
+    gboolean reads_on; /* one window was read */
     GQueue windows;    /* of Window, owned */
     FsNeed *need;      /* moves on with each that comes; NULL: nobody waits */
     GError *error;     /* nothing more can be had */
@@ -422,9 +426,12 @@ current_window(FsIndexSource *source)
     while (window != NULL && source->after >= window->last &&
            !window->fetching) {
         window_free(g_queue_pop_head(&source->windows));
+        source->reads_on = TRUE;
         window = g_queue_peek_head(&source->windows);
     }
-    while (source->windows.length < WINDOWS && !source->complete)
+    while (source->windows.length <
+               (source->reads_on ? WINDOWS : WINDOWS_FIRST) &&
+           !source->complete)
         add_window(source);
     fetch_windows(source);
     for (GList *link = source->windows.head; link != NULL; link = link->next)

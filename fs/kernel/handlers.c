@@ -154,12 +154,12 @@ handle_getattr(fuse_req_t request, fuse_ino_t inode,
 
 /* ---- directories ---- */
 
-/* The kernel keeps listings of folders alone: in a Maildir, names change with
- * the flags. */
+/* Of a Maildir, the kernel keeps listings of messages: some programs go through
+ * all of them for each message that they open. */
 static gboolean
 is_kept_by_kernel(const FsPlace *place)
 {
-    return place->kind == FS_PLACE_MAILBOX || place->kind == FS_PLACE_LOST;
+    return place->kind != FS_PLACE_FOLDER && place->kind != FS_PLACE_TMP;
 }
 
 /* Whether there are messages in it. */
@@ -506,6 +506,7 @@ on_written(guint32 mailbox, const char *name, guint64 inode, gpointer user_data)
 {
     FsHandlers *handlers = user_data;
 
+    fs_kernel_cache_names_changed(handlers->kernel_cache, mailbox);
     if (name != NULL)
         fs_kernel_cache_entry_changed(
             handlers->kernel_cache,

@@ -206,6 +206,26 @@ forget_listing(FsKernelCache *cache, guint64 inode)
     directory->n_open = 0;
 }
 
+/* Names tell flags there: whatever changes in the mailbox may change one. */
+static void
+forget_maildir(FsKernelCache *cache, guint32 mailbox)
+{
+    static const guint numbers[] = {FS_INODE_MAILDIR_CUR, FS_INODE_MAILDIR_NEW};
+
+    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        guint64 inode = fs_inode_make(numbers[i], mailbox, 0);
+
+        if (g_hash_table_contains(cache->directories, &inode))
+            forget_listing(cache, inode);
+    }
+}
+
+void
+fs_kernel_cache_names_changed(FsKernelCache *cache, guint32 mailbox)
+{
+    forget_maildir(cache, mailbox);
+}
+
 static void
 forget_entry(FsKernelCache *cache, guint64 inode, const char *name,
              guint64 gone)
@@ -323,6 +343,7 @@ on_change(FsChange change, guint32 mailbox, const CacheMessage *message,
     const FsOptions *options = cache->account->options;
     guint64 directory = fs_name_space_directory_of(cache->names, mailbox);
 
+    forget_maildir(cache, mailbox);
     if (change == FS_CHANGE_FLAGS && options->remove != FS_REMOVE_MARK)
         return;
     forget_listing(cache, directory);
@@ -353,6 +374,7 @@ on_overlay(FsOverlayChange change, guint32 mailbox, guint32 uid,
     guint64 directory = fs_name_space_directory_of(cache->names, mailbox);
     CacheMessage message;
 
+    forget_maildir(cache, mailbox);
     if (change == FS_OVERLAY_FLAGS)
         return;
     forget_listing(cache, directory);

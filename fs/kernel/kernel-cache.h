@@ -57,6 +57,10 @@ void fs_kernel_cache_check_now(FsKernelCache *cache);
 void fs_kernel_cache_entry_changed(FsKernelCache *cache, guint64 directory,
                                    const char *name);
 
+/* What the messages of @mailbox are called in its Maildir is not what it was;
+ * where neither their flags nor what there is has changed. */
+void fs_kernel_cache_names_changed(FsKernelCache *cache, guint32 mailbox);
+
 /* There are directories that stand for those of the mount, with the same names
  * in them, and @number in place of the account: of these, too, the kernel has
  * to forget the directories that go. */

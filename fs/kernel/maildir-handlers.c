@@ -180,6 +180,8 @@ give_name(FsOperation *operation, Renaming *renaming, const FsPlace *place,
                             renaming->base, is_new);
     renaming->placement = fs_changes_named(account_of(operation)->changes,
                                            entry->mailbox, entry->uid);
+    fs_kernel_cache_names_changed(
+        fs_handlers_kernel_cache(operation->user_data), entry->mailbox);
     if (renaming->flags == NULL)
         fs_maildir_layout_touch(names, entry->mailbox,
                                 !is_new || before.kind == FS_PLACE_CUR,

@@ -287,7 +287,11 @@ def test_flags_of_another_client_show_while_the_directory_is_open(case):
     box.soon(lambda: letters(box.find('number 5')) == 'FS', 'not seen')
     box.soon(lambda: '/new/' in box.find('number 6'), 'not unseen')
     case.expect(not os.path.exists(before), 'both names are there')
-    bases = [name.partition(':2,')[0] for name in os.listdir(held)]
+
+    def bases():
+        return [name.partition(':2,')[0] for name in os.listdir(held)]
+    box.soon(lambda: len(bases()) == 28, 'one is still listed there')
+    bases = bases()
     case.expect(len(set(bases)) == len(bases) == 28, bases)
     case.expect(first.name.partition(':2,')[0] in bases, first)
     os.close(held)
@@ -295,6 +299,41 @@ def test_flags_of_another_client_show_while_the_directory_is_open(case):
     case.expect({name for name in now if now[name] != moment[name]} ==
                 {'cur', 'new'}, moment, now)
     fails(case, errno.ENOENT, os.rename, before, before + 'T')
+    box.expect_same()
+
+
+@tap.test
+def test_kernel_asks_for_what_has_changed_alone(case):
+    box = Box(case, {'INBOX': [(message(n), '\\Seen') for n in range(1, 9)]})
+    cur = box.maildir('INBOX', 'cur')
+
+    def asked(word, function, *arguments):
+        before = box.mount.messages().count(f'opcode: {word} ')
+        function(*arguments)
+        return box.mount.messages().count(f'opcode: {word} ') - before
+    path = box.find('number 3')
+    box.wait()
+    case.expect(asked('LOOKUP', os.stat, path) == 1, 'for each directory')
+    os.listdir(cur)
+    case.expect(asked('READDIRPLUS', os.listdir, cur) == 0, 'it is not kept')
+    path = renamed(path, 'FS')
+    case.expect(os.path.basename(path) in os.listdir(cur), os.listdir(cur))
+    box.wait()
+    os.listdir(cur)
+    case.expect(asked('READDIRPLUS', os.listdir, cur) == 0, 'not kept then')
+    box.client.open('INBOX', readonly=False)
+    box.client.imap.uid('STORE', '3', '+FLAGS', '(\\Answered)')
+    name = os.path.basename(path).replace(':2,FS', ':2,FRS')
+    box.soon(lambda: name in os.listdir(cur), 'not answered')
+    box.deliver(message(20), '20.R20.host:2,S', 'cur')
+    case.expect('20.R20.host:2,S' in os.listdir(cur), os.listdir(cur))
+    with open(box.maildir('INBOX', 'cur', '21.R21.host:2,'), 'wb') as file:
+        file.write(message(21))
+    case.expect('21.R21.host:2,' in os.listdir(cur), os.listdir(cur))
+    os.rename(f'{cur}/21.R21.host:2,', f'{cur}/22.R22.host:2,')
+    found = os.listdir(cur)
+    case.expect('22.R22.host:2,' in found and '21.R21.host:2,' not in found,
+                found)
     box.expect_same()
 
 

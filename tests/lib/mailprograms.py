@@ -66,30 +66,31 @@ def place(root):
 
 
 class Mutt(Terminal):
-    """mutt or neomutt."""
+    """mutt or neomutt; limit: seconds that each of its answers may take."""
 
-    def __init__(self, case, program, root):
+    def __init__(self, case, program, root, limit=20):
+        self.limit = limit
         home = case.path(program + place(root))
         os.makedirs(home)
         with open(home + '/rc', 'w') as file:
             file.write(MUTT.format(root=root, home=home))
         super().__init__(case, program, '-n', '-F', home + '/rc', HOME=home)
-        self.shows(b'Mutt', b'mutt', b'--')
+        self.shows(b'Mutt', b'mutt', b'--', limit=limit)
 
     def save_draft(self):
         self.press('m')
-        self.shows(b'To:')
+        self.shows(b'To:', limit=self.limit)
         self.press('bob@example.org\n')
-        self.shows(b'Subject:')
+        self.shows(b'Subject:', limit=self.limit)
         self.press('draft\n')
-        self.shows(b'Compose', b'Send')
+        self.shows(b'Compose', b'Send', limit=self.limit)
         self.press('q')
-        self.shows(b'postponed', b'Postpone')
+        self.shows(b'postponed', b'Postpone', limit=self.limit)
 
-    def leave(self, limit=30):
+    def leave(self):
         self.press('$')
         self.press('q')
-        self.ends(limit=limit)
+        self.ends(limit=max(self.limit, 30))
 
 
 class Aerc(Terminal):

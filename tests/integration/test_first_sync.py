@@ -184,7 +184,9 @@ def test_look_up_needs_no_listing(case):
     case.expect(not run('stat', scene.path('INBOX', 'x.78.eml')).ok, 'x')
     case.expect(not scene.stat(999), 'a message that is not there')
     asked = [c.text.split()[0] for c in fetches(scene, mark)]
-    case.expect(asked == ['77', '78', '999'], asked)
+    # That there is none is believed when it was told what had come before.
+    case.expect(asked in (['77', '78', '999'], ['77', '78', '999', '999']),
+                asked)
     case.expect(not scene.server.saw('UID SEARCH*', mark), 'a search')
     mark = scene.server.mark()
     case.expect(scene.stat(77) and not scene.stat(999), 'again')

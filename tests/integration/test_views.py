@@ -219,6 +219,34 @@ def test_what_goes_from_the_mailbox_is_gone_from_all_views(case):
 
 
 @tap.test(limit=120)
+def test_text_of_an_edited_message_is_the_new_one(case):
+    """Though it is as long as the old one, and another program has that open:
+    so the kernel has its octets."""
+    desk = Desk(case, {'INBOX': 2, 'Other': 1})
+    letter = (b'From: a@example.org\r\nSubject: lunch\r\n'
+              b'Message-ID: <lunch@example.org>\r\n\r\nAt noon.\r\n')
+    desk.client.imap.append('INBOX', None, None, letter)
+    desk.soon(lambda: len(desk.names()) == 3, 'it does not come')
+    with open(desk.path('Other/here.eml'), 'xb') as file:
+        file.write(letter)
+    for path in (desk.by_uid()[3], '../Other/here.eml'):
+        path = os.path.normpath(os.path.join('INBOX', path))
+        text = view(desk, 'text', path + '.txt')
+        desk.wait()
+        with open(text) as before:
+            case.expect('At noon.' in before.read(), path)
+            with open(desk.path(path), 'r+b') as file:
+                file.seek(letter.index(b'noon'))
+                file.write(b'nine')
+            desk.wait()
+            # First without its name: a look-up may have the kernel forget.
+            for opened in (f'/proc/self/fd/{before.fileno()}', text):
+                with open(opened) as file:
+                    got = file.read()
+                case.expect('At nine.' in got, opened, got)
+
+
+@tap.test(limit=120)
 def test_folder_that_goes_is_gone_from_all_views(case):
     desk = Desk(case, {'INBOX': 3, 'Mine': 2, 'Theirs': 2})
 

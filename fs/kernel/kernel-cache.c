@@ -413,6 +413,17 @@ announce_directory(FsKernelCache *cache, guint32 parent, const char *name,
                                    now != NULL ? now->id : before));
 }
 
+/* The messages of a mailbox show, or do so no longer, all at once. */
+static void
+forget_messages(FsKernelCache *cache, guint32 mailbox)
+{
+    guint64 directory = fs_name_space_directory_of(cache->names, mailbox);
+
+    forget_maildir(cache, mailbox);
+    forget_listing(cache, directory);
+    forget_all(cache, directory);
+}
+
 /* A FsMailboxEntryFunc. */
 static void
 on_mailbox_entry(guint32 parent, const char *name, guint32 before,
@@ -420,7 +431,11 @@ on_mailbox_entry(guint32 parent, const char *name, guint32 before,
 {
     FsKernelCache *cache = user_data;
     guint64 inode = fs_name_space_directory_of(cache->names, parent);
+    const FsMailbox *now =
+        fs_mailbox_tree_child(cache->account->tree, parent, name);
 
+    if (now != NULL && now->id == before)
+        forget_messages(cache, before);
     announce_directory(cache, parent, name, before);
     forget_listing(cache, inode);
     forget_entry(cache, inode, name, 0);

@@ -13,10 +13,12 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import dovecot
 import tap
-from command import run
+from command import run, wait_until
 from desk import Desk
 from maildir import FLAGS
+from mailstore import simple_mailbox
 from mount import Mount
+from scene import Scene
 from tap import PATIENCE
 
 FOLDERS = ('INBOX', 'Other')
@@ -272,6 +274,56 @@ def test_folder_that_goes_is_gone_from_all_views(case):
     desk.soon(lambda: not os.path.exists(desk.path('Theirs')),
               'it is still there', limit=90)
     desk.soon(lambda: not shown('Theirs'), shown('Theirs'), limit=5)
+
+
+def listing(path):
+    """None: there is no such directory."""
+    try:
+        return os.listdir(path)
+    except OSError:
+        return None
+
+
+@tap.test(limit=120)
+def test_folder_that_is_no_mailbox_any_longer_is_no_maildir(case):
+    """To a program that mirrors it, an empty one would say that all is to be
+    removed. So it is none though the kernel believes the name still."""
+    top, child = simple_mailbox('Top', 3), simple_mailbox('Top/Child', 2)
+    scene = Scene(case, [simple_mailbox(), top, child], timeout=20 * PATIENCE,
+                  options={'poll': 2})
+    scene.start()
+    path = scene.path('.imapfs/maildir/Top')
+    kinds = [os.path.join(path, kind) for kind in ('new', 'cur', 'tmp')]
+
+    def counts(found):
+        return [None if one is None else len(one) for one in found]
+
+    def soon(condition, what):
+        case.expect(wait_until(condition, 20 * PATIENCE, 0.05), what)
+
+    def is_there():
+        return (counts(map(listing, kinds)) == [3, 0, 0] and
+                len(listing(scene.path('Top'))) == 4 and
+                set(listing(path)) == {'Child', 'new', 'cur', 'tmp'})
+
+    case.expect(is_there() and is_there(), listing(path))
+    held = os.open(kinds[0], os.O_RDONLY)
+    try:
+        top.attributes = ('\\Noselect',)
+        found = [listing(kinds[0])]
+        soon(lambda: found.append(listing(kinds[0])) or found[-1] is None,
+             f'it stays: {found[-1]}')
+        case.expect(set(counts(found)) == {3, None}, counts(found))
+        case.expect(listing(held) is None, 'what is open is empty')
+    finally:
+        os.close(held)
+    case.expect(counts(map(listing, kinds)) == [None] * 3, listing(path))
+    case.expect(listing(path) == ['Child'], 'in its place:', listing(path))
+    case.expect(listing(scene.path('Top')) == ['Child'], 'in the folder:',
+                listing(scene.path('Top')))
+    case.expect(len(listing(path + '/Child/new') or ()) == 2, 'Child')
+    top.attributes = ()
+    soon(is_there, 'it does not come back')
 
 
 @tap.test(limit=120)

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -246,6 +247,25 @@ def test_text_of_an_edited_message_is_the_new_one(case):
                 with open(opened) as file:
                     got = file.read()
                 case.expect('At nine.' in got, opened, got)
+
+
+@tap.test(limit=120)
+def test_look_up_of_a_text_does_not_wait_for_the_server(case):
+    """The kernel lets nobody else look up the name meanwhile."""
+    desk = Desk(case, {'INBOX': 3, 'Other': 1}, rtt_ms=1)
+    name = desk.names()[0]
+    path = view(desk, 'text', 'INBOX', name + '.txt')
+    node = os.stat(desk.path('INBOX', name)).st_ino | 0x010 << 52
+    desk.proxy.hold()
+    reader = subprocess.Popen(['cat', path], stdout=subprocess.DEVNULL)
+    try:
+        desk.soon(lambda: f'nodeid: {node},' in desk.said(),
+                  'it is not read')
+        os.close(os.open(path, os.O_PATH))
+        case.expect(reader.poll() is None, 'it has not waited')
+    finally:
+        desk.proxy.resume()
+        case.expect(reader.wait(60 * PATIENCE) == 0, 'it was not read')
 
 
 @tap.test(limit=120)

@@ -593,6 +593,10 @@ maildir_look_up(FsNameSpace *names, guint64 directory, const char *name,
     if (place.kind == FS_PLACE_FOLDER)
         return look_up_folder(names, directory, &place, name, since, entry,
                               obstacle);
+    /* The kernel then asks for the directory itself once more: with Maildir++
+     * the top may be another INBOX by now, under the same name. */
+    if (is_none(names, &place))
+        return fs_answer_fail(ESTALE, obstacle);
     answer = look_up_local(names, &place, name, entry, obstacle);
     if (answer != FS_ANSWER_NONE || place.kind == FS_PLACE_TMP)
         return answer;

@@ -2,6 +2,7 @@
 """All views beside the mailbox that they show: after many changes from both
 sides, and at the moment of one."""
 
+import errno
 import json
 import os
 import random
@@ -296,6 +297,14 @@ def test_folder_that_goes_is_gone_from_all_views(case):
     desk.soon(lambda: not shown('Theirs'), shown('Theirs'), limit=5)
 
 
+def errno_of(function, *arguments, **named):
+    try:
+        function(*arguments, **named)
+    except OSError as error:
+        return error.errno
+    return 0
+
+
 def listing(path):
     """None: there is no such directory."""
     try:
@@ -335,6 +344,8 @@ def test_folder_that_is_no_mailbox_any_longer_is_no_maildir(case):
              f'it stays: {found[-1]}')
         case.expect(set(counts(found)) == {3, None}, counts(found))
         case.expect(listing(held) is None, 'what is open is empty')
+        case.expect(errno_of(os.stat, 'any', dir_fd=held) == errno.ESTALE,
+                    'it is looked up', errno_of(os.stat, 'any', dir_fd=held))
     finally:
         os.close(held)
     case.expect(counts(map(listing, kinds)) == [None] * 3, listing(path))

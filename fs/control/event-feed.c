@@ -334,10 +334,12 @@ on_mailbox_entry(guint32 parent, const char *name, guint32 before,
 {
     FsEventFeed *feed = user_data;
     const FsMailboxTree *tree = feed->account->tree;
+    const FsMailbox *now = fs_mailbox_tree_child(tree, parent, name);
     g_autofree char *path = NULL;
     Pending *pending;
 
-    if (fs_events_n_readers(feed->events) == 0)
+    if (fs_events_n_readers(feed->events) == 0 ||
+        (now != NULL && now->id == before))
         return;
     /* The parent may be gone as well. */
     path = fs_mailbox_tree_path(tree, parent);
@@ -345,9 +347,7 @@ on_mailbox_entry(guint32 parent, const char *name, guint32 before,
     pending->mailbox = path != NULL && *path != '\0'
                            ? g_strconcat(path, "/", name, NULL)
                            : g_strdup(name);
-    pending->event.action = fs_mailbox_tree_child(tree, parent, name) != NULL
-                                ? "created"
-                                : "deleted";
+    pending->event.action = now != NULL ? "created" : "deleted";
     push(feed, pending);
 }
 

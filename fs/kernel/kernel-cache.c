@@ -331,6 +331,19 @@ change_message(FsKernelCache *cache, FsChange change, guint32 mailbox,
         change == FS_CHANGE_GONE ? forget_name : announce_name, &changed);
 }
 
+/* Likewise what changes in the message @uid of @mailbox, also where it shows in
+ * another one, as it is on its way there. */
+static void
+forget_maildirs(FsKernelCache *cache, guint32 mailbox, guint32 uid)
+{
+    const FsGuest *guest = fs_overlay_guest_by_inode(
+        cache->account->overlay, inode_of(cache, mailbox, uid));
+
+    forget_maildir(cache, mailbox);
+    if (guest != NULL && guest->mailbox != mailbox)
+        forget_maildir(cache, guest->mailbox);
+}
+
 static void doubt_name(guint64 directory, const char *name, gpointer user_data);
 
 /* A FsChangeFunc. Flags are in nothing that the kernel keeps, unless a mark
@@ -343,7 +356,7 @@ on_change(FsChange change, guint32 mailbox, const CacheMessage *message,
     const FsOptions *options = cache->account->options;
     guint64 directory = fs_name_space_directory_of(cache->names, mailbox);
 
-    forget_maildir(cache, mailbox);
+    forget_maildirs(cache, mailbox, message != NULL ? message->uid : 0);
     if (change == FS_CHANGE_FLAGS && options->remove != FS_REMOVE_MARK)
         return;
     forget_listing(cache, directory);
@@ -374,7 +387,7 @@ on_overlay(FsOverlayChange change, guint32 mailbox, guint32 uid,
     guint64 directory = fs_name_space_directory_of(cache->names, mailbox);
     CacheMessage message;
 
-    forget_maildir(cache, mailbox);
+    forget_maildirs(cache, mailbox, uid);
     if (change == FS_OVERLAY_FLAGS)
         return;
     forget_listing(cache, directory);
@@ -413,6 +426,17 @@ announce_directory(FsKernelCache *cache, guint32 parent, const char *name,
                                    now != NULL ? now->id : before));
 }
 
+/* The messages of a mailbox show, or do so no longer, all at once. */
+static void
+forget_messages(FsKernelCache *cache, guint32 mailbox)
+{
+    guint64 directory = fs_name_space_directory_of(cache->names, mailbox);
+
+    forget_maildir(cache, mailbox);
+    forget_listing(cache, directory);
+    forget_all(cache, directory);
+}
+
 /* A FsMailboxEntryFunc. */
 static void
 on_mailbox_entry(guint32 parent, const char *name, guint32 before,
@@ -420,7 +444,11 @@ on_mailbox_entry(guint32 parent, const char *name, guint32 before,
 {
     FsKernelCache *cache = user_data;
     guint64 inode = fs_name_space_directory_of(cache->names, parent);
+    const FsMailbox *now =
+        fs_mailbox_tree_child(cache->account->tree, parent, name);
 
+    if (now != NULL && now->id == before)
+        forget_messages(cache, before);
     announce_directory(cache, parent, name, before);
     forget_listing(cache, inode);
     forget_entry(cache, inode, name, 0);

@@ -428,6 +428,18 @@ tell_gone(const FsMailboxTree *tree, const Tables *before,
 }
 
 static void
+tell(FsMailboxTree *tree, guint32 parent, const char *name, guint32 before)
+{
+    for (guint i = 0; i < fs_listeners_count(&tree->listeners); i++) {
+        gpointer user_data;
+        FsMailboxEntryFunc func = (FsMailboxEntryFunc)fs_listeners_get(
+            &tree->listeners, i, &user_data);
+
+        func(parent, name, before, user_data);
+    }
+}
+
+static void
 tell_entry(FsMailboxTree *tree, guint32 parent, const char *name,
            guint32 before)
 {
@@ -436,13 +448,7 @@ tell_entry(FsMailboxTree *tree, guint32 parent, const char *name,
 
     if (directory != NULL)
         directory->mailbox.changed_at = g_get_real_time();
-    for (guint i = 0; i < fs_listeners_count(&tree->listeners); i++) {
-        gpointer user_data;
-        FsMailboxEntryFunc func = (FsMailboxEntryFunc)fs_listeners_get(
-            &tree->listeners, i, &user_data);
-
-        func(parent, name, before, user_data);
-    }
+    tell(tree, parent, name, before);
 }
 
 /* The id of the entry of @tables that @wanted stands for in other tables; 0 if
@@ -474,6 +480,23 @@ tell_different(FsMailboxTree *tree, const Tables *some, const Tables *others,
     }
 }
 
+/* Where messages may be now, or may not any longer. */
+static void
+tell_selectable(FsMailboxTree *tree, GHashTable *before_by_id)
+{
+    for (guint i = 1; i < tree->tables.all->len; i++) {
+        Directory *directory = g_ptr_array_index(tree->tables.all, i);
+        FsMailbox *now = &directory->mailbox;
+        const Directory *before =
+            g_hash_table_lookup(before_by_id, GUINT_TO_POINTER(now->id));
+
+        if (before == NULL || before->mailbox.selectable == now->selectable)
+            continue;
+        now->changed_at = g_get_real_time();
+        tell(tree, now->parent, now->name, now->id);
+    }
+}
+
 static void
 keep_times(FsMailboxTree *tree, const Tables *before)
 {
@@ -495,6 +518,7 @@ tell_entries(FsMailboxTree *tree, const Tables *before,
     if (tree->listed) {
         tell_different(tree, before, &tree->tables, tree->by_id, FALSE);
         tell_different(tree, &tree->tables, before, before_by_id, TRUE);
+        tell_selectable(tree, before_by_id);
     }
     tree->listed = TRUE;
 }

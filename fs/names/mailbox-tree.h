@@ -43,7 +43,8 @@ typedef void (*FsMailboxGoneFunc)(const FsMailbox *mailbox, gpointer user_data);
 
 /* Told that the directory @parent holds, under @name, another directory than
  * before, or one where was none, or none any longer. @before: the id of that
- * which was there; 0: none. The tree already is in its new state. */
+ * which was there; 0: none. If it is the same one's, there may now be messages
+ * in it, or there may not any longer. The tree already is in its new state. */
 typedef void (*FsMailboxEntryFunc)(guint32 parent, const char *name,
                                    guint32 before, gpointer user_data);
 

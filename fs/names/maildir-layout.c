@@ -139,6 +139,16 @@ is_selectable(const FsNameSpace *names, guint32 mailbox)
     return found != NULL && found->selectable;
 }
 
+/* Of a folder that is no mailbox the three are not there. The kernel may
+ * believe in one for a while: an empty one would then say, to who mirrors it,
+ * that all messages are gone. */
+static gboolean
+is_none(const FsNameSpace *names, const FsPlace *place)
+{
+    return place->kind != FS_PLACE_FOLDER &&
+           !is_selectable(names, place->mailbox);
+}
+
 static gboolean
 is_there(FsNameSpace *names, guint32 mailbox, guint i)
 {
@@ -253,6 +263,8 @@ describe_place(FsNameSpace *names, guint64 inode, const FsPlace *place,
 
     if (answer != FS_ANSWER_FOUND)
         return answer;
+    if (is_none(names, place))
+        return FS_ANSWER_NONE;
     set_inode(entry, inode);
     set_time(names, entry, time_of(names, place));
     /* Programs take 2 to mean that there are no directories in it, and 1 that
@@ -581,6 +593,10 @@ maildir_look_up(FsNameSpace *names, guint64 directory, const char *name,
     if (place.kind == FS_PLACE_FOLDER)
         return look_up_folder(names, directory, &place, name, since, entry,
                               obstacle);
+    /* The kernel then asks for the directory itself once more: with Maildir++
+     * the top may be another INBOX by now, under the same name. */
+    if (is_none(names, &place))
+        return fs_answer_fail(ESTALE, obstacle);
     answer = look_up_local(names, &place, name, entry, obstacle);
     if (answer != FS_ANSWER_NONE || place.kind == FS_PLACE_TMP)
         return answer;
@@ -592,6 +608,7 @@ maildir_open_directory(FsNameSpace *names, guint64 directory, gint64 since,
                        FsObstacle *obstacle)
 {
     FsNameSpace *behind = maildir_of(names)->behind;
+    FsAnswer answer;
     FsPlace place;
     FsEntry entry;
     FsNeed *need;
@@ -599,13 +616,16 @@ maildir_open_directory(FsNameSpace *names, guint64 directory, gint64 since,
     if (!find_place(names, directory, &place))
         return fs_name_space_open_directory(behind, directory, since, obstacle);
     if (place.kind == FS_PLACE_CUR || place.kind == FS_PLACE_NEW)
-        return fs_name_space_open_directory(
+        answer = fs_name_space_open_directory(
             behind, fs_name_space_directory_of(behind, place.mailbox), since,
             obstacle);
-    need = fs_lister_need(names->account->lister, since);
-    return need != NULL
-               ? fs_answer_wait(need, obstacle)
-               : describe_place(names, directory, &place, &entry, obstacle);
+    else if ((need = fs_lister_need(names->account->lister, since)) != NULL)
+        answer = fs_answer_wait(need, obstacle);
+    else
+        answer = describe_place(names, directory, &place, &entry, obstacle);
+    return answer == FS_ANSWER_FOUND && is_none(names, &place)
+               ? fs_answer_fail(ESTALE, obstacle)
+               : answer;
 }
 
 static FsAnswer
@@ -619,6 +639,8 @@ maildir_next(FsNameSpace *names, guint64 directory, guint64 cookie,
                                   entry, obstacle);
     if (place.kind == FS_PLACE_FOLDER)
         return next_in_folder(names, &place, cookie, entry, obstacle);
+    if (is_none(names, &place))
+        return fs_answer_fail(ESTALE, obstacle);
     if (place.kind != FS_PLACE_TMP && (cookie & LOCAL_COOKIE) == 0) {
         FsAnswer answer = next_message(names, &place, cookie, entry, obstacle);
 

@@ -40,13 +40,18 @@ fill(const FsAccount *account, guint32 shown_in, const char *given, char *flags,
                      (given == NULL || g_str_has_prefix(given, NEW));
 }
 
+/* A base that ends as a name with flags does would be listed, and not be found
+ * by what is listed: such a one counts for nothing. */
 static const char *
 given_to(const FsAccount *account, guint32 mailbox, guint32 uid)
 {
     const char *given = cache_aliases_name(account->aliases,
                                            mailbox | FS_GIVEN_IN_MAILDIR, uid);
 
-    return given != NULL && strlen(given) > PREFIX_LENGTH ? given : NULL;
+    return given != NULL && strlen(given) > PREFIX_LENGTH &&
+                   fs_maildir_name_info(given + PREFIX_LENGTH) == NULL
+               ? given
+               : NULL;
 }
 
 void

@@ -201,16 +201,34 @@ put_back(Window *window, ImapUidSet *uids)
     }
 }
 
+static gboolean
+is_unreadable(const GError *error)
+{
+    return g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL);
+}
+
+/* Of those that were cut together, the first has given up their connection, and
+ * has said whether to go on. */
+static gboolean
+is_first_told(const Request *request)
+{
+    const FsIndexSource *source = request->source;
+
+    return source->lease != NULL &&
+           imap_lease_connection(source->lease) == request->connection;
+}
+
 /* Some servers refuse the structures of broken messages, and some, all that is
  * asked for together with them; and one structure may be too large to be read.
- * Then these are not told of. */
+ * Then these are not told of. What was asked for behind that has no part in it,
+ * though it ends with the same error. */
 static gboolean
 is_plain_of_use(const Request *request, const GError *error)
 {
     return !request->plain &&
            (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_NO) ||
             g_error_matches(error, IMAP_ERROR, IMAP_ERROR_BAD) ||
-            g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL));
+            (is_unreadable(error) && is_first_told(request)));
 }
 
 /* One answer that cannot be read is that to the first message that has not
@@ -218,8 +236,7 @@ is_plain_of_use(const Request *request, const GError *error)
 static void
 become_plain(Window *window, const GError *error)
 {
-    window->alone = g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL) &&
-                    window->n_broken++ < BROKEN_MAX;
+    window->alone = is_unreadable(error) && window->n_broken++ < BROKEN_MAX;
     window->plain = !window->alone;
 }
 
@@ -230,16 +247,15 @@ drop_lease(FsIndexSource *source)
         fs_leases_release(source->leases, g_steal_pointer(&source->lease));
 }
 
-/* Of two that were cut together, the first has said whether to go on. */
 static gboolean
 is_asked_again(Request *request, const GError *error)
 {
     FsIndexSource *source = request->source;
 
-    if (!g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED))
+    if (!g_error_matches(error, IMAP_ERROR, IMAP_ERROR_CLOSED) &&
+        !is_unreadable(error))
         return FALSE;
-    if (source->lease == NULL ||
-        imap_lease_connection(source->lease) != request->connection)
+    if (!is_first_told(request))
         return source->error == NULL;
     if (!imap_retry_is_due(&source->retry, request->connection, error))
         return FALSE;
@@ -251,12 +267,8 @@ is_asked_again(Request *request, const GError *error)
 static void
 drop_closed(const Request *request, const GError *error)
 {
-    FsIndexSource *source = request->source;
-
-    if (g_error_matches(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL) &&
-        source->lease != NULL &&
-        imap_lease_connection(source->lease) == request->connection)
-        drop_lease(source);
+    if (is_unreadable(error) && is_first_told(request))
+        drop_lease(request->source);
 }
 
 static void

@@ -4,17 +4,21 @@
 
 #include "fs/kernel/inode.h"
 #include "fs/views/mirror.h"
+#include "fs/views/short-wait.h"
 #include "fs/views/text-ahead.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define SUFFIX ".txt"
+/* A look-up waits no longer for a text. */
+#define LOOK_UP_US (200 * 1000)
 
 typedef struct {
     FsView parent;
     FsPartMaker *maker;
     FsTextAhead *ahead;
+    FsShortWaits *waits; /* of look-ups */
 } TextView;
 
 static TextView *
@@ -35,8 +39,8 @@ may_be_directory(const FsView *view, guint64 directory, const char *name)
 }
 
 /* Whoever looks a message up wants its text, or its size. While that is on its
- * way it is waited for here: what has a size is believed, and need not be asked
- * for it once more. */
+ * way it is waited for here, for a moment: what has a size is believed, and
+ * need not be asked for it once more. */
 static FsAnswer
 look_up(FsView *view, guint64 directory, const char *name,
         const FsViewRequest *request, FsViewEntry *entry, FsObstacle *obstacle)
@@ -72,6 +76,9 @@ look_up(FsView *view, guint64 directory, const char *name,
     if (sized || need != NULL)
         fs_text_ahead_passed(text->ahead, entry->entry.mailbox,
                              entry->entry.uid);
+    if (need != NULL)
+        need =
+            fs_short_waits_add(text->waits, need, request->since + LOOK_UP_US);
     if (need != NULL)
         return fs_answer_wait(need, obstacle);
     fs_mirror_disguise(view, FS_VIEW_TEXT, S_IFREG, size, entry);
@@ -178,6 +185,7 @@ static void
 clear(FsView *view)
 {
     fs_text_ahead_free(text_of(view)->ahead);
+    fs_short_waits_free(text_of(view)->waits);
 }
 
 static const FsViewClass text_class = {
@@ -203,5 +211,6 @@ fs_text_view_new(FsAccount *account, FsNameSpace *names, FsPartMaker *maker)
 
     text_of(view)->maker = maker;
     text_of(view)->ahead = fs_text_ahead_new(account, maker);
+    text_of(view)->waits = fs_short_waits_new();
     return view;
 }

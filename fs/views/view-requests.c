@@ -336,13 +336,14 @@ ask_file(FsView *view, const FsOperation *operation, Question *question)
                              &question->file, &question->obstacle);
 }
 
-/* What is not lasting the kernel drops when it is opened. */
+/* For a file of which the kernel keeps what it has: the rest it drops when the
+ * file is opened. */
 static void
 fill_pages(FsViews *views, fuse_ino_t inode, FsViewFile *file)
 {
     g_autoptr(GBytes) content = NULL;
 
-    if (!file->lasting || file->class->content == NULL ||
+    if (file->class->content == NULL ||
         !fs_page_fill_is_due(views->page_fill, inode))
         return;
     content = file->class->content(file);
@@ -363,17 +364,22 @@ reply_file(FsOperation *operation, const Question *question)
     FsViews *views = views_of(operation);
     FsViewFile *file = question->file;
     fuse_ino_t inode = operation->inode;
+    /* A message that was edited in the mount has its number still, and what it
+     * is in other forms, too. */
+    gboolean keeps =
+        file->lasting &&
+        !fs_handlers_is_changed(operation->user_data, fs_view_shown(inode));
 
     operation->file.fh = (guintptr)file;
     operation->file.direct_io =
         file->streams || (operation->file.flags & O_ACCMODE) != O_RDONLY;
     operation->file.noflush = 1;
-    operation->file.keep_cache = file->lasting;
+    operation->file.keep_cache = keeps;
     /* What it was told before may have been less certain. Safe on the loop:
      * attributes alone, of a file nobody reads yet. */
-    if (!file->streams && !file->lasting)
+    if (!file->streams && !keeps)
         fuse_lowlevel_notify_inval_inode(views->fuse, inode, -1, 0);
-    if (!operation->file.direct_io)
+    if (keeps && !operation->file.direct_io)
         fill_pages(views, inode, file);
     g_hash_table_add(views->open_files, file);
     fs_page_fill_opened(views->page_fill, inode);

@@ -2,10 +2,12 @@
 """All views beside the mailbox that they show: after many changes from both
 sides, and at the moment of one."""
 
+import errno
 import json
 import os
 import random
 import re
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -13,10 +15,12 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import dovecot
 import tap
-from command import run
+from command import run, wait_until
 from desk import Desk
 from maildir import FLAGS
+from mailstore import simple_mailbox
 from mount import Mount
+from scene import Scene
 from tap import PATIENCE
 
 FOLDERS = ('INBOX', 'Other')
@@ -219,6 +223,53 @@ def test_what_goes_from_the_mailbox_is_gone_from_all_views(case):
 
 
 @tap.test(limit=120)
+def test_text_of_an_edited_message_is_the_new_one(case):
+    """Though it is as long as the old one, and another program has that open:
+    so the kernel has its octets."""
+    desk = Desk(case, {'INBOX': 2, 'Other': 1})
+    letter = (b'From: a@example.org\r\nSubject: lunch\r\n'
+              b'Message-ID: <lunch@example.org>\r\n\r\nAt noon.\r\n')
+    desk.client.imap.append('INBOX', None, None, letter)
+    desk.soon(lambda: len(desk.names()) == 3, 'it does not come')
+    with open(desk.path('Other/here.eml'), 'xb') as file:
+        file.write(letter)
+    for path in (desk.by_uid()[3], '../Other/here.eml'):
+        path = os.path.normpath(os.path.join('INBOX', path))
+        text = view(desk, 'text', path + '.txt')
+        desk.wait()
+        with open(text) as before:
+            case.expect('At noon.' in before.read(), path)
+            with open(desk.path(path), 'r+b') as file:
+                file.seek(letter.index(b'noon'))
+                file.write(b'nine')
+            desk.wait()
+            # First without its name: a look-up may have the kernel forget.
+            for opened in (f'/proc/self/fd/{before.fileno()}', text):
+                with open(opened) as file:
+                    got = file.read()
+                case.expect('At nine.' in got, opened, got)
+
+
+@tap.test(limit=120)
+def test_look_up_of_a_text_does_not_wait_for_the_server(case):
+    """The kernel lets nobody else look up the name meanwhile."""
+    desk = Desk(case, {'INBOX': 3, 'Other': 1}, rtt_ms=1)
+    name = desk.names()[0]
+    path = view(desk, 'text', 'INBOX', name + '.txt')
+    node = os.stat(desk.path('INBOX', name)).st_ino | 0x010 << 52
+    desk.proxy.hold()
+    reader = subprocess.Popen(['cat', path], stdout=subprocess.DEVNULL)
+    try:
+        desk.soon(lambda: f'nodeid: {node},' in desk.said(),
+                  'it is not read')
+        os.close(os.open(path, os.O_PATH))
+        case.expect(reader.poll() is None, 'it has not waited')
+    finally:
+        desk.proxy.resume()
+        case.expect(reader.wait(60 * PATIENCE) == 0, 'it was not read')
+
+
+@tap.test(limit=120)
 def test_folder_that_goes_is_gone_from_all_views(case):
     desk = Desk(case, {'INBOX': 3, 'Mine': 2, 'Theirs': 2})
 
@@ -244,6 +295,66 @@ def test_folder_that_goes_is_gone_from_all_views(case):
     desk.soon(lambda: not os.path.exists(desk.path('Theirs')),
               'it is still there', limit=90)
     desk.soon(lambda: not shown('Theirs'), shown('Theirs'), limit=5)
+
+
+def errno_of(function, *arguments, **named):
+    try:
+        function(*arguments, **named)
+    except OSError as error:
+        return error.errno
+    return 0
+
+
+def listing(path):
+    """None: there is no such directory."""
+    try:
+        return os.listdir(path)
+    except OSError:
+        return None
+
+
+@tap.test(limit=120)
+def test_folder_that_is_no_mailbox_any_longer_is_no_maildir(case):
+    """To a program that mirrors it, an empty one would say that all is to be
+    removed. So it is none though the kernel believes the name still."""
+    top, child = simple_mailbox('Top', 3), simple_mailbox('Top/Child', 2)
+    scene = Scene(case, [simple_mailbox(), top, child], timeout=20 * PATIENCE,
+                  options={'poll': 2})
+    scene.start()
+    path = scene.path('.imapfs/maildir/Top')
+    kinds = [os.path.join(path, kind) for kind in ('new', 'cur', 'tmp')]
+
+    def counts(found):
+        return [None if one is None else len(one) for one in found]
+
+    def soon(condition, what):
+        case.expect(wait_until(condition, 20 * PATIENCE, 0.05), what)
+
+    def is_there():
+        return (counts(map(listing, kinds)) == [3, 0, 0] and
+                len(listing(scene.path('Top'))) == 4 and
+                set(listing(path)) == {'Child', 'new', 'cur', 'tmp'})
+
+    case.expect(is_there() and is_there(), listing(path))
+    held = os.open(kinds[0], os.O_RDONLY)
+    try:
+        top.attributes = ('\\Noselect',)
+        found = [listing(kinds[0])]
+        soon(lambda: found.append(listing(kinds[0])) or found[-1] is None,
+             f'it stays: {found[-1]}')
+        case.expect(set(counts(found)) == {3, None}, counts(found))
+        case.expect(listing(held) is None, 'what is open is empty')
+        case.expect(errno_of(os.stat, 'any', dir_fd=held) == errno.ESTALE,
+                    'it is looked up', errno_of(os.stat, 'any', dir_fd=held))
+    finally:
+        os.close(held)
+    case.expect(counts(map(listing, kinds)) == [None] * 3, listing(path))
+    case.expect(listing(path) == ['Child'], 'in its place:', listing(path))
+    case.expect(listing(scene.path('Top')) == ['Child'], 'in the folder:',
+                listing(scene.path('Top')))
+    case.expect(len(listing(path + '/Child/new') or ()) == 2, 'Child')
+    top.attributes = ()
+    soon(is_there, 'it does not come back')
 
 
 @tap.test(limit=120)

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #define MAILBOX 1 /* the first id that the tree gives */
+#define OTHER 2
 
 static GString *told;
 static GString *announced;
@@ -328,6 +329,29 @@ listing_is_kept_until_it_changes(void **state)
     assert_true(is_kept(scene));
 }
 
+/* Its name there tells its flags, which are those that it has where it is. */
+static void
+maildir_that_shows_a_message_on_its_way_is_not_kept(void **state)
+{
+    Scene *scene = *state;
+    FsOverlay *overlay = scene->account.overlay;
+    const CacheMessage row = {.uid = 7};
+
+    scene->inbox = fs_inode_make(FS_INODE_MAILDIR_CUR, OTHER, 0);
+    fs_overlay_add_guest(overlay, fs_inode_make(0, MAILBOX, 7), OTHER, 0,
+                         "a.eml", &row);
+    read_inbox(scene);
+    assert_true(is_kept(scene));
+    change(FS_CHANGE_FLAGS, 8);
+    assert_true(is_kept(scene));
+    change(FS_CHANGE_FLAGS, 7);
+    assert_false(is_kept(scene));
+    read_inbox(scene);
+    assert_true(is_kept(scene));
+    fs_overlay_tell(overlay, FS_OVERLAY_FLAGS, MAILBOX, 7, NULL);
+    assert_false(is_kept(scene));
+}
+
 static void
 listing_read_across_a_change_is_not_kept(void **state)
 {
@@ -493,6 +517,7 @@ main(void)
     static const struct CMUnitTest tests[] = {
         TEST(flush_tells_at_once_and_then_is_complete),
         TEST(listing_is_kept_until_it_changes),
+        TEST(maildir_that_shows_a_message_on_its_way_is_not_kept),
         TEST(listing_read_across_a_change_is_not_kept),
         TEST(changes_are_gathered_and_told_once),
         TEST(very_many_gone_are_told_by_their_directory),

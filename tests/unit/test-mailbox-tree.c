@@ -364,6 +364,32 @@ update_again_tells_entries_that_are_not_the_same(void **state)
 }
 
 static void
+update_again_tells_where_messages_may_be_now(void **state)
+{
+    FsMailboxListing listings[] = {
+        {"a", "a", '/', 0}, {"a/b", "a/b", '/', 0}, {"c", "c", '/', 0}};
+    g_autoptr(FsMailboxTree) tree = fs_mailbox_tree_new();
+    g_autoptr(GString) told = g_string_new(NULL);
+    guint32 a;
+
+    fs_mailbox_tree_add_entry_func(tree, note_entry, told);
+    update(tree, listings, G_N_ELEMENTS(listings));
+    a = id_of(tree, "a");
+    listings[0].attributes = IMAP_LIST_NOSELECT;
+    update(tree, listings, G_N_ELEMENTS(listings));
+    assert_string_equal(told->str, "0/a:1 ");
+    assert_int_equal(id_of(tree, "a"), a);
+    assert_int_not_equal(look_up(tree, "a")->changed_at, 0);
+
+    g_string_truncate(told, 0);
+    update(tree, listings, G_N_ELEMENTS(listings));
+    assert_string_equal(told->str, "");
+    listings[0].attributes = 0;
+    update(tree, listings, G_N_ELEMENTS(listings));
+    assert_string_equal(told->str, "0/a:1 ");
+}
+
+static void
 update_directory_that_becomes_mailbox_keeps_its_id(void **state)
 {
     g_autoptr(FsMailboxTree) tree = fs_mailbox_tree_new();
@@ -685,6 +711,7 @@ main(void)
         cmocka_unit_test(update_any_order_is_the_same_tree),
         cmocka_unit_test(update_again_keeps_ids_and_tells_what_is_gone),
         cmocka_unit_test(update_again_tells_entries_that_are_not_the_same),
+        cmocka_unit_test(update_again_tells_where_messages_may_be_now),
         cmocka_unit_test(update_directory_that_becomes_mailbox_keeps_its_id),
         cmocka_unit_test(update_empty_list_leaves_the_root),
         cmocka_unit_test(new_id_children_follow),

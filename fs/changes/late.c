@@ -404,6 +404,19 @@ is_seen(Late *late, guint32 mailbox)
     return FALSE;
 }
 
+/* What is known by now tells nothing: all is seen anew, after @need (borrowed;
+ * NULL: some time). A look that is given up leaves at worst a duplicate. */
+static void
+look_again(Late *late, FsNeed *need)
+{
+    if (++late->attempts > ATTEMPTS_MAX) {
+        end_look(late);
+        return;
+    }
+    late->since = g_get_monotonic_time();
+    wait_for(late, need);
+}
+
 /* ---- whose is it? ---- */
 
 static gboolean
@@ -457,31 +470,37 @@ is_nobodys(const Late *late, guint32 uid)
                 NULL);
 }
 
-/* It may bring what we would take for a copy. */
+/* The message may be on its way, perhaps to here; or another one of ours may,
+ * which we would take for a copy, for nobody knows yet which it is. */
 static gboolean
-comes_something(const Late *late)
+is_in_motion(const Late *late)
 {
     const FsChanges *changes = late->changes;
+    FsWriting *writing = changes->account->writing;
 
+    if (late->home != 0 &&
+        fs_changes_concern(changes, late->home, late->home_uid))
+        return TRUE;
     for (GList *link = changes->all.head; link != NULL; link = link->next) {
         const FsPending *pending = link->data;
 
-        if (pending->kind == FS_PENDING_MOVE &&
-            pending->target == late->mailbox && pending->step == FS_STEP_SENT)
+        if (pending->kind == FS_PENDING_MOVE && pending->target_uid == 0 &&
+            pending->target == late->mailbox)
             return TRUE;
     }
-    return FALSE;
+    return writing != NULL &&
+           fs_uploads_pending(fs_writing_uploads(writing), late->mailbox) > 0;
 }
 
-/* Whether the message is where we know it to be, or we have deleted it. */
+/* Whether the message is where we know it to be, and stays there; or we have
+ * deleted it. */
 static gboolean
 is_message_known(Late *late)
 {
     const FsChanges *changes = late->changes;
     CacheMessage message;
 
-    if (late->home == 0 ||
-        fs_changes_concern(changes, late->home, late->home_uid))
+    if (late->home == 0)
         return TRUE;
     if (!cache_index_message(changes->account->index, late->home,
                              late->home_uid, &message))
@@ -527,7 +546,7 @@ delete_copy(Late *late)
 
     if (need != NULL) {
         late->candidate--;
-        wait_for(late, need);
+        look_again(late, need);
         return FALSE;
     }
     if (pending != NULL)
@@ -552,12 +571,10 @@ on_candidate(const FsStoredText *stored, const GError *error,
     Late *late = user_data;
 
     late->reading = NULL;
-    if (error != NULL && !g_error_matches(error, FS_ERROR, FS_ERROR_GONE)) {
+    if (is_in_motion(late) || !is_message_known(late) ||
+        (error != NULL && !g_error_matches(error, FS_ERROR, FS_ERROR_GONE))) {
         late->candidate--;
-        if (++late->attempts > ATTEMPTS_MAX)
-            end_look(late);
-        else
-            wait_for(late, NULL);
+        look_again(late, NULL);
         return;
     }
     /* Meanwhile somebody may have done something with it. */
@@ -578,11 +595,10 @@ on_message(const FsStoredText *stored, const GError *error, gpointer user_data)
         late->digest = g_strdup(stored->digest);
     if (late->digest != NULL)
         look_on(late);
-    else if (++late->attempts > ATTEMPTS_MAX ||
-             g_error_matches(error, FS_ERROR, FS_ERROR_GONE))
+    else if (g_error_matches(error, FS_ERROR, FS_ERROR_GONE))
         end_look(late);
     else
-        wait_for(late, NULL);
+        look_again(late, NULL);
 }
 
 static void
@@ -620,13 +636,10 @@ run(Late *late)
     if (late->home != 0 && late->home != late->mailbox &&
         !is_seen(late, late->home))
         return;
-    if (!is_message_known(late)) {
+    if (is_in_motion(late))
+        look_again(late, NULL);
+    else if (is_message_known(late))
+        look_on(late);
+    else
         end(late);
-        return;
-    }
-    if (comes_something(late) && ++late->attempts <= ATTEMPTS_MAX) {
-        wait_for(late, NULL);
-        return;
-    }
-    look_on(late);
 }

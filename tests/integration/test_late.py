@@ -380,6 +380,40 @@ def test_ours_that_was_moved_there_and_back_stays(case):
     place.settles('Other', [crlf(message())])
 
 
+def hold(place, command, seconds):
+    """What `command` asks for is made, and its answer comes after so long, or
+    when something is deleted in Other."""
+    other = place.server.find('Other')
+
+    def held(line, asked):
+        answer = line.default(asked)
+        there = len(other.present)
+        wait_until(lambda: len(other.present) < there, seconds)
+        line.send(answer)
+
+    place.server.hooks[command] = held
+
+
+@tap.test(limit=120)
+def test_copy_that_is_being_made_beside_it_stays(case):
+    """It is there, and nobody has told us which it is."""
+    place = Late(case, timeout=20, **WRITEBACK)
+    other = place.server.find('Other')
+    place.inbox.store(crlf(message()), 1700000000, ('\\Seen',))
+    place.expect_soon(lambda: '4.eml' in place.ls('INBOX'), 'it is not there')
+    place.be_late('APPEND', lambda commands: False)
+    hold(place, 'UID COPY', 5)
+    written(place, message())
+    place.expect_soon(lambda: other.present, 'it is not sent again')
+    case.expect(other.present[0].time == 1700000000 and
+                other.present[0].flags == ('\\Seen',), other.present[0])
+    case.expect(place.sh('cp INBOX/4.eml Other/y.eml').clean, 'cp')
+    case.expect(place.server.saw('UID COPY*'), 'the server has not copied it')
+    place.done = True
+    place.settles('Other', 2 * [crlf(message())])
+    case.expect(place.ls('Other') == {'x.eml', 'y.eml'}, place.ls('Other'))
+
+
 # ---- servers that do not let us look ----
 
 

@@ -289,7 +289,7 @@ fs_changes_delete(FsChanges *changes, guint64 inode, const char *name,
     if (pending == NULL)
         return NULL;
     pending->old_name = g_strdup(name);
-    pending->unasked = how == FS_DELETE_EXPUNGE;
+    pending->unasked = pending->is_replaced = how == FS_DELETE_EXPUNGE;
     pending->shown_in = place.shown_in;
     hide(changes, &place);
     if (place.first != NULL) {

@@ -23,6 +23,7 @@ static const guint waits_ms[] = {5000, 25000, 120000};
 /* More are not looked for. */
 #define LATE_MAX 1000u
 #define NO_FLAGS "-"
+#define DELETED "\\Deleted"
 
 typedef struct {
     FsChanges *changes; /* borrowed: it owns this */
@@ -306,6 +307,17 @@ fs_late_note_away(FsChanges *changes, guint32 mailbox, guint32 uid,
     }
 }
 
+void
+fs_late_note_deleted(FsChanges *changes, guint32 mailbox, guint32 uid)
+{
+    for (guint i = changes->late->len; i > 0; i--) {
+        Late *late = g_ptr_array_index(changes->late, i - 1);
+
+        if (late->home == mailbox && late->home_uid == uid)
+            end(late);
+    }
+}
+
 gboolean
 fs_late_is_expected(const FsChanges *changes, guint32 mailbox)
 {
@@ -503,7 +515,8 @@ is_message_known(Late *late)
     if (late->home == 0)
         return TRUE;
     if (!cache_index_message(changes->account->index, late->home,
-                             late->home_uid, &message))
+                             late->home_uid, &message) ||
+        message.flags == NULL || strstr(message.flags, DELETED) != NULL)
         return FALSE;
     /* As the server has it: some change what they are given. */
     if (message.size != late->size)

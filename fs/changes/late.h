@@ -32,9 +32,13 @@ typedef struct {
 /* Copied. */
 void fs_late_expect(FsChanges *changes, const FsLateCopy *copy);
 /* What we have done: the message @uid of @mailbox is @target_uid of @target
- * now; both 0: it is deleted; only the last 0: nobody knows which. */
+ * now; both 0: it is deleted, for another is in its place; only the last 0:
+ * nobody knows which. */
 void fs_late_note_away(FsChanges *changes, guint32 mailbox, guint32 uid,
                        guint32 target, guint32 target_uid);
+/* The user has deleted the message @uid of @mailbox: what looks like its copy
+ * may be the one that is to stay. */
+void fs_late_note_deleted(FsChanges *changes, guint32 mailbox, guint32 uid);
 /* Whether a copy of a message is expected in @mailbox. */
 gboolean fs_late_is_expected(const FsChanges *changes, guint32 mailbox);
 /* NULL when all was looked for once, or cannot be now; else what to wait for

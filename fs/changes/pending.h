@@ -56,7 +56,8 @@ struct FsPending {
     guint32 shown_in;   /* likewise */
     guint64 inode;      /* of the guest; 0: there is none */
 
-    gboolean unasked; /* nobody waits for it, also with -o sync */
+    gboolean unasked;     /* nobody waits for it, also with -o sync */
+    gboolean is_replaced; /* it is deleted, for another is in its place */
     gboolean in_flight;
     gboolean uncertain; /* is found out before anything is sent */
     gboolean answered;  /* with OK, and not told what has become of it */

@@ -414,6 +414,23 @@ def test_copy_that_is_being_made_beside_it_stays(case):
     case.expect(place.ls('Other') == {'x.eml', 'y.eml'}, place.ls('Other'))
 
 
+@tap.test(limit=120)
+def test_the_one_of_two_that_the_user_keeps_stays(case):
+    """He has deleted the other, which was the first."""
+    place = Late(case, **WRITEBACK)
+    place.mount.unmount()
+    place.begin['IMAPFS_LATE_MS'] = str(5000 * min(tap.PATIENCE, 3))
+    place.start()
+    place.ls('Other')
+    other = place.server.find('Other')
+    place.be_late('APPEND', lambda commands: other.present)
+    written(place, message())
+    place.expect_soon(lambda: '2.eml' in place.ls('Other'), 'it is not there')
+    case.expect(place.sh('rm Other/x.eml').clean, 'rm')
+    place.settles('Other', [crlf(message())])
+    case.expect(place.ls('Other') == {'2.eml'}, place.ls('Other'))
+
+
 # ---- servers that do not let us look ----
 
 

@@ -18,6 +18,8 @@
 static const guint waits_ms[] = {5000, 25000, 120000};
 #define LOOKS G_N_ELEMENTS(waits_ms)
 #define RETRY_MS 1000u
+/* What was seen longer ago is not certain. */
+#define CERTAIN_US (30 * G_USEC_PER_SEC)
 /* That a mailbox may take to be read, before it is looked at next time. */
 #define ATTEMPTS_MAX 12u
 /* More are not looked for. */
@@ -46,6 +48,7 @@ typedef struct {
     FsNeed *need; /* waited for; a reference */
     FsNeedWaiter *waiter;
     FsStoredReading *reading;
+    FsPending *deletion; /* of the candidate; a reference; NULL: none */
     gint64 since; /* microseconds, monotonic: what is older tells nothing */
     guint attempts;
     guint32 candidate; /* up to that, all were looked at */
@@ -88,6 +91,7 @@ late_free(gpointer data)
         fs_need_cancel(late->waiter);
     fs_need_unref(late->need);
     fs_stored_reading_cancel(late->reading);
+    fs_pending_unref(late->deletion);
     fs_need_complete(late->looked, NULL);
     fs_need_unref(late->looked);
     g_free(late->digest);
@@ -543,39 +547,118 @@ next_candidate(const Late *late)
     return 0;
 }
 
-/* ---- looking ---- */
+/* ---- deleting ---- */
 
-/* FALSE: it is waited for. */
 static gboolean
+find_candidate(const Late *late, CacheMessage *message)
+{
+    return cache_index_message(late->changes->account->index, late->mailbox,
+                               late->candidate, message);
+}
+
+static Late *
+find_by_deletion(const FsPending *pending)
+{
+    const GPtrArray *all = pending->changes->late;
+
+    for (guint i = 0; i < all->len; i++)
+        if (((Late *)g_ptr_array_index(all, i))->deletion == pending)
+            return g_ptr_array_index(all, i);
+    return NULL;
+}
+
+gboolean
+fs_late_is_certain(const FsPending *pending)
+{
+    Late *late = find_by_deletion(pending);
+    CacheMessage copy;
+
+    return late != NULL && g_get_monotonic_time() - late->since <= CERTAIN_US &&
+           !fs_sender_is_away(pending->changes->sender) &&
+           !is_in_motion(late) && is_message_known(late) &&
+           find_candidate(late, &copy) && copy.size == late->size &&
+           has_no_other_flags(copy.flags, late->flags);
+}
+
+/* It may be marked by us, and that not have been read yet. */
+void
+fs_late_take_back(FsPending *pending)
+{
+    FsChanges *changes = pending->changes;
+    gboolean may_be_marked =
+        (pending->uncertain || pending->step == FS_STEP_SENT) &&
+        !pending->others_mark;
+    FsPending *unmark;
+
+    if (may_be_marked) {
+        unmark =
+            fs_pending_new(FS_PENDING_FLAGS, pending->mailbox, pending->uid);
+        unmark->text = g_strdup("\n" DELETED);
+        unmark->unasked = TRUE;
+        fs_pending_unref(fs_pending_accept(changes, unmark, 0));
+    }
+    fs_pending_take_back(pending);
+}
+
+/* Refused, it is told by who was refused. Taken back, it is there, and was not
+ * certain any more to be a copy. */
+static void
+on_deleted(const GError *error, gpointer user_data)
+{
+    Late *late = user_data;
+    g_autofree char *path = fs_changes_path(late->changes, late->mailbox);
+    CacheMessage copy;
+
+    late->waiter = NULL;
+    g_clear_pointer(&late->need, fs_need_unref);
+    g_clear_pointer(&late->deletion, fs_pending_unref);
+    if (error == NULL && find_candidate(late, &copy)) {
+        late->count++;
+        note(late);
+        late->candidate--;
+        look_again(late, NULL);
+        return;
+    }
+    if (error == NULL)
+        fs_account_say(late->changes->account,
+                       "Message %u of %s was there twice, for a line that was "
+                       "cut: %u is deleted",
+                       late->uid, path, late->candidate);
+    look_on(late);
+}
+
+/* Whatever becomes of it, it counts as one of those that there may be. */
+static void
 delete_copy(Late *late)
 {
     FsChanges *changes = late->changes;
     g_autoptr(GError) error = NULL;
     g_autoptr(FsNeed) need = NULL;
-    g_autoptr(FsPending) pending = fs_changes_delete(
-        changes, fs_changes_inode(changes, late->mailbox, late->candidate),
-        NULL, FS_DELETE_EXPUNGE, &need, &error);
     g_autofree char *path = fs_changes_path(changes, late->mailbox);
 
+    late->deletion = fs_changes_delete(
+        changes, fs_changes_inode(changes, late->mailbox, late->candidate),
+        NULL, FS_DELETE_COPY, &need, &error);
     if (need != NULL) {
         late->candidate--;
         look_again(late, need);
-        return FALSE;
+        return;
     }
-    if (pending != NULL)
-        fs_account_say(changes->account,
-                       "Message %u of %s was there twice, for a line that was "
-                       "cut: %u is deleted",
-                       late->uid, path, late->candidate);
-    else
-        fs_account_say(changes->account,
-                       "Message %u of %s is there twice, for a line that was "
-                       "cut, and %u cannot be deleted: %s",
-                       late->uid, path, late->candidate, error->message);
     late->count--;
     note(late);
-    return TRUE;
+    if (late->deletion != NULL) {
+        late->need = fs_need_ref(late->deletion->done);
+        late->waiter = fs_need_wait(late->need, on_deleted, late);
+        return;
+    }
+    fs_account_say(changes->account,
+                   "Message %u of %s is there twice, for a line that was "
+                   "cut, and %u cannot be deleted: %s",
+                   late->uid, path, late->candidate, error->message);
+    look_on(late);
 }
+
+/* ---- looking ---- */
 
 static void
 on_candidate(const FsStoredText *stored, const GError *error,
@@ -593,9 +676,10 @@ on_candidate(const FsStoredText *stored, const GError *error,
     /* Meanwhile somebody may have done something with it. */
     if (stored != NULL && stored->digest != NULL &&
         g_strcmp0(stored->digest, late->digest) == 0 &&
-        is_nobodys(late, late->candidate) && !delete_copy(late))
-        return;
-    look_on(late);
+        is_nobodys(late, late->candidate))
+        delete_copy(late);
+    else
+        look_on(late);
 }
 
 static void

@@ -57,6 +57,14 @@ guint fs_late_settle_ms(void);
 GPtrArray *fs_late_array_new(void);
 void fs_late_take_up(FsChanges *changes, const CacheJournalRecord *record);
 
+/* ---- for fs/changes/batch.c and reconcile.c ---- */
+
+/* Whether @pending, the deletion of a late copy, may be sent at this moment. */
+gboolean fs_late_is_certain(const FsPending *pending);
+/* It may have been sent, and has not been made: it is not made now, and the
+ * next look decides. */
+void fs_late_take_back(FsPending *pending);
+
 /* ---- for moves ---- */
 
 /* The move @pending has brought the message to the target as @uid, and may do

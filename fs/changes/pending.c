@@ -237,6 +237,13 @@ fs_pending_from_record(const CacheJournalRecord *record)
     return pending;
 }
 
+gboolean
+fs_pending_is_of_copy(const FsPending *pending)
+{
+    return pending->kind == FS_PENDING_DELETE &&
+           pending->step != FS_STEP_HELD && pending->number == FS_PENDING_COPY;
+}
+
 /* ---- words ---- */
 
 char *

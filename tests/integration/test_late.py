@@ -431,6 +431,29 @@ def test_the_one_of_two_that_the_user_keeps_stays(case):
     case.expect(place.ls('Other') == {'2.eml'}, place.ls('Other'))
 
 
+@tap.test(limit=120)
+def test_copy_that_is_the_last_before_it_is_deleted_stays(case):
+    """The line is cut when it has been marked; another client takes the
+    message itself."""
+    place = Late(case, **WRITEBACK)
+    other = place.server.find('Other')
+    place.be_late('APPEND', seen('APPEND'))
+
+    def cut(line, asked):
+        del place.server.hooks['UID STORE']
+        line.default(asked)
+        with place.server.changing:
+            other.remove(1)
+        line.close()
+
+    place.server.hooks['UID STORE'] = cut
+    written(place, message())
+    place.expect_soon(lambda: place.uids('Other') == [2], 'it is not deleted')
+    place.settles('Other', [crlf(message())])
+    place.expect_soon(lambda: '\\Deleted' not in other.present[0].flags,
+                      'it is marked')
+
+
 # ---- servers that do not let us look ----
 
 

@@ -479,6 +479,17 @@ def test_server_that_hangs_up_each_time_ends_a_move(case):
 
 
 @tap.test(limit=120)
+def test_list_that_is_cut_each_time_lets_no_wait_end_well(case):
+    """The line is not away: logins succeed."""
+    place = Late(case)
+    place.server.hooks['LIST'] = lambda line, asked: line.close()
+    result = place.wait()
+    case.expect(not result.ok and 'folders' in str(result.err), result)
+    place.server.behave()
+    place.expect_soon(lambda: place.wait().ok, 'it never ends well')
+
+
+@tap.test(limit=120)
 def test_search_that_is_refused_is_made_again(case):
     """Whether it is stored is not known: nobody is told that it is not."""
     place = Late(case, **WRITEBACK)

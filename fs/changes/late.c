@@ -244,7 +244,7 @@ find_row(const FsPending *pending, guint32 uid, CacheMessage *row)
 }
 
 void
-fs_late_expect_move(const FsPending *pending, guint32 uid)
+fs_late_expect_move(FsPending *pending, guint32 uid)
 {
     FsLateCopy copy = {
         .mailbox = pending->target,
@@ -261,6 +261,7 @@ fs_late_expect_move(const FsPending *pending, guint32 uid)
     copy.size = row.size;
     copy.date = row.internal_date;
     copy.flags = flags;
+    pending->n_unanswered = 0;
     fs_late_expect(pending->changes, &copy);
 }
 

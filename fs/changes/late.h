@@ -68,5 +68,5 @@ void fs_late_take_back(FsPending *pending);
 /* ---- for moves ---- */
 
 /* The move @pending has brought the message to the target as @uid, and may do
- * so again: it was sent more than once. */
-void fs_late_expect_move(const FsPending *pending, guint32 uid);
+ * so again: it was sent more than once. That is counted once. */
+void fs_late_expect_move(FsPending *pending, guint32 uid);

@@ -125,8 +125,8 @@ expect_late(const FsUpload *upload)
     g_autofree char *flags = NULL;
     CacheMessage source;
 
-    /* What was there before is not known. */
-    if (upload->n_unanswered == 0 || !upload->is_bounded)
+    /* What was there before is not known; or it is another's message. */
+    if (upload->n_unanswered == 0 || !upload->is_bounded || upload->is_same)
         return;
     if (upload->copy_uid != 0) {
         if (!cache_index_message(account->index, upload->copy_mailbox,

@@ -628,6 +628,28 @@ on_deleted(const GError *error, gpointer user_data)
     look_on(late);
 }
 
+/* Who mounts the account as well, and has sent the same message, takes ours for
+ * its copy: of two, only the newer is deleted. */
+static gboolean
+may_be_counted_on(const Late *late)
+{
+    return late->home == late->mailbox && late->candidate < late->home_uid;
+}
+
+static void
+leave_copy(Late *late)
+{
+    g_autofree char *path = fs_changes_path(late->changes, late->mailbox);
+
+    late->count--;
+    note(late);
+    fs_account_say(late->changes->account,
+                   "Message %u of %s is there twice, for a line that was cut "
+                   "or by another client, and %u stays",
+                   late->uid, path, late->candidate);
+    look_on(late);
+}
+
 /* Whatever becomes of it, it counts as one of those that there may be. */
 static void
 delete_copy(Late *late)
@@ -675,12 +697,14 @@ on_candidate(const FsStoredText *stored, const GError *error,
         return;
     }
     /* Meanwhile somebody may have done something with it. */
-    if (stored != NULL && stored->digest != NULL &&
-        g_strcmp0(stored->digest, late->digest) == 0 &&
-        is_nobodys(late, late->candidate))
-        delete_copy(late);
-    else
+    if (stored == NULL || stored->digest == NULL ||
+        g_strcmp0(stored->digest, late->digest) != 0 ||
+        !is_nobodys(late, late->candidate))
         look_on(late);
+    else if (may_be_counted_on(late))
+        leave_copy(late);
+    else
+        delete_copy(late);
 }
 
 static void

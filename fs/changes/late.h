@@ -12,8 +12,9 @@
  * attempt, has the same octets and date, no flag that was not sent, no name
  * that somebody gave it, and is no other message that we know; and there are no
  * more of those than attempts that were not answered. And only as long as it is
- * certain where the message itself is: if somebody else has taken it away, what
- * looks like its copy may be it. */
+ * certain where the message itself is, when the deletion is sent: if somebody
+ * else has taken it away, what looks like its copy may be it. In doubt, both
+ * stay. */
 #pragma once
 
 #include "fs/changes/changes.h"

@@ -415,6 +415,28 @@ def test_copy_that_is_being_made_beside_it_stays(case):
 
 
 @tap.test(limit=120)
+def test_older_copy_stays_and_is_told(case):
+    """Another mount may have stored it, and take ours for its copy."""
+    place = Late(case, **WRITEBACK)
+    place.be_late('APPEND', lambda commands: False)
+    cut = place.server.hooks['APPEND']
+
+    def first(line, asked):
+        place.server.hooks['APPEND'] = again
+        return cut(line, asked)
+
+    def again(line, asked):
+        place.be_due(lambda commands: True)
+        return False
+
+    place.server.hooks['APPEND'] = first
+    written(place, message())
+    place.settles('Other', 2 * [crlf(message())])
+    case.expect('1 stays' in place.mount.messages(),
+                'it is not told', place.mount.messages()[-1000:])
+
+
+@tap.test(limit=120)
 def test_the_one_of_two_that_the_user_keeps_stays(case):
     """He has deleted the other, which was the first."""
     place = Late(case, **WRITEBACK)

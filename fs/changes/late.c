@@ -18,6 +18,9 @@
 static const guint waits_ms[] = {5000, 25000, 120000};
 #define LOOKS G_N_ELEMENTS(waits_ms)
 #define RETRY_MS 1000u
+/* What was expected longer ago does not come any more; equal messages that came
+ * since are others'. */
+#define OLD_SECONDS (24 * 60 * 60)
 /* What was seen longer ago is not certain. */
 #define CERTAIN_US (30 * G_USEC_PER_SEC)
 /* That a mailbox may take to be read, before it is looked at next time. */
@@ -38,7 +41,8 @@ typedef struct {
     gint64 date;
     char *flags;
     guint count;
-    guint32 home; /* where the message is now; 0: we have deleted it */
+    gint64 noted_at; /* seconds since the epoch */
+    guint32 home;    /* where the message is now; 0: we have deleted it */
     guint32 home_uid;
 
     guint n_looks;
@@ -121,7 +125,7 @@ end(Late *late)
 
 /* ---- the journal ---- */
 
-/* "COUNT SIZE DATE DIGEST FLAG FLAG…" */
+/* "COUNT SIZE DATE DIGEST FLAG FLAG…"; its name: when. */
 static void
 note(Late *late)
 {
@@ -129,6 +133,8 @@ note(Late *late)
         "%u %" G_GUINT64_FORMAT " %" G_GINT64_FORMAT " %s %s", late->count,
         late->size, late->date, late->digest != NULL ? late->digest : NO_FLAGS,
         late->flags);
+    g_autofree char *when =
+        g_strdup_printf("%" G_GINT64_FORMAT, late->noted_at);
     const CacheJournalRecord record = {
         .id = late->record,
         .kind = FS_PENDING_LATE,
@@ -138,6 +144,7 @@ note(Late *late)
         .target = late->home,
         .target_uid = late->home_uid,
         .number = late->first_uid,
+        .name = when,
         .text = text,
     };
 
@@ -220,6 +227,7 @@ fs_late_expect(FsChanges *changes, const FsLateCopy *copy)
     late->digest = g_strdup(copy->digest);
     late->flags = g_strdup(copy->flags != NULL ? copy->flags : "");
     late->count = copy->count;
+    late->noted_at = g_get_real_time() / G_USEC_PER_SEC;
     note(late);
     look_later(late);
 }
@@ -288,6 +296,8 @@ fs_late_take_up(FsChanges *changes, const CacheJournalRecord *record)
     if (!g_str_equal(words[3], NO_FLAGS))
         late->digest = g_strdup(words[3]);
     late->flags = g_strdup(words[4]);
+    late->noted_at =
+        record->name != NULL ? g_ascii_strtoll(record->name, NULL, 10) : 0;
     late->n_looks = MIN(record->step, LOOKS - 1);
     if (late->n_looks > 0)
         fs_need_complete(late->looked, NULL);
@@ -730,6 +740,15 @@ read_text(Late *late, guint32 mailbox, guint32 uid, FsStoredFunc done)
                                         &late->size, 1, done, late);
 }
 
+/* Also if the clock has been set back since. */
+static gboolean
+is_old(const Late *late)
+{
+    gint64 age = g_get_real_time() / G_USEC_PER_SEC - late->noted_at;
+
+    return age < -OLD_SECONDS || age > OLD_SECONDS;
+}
+
 /* Its octets are read only if there is something to be compared with them. */
 static void
 look_on(Late *late)
@@ -738,7 +757,7 @@ look_on(Late *late)
 
     if (late->count == 0)
         late->n_looks = LOOKS;
-    if (candidate == 0) {
+    if (candidate == 0 || is_old(late)) {
         end_look(late);
     } else if (late->digest != NULL) {
         late->candidate = candidate;

@@ -4,6 +4,7 @@ has looked for it, and has sent it again. Whatever it was, the message is there
 once in the end; and what others have put there stays."""
 
 import os
+import sqlite3
 import sys
 import threading
 
@@ -137,9 +138,9 @@ def test_append_without_message_id_is_made_once(case):
     place.settles('Other', [crlf(data)])
 
 
-@tap.test(limit=120)
-def test_late_append_is_found_by_the_next_mount(case):
-    """The daemon is killed when it has sent it again, and not looked yet."""
+def left_by_a_kill(case):
+    """The daemon is killed when it has sent it again, and not looked yet.
+    Returns the place, where another mount may be started, and its data."""
     place = Late(case, **WRITEBACK)
     place.begin['IMAPFS_LATE_MS'] = '600000'
     place.mount.unmount()
@@ -156,8 +157,30 @@ def test_late_append_is_found_by_the_next_mount(case):
     place.be_due(lambda commands: held)
     case.expect(len(place.has('Other')) == 2, place.has('Other'))
     place.begin['IMAPFS_LATE_MS'] = '500'
+    return place, data
+
+
+@tap.test(limit=120)
+def test_late_append_is_found_by_the_next_mount(case):
+    place, data = left_by_a_kill(case)
     place.start(data=data)
     place.settles('Other', [crlf(message())])
+
+
+@tap.test(limit=120)
+def test_what_was_expected_long_ago_deletes_nothing(case):
+    """Another client may have copied it since."""
+    place, data = left_by_a_kill(case)
+    for path, _, files in os.walk(data):
+        if 'journal.db' in files:
+            journal = sqlite3.connect(os.path.join(path, 'journal.db'))
+            changed = journal.execute(
+                'UPDATE changes SET name = name - 100000 WHERE kind = 5')
+            case.expect(changed.rowcount == 1, changed.rowcount)
+            journal.commit()
+            journal.close()
+    place.start(data=data)
+    place.settles('Other', 2 * [crlf(message())])
 
 
 @tap.test(limit=120)

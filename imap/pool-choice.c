@@ -193,6 +193,9 @@ look(ImapPoolRound *round, const ImapPoolRequest *request, Found *found)
         found->coming = found->coming || will_serve(worker, request);
         if (!imap_worker_is_usable(worker) || worker->reserved)
             continue;
+        /* It is to become free, and go elsewhere. */
+        if (imap_pool_is_apart(pool, worker->mailbox))
+            continue;
         if (imap_worker_is_burdened(worker)) {
             wake_at(round, round->now + BURDENED_US);
             continue;

@@ -176,6 +176,10 @@ end_pending(FsPending *pending, Verdict verdict, gboolean sent,
 
     pending->in_flight = FALSE;
     pending->uncertain = sent;
+    if (verdict == VERDICT_LINE && !sent && fs_pending_is_of_copy(pending)) {
+        fs_pending_take_back(pending);
+        return;
+    }
     if (verdict == VERDICT_LINE) {
         pending->not_before = g_get_monotonic_time() + LINE_AGAIN_US;
         /* Who waits for the server is told that it cannot be reached. */
@@ -625,30 +629,6 @@ note_right(FsBatch *batch, const GError *error)
                                  read_only);
 }
 
-static void
-on_lease(ImapLease *lease, const GError *error, gpointer user_data)
-{
-    FsBatch *batch = user_data;
-
-    batch->n_waiting--;
-    note_right(batch, error);
-    if (lease == NULL) {
-        fs_batch_end(batch, error);
-        return;
-    }
-    batch->lease = lease;
-    note_sending(batch);
-}
-
-static void
-forget(gpointer user_data)
-{
-    FsBatch *batch = user_data;
-
-    batch->n_waiting--;
-    batch_free(batch);
-}
-
 /* Into batch->uids, and what does not go into one command leaves. */
 static void
 take_uids(FsBatch *batch)
@@ -662,6 +642,56 @@ take_uids(FsBatch *batch)
     for (guint i = batch->pendings->len; i > 0; i--)
         if (!imap_uid_set_contains(batch->uids, pending_at(batch, i - 1)->uid))
             g_ptr_array_remove_index_fast(batch->pendings, i - 1);
+}
+
+/* Those that are not certain any more to be only copies stay. FALSE: none is
+ * left. */
+static gboolean
+spare_doubtful(FsBatch *batch)
+{
+    guint n = batch->pendings->len;
+
+    for (guint i = n; i > 0; i--) {
+        FsPending *pending = pending_at(batch, i - 1);
+
+        if (pending->changes == NULL || !fs_pending_is_of_copy(pending) ||
+            fs_late_is_certain(pending))
+            continue;
+        fs_late_take_back(pending);
+        g_ptr_array_remove_index_fast(batch->pendings, i - 1);
+    }
+    if (batch->pendings->len < n) {
+        imap_uid_set_free(batch->uids);
+        take_uids(batch);
+    }
+    return batch->pendings->len > 0;
+}
+
+static void
+on_lease(ImapLease *lease, const GError *error, gpointer user_data)
+{
+    FsBatch *batch = user_data;
+
+    batch->n_waiting--;
+    note_right(batch, error);
+    if (lease == NULL) {
+        fs_batch_end(batch, error);
+        return;
+    }
+    batch->lease = lease;
+    if (spare_doubtful(batch))
+        note_sending(batch);
+    else
+        fs_batch_end(batch, NULL);
+}
+
+static void
+forget(gpointer user_data)
+{
+    FsBatch *batch = user_data;
+
+    batch->n_waiting--;
+    batch_free(batch);
 }
 
 static void

@@ -255,7 +255,7 @@ new_deletion(FsChanges *changes, const Place *place, FsDelete how,
     FsPending *pending;
     guint32 trash;
 
-    if (how == FS_DELETE_EXPUNGE || remove == FS_REMOVE_AS_SERVER)
+    if (how != FS_DELETE_AS_OPTION || remove == FS_REMOVE_AS_SERVER)
         remove = would_archive(changes) ? FS_REMOVE_TRASH : FS_REMOVE_EXPUNGE;
     trash = remove == FS_REMOVE_TRASH ? trash_of(changes) : 0;
     if (remove == FS_REMOVE_TRASH && trash == 0) {
@@ -282,14 +282,17 @@ fs_changes_delete(FsChanges *changes, guint64 inode, const char *name,
     FsPending *pending;
     Place place;
 
-    if ((how != FS_DELETE_EXPUNGE && !has_room(changes, need, error)) ||
+    if ((how == FS_DELETE_AS_OPTION && !has_room(changes, need, error)) ||
         !locate(changes, inode, &place, need, error))
         return NULL;
     pending = new_deletion(changes, &place, how, error);
     if (pending == NULL)
         return NULL;
     pending->old_name = g_strdup(name);
-    pending->unasked = how == FS_DELETE_EXPUNGE;
+    pending->is_replaced = how == FS_DELETE_EXPUNGE;
+    pending->unasked = how != FS_DELETE_AS_OPTION;
+    if (how == FS_DELETE_COPY && pending->kind == FS_PENDING_DELETE)
+        pending->number = FS_PENDING_COPY;
     pending->shown_in = place.shown_in;
     hide(changes, &place);
     if (place.first != NULL) {

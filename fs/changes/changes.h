@@ -35,6 +35,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsPending, fs_pending_unref)
 typedef enum {
     FS_DELETE_AS_OPTION, /* what -o delete= says */
     FS_DELETE_EXPUNGE,   /* for good: another message is in its place */
+    FS_DELETE_COPY,      /* likewise: it is a late copy (fs/changes/late.h) */
 } FsDelete;
 
 /* Something that only we know of the message @uid, such as its name, has been

@@ -18,11 +18,17 @@
 static const guint waits_ms[] = {5000, 25000, 120000};
 #define LOOKS G_N_ELEMENTS(waits_ms)
 #define RETRY_MS 1000u
+/* What was expected longer ago does not come any more; equal messages that came
+ * since are others'. */
+#define OLD_SECONDS (24 * 60 * 60)
+/* What was seen longer ago is not certain. */
+#define CERTAIN_US (30 * G_USEC_PER_SEC)
 /* That a mailbox may take to be read, before it is looked at next time. */
 #define ATTEMPTS_MAX 12u
 /* More are not looked for. */
 #define LATE_MAX 1000u
 #define NO_FLAGS "-"
+#define DELETED "\\Deleted"
 
 typedef struct {
     FsChanges *changes; /* borrowed: it owns this */
@@ -35,7 +41,8 @@ typedef struct {
     gint64 date;
     char *flags;
     guint count;
-    guint32 home; /* where the message is now; 0: we have deleted it */
+    gint64 noted_at; /* seconds since the epoch */
+    guint32 home;    /* where the message is now; 0: we have deleted it */
     guint32 home_uid;
 
     guint n_looks;
@@ -45,6 +52,7 @@ typedef struct {
     FsNeed *need; /* waited for; a reference */
     FsNeedWaiter *waiter;
     FsStoredReading *reading;
+    FsPending *deletion; /* of the candidate; a reference; NULL: none */
     gint64 since; /* microseconds, monotonic: what is older tells nothing */
     guint attempts;
     guint32 candidate; /* up to that, all were looked at */
@@ -87,6 +95,7 @@ late_free(gpointer data)
         fs_need_cancel(late->waiter);
     fs_need_unref(late->need);
     fs_stored_reading_cancel(late->reading);
+    fs_pending_unref(late->deletion);
     fs_need_complete(late->looked, NULL);
     fs_need_unref(late->looked);
     g_free(late->digest);
@@ -116,7 +125,7 @@ end(Late *late)
 
 /* ---- the journal ---- */
 
-/* "COUNT SIZE DATE DIGEST FLAG FLAG…" */
+/* "COUNT SIZE DATE DIGEST FLAG FLAG…"; its name: when. */
 static void
 note(Late *late)
 {
@@ -124,6 +133,8 @@ note(Late *late)
         "%u %" G_GUINT64_FORMAT " %" G_GINT64_FORMAT " %s %s", late->count,
         late->size, late->date, late->digest != NULL ? late->digest : NO_FLAGS,
         late->flags);
+    g_autofree char *when =
+        g_strdup_printf("%" G_GINT64_FORMAT, late->noted_at);
     const CacheJournalRecord record = {
         .id = late->record,
         .kind = FS_PENDING_LATE,
@@ -133,6 +144,7 @@ note(Late *late)
         .target = late->home,
         .target_uid = late->home_uid,
         .number = late->first_uid,
+        .name = when,
         .text = text,
     };
 
@@ -215,6 +227,7 @@ fs_late_expect(FsChanges *changes, const FsLateCopy *copy)
     late->digest = g_strdup(copy->digest);
     late->flags = g_strdup(copy->flags != NULL ? copy->flags : "");
     late->count = copy->count;
+    late->noted_at = g_get_real_time() / G_USEC_PER_SEC;
     note(late);
     look_later(late);
 }
@@ -239,7 +252,7 @@ find_row(const FsPending *pending, guint32 uid, CacheMessage *row)
 }
 
 void
-fs_late_expect_move(const FsPending *pending, guint32 uid)
+fs_late_expect_move(FsPending *pending, guint32 uid)
 {
     FsLateCopy copy = {
         .mailbox = pending->target,
@@ -256,6 +269,7 @@ fs_late_expect_move(const FsPending *pending, guint32 uid)
     copy.size = row.size;
     copy.date = row.internal_date;
     copy.flags = flags;
+    pending->n_unanswered = 0;
     fs_late_expect(pending->changes, &copy);
 }
 
@@ -282,6 +296,8 @@ fs_late_take_up(FsChanges *changes, const CacheJournalRecord *record)
     if (!g_str_equal(words[3], NO_FLAGS))
         late->digest = g_strdup(words[3]);
     late->flags = g_strdup(words[4]);
+    late->noted_at =
+        record->name != NULL ? g_ascii_strtoll(record->name, NULL, 10) : 0;
     late->n_looks = MIN(record->step, LOOKS - 1);
     if (late->n_looks > 0)
         fs_need_complete(late->looked, NULL);
@@ -303,6 +319,17 @@ fs_late_note_away(FsChanges *changes, guint32 mailbox, guint32 uid,
             end(late);
         else
             note(late);
+    }
+}
+
+void
+fs_late_note_deleted(FsChanges *changes, guint32 mailbox, guint32 uid)
+{
+    for (guint i = changes->late->len; i > 0; i--) {
+        Late *late = g_ptr_array_index(changes->late, i - 1);
+
+        if (late->home == mailbox && late->home_uid == uid)
+            end(late);
     }
 }
 
@@ -404,6 +431,19 @@ is_seen(Late *late, guint32 mailbox)
     return FALSE;
 }
 
+/* What is known by now tells nothing: all is seen anew, after @need (borrowed;
+ * NULL: some time). A look that is given up leaves at worst a duplicate. */
+static void
+look_again(Late *late, FsNeed *need)
+{
+    if (++late->attempts > ATTEMPTS_MAX) {
+        end_look(late);
+        return;
+    }
+    late->since = g_get_monotonic_time();
+    wait_for(late, need);
+}
+
 /* ---- whose is it? ---- */
 
 static gboolean
@@ -457,34 +497,41 @@ is_nobodys(const Late *late, guint32 uid)
                 NULL);
 }
 
-/* It may bring what we would take for a copy. */
+/* The message may be on its way, perhaps to here; or another one of ours may,
+ * which we would take for a copy, for nobody knows yet which it is. */
 static gboolean
-comes_something(const Late *late)
+is_in_motion(const Late *late)
 {
     const FsChanges *changes = late->changes;
+    FsWriting *writing = changes->account->writing;
 
+    if (late->home != 0 &&
+        fs_changes_concern(changes, late->home, late->home_uid))
+        return TRUE;
     for (GList *link = changes->all.head; link != NULL; link = link->next) {
         const FsPending *pending = link->data;
 
-        if (pending->kind == FS_PENDING_MOVE &&
-            pending->target == late->mailbox && pending->step == FS_STEP_SENT)
+        if (pending->kind == FS_PENDING_MOVE && pending->target_uid == 0 &&
+            pending->target == late->mailbox)
             return TRUE;
     }
-    return FALSE;
+    return writing != NULL &&
+           fs_uploads_pending(fs_writing_uploads(writing), late->mailbox) > 0;
 }
 
-/* Whether the message is where we know it to be, or we have deleted it. */
+/* Whether the message is where we know it to be, and stays there; or we have
+ * deleted it. */
 static gboolean
 is_message_known(Late *late)
 {
     const FsChanges *changes = late->changes;
     CacheMessage message;
 
-    if (late->home == 0 ||
-        fs_changes_concern(changes, late->home, late->home_uid))
+    if (late->home == 0)
         return TRUE;
     if (!cache_index_message(changes->account->index, late->home,
-                             late->home_uid, &message))
+                             late->home_uid, &message) ||
+        message.flags == NULL || strstr(message.flags, DELETED) != NULL)
         return FALSE;
     /* As the server has it: some change what they are given. */
     if (message.size != late->size)
@@ -511,39 +558,140 @@ next_candidate(const Late *late)
     return 0;
 }
 
-/* ---- looking ---- */
+/* ---- deleting ---- */
 
-/* FALSE: it is waited for. */
 static gboolean
+find_candidate(const Late *late, CacheMessage *message)
+{
+    return cache_index_message(late->changes->account->index, late->mailbox,
+                               late->candidate, message);
+}
+
+static Late *
+find_by_deletion(const FsPending *pending)
+{
+    const GPtrArray *all = pending->changes->late;
+
+    for (guint i = 0; i < all->len; i++)
+        if (((Late *)g_ptr_array_index(all, i))->deletion == pending)
+            return g_ptr_array_index(all, i);
+    return NULL;
+}
+
+gboolean
+fs_late_is_certain(const FsPending *pending)
+{
+    Late *late = find_by_deletion(pending);
+    CacheMessage copy;
+
+    return late != NULL && g_get_monotonic_time() - late->since <= CERTAIN_US &&
+           !fs_sender_is_away(pending->changes->sender) &&
+           !is_in_motion(late) && is_message_known(late) &&
+           find_candidate(late, &copy) && copy.size == late->size &&
+           has_no_other_flags(copy.flags, late->flags);
+}
+
+/* It may be marked by us, and that not have been read yet. */
+void
+fs_late_take_back(FsPending *pending)
+{
+    FsChanges *changes = pending->changes;
+    gboolean may_be_marked =
+        (pending->uncertain || pending->step == FS_STEP_SENT) &&
+        !pending->others_mark;
+    FsPending *unmark;
+
+    if (may_be_marked) {
+        unmark =
+            fs_pending_new(FS_PENDING_FLAGS, pending->mailbox, pending->uid);
+        unmark->text = g_strdup("\n" DELETED);
+        unmark->unasked = TRUE;
+        fs_pending_unref(fs_pending_accept(changes, unmark, 0));
+    }
+    fs_pending_take_back(pending);
+}
+
+/* Refused, it is told by who was refused. Taken back, it is there, and was not
+ * certain any more to be a copy. */
+static void
+on_deleted(const GError *error, gpointer user_data)
+{
+    Late *late = user_data;
+    g_autofree char *path = fs_changes_path(late->changes, late->mailbox);
+    CacheMessage copy;
+
+    late->waiter = NULL;
+    g_clear_pointer(&late->need, fs_need_unref);
+    g_clear_pointer(&late->deletion, fs_pending_unref);
+    if (error == NULL && find_candidate(late, &copy)) {
+        late->count++;
+        note(late);
+        late->candidate--;
+        look_again(late, NULL);
+        return;
+    }
+    if (error == NULL)
+        fs_account_say(late->changes->account,
+                       "Message %u of %s was there twice, for a line that was "
+                       "cut: %u is deleted",
+                       late->uid, path, late->candidate);
+    look_on(late);
+}
+
+/* Who mounts the account as well, and has sent the same message, takes ours for
+ * its copy: of two, only the newer is deleted. */
+static gboolean
+may_be_counted_on(const Late *late)
+{
+    return late->home == late->mailbox && late->candidate < late->home_uid;
+}
+
+static void
+leave_copy(Late *late)
+{
+    g_autofree char *path = fs_changes_path(late->changes, late->mailbox);
+
+    late->count--;
+    note(late);
+    fs_account_say(late->changes->account,
+                   "Message %u of %s is there twice, for a line that was cut "
+                   "or by another client, and %u stays",
+                   late->uid, path, late->candidate);
+    look_on(late);
+}
+
+/* Whatever becomes of it, it counts as one of those that there may be. */
+static void
 delete_copy(Late *late)
 {
     FsChanges *changes = late->changes;
     g_autoptr(GError) error = NULL;
     g_autoptr(FsNeed) need = NULL;
-    g_autoptr(FsPending) pending = fs_changes_delete(
-        changes, fs_changes_inode(changes, late->mailbox, late->candidate),
-        NULL, FS_DELETE_EXPUNGE, &need, &error);
     g_autofree char *path = fs_changes_path(changes, late->mailbox);
 
+    late->deletion = fs_changes_delete(
+        changes, fs_changes_inode(changes, late->mailbox, late->candidate),
+        NULL, FS_DELETE_COPY, &need, &error);
     if (need != NULL) {
         late->candidate--;
-        wait_for(late, need);
-        return FALSE;
+        look_again(late, need);
+        return;
     }
-    if (pending != NULL)
-        fs_account_say(changes->account,
-                       "Message %u of %s was there twice, for a line that was "
-                       "cut: %u is deleted",
-                       late->uid, path, late->candidate);
-    else
-        fs_account_say(changes->account,
-                       "Message %u of %s is there twice, for a line that was "
-                       "cut, and %u cannot be deleted: %s",
-                       late->uid, path, late->candidate, error->message);
     late->count--;
     note(late);
-    return TRUE;
+    if (late->deletion != NULL) {
+        late->need = fs_need_ref(late->deletion->done);
+        late->waiter = fs_need_wait(late->need, on_deleted, late);
+        return;
+    }
+    fs_account_say(changes->account,
+                   "Message %u of %s is there twice, for a line that was "
+                   "cut, and %u cannot be deleted: %s",
+                   late->uid, path, late->candidate, error->message);
+    look_on(late);
 }
+
+/* ---- looking ---- */
 
 static void
 on_candidate(const FsStoredText *stored, const GError *error,
@@ -552,20 +700,21 @@ on_candidate(const FsStoredText *stored, const GError *error,
     Late *late = user_data;
 
     late->reading = NULL;
-    if (error != NULL && !g_error_matches(error, FS_ERROR, FS_ERROR_GONE)) {
+    if (is_in_motion(late) || !is_message_known(late) ||
+        (error != NULL && !g_error_matches(error, FS_ERROR, FS_ERROR_GONE))) {
         late->candidate--;
-        if (++late->attempts > ATTEMPTS_MAX)
-            end_look(late);
-        else
-            wait_for(late, NULL);
+        look_again(late, NULL);
         return;
     }
     /* Meanwhile somebody may have done something with it. */
-    if (stored != NULL && stored->digest != NULL &&
-        g_strcmp0(stored->digest, late->digest) == 0 &&
-        is_nobodys(late, late->candidate) && !delete_copy(late))
-        return;
-    look_on(late);
+    if (stored == NULL || stored->digest == NULL ||
+        g_strcmp0(stored->digest, late->digest) != 0 ||
+        !is_nobodys(late, late->candidate))
+        look_on(late);
+    else if (may_be_counted_on(late))
+        leave_copy(late);
+    else
+        delete_copy(late);
 }
 
 static void
@@ -578,11 +727,10 @@ on_message(const FsStoredText *stored, const GError *error, gpointer user_data)
         late->digest = g_strdup(stored->digest);
     if (late->digest != NULL)
         look_on(late);
-    else if (++late->attempts > ATTEMPTS_MAX ||
-             g_error_matches(error, FS_ERROR, FS_ERROR_GONE))
+    else if (g_error_matches(error, FS_ERROR, FS_ERROR_GONE))
         end_look(late);
     else
-        wait_for(late, NULL);
+        look_again(late, NULL);
 }
 
 static void
@@ -590,6 +738,15 @@ read_text(Late *late, guint32 mailbox, guint32 uid, FsStoredFunc done)
 {
     late->reading = fs_stored_text_read(late->changes->account, mailbox, uid,
                                         &late->size, 1, done, late);
+}
+
+/* Also if the clock has been set back since. */
+static gboolean
+is_old(const Late *late)
+{
+    gint64 age = g_get_real_time() / G_USEC_PER_SEC - late->noted_at;
+
+    return age < -OLD_SECONDS || age > OLD_SECONDS;
 }
 
 /* Its octets are read only if there is something to be compared with them. */
@@ -600,7 +757,7 @@ look_on(Late *late)
 
     if (late->count == 0)
         late->n_looks = LOOKS;
-    if (candidate == 0) {
+    if (candidate == 0 || is_old(late)) {
         end_look(late);
     } else if (late->digest != NULL) {
         late->candidate = candidate;
@@ -620,13 +777,10 @@ run(Late *late)
     if (late->home != 0 && late->home != late->mailbox &&
         !is_seen(late, late->home))
         return;
-    if (!is_message_known(late)) {
+    if (is_in_motion(late))
+        look_again(late, NULL);
+    else if (is_message_known(late))
+        look_on(late);
+    else
         end(late);
-        return;
-    }
-    if (comes_something(late) && ++late->attempts <= ATTEMPTS_MAX) {
-        wait_for(late, NULL);
-        return;
-    }
-    look_on(late);
 }

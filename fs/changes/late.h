@@ -12,8 +12,9 @@
  * attempt, has the same octets and date, no flag that was not sent, no name
  * that somebody gave it, and is no other message that we know; and there are no
  * more of those than attempts that were not answered. And only as long as it is
- * certain where the message itself is: if somebody else has taken it away, what
- * looks like its copy may be it. */
+ * certain where the message itself is, when the deletion is sent: if somebody
+ * else has taken it away, what looks like its copy may be it. In doubt, both
+ * stay. */
 #pragma once
 
 #include "fs/changes/changes.h"
@@ -32,9 +33,13 @@ typedef struct {
 /* Copied. */
 void fs_late_expect(FsChanges *changes, const FsLateCopy *copy);
 /* What we have done: the message @uid of @mailbox is @target_uid of @target
- * now; both 0: it is deleted; only the last 0: nobody knows which. */
+ * now; both 0: it is deleted, for another is in its place; only the last 0:
+ * nobody knows which. */
 void fs_late_note_away(FsChanges *changes, guint32 mailbox, guint32 uid,
                        guint32 target, guint32 target_uid);
+/* The user has deleted the message @uid of @mailbox: what looks like its copy
+ * may be the one that is to stay. */
+void fs_late_note_deleted(FsChanges *changes, guint32 mailbox, guint32 uid);
 /* Whether a copy of a message is expected in @mailbox. */
 gboolean fs_late_is_expected(const FsChanges *changes, guint32 mailbox);
 /* NULL when all was looked for once, or cannot be now; else what to wait for
@@ -53,8 +58,16 @@ guint fs_late_settle_ms(void);
 GPtrArray *fs_late_array_new(void);
 void fs_late_take_up(FsChanges *changes, const CacheJournalRecord *record);
 
+/* ---- for fs/changes/batch.c and reconcile.c ---- */
+
+/* Whether @pending, the deletion of a late copy, may be sent at this moment. */
+gboolean fs_late_is_certain(const FsPending *pending);
+/* It may have been sent, and has not been made: it is not made now, and the
+ * next look decides. */
+void fs_late_take_back(FsPending *pending);
+
 /* ---- for moves ---- */
 
 /* The move @pending has brought the message to the target as @uid, and may do
- * so again: it was sent more than once. */
-void fs_late_expect_move(const FsPending *pending, guint32 uid);
+ * so again: it was sent more than once. That is counted once. */
+void fs_late_expect_move(FsPending *pending, guint32 uid);

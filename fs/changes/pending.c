@@ -237,6 +237,13 @@ fs_pending_from_record(const CacheJournalRecord *record)
     return pending;
 }
 
+gboolean
+fs_pending_is_of_copy(const FsPending *pending)
+{
+    return pending->kind == FS_PENDING_DELETE &&
+           pending->step != FS_STEP_HELD && pending->number == FS_PENDING_COPY;
+}
+
 /* ---- words ---- */
 
 char *
@@ -424,6 +431,17 @@ finish_away(FsPending *pending)
 
 /* ---- the ends ---- */
 
+/* Only what is moved somewhere has a name there. */
+static void
+note_away(const FsPending *pending, guint32 uid)
+{
+    if (pending->name == NULL && !pending->is_replaced)
+        fs_late_note_deleted(pending->changes, pending->mailbox, pending->uid);
+    else
+        fs_late_note_away(pending->changes, pending->mailbox, pending->uid,
+                          pending->target, uid);
+}
+
 void
 fs_pending_finish(FsPending *pending, guint32 uid)
 {
@@ -431,13 +449,13 @@ fs_pending_finish(FsPending *pending, guint32 uid)
         finish_flags(pending);
     } else if (pending->kind == FS_PENDING_DELETE &&
                g_strcmp0(pending->text, FS_PENDING_MARK) == 0) {
+        note_away(pending, 0);
         finish_flags(pending);
         fs_overlay_show(pending->changes->account->overlay, pending->mailbox,
                         pending->uid);
     } else {
         land(pending, uid);
-        fs_late_note_away(pending->changes, pending->mailbox, pending->uid,
-                          pending->target, uid);
+        note_away(pending, uid);
         finish_away(pending);
     }
     leave(pending);

@@ -49,14 +49,16 @@ struct FsPending {
     guint32 uid;
     guint32 target;
     guint32 target_uid; /* once copied */
-    guint64 number;     /* of a move: UIDs there that are lower are others' */
+    guint64 number;     /* of a move: UIDs there that are lower are others'; of
+                           a deletion: FS_PENDING_COPY, or 0 */
     char *name;         /* in the target */
     char *text;         /* by which changes go into one command */
     char *old_name;     /* of what is deleted; NULL: not known */
     guint32 shown_in;   /* likewise */
     guint64 inode;      /* of the guest; 0: there is none */
 
-    gboolean unasked; /* nobody waits for it, also with -o sync */
+    gboolean unasked;     /* nobody waits for it, also with -o sync */
+    gboolean is_replaced; /* it is deleted, for another is in its place */
     gboolean in_flight;
     gboolean uncertain; /* is found out before anything is sent */
     gboolean answered;  /* with OK, and not told what has become of it */
@@ -125,6 +127,11 @@ void fs_changes_unref(gpointer changes);
 /* The texts of FS_PENDING_DELETE; the second is that of a change of flags. */
 #define FS_PENDING_EXPUNGE "expunge"
 #define FS_PENDING_MARK "\\Deleted\n"
+
+/* The number of one of a late copy: it is made only as long as that is certain
+ * to be one. */
+#define FS_PENDING_COPY G_MAXUINT32
+gboolean fs_pending_is_of_copy(const FsPending *pending);
 
 /* It belongs to nobody yet; the caller owns the reference. */
 FsPending *fs_pending_new(FsPendingKind kind, guint32 mailbox, guint32 uid);

@@ -358,6 +358,8 @@ resolve(Reconcile *reconcile, FsPending *pending)
             fs_pending_refuse(pending, pending->refusal);
         else
             fs_undo_copy(pending, pending->refusal);
+    } else if (fs_pending_is_of_copy(pending)) {
+        fs_late_take_back(pending);
     } else if (pending->kind != FS_PENDING_MOVE) {
         make_certain(pending, pending->step == FS_STEP_HELD ? FS_STEP_HELD
                                                             : FS_STEP_WAITING);

@@ -68,10 +68,10 @@ hide_copy(FsPending *pending)
                     NULL);
 }
 
-/* What was done to the flags of the copy: "ADDED\nREMOVED"; NULL: nothing, or
- * nobody knows. The mark of the deletion is our own. */
+/* What was added to the flags of the copy: "ADDED\n"; NULL: nothing, or nobody
+ * knows. What it lacks, the server may have left out. */
 static char *
-changed_flags(const FsPending *pending)
+added_flags(const FsPending *pending)
 {
     const FsAccount *account = pending->changes->account;
     const FsGuest *guest = fs_overlay_guest_by_uid(
@@ -79,7 +79,6 @@ changed_flags(const FsPending *pending)
     g_autofree char *original = NULL;
     g_autofree char *copy = NULL;
     g_autofree char *added = NULL;
-    g_autofree char *removed = NULL;
     CacheMessage row;
 
     if (!cache_index_message(account->index, pending->mailbox, pending->uid,
@@ -95,10 +94,7 @@ changed_flags(const FsPending *pending)
     if (copy == NULL)
         return NULL;
     added = fs_changes_merge_flags(copy, "", original);
-    removed = fs_changes_merge_flags(original, "", copy);
-    if (*added == '\0' && *removed == '\0')
-        return NULL;
-    return g_strconcat(added, "\n", removed, NULL);
+    return *added != '\0' ? g_strconcat(added, "\n", NULL) : NULL;
 }
 
 /* Takes over @text. */
@@ -122,7 +118,7 @@ fs_undo_copy(FsPending *pending, const GError *error)
     char *flags;
 
     if (fs_undo_is_possible(pending)) {
-        flags = changed_flags(pending);
+        flags = added_flags(pending);
         if (flags != NULL)
             keep_flags(changes, pending->mailbox, pending->uid, flags);
         hide_copy(pending);

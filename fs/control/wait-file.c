@@ -127,6 +127,9 @@ problem_of(FsWaitFile *file)
         return g_strdup(fs_need_error(file->asked)->message);
     if (fs_line_is_away(account->line))
         return g_strdup("the server cannot be reached");
+    /* What is known goes on being shown: then the need is met all the same. */
+    if (fs_lister_is_failing(account->lister))
+        return g_strdup("the list of folders could not be brought up to date");
     fs_kernel_cache_foreach_used(file->kernel_cache, add_used, used);
     fs_synchroniser_describe(account->synchroniser, look_whether_failing,
                              &failing);

@@ -248,6 +248,12 @@ fs_lister_need(FsLister *lister, gint64 since)
 }
 
 gboolean
+fs_lister_is_failing(const FsLister *lister)
+{
+    return lister->refresh.failing;
+}
+
+gboolean
 fs_lister_is_under_way(const FsLister *lister)
 {
     return fs_refresh_is_under_way(&lister->refresh);

@@ -31,6 +31,9 @@ void fs_lister_mark_old(FsLister *lister);
  * FALSE: there is none. Before anything is asked for. */
 gboolean fs_lister_restore(FsLister *lister);
 
+/* Whether the server could not be asked for it last time. */
+gboolean fs_lister_is_failing(const FsLister *lister);
+
 /* Whether the server is being asked for the list. */
 gboolean fs_lister_is_under_way(const FsLister *lister);
 

@@ -9,6 +9,7 @@
 #include "fs/sync/lister.h"
 #include "fs/sync/synchroniser.h"
 #include "fs/writing/file-name.h"
+#include "fs/writing/mailbox-count.h"
 #include "imap/error.h"
 #include "imap/mailbox-encoding.h"
 #include "imap/mailbox-requests.h"
@@ -358,6 +359,24 @@ give_up(FsDirectoryChange *change, const GError *error)
         end(change, error);
 }
 
+/* Until all of ours had left it, some may have come, or another client have
+ * made one of that name anew. */
+static void
+on_counted_again(gboolean holds, const GError *error, gpointer user_data)
+{
+    g_autoptr(FsDirectoryChange) change = user_data;
+
+    if (change->abandoned)
+        return;
+    if (error != NULL)
+        give_up(change, error);
+    else if (holds)
+        end_with(change, IMAP_ERROR_HAS_CHILDREN, "it holds messages");
+    else
+        imap_request_delete(connection_of(change), change->from, on_removed,
+                            await(change));
+}
+
 static void
 on_lease_to_remove(ImapLease *lease, const GError *error, gpointer user_data)
 {
@@ -371,8 +390,8 @@ on_lease_to_remove(ImapLease *lease, const GError *error, gpointer user_data)
     if (lease == NULL)
         give_up(change, error);
     else
-        imap_request_delete(connection_of(change), change->from, on_removed,
-                            await(change));
+        fs_mailbox_count(connection_of(change), change->from, on_counted_again,
+                         await(change));
 }
 
 /* Nobody of ours looks at it meanwhile. */

@@ -94,6 +94,7 @@ struct FsUpload {
     FsStoredReading *reading;
     guint64 offset;     /* octets that were sent */
     guint n_unanswered; /* that it was sent, and the server may store it yet */
+    gboolean is_taken_up; /* one of those may be none: a mount has ended */
     gint64 unanswered_at; /* microseconds, monotonic: the last of those */
     gint64 looked_at;     /* the same: when it was last looked for */
     guint settle_timer;

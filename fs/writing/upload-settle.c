@@ -107,7 +107,7 @@ fs_upload_let_go(FsUpload *upload, gboolean done)
     upload->held = upload->record = 0;
 }
 
-/* An attempt that was not answered may be carried out yet. */
+/* An attempt that was not answered may be carried out yet; if it was made. */
 static void
 expect_late(const FsUpload *upload)
 {
@@ -120,13 +120,14 @@ expect_late(const FsUpload *upload)
         .digest = *upload->text.digest != '\0' ? upload->text.digest : NULL,
         .date = upload->date,
         .flags = upload->flags,
-        .count = upload->n_unanswered,
+        .count = upload->n_unanswered -
+                 (upload->n_unanswered > 0 && upload->is_taken_up),
     };
     g_autofree char *flags = NULL;
     CacheMessage source;
 
-    /* What was there before is not known. */
-    if (upload->n_unanswered == 0 || !upload->is_bounded)
+    /* What was there before is not known; or it is another's message. */
+    if (upload->n_unanswered == 0 || !upload->is_bounded || upload->is_same)
         return;
     if (upload->copy_uid != 0) {
         if (!cache_index_message(account->index, upload->copy_mailbox,

@@ -700,6 +700,7 @@ fs_uploads_resume(FsUploads *uploads, CacheSpoolFile *file, const char *text)
     upload->copy_mailbox = note.copy_mailbox;
     /* It may have been sent once more before the end. */
     upload->n_unanswered = note.unanswered + 1;
+    upload->is_taken_up = TRUE;
     upload->unanswered_at = g_get_monotonic_time();
     upload->text.size = cache_spool_file_size(file);
     if (note.digest != NULL)

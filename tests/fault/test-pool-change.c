@@ -356,6 +356,39 @@ mailbox_that_is_removed_is_selected_by_nobody(void **state)
     stop(&f);
 }
 
+/* Those that overlap would keep it there for good. */
+static void
+mailbox_that_is_removed_is_left_before_anything_is_sent(void **state)
+{
+    static const char *const script[] = {LOGIN, EXAMINE(2, "A"),
+                                         EXAMINE(3, "B"), NULL};
+    const char *const *const all[] = {script, NULL};
+    Fixture f;
+    Wish reads;
+    Wish removes;
+    Wish upload;
+    Wish any;
+
+    start(&f, all, 1, LONG_TIMEOUT_MS);
+    ask(&f, &reads, "A");
+    get(&f, &reads);
+    ask_apart(&f, &removes, "B", "A");
+    ask_upload(&f, &upload);
+    ask(&f, &any, NULL);
+    run_for(WAIT_MS);
+    assert_false(upload.done);
+    assert_false(any.done);
+
+    release(&reads);
+    get(&f, &removes);
+    get(&f, &upload);
+    get(&f, &any);
+    release(&any);
+    release(&upload);
+    release(&removes);
+    stop(&f);
+}
+
 /* Who waited with it is not waited for any more. */
 static void
 mailbox_is_anybodys_when_its_removal_has_failed(void **state)
@@ -392,6 +425,8 @@ main(void)
         cmocka_unit_test(upload_shares_the_only_connection),
         cmocka_unit_test(upload_that_moves_is_no_silence_to_who_waits),
         cmocka_unit_test(mailbox_that_is_removed_is_selected_by_nobody),
+        cmocka_unit_test(
+            mailbox_that_is_removed_is_left_before_anything_is_sent),
         cmocka_unit_test(mailbox_is_anybodys_when_its_removal_has_failed),
     };
 

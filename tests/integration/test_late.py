@@ -4,6 +4,7 @@ has looked for it, and has sent it again. Whatever it was, the message is there
 once in the end; and what others have put there stays."""
 
 import os
+import sqlite3
 import sys
 import threading
 
@@ -137,9 +138,9 @@ def test_append_without_message_id_is_made_once(case):
     place.settles('Other', [crlf(data)])
 
 
-@tap.test(limit=120)
-def test_late_append_is_found_by_the_next_mount(case):
-    """The daemon is killed when it has sent it again, and not looked yet."""
+def left_by_a_kill(case):
+    """The daemon is killed when it has sent it again, and not looked yet.
+    Returns the place, where another mount may be started, and its data."""
     place = Late(case, **WRITEBACK)
     place.begin['IMAPFS_LATE_MS'] = '600000'
     place.mount.unmount()
@@ -156,8 +157,30 @@ def test_late_append_is_found_by_the_next_mount(case):
     place.be_due(lambda commands: held)
     case.expect(len(place.has('Other')) == 2, place.has('Other'))
     place.begin['IMAPFS_LATE_MS'] = '500'
+    return place, data
+
+
+@tap.test(limit=120)
+def test_late_append_is_found_by_the_next_mount(case):
+    place, data = left_by_a_kill(case)
     place.start(data=data)
     place.settles('Other', [crlf(message())])
+
+
+@tap.test(limit=120)
+def test_what_was_expected_long_ago_deletes_nothing(case):
+    """Another client may have copied it since."""
+    place, data = left_by_a_kill(case)
+    for path, _, files in os.walk(data):
+        if 'journal.db' in files:
+            journal = sqlite3.connect(os.path.join(path, 'journal.db'))
+            changed = journal.execute(
+                'UPDATE changes SET name = name - 100000 WHERE kind = 5')
+            case.expect(changed.rowcount == 1, changed.rowcount)
+            journal.commit()
+            journal.close()
+    place.start(data=data)
+    place.settles('Other', 2 * [crlf(message())])
 
 
 @tap.test(limit=120)
@@ -380,6 +403,102 @@ def test_ours_that_was_moved_there_and_back_stays(case):
     place.settles('Other', [crlf(message())])
 
 
+def hold(place, command, seconds):
+    """What `command` asks for is made, and its answer comes after so long, or
+    when something is deleted in Other."""
+    other = place.server.find('Other')
+
+    def held(line, asked):
+        answer = line.default(asked)
+        there = len(other.present)
+        wait_until(lambda: len(other.present) < there, seconds)
+        line.send(answer)
+
+    place.server.hooks[command] = held
+
+
+@tap.test(limit=120)
+def test_copy_that_is_being_made_beside_it_stays(case):
+    """It is there, and nobody has told us which it is."""
+    place = Late(case, timeout=20, **WRITEBACK)
+    other = place.server.find('Other')
+    place.inbox.store(crlf(message()), 1700000000, ('\\Seen',))
+    place.expect_soon(lambda: '4.eml' in place.ls('INBOX'), 'it is not there')
+    place.be_late('APPEND', lambda commands: False)
+    hold(place, 'UID COPY', 5)
+    written(place, message())
+    place.expect_soon(lambda: other.present, 'it is not sent again')
+    case.expect(other.present[0].time == 1700000000 and
+                other.present[0].flags == ('\\Seen',), other.present[0])
+    case.expect(place.sh('cp INBOX/4.eml Other/y.eml').clean, 'cp')
+    case.expect(place.server.saw('UID COPY*'), 'the server has not copied it')
+    place.done = True
+    place.settles('Other', 2 * [crlf(message())])
+    case.expect(place.ls('Other') == {'x.eml', 'y.eml'}, place.ls('Other'))
+
+
+@tap.test(limit=120)
+def test_older_copy_stays_and_is_told(case):
+    """Another mount may have stored it, and take ours for its copy."""
+    place = Late(case, **WRITEBACK)
+    place.be_late('APPEND', lambda commands: False)
+    cut = place.server.hooks['APPEND']
+
+    def first(line, asked):
+        place.server.hooks['APPEND'] = again
+        return cut(line, asked)
+
+    def again(line, asked):
+        place.be_due(lambda commands: True)
+        return False
+
+    place.server.hooks['APPEND'] = first
+    written(place, message())
+    place.settles('Other', 2 * [crlf(message())])
+    case.expect('1 stays' in place.mount.messages(),
+                'it is not told', place.mount.messages()[-1000:])
+
+
+@tap.test(limit=120)
+def test_the_one_of_two_that_the_user_keeps_stays(case):
+    """He has deleted the other, which was the first."""
+    place = Late(case, **WRITEBACK)
+    place.mount.unmount()
+    place.begin['IMAPFS_LATE_MS'] = str(5000 * min(tap.PATIENCE, 3))
+    place.start()
+    place.ls('Other')
+    other = place.server.find('Other')
+    place.be_late('APPEND', lambda commands: other.present)
+    written(place, message())
+    place.expect_soon(lambda: '2.eml' in place.ls('Other'), 'it is not there')
+    case.expect(place.sh('rm Other/x.eml').clean, 'rm')
+    place.settles('Other', [crlf(message())])
+    case.expect(place.ls('Other') == {'2.eml'}, place.ls('Other'))
+
+
+@tap.test(limit=120)
+def test_copy_that_is_the_last_before_it_is_deleted_stays(case):
+    """The line is cut when it has been marked; another client takes the
+    message itself."""
+    place = Late(case, **WRITEBACK)
+    other = place.server.find('Other')
+    place.be_late('APPEND', seen('APPEND'))
+
+    def cut(line, asked):
+        del place.server.hooks['UID STORE']
+        line.default(asked)
+        with place.server.changing:
+            other.remove(1)
+        line.close()
+
+    place.server.hooks['UID STORE'] = cut
+    written(place, message())
+    place.expect_soon(lambda: place.uids('Other') == [2], 'it is not deleted')
+    place.settles('Other', [crlf(message())])
+    place.expect_soon(lambda: '\\Deleted' not in other.present[0].flags,
+                      'it is marked')
+
+
 # ---- servers that do not let us look ----
 
 
@@ -402,6 +521,17 @@ def test_server_that_hangs_up_each_time_ends_a_move(case):
     place.server.behave()
     place.expect_soon(lambda: place.wait().ok, 'it does not end')
     case.expect(place.uids() == [1, 2, 3], place.uids())
+
+
+@tap.test(limit=120)
+def test_list_that_is_cut_each_time_lets_no_wait_end_well(case):
+    """The line is not away: logins succeed."""
+    place = Late(case)
+    place.server.hooks['LIST'] = lambda line, asked: line.close()
+    result = place.wait()
+    case.expect(not result.ok and 'folders' in str(result.err), result)
+    place.server.behave()
+    place.expect_soon(lambda: place.wait().ok, 'it never ends well')
 
 
 @tap.test(limit=120)

@@ -435,6 +435,26 @@ def test_folder_that_is_there_again_with_mail_stays(case):
 
 
 @tap.test
+def test_folder_that_mail_comes_to_after_the_counting_stays(case):
+    desk = Desk(case, Mailbox('Back'))
+    os.listdir(desk.path('Back'))
+    back = desk.server.find('Back')
+
+    def hook(line, asked):
+        if line.mailbox is not back or back.present:
+            return False
+        line.send(line.default(asked))
+        with desk.server.changing:
+            back.store(crlf(message(1)), 1700000000)
+        return True
+
+    desk.server.hooks['UID SEARCH'] = hook
+    got = errno_of(os.rmdir, desk.path('Back'))
+    case.expect(got == errno.ENOTEMPTY, errno.errorcode.get(got, got))
+    case.expect(len(bodies(desk, 'Back')) == 1, 'its message is gone')
+
+
+@tap.test
 def test_folder_of_which_a_directory_is_left_is_removed_again(case):
     desk = Desk(case, Mailbox('Back'))
     comes_back(desk, 2, attributes=('\\Noselect',))

@@ -280,6 +280,43 @@ def test_flags_of_a_copy_that_goes_again_are_those_of_the_original(case):
 
 
 @tap.test(limit=120)
+def test_flags_that_a_copy_lacks_stay_with_the_original(case):
+    """The server has copied the message without them."""
+    desk = Desk(case, CAPABILITIES)
+    desk.names('Other')
+    other = desk.server.find('Other')
+    two = desk.server.find('INBOX').get(2)
+    case.expect(desk.run(*flag(desk)).clean, 'it is not flagged')
+    case.expect(wait_until(lambda: '\\Flagged' in two.flags,
+                           20 * tap.PATIENCE), two.flags)
+    read = []
+
+    def copy(one, asked):
+        answer = one.default(asked)
+        other.present[-1].flags = ()
+        one.send(answer)
+
+    def refuse(one, asked):
+        if one.mailbox.name != 'INBOX':
+            return False
+        read.append(wait_until(lambda: not desk.run(
+            'getfattr', '--only-values', '-n', 'user.imap.flags',
+            desk.path('Other/two.eml')).out.strip(), 3 * tap.PATIENCE))
+        one.line(f'{asked.tag} NO [NOPERM] no')
+        return True
+
+    desk.server.hooks.update({'UID COPY': copy, 'UID EXPUNGE': refuse})
+    case.expect(desk.run(*mv(desk)).clean, 'mv failed')
+    desk.settled('not moved')
+    case.expect(wait_until(lambda: desk.uids('Other') == [1, 2, 3],
+                           30 * tap.PATIENCE), desk.uids('Other'))
+    case.expect(read and read[0], 'the flags of the copy are not read')
+    result = desk.run(BINARY, '--wait', desk.mount.mountpoint)
+    case.expect(result.clean, result)
+    case.expect('\\Flagged' in two.flags, two.flags)
+
+
+@tap.test(limit=120)
 def test_server_that_does_nothing_and_says_ok_is_found_out(case):
     desk = Desk(case)
     desk.names('Other')

@@ -427,9 +427,13 @@ class Connection(mailwriter.Writer):
                        for other in self.server.mailboxes)
         words = [*mailbox.attributes,
                  '\\HasChildren' if children else '\\HasNoChildren']
-        name = mailbox.name.replace('\\', '\\\\').replace('"', '\\"')
-        return (f'* LIST ({" ".join(words)}) "{delimiter}" "{name}"\r\n'
+        return (f'* LIST ({" ".join(words)}) "{delimiter}" '
+                f'"{self._escaped(mailbox)}"\r\n'
                 .encode('utf-8', 'surrogateescape'))
+
+    @staticmethod
+    def _escaped(mailbox):
+        return mailbox.name.replace('\\', '\\\\').replace('"', '\\"')
 
     def _status(self, mailbox, items):
         values = {'MESSAGES': len(mailbox.present), 'RECENT': 0,
@@ -442,7 +446,8 @@ class Connection(mailwriter.Writer):
             values['HIGHESTMODSEQ'] = mailbox.modseq
         text = ' '.join(f'{item.upper()} {values[item.upper()]}'
                         for item in items.split())
-        return f'* STATUS "{mailbox.name}" ({text})\r\n'.encode()
+        return (f'* STATUS "{self._escaped(mailbox)}" ({text})\r\n'
+                .encode('utf-8', 'surrogateescape'))
 
     def _do_status(self, command):
         mailbox = self.server.find(command.arguments[0])

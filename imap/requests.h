@@ -70,14 +70,16 @@ void imap_request_ping(ImapConnection *connection, ImapDoneFunc done,
 
 /* The UIDs of the selected mailbox, all (@uids NULL) or those in @uids that
  * exist. Sends NOOP first, so that a server which keeps showing what another
- * client has expunged has the chance to stop. @found is borrowed, NULL on
- * error. */
+ * client has expunged has the chance to stop; Dovecot, which answers the two
+ * together, may do so behind the answer. @found is borrowed, NULL on error. */
 typedef void (*ImapSearchFunc)(const ImapUidSet *found, const GError *error,
                                gpointer user_data);
 void imap_request_search(ImapConnection *connection, const ImapUidSet *uids,
                          ImapSearchFunc done, gpointer user_data);
 
-/* The same by what messages are like. Everything that is given must hold. */
+/* The same by what messages are like. Everything that is given must hold. It is
+ * sent when NOOP was answered: what other connections had done by then is in.
+ */
 typedef struct {
     const ImapUidSet *uids; /* NULL: any */
     guint32 from_uid;       /* this one or higher */

@@ -144,8 +144,7 @@ bounds_of(const ImapSought *sought)
                                 : g_steal_pointer(&all);
 }
 
-/* A UID SEARCH whose keys are to follow. Sends NOOP first: see
- * imap_request_search. */
+/* A UID SEARCH whose keys are to follow. */
 static ImapCommand *
 begin_search(ImapConnection *connection)
 {
@@ -153,7 +152,6 @@ begin_search(ImapConnection *connection)
 
     if (imap_connection_has(connection, "ESEARCH"))
         imap_command_add_text(command, " RETURN (ALL)");
-    imap_request_noop(connection);
     return command;
 }
 
@@ -172,14 +170,40 @@ send_search(ImapConnection *connection, ImapCommand *command,
     imap_connection_send(connection, command, &search_handler, request);
 }
 
+/* A search that is sent when NOOP was answered. */
+typedef struct {
+    ImapConnection *connection;
+    ImapCommand *command;
+    ImapUidSet *bounds;
+    ImapSearchFunc done;
+    gpointer user_data;
+} Postponed;
+
+static void
+on_looked(const GError *error, gpointer user_data)
+{
+    g_autofree Postponed *search = user_data;
+
+    if (error == NULL) {
+        send_search(search->connection, search->command, search->bounds,
+                    search->done, search->user_data);
+        return;
+    }
+    imap_command_free(search->command);
+    imap_uid_set_free(search->bounds);
+    search->done(NULL, error, search->user_data);
+}
+
 void
 imap_request_find(ImapConnection *connection, const ImapSought *sought,
                   ImapSearchFunc done, gpointer user_data)
 {
-    ImapCommand *command = begin_search(connection);
+    Postponed *search = g_new(Postponed, 1);
 
-    add_criteria(command, sought);
-    send_search(connection, command, bounds_of(sought), done, user_data);
+    *search = (Postponed){connection, begin_search(connection),
+                          bounds_of(sought), done, user_data};
+    add_criteria(search->command, sought);
+    imap_request_ping(connection, on_looked, search);
 }
 
 void
@@ -191,6 +215,7 @@ imap_request_search_for(ImapConnection *connection,
     ImapCommand *command = begin_search(connection);
     const ImapSought anything = {0};
 
+    imap_request_noop(connection);
     /* RFC 6855 section 3: with UTF8=ACCEPT, strings are UTF-8 anyway. */
     if (imap_search_program_needs_charset(program) &&
         !imap_connection_is_utf8(connection))
@@ -209,7 +234,10 @@ void
 imap_request_search(ImapConnection *connection, const ImapUidSet *uids,
                     ImapSearchFunc done, gpointer user_data)
 {
-    ImapSought sought = {.uids = uids};
+    const ImapSought sought = {.uids = uids};
+    ImapCommand *command = begin_search(connection);
 
-    imap_request_find(connection, &sought, done, user_data);
+    imap_request_noop(connection);
+    add_criteria(command, &sought);
+    send_search(connection, command, bounds_of(&sought), done, user_data);
 }

@@ -429,6 +429,7 @@ static void
 on_lease_to_count(ImapLease *lease, const GError *error, gpointer user_data)
 {
     g_autoptr(FsDirectoryChange) change = user_data;
+    const ImapSought anything = {0};
 
     if (change->abandoned) {
         imap_lease_release(lease);
@@ -438,8 +439,8 @@ on_lease_to_count(ImapLease *lease, const GError *error, gpointer user_data)
     if (lease == NULL)
         give_up(change, error);
     else
-        imap_request_search(connection_of(change), NULL, on_counted,
-                            await(change));
+        imap_request_find(connection_of(change), &anything, on_counted,
+                          await(change));
 }
 
 static void

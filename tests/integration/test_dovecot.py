@@ -22,7 +22,8 @@ MANY = 1000 if tap.SANITIZED else 10000
 MANY_BYTES = 15000 * MANY
 HUGE_BYTES = 200 * 1000 * 1000
 MEMORY_LIMIT = 60 * 1000 * 1000
-SCRATCH = ['Scratch/expunged', 'Scratch/deleted', 'Scratch/flagged']
+SCRATCH = ['Scratch/expunged', 'Scratch/outlived', 'Scratch/deleted',
+           'Scratch/flagged']
 GONE = ('No such file', 'Stale file handle')
 
 server = None
@@ -349,7 +350,7 @@ def test_expunged_after_listing_is_gone(case):
 @tap.test
 def test_open_file_outlives_its_message(case):
     """What was opened is read to its end, or fails with ESTALE."""
-    folder = 'Scratch/expunged'
+    folder = 'Scratch/outlived'
     stored = dovecot.stored_digests(server, folder)
     mount = mount_of(case, names='uid')
     path = mount.path(folder, '9.eml')

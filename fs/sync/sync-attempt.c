@@ -61,7 +61,9 @@ note_success(FsSync *sync)
     mailbox->next_uid = MAX(mailbox->next_uid, sync->target.uidnext);
     mailbox->shown_to = 0;
     mailbox->synchronised_at = g_get_real_time();
-    mailbox->seen_at = mailbox->refresh.asked_at;
+    /* Whatever has been said of it since: that is not in, perhaps, but all that
+     * was so before is. */
+    mailbox->seen_at = sync->asked_at;
     fs_sync_forget_looked_up(mailbox);
 }
 
@@ -492,6 +494,7 @@ fs_sync_begin(FsSyncMailbox *mailbox)
     gboolean is_known;
 
     sync->mailbox = mailbox;
+    sync->asked_at = g_get_monotonic_time();
     mailbox->sync = sync;
     if (directory == NULL || directory->wire_name == NULL ||
         mailbox->unusable) {

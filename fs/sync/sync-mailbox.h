@@ -61,6 +61,7 @@ struct FsSync {
                                over */
     char *wire_name;        /* under which it was asked for */
     ImapLease *lease;
+    gint64 asked_at;     /* microseconds, monotonic: before anything was sent */
     CacheMailbox known;  /* when it began */
     CacheMailbox target; /* what will be known */
     gboolean with_header;

@@ -339,9 +339,7 @@ on_removed(const GError *error, gpointer user_data)
 {
     g_autoptr(FsDirectoryChange) change = user_data;
 
-    if (change->abandoned)
-        return;
-    if (has_failed(change, error))
+    if (change->abandoned || has_failed(change, error))
         return;
     change->n_removals++;
     imap_request_unsubscribe(connection_of(change), change->from, on_subscribed,

@@ -1,7 +1,9 @@
 /* A change that was asked for, from the request to the server's answer, and
  * what the parts that make changes share. Theirs alone.
  *
- *     changes.c    takes requests, and shows them in the mount
+ *     requests.c   takes requests, and shows them in the mount
+ *     taken-up.c   and those that an earlier mount has left
+ *     changes.c    says what is to be waited for
  *     sender.c     decides what is sent when
  *     batch.c      one command for many messages, and its answer
  *     copy.c       moving where the server cannot, by a copy
@@ -111,16 +113,38 @@ struct FsChanges {
     gboolean gmail;      /* the server has said that it is */
 };
 
-/* All that is to be seen of it is: it takes its place among the others, is
- * noted, and is sent when others have had @gather_us to go with it. Returns it;
- * the caller's reference stays the caller's. */
-FsPending *fs_pending_accept(FsChanges *changes, FsPending *pending,
-                             gint64 gather_us);
 /* Whether some of @mailbox (0: any) are pending that wait for nobody. */
 gboolean fs_changes_go_on(const FsChanges *changes, guint32 mailbox);
 
 FsChanges *fs_changes_ref(FsChanges *changes);
 void fs_changes_unref(gpointer changes);
+
+/* ---- requests.c ---- */
+
+/* All that is to be seen of it is: it takes its place among the others, is
+ * noted, and is sent when others have had @gather_us to go with it. Returns it;
+ * the caller's reference stays the caller's. */
+FsPending *fs_pending_accept(FsChanges *changes, FsPending *pending,
+                             gint64 gather_us);
+
+/* Where a message is. */
+typedef struct {
+    guint32 mailbox; /* where the server has it */
+    guint32 uid;
+    guint32 shown_in;
+    FsGuest *guest;   /* NULL: it shows where it is */
+    FsPending *first; /* the move that brings it there; NULL: none */
+    CacheMessage row; /* borrowed from the index or the guest */
+} FsMessagePlace;
+
+/* It shows in @mailbox from now on, as a guest. */
+void fs_changes_make_guest(FsChanges *changes, FsMessagePlace *place,
+                           guint64 inode, guint32 mailbox, const char *name);
+
+/* ---- taken-up.c ---- */
+
+/* Takes up what the journal has. */
+void fs_changes_take_up(FsChanges *changes);
 
 /* ---- pending.c ---- */
 

@@ -52,7 +52,7 @@ guint fs_late_settle_ms(void);
 /* Who waits is told so often that it goes on. */
 #define FS_LATE_TICK_MS 1000
 
-/* ---- for fs/changes/changes.c ---- */
+/* ---- for fs/changes/changes.c and taken-up.c ---- */
 
 /* FsChanges.late; and what an earlier mount has left. */
 GPtrArray *fs_late_array_new(void);

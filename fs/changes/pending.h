@@ -12,6 +12,7 @@
  *     marks.c      puts back what that has taken away from others
  *     reconcile.c  finds out what has become of what was sent and not answered
  *     late.c       and what becomes of it when it was sent again
+ *                  (fs/changes/late-private.h)
  *     refusals.c   what the server did not want
  *     replaced.c   what it has done itself
  *     flags.c      what is to be seen of changed flags */

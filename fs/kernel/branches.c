@@ -10,12 +10,18 @@
  * session; the others see it, too, and what they answer is dropped. They all
  * agree, for they are told the same.
  *
+ * An account may come to be served after the mount is there. Its descriptor is
+ * there from the beginning, for threads look at the table of those. What is
+ * asked of it meanwhile is kept, but for what its directory is like, which the
+ * mount's own session tells; and its session hears of the first request later.
+ *
  * The kernel's counts of what it knows go nowhere: nobody keeps any
  * (fs/kernel/inode.h). Notifications come from threads of their own. */
 #include "fs/kernel/branches.h"
 
 #include "fs/kernel/branch-wire.h"
 #include "fs/kernel/inode.h"
+#include "fs/kernel/kept-requests.h"
 #include "fs/log.h"
 #include "fs/mount/mount.h"
 
@@ -31,7 +37,9 @@
 typedef struct {
     guint account;
     char *name;
-    FsSession *session;
+    int fd;               /* the session's, if there is one */
+    FsSession *session;   /* NULL: nobody serves it */
+    FsKeptRequests *kept; /* NULL: none are kept */
 } Branch;
 
 typedef struct {
@@ -47,6 +55,7 @@ struct FsBranches {
     GHashTable *by_fd;      /* descriptor -> Branch; not changed once mounted */
     GHashTable *requests;   /* &Request.unique -> Request, owned */
     GByteArray *body;       /* where an answer is translated */
+    GBytes *first;          /* request; NULL: there was none yet */
     gboolean initialising;
     gint ended; /* atomic */
 };
@@ -193,18 +202,52 @@ note_request(FsBranches *branches, Branch *branch,
     g_hash_table_insert(branches->requests, &request->unique, request);
 }
 
-/* All of them look at it, and it is the mount's own session that answers. */
+/* It looks at it, and it is the mount's own session that answers. */
 static void
-initialise(FsBranches *branches, struct fuse_buf *message)
+initialise(FsBranches *branches, const Branch *branch)
+{
+    struct fuse_buf message = {.size = g_bytes_get_size(branches->first)};
+    g_autofree gpointer copy =
+        g_memdup2(g_bytes_get_data(branches->first, NULL), message.size);
+
+    message.mem = copy;
+    branches->initialising = TRUE;
+    fs_session_handle(branch->session, &message);
+    branches->initialising = FALSE;
+}
+
+static void
+initialise_all(FsBranches *branches, const struct fuse_buf *message)
 {
     GHashTableIter iter;
     gpointer branch;
 
-    branches->initialising = TRUE;
+    g_clear_pointer(&branches->first, g_bytes_unref);
+    branches->first = g_bytes_new(message->mem, message->size);
     g_hash_table_iter_init(&iter, branches->by_account);
     while (g_hash_table_iter_next(&iter, NULL, &branch))
-        fs_session_handle(((Branch *)branch)->session, message);
-    branches->initialising = FALSE;
+        if (((Branch *)branch)->session != NULL)
+            initialise(branches, branch);
+}
+
+/* TRUE: it was kept. */
+static gboolean
+interrupt_kept(FsBranches *branches, guint64 unique)
+{
+    GHashTableIter iter;
+    gpointer each;
+
+    g_hash_table_iter_init(&iter, branches->by_account);
+    while (g_hash_table_iter_next(&iter, NULL, &each)) {
+        const Branch *branch = each;
+
+        if (branch->kept != NULL &&
+            fs_kept_requests_remove(branch->kept, unique)) {
+            send_error(branches, unique, EINTR);
+            return TRUE;
+        }
+    }
+    return FALSE;
 }
 
 /* Of a request that is answered already, nobody needs to know. */
@@ -215,7 +258,8 @@ interrupt(FsBranches *branches, struct fuse_buf *message)
         (const void *)((char *)message->mem + sizeof(struct fuse_in_header));
     const Request *request;
 
-    if (message->size < sizeof(struct fuse_in_header) + sizeof *interrupt)
+    if (message->size < sizeof(struct fuse_in_header) + sizeof *interrupt ||
+        interrupt_kept(branches, interrupt->unique))
         return;
     request = g_hash_table_lookup(branches->requests, &interrupt->unique);
     if (request != NULL)
@@ -240,7 +284,29 @@ hand_on(FsBranches *branches, Branch *branch, struct fuse_buf *message)
     fs_log_set_present(NULL);
 }
 
-/* Of the account whose inode that is; NULL: none that is served. */
+/* What ls -l asks about a directory that it does not look into. */
+static gboolean
+is_about_attributes(guint32 opcode)
+{
+    return opcode == FUSE_GETATTR || opcode == FUSE_STATFS ||
+           opcode == FUSE_GETXATTR || opcode == FUSE_LISTXATTR;
+}
+
+/* For a branch that has no session. FALSE: the mount's own answers it. */
+static gboolean
+keep(FsBranches *branches, Branch *branch, const struct fuse_buf *message)
+{
+    const struct fuse_in_header *header = message->mem;
+
+    if (branch->kept == NULL || is_about_attributes(header->opcode))
+        return FALSE;
+    if (is_answered(header->opcode) &&
+        !fs_kept_requests_add(branch->kept, message))
+        send_error(branches, header->unique, EBUSY);
+    return TRUE;
+}
+
+/* Of the account whose inode that is; NULL: none. */
 static Branch *
 branch_of(FsBranches *branches, guint64 number)
 {
@@ -262,7 +328,7 @@ divert(struct fuse_buf *message, gpointer user_data)
         return FALSE;
     switch (header->opcode) {
     case FUSE_INIT:
-        initialise(branches, message);
+        initialise_all(branches, message);
         return FALSE;
     case FUSE_INTERRUPT:
         interrupt(branches, message);
@@ -271,9 +337,12 @@ divert(struct fuse_buf *message, gpointer user_data)
         return TRUE;
     default:
         branch = branch_of(branches, header->nodeid);
-        if (branch != NULL)
-            hand_on(branches, branch, message);
-        return branch != NULL;
+        if (branch == NULL)
+            return FALSE;
+        if (branch->session == NULL)
+            return keep(branches, branch, message);
+        hand_on(branches, branch, message);
+        return TRUE;
     }
 }
 
@@ -284,7 +353,10 @@ branch_free(gpointer data)
 {
     Branch *branch = data;
 
+    if (branch->session == NULL)
+        close(branch->fd);
     fs_session_free(branch->session);
+    fs_kept_requests_free(branch->kept);
     g_free(branch->name);
     g_free(branch);
 }
@@ -317,9 +389,41 @@ fs_branches_free(FsBranches *branches)
     g_hash_table_unref(branches->by_fd);
     g_hash_table_unref(branches->requests);
     g_byte_array_unref(branches->body);
+    g_clear_pointer(&branches->first, g_bytes_unref);
     fs_node_numbers_free(branches->numbers);
     g_free(branches);
     serving = NULL;
+}
+
+static Branch *
+add(FsBranches *branches, guint account, const char *name, GError **error)
+{
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    Branch *branch;
+
+    if (fd < 0) {
+        fs_mount_set_error(error, "/dev/null", g_strerror(errno));
+        return NULL;
+    }
+    branch = g_new0(Branch, 1);
+    branch->account = account;
+    branch->name = g_strdup(name);
+    branch->fd = fd;
+    g_hash_table_insert(branches->by_account, GUINT_TO_POINTER(account),
+                        branch);
+    g_hash_table_insert(branches->by_fd, GINT_TO_POINTER(fd), branch);
+    return branch;
+}
+
+gboolean
+fs_branches_expect(FsBranches *branches, guint account, const char *name,
+                   GError **error)
+{
+    Branch *branch = add(branches, account, name, error);
+
+    if (branch != NULL)
+        branch->kept = fs_kept_requests_new();
+    return branch != NULL;
 }
 
 struct fuse_session *
@@ -329,26 +433,43 @@ fs_branches_add(FsBranches *branches, guint account, const char *name,
 {
     const struct fuse_custom_io io = {.read = read_nothing,
                                       .writev = write_parts};
-    FsSession *session = fs_session_new(args, ops, user_data, error);
-    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    Branch *branch;
+    Branch *branch =
+        g_hash_table_lookup(branches->by_account, GUINT_TO_POINTER(account));
+    g_autoptr(FsSession) session = NULL;
 
-    if (session == NULL || fd < 0 || !fs_session_use_io(session, &io, fd)) {
-        if (session != NULL)
-            fs_mount_set_error(error, "/dev/null", g_strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        fs_session_free(session);
+    if (branch == NULL)
+        branch = add(branches, account, name, error);
+    if (branch == NULL)
+        return NULL;
+    session = fs_session_new(args, ops, user_data, error);
+    if (session == NULL)
+        return NULL;
+    if (!fs_session_use_io(session, &io, branch->fd)) {
+        fs_mount_set_error(error, "/dev/null", g_strerror(errno));
         return NULL;
     }
-    branch = g_new0(Branch, 1);
-    branch->account = account;
-    branch->name = g_strdup(name);
-    branch->session = session;
-    g_hash_table_insert(branches->by_account, GUINT_TO_POINTER(account),
-                        branch);
-    g_hash_table_insert(branches->by_fd, GINT_TO_POINTER(fd), branch);
-    return fs_session_fuse(session);
+    branch->session = g_steal_pointer(&session);
+    if (branches->first != NULL)
+        initialise(branches, branch);
+    return fs_session_fuse(branch->session);
+}
+
+void
+fs_branches_serve_kept(FsBranches *branches, guint account)
+{
+    Branch *branch =
+        g_hash_table_lookup(branches->by_account, GUINT_TO_POINTER(account));
+    g_autoptr(FsKeptRequests) kept = NULL;
+    struct fuse_buf message;
+    gpointer memory;
+
+    if (branch != NULL)
+        kept = g_steal_pointer(&branch->kept);
+    while (kept != NULL &&
+           (memory = fs_kept_requests_take(kept, &message)) != NULL) {
+        fs_session_handle(branches->mount, &message);
+        g_free(memory);
+    }
 }
 
 guint64
@@ -367,5 +488,6 @@ fs_branches_end(FsBranches *branches)
     /* libfuse is not to say that nothing can be written. */
     g_hash_table_iter_init(&iter, branches->by_account);
     while (g_hash_table_iter_next(&iter, NULL, &branch))
-        fuse_session_exit(fs_session_fuse(((Branch *)branch)->session));
+        if (((Branch *)branch)->session != NULL)
+            fuse_session_exit(fs_session_fuse(((Branch *)branch)->session));
 }

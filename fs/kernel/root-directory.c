@@ -29,7 +29,7 @@
 typedef struct {
     char *name;
     guint64 number;
-    int error_number; /* 0: it is served */
+    int error_number; /* 0: it is served, or will be */
 } Account;
 
 struct FsRootDirectory {
@@ -103,12 +103,19 @@ fill_entry(const FsRootDirectory *root, guint64 inode, double attr_timeout,
     fill(root, inode, &entry->attr);
 }
 
+/* Of the attributes of @account's directory, or of another one of ours
+ * (NULL). */
+static double
+timeout_of(const Account *account)
+{
+    return account == NULL || account->error_number != 0 ? FOR_GOOD : 0;
+}
+
 static void
 fill_account(const FsRootDirectory *root, const Account *account,
              struct fuse_entry_param *entry)
 {
-    fill_entry(root, account->number, account->error_number != 0 ? FOR_GOOD : 0,
-               entry);
+    fill_entry(root, account->number, timeout_of(account), entry);
 }
 
 static void
@@ -154,6 +161,7 @@ handle_getattr(fuse_req_t request, fuse_ino_t inode,
                struct fuse_file_info *file)
 {
     const FsRootDirectory *root = root_of(request);
+    const Account *account = account_by_number(root, inode);
     struct stat attributes;
 
     if (!is_ours(root, inode)) {
@@ -161,7 +169,7 @@ handle_getattr(fuse_req_t request, fuse_ino_t inode,
         return;
     }
     fill(root, inode, &attributes);
-    fuse_reply_attr(request, &attributes, FOR_GOOD);
+    fuse_reply_attr(request, &attributes, timeout_of(account));
 }
 
 /* ---- directories ---- */

@@ -1,5 +1,6 @@
-/* A mount of two accounts and one that is broken, without a kernel: requests
- * are put in as it would send them, and what comes out is looked at. */
+/* A mount of two accounts, one that is broken and one that is still expected,
+ * without a kernel: requests are put in as it would send them, and what comes
+ * out is looked at. */
 #pragma once
 
 #include "fs/kernel/branches.h"
@@ -24,9 +25,9 @@
 #define MESSAGE_BYTES 65536
 #define MAIL_INODE (G_GUINT64_CONSTANT(3) << 32 | 77)
 
-enum { WORK, HOME, BROKEN, N_ACCOUNTS };
+enum { WORK, HOME, BROKEN, LATER, N_ACCOUNTS };
 
-static const char *const names[] = {"work", "home", "broken"};
+static const char *const names[] = {"work", "home", "broken", "later"};
 
 typedef struct Scene Scene;
 
@@ -349,7 +350,10 @@ set_up(void **state)
     fs_node_numbers_of_names(names, N_ACCOUNTS, scene->numbers);
     for (int i = 0; i < N_ACCOUNTS; i++) {
         fs_root_directory_add(scene->root, names[i], root_of(scene, i));
-        if (i != BROKEN)
+        if (i == LATER)
+            assert_true(fs_branches_expect(scene->branches, scene->numbers[i],
+                                           names[i], NULL));
+        else if (i != BROKEN)
             add_account(scene, i);
     }
     fs_root_directory_set_broken(scene->root, root_of(scene, BROKEN), EACCES);

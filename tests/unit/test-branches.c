@@ -355,6 +355,105 @@ nothing_is_said_after_the_end(void **state)
     assert_null(take(scene));
 }
 
+/* ---- an account that comes later ---- */
+
+static void
+request_waits_for_an_account_that_is_expected(void **state)
+{
+    Scene *scene = *state;
+    const struct fuse_getattr_in getattr = {0};
+    guint64 unique =
+        put(scene, FUSE_LOOKUP, root_of(scene, LATER), NULL, 0, "mail", NULL);
+    const struct fuse_out_header *reply;
+    const struct fuse_attr_out *attributes;
+    const struct fuse_entry_out *entry;
+
+    assert_null(take(scene));
+    /* What its directory is like is known. */
+    attributes = ask(scene, FUSE_GETATTR, root_of(scene, LATER), &getattr,
+                     sizeof getattr, NULL, NULL);
+    assert_true(S_ISDIR(attributes->attr.mode));
+    assert_int_equal(attributes->attr_valid, 0);
+    /* Others are served meanwhile. */
+    ask(scene, FUSE_LOOKUP, root_of(scene, WORK), NULL, 0, "mail", NULL);
+
+    add_account(scene, LATER);
+    assert_null(take(scene));
+    fs_branches_serve_kept(scene->branches, scene->numbers[LATER]);
+    reply = take(scene);
+    assert_non_null(reply);
+    assert_int_equal(reply->unique, unique);
+    assert_int_equal(reply->error, 0);
+    entry = body_of(reply);
+    assert_true(entry->nodeid == number_of(scene, LATER, MAIL_INODE));
+    assert_int_equal(scene->accounts[LATER].asked, FS_INODE_ROOT);
+    assert_null(take(scene));
+
+    ask(scene, FUSE_LOOKUP, root_of(scene, LATER), NULL, 0, "mail", NULL);
+    assert_int_equal(scene->accounts[LATER].n_asked, 2);
+}
+
+static void
+request_to_one_that_does_not_come_says_why(void **state)
+{
+    Scene *scene = *state;
+    const struct fuse_open_in open = {0};
+    guint64 unique = put(scene, FUSE_OPENDIR, root_of(scene, LATER), &open,
+                         sizeof open, NULL, NULL);
+    const struct fuse_out_header *reply;
+
+    assert_null(take(scene));
+    fs_root_directory_set_broken(scene->root, root_of(scene, LATER), ENETDOWN);
+    fs_branches_serve_kept(scene->branches, scene->numbers[LATER]);
+    reply = take(scene);
+    assert_non_null(reply);
+    assert_int_equal(reply->unique, unique);
+    assert_int_equal(reply->error, -ENETDOWN);
+    assert_int_equal(errno_of(scene, FUSE_LOOKUP, root_of(scene, LATER), NULL,
+                              0, "mail", NULL),
+                     ENETDOWN);
+}
+
+static void
+interrupt_reaches_who_waits_for_an_account(void **state)
+{
+    Scene *scene = *state;
+    struct fuse_interrupt_in interrupt = {.unique = put(scene, FUSE_LOOKUP,
+                                                        root_of(scene, LATER),
+                                                        NULL, 0, "mail", NULL)};
+    const struct fuse_out_header *reply;
+
+    put(scene, FUSE_INTERRUPT, 0, &interrupt, sizeof interrupt, NULL, NULL);
+    reply = take(scene);
+    assert_non_null(reply);
+    assert_int_equal(reply->unique, interrupt.unique);
+    assert_int_equal(reply->error, -EINTR);
+    add_account(scene, LATER);
+    fs_branches_serve_kept(scene->branches, scene->numbers[LATER]);
+    assert_null(take(scene));
+    assert_int_equal(scene->accounts[LATER].n_asked, 0);
+}
+
+static void
+only_so_many_wait_for_an_account(void **state)
+{
+    Scene *scene = *state;
+    const struct fuse_out_header *reply = NULL;
+    guint n = 0;
+
+    for (; reply == NULL && n < 100000; n++) {
+        put(scene, FUSE_LOOKUP, root_of(scene, LATER), NULL, 0, "mail", NULL);
+        reply = take(scene);
+    }
+    assert_non_null(reply);
+    assert_int_equal(reply->error, -EBUSY);
+    /* What needs no answer is not kept. */
+    put(scene, FUSE_FORGET, root_of(scene, LATER), &(guint64){1}, 8, NULL,
+        NULL);
+    assert_null(take(scene));
+    assert_true(n > 100);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -380,6 +479,10 @@ main(void)
         TEST(notification_of_content_is_passed_on),
         TEST(notification_of_what_the_kernel_does_not_know_is_dropped),
         TEST(nothing_is_said_after_the_end),
+        TEST(request_waits_for_an_account_that_is_expected),
+        TEST(request_to_one_that_does_not_come_says_why),
+        TEST(interrupt_reaches_who_waits_for_an_account),
+        TEST(only_so_many_wait_for_an_account),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

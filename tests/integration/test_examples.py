@@ -346,7 +346,7 @@ def test_units_are_good(case):
         with open(os.path.join(units, name), 'w') as file:
             file.write(text)
         wanted.append(name.replace('@.', '@home.'))
-    case.expect(len(wanted) == 4, wanted)
+    case.expect(len(wanted) == 5, wanted)
     result = run('systemd-analyze', '--user', '--man=no', 'verify',
                  *(os.path.join(units, name) for name in wanted),
                  limit=60 * tap.PATIENCE, env={
@@ -365,44 +365,87 @@ def test_units_are_good(case):
     case.expect(not result.clean, 'nothing is found', result)
 
 
+class Unit:
+    """The commands of a unit that mounts, in their order, as a manager runs
+    them. conf: the configuration; credentials: {name: password}."""
+
+    def __init__(self, case, name, conf, credentials):
+        self.case = case
+        self.manager = Manager(case)
+        self.home = case.path('home')
+        os.makedirs(self.home + '/.config/imapfs')
+        folder = case.path('credentials')
+        os.mkdir(folder)
+        for of, password in credentials.items():
+            self.write(os.path.join(folder, of), password + '\n')
+        self.write(self.home + '/.config/imapfs/imapfs.conf', conf)
+        with open(os.path.join(UNITS, name)) as file:
+            self.text = file.read().replace(
+                '@bindir@/imapfs', os.path.realpath(mounting.BINARY)).replace(
+                    '%h', self.home).replace('%i', 'home')
+        run(*self.command('ExecStartPre'), check=True)
+        self.process = subprocess.Popen(
+            self.command('ExecStart'), stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env={'HOME': self.home, 'PATH': os.environ['PATH'],
+                 'LC_ALL': 'C.UTF-8', 'NOTIFY_SOCKET': self.manager.address,
+                 'CREDENTIALS_DIRECTORY': folder})
+        case.defer(self.process.wait, 30 * tap.PATIENCE)
+        case.defer(self.process.terminate)
+        self.is_ready(1)
+
+    def write(self, path, text):
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), 'w') as file:
+            file.write(text)
+
+    def command(self, key):
+        (words,) = re.findall(rf'^{key}=(.*)', self.text, re.M)
+        return words.split()
+
+    def is_ready(self, times):
+        self.case.expect(
+            self.manager.wait(lambda m: m.count('READY') == times),
+            self.manager.messages)
+
+    def reload(self):
+        run(*(word.replace('$MAINPID', str(self.process.pid))
+              for word in self.command('ExecReload')), check=True)
+        self.is_ready(2)
+
+    def stop(self):
+        self.process.terminate()
+        self.case.expect(self.process.wait(30 * tap.PATIENCE) == 0)
+
+
 @tap.test(limit=90)
 def test_unit_runs_what_mounts(case):
-    """The commands of the unit, in their order, as a manager runs them."""
     server = dovecot.start_sample(case, 20)
-    manager = Manager(case)
-    home = case.path('home')
-    os.makedirs(home + '/.config/imapfs')
-    credentials = case.path('credentials')
-    os.mkdir(credentials)
-    with open(os.open(credentials + '/imapfs.password',
-                      os.O_WRONLY | os.O_CREAT, 0o400), 'w') as file:
-        file.write(dovecot.password(server) + '\n')
-    with open(os.open(home + '/.config/imapfs/imapfs.conf',
-                      os.O_WRONLY | os.O_CREAT, 0o600), 'w') as file:
-        file.write(f'[home]\nurl = {server.url}\nca_file = {server.ca_file}\n')
-    with open(UNITS + '/imapfs@.service.in') as file:
-        text = file.read()
-    text = text.replace('@bindir@/imapfs', os.path.realpath(
-        mounting.BINARY)).replace('%h', home).replace('%i', 'home')
-    (before,) = re.findall(r'^ExecStartPre=(.*)', text, re.M)
-    (command,) = re.findall(r'^ExecStart=(.*)', text, re.M)
-    run(*before.split(), check=True)
-    process = subprocess.Popen(
-        command.split(), stdin=subprocess.DEVNULL, start_new_session=True,
-        env={'HOME': home, 'PATH': os.environ['PATH'], 'LC_ALL': 'C.UTF-8',
-             'NOTIFY_SOCKET': manager.address,
-             'CREDENTIALS_DIRECTORY': credentials})
-    case.defer(process.wait, 30 * tap.PATIENCE)
-    case.defer(process.terminate)
-    case.expect(manager.wait(lambda m: m.said('READY') == ['1']),
-                manager.messages)
-    case.expect(len(digests(home + '/Mail/home')) == 20)
-    (reload,) = re.findall(r'^ExecReload=(.*)', text, re.M)
-    run(*reload.replace('$MAINPID', str(process.pid)).split(), check=True)
-    case.expect(manager.wait(lambda m: m.count('READY') == 2),
-                manager.messages)
-    process.terminate()
-    case.expect(process.wait(30 * tap.PATIENCE) == 0)
+    unit = Unit(case, 'imapfs@.service.in',
+                f'[home]\nurl = {server.url}\nca_file = {server.ca_file}\n',
+                {'imapfs.password': dovecot.password(server)})
+    case.expect(len(digests(unit.home + '/Mail/home')) == 20)
+    unit.reload()
+    unit.stop()
+
+
+@tap.test(limit=90)
+def test_unit_of_all_accounts_mounts_each(case):
+    """With a credential of its own for each."""
+    server = dovecot.start_sample(case, users={'one': None, 'two': None},
+                                  prepare=lambda new: [
+        new.generate(user=user, flat='INBOX', messages=3)
+        for user in ('one', 'two')])
+    conf = ''.join(
+        f'[{name}]\nca_file = {server.ca_file}\n'
+        f'url = imaps://{user}@{server.host}:{server.tls_port}/\n'
+        for name, user in (('home', 'one'), ('work', 'two')))
+    unit = Unit(case, 'imapfs.service.in', conf,
+                {'home': server.users['one'], 'work': server.users['two']})
+    case.expect(sorted(os.listdir(unit.home + '/Mail')) == ['home', 'work'])
+    for name in ('home', 'work'):
+        case.expect(len(digests(f'{unit.home}/Mail/{name}/INBOX')) == 3, name)
+    unit.reload()
+    unit.stop()
 
 
 @tap.test

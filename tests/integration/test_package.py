@@ -27,7 +27,7 @@ INSTALLED = (
     'bin/imapfs', 'share/man/man1/imapfs.1', 'share/man/man5/imapfs.conf.5',
     'share/bash-completion/completions/imapfs',
     'share/fish/vendor_completions.d/imapfs.fish',
-    'lib/systemd/user/imapfs@.service',
+    'lib/systemd/user/imapfs@.service', 'lib/systemd/user/imapfs.service',
 )
 
 
@@ -81,8 +81,9 @@ def test_readme_installs(case):
     for name in INSTALLED:
         case.expect(os.path.exists('/usr/local/' + name), name)
     is_free_of_here(case, '/usr/local')
-    with open('/usr/local/lib/systemd/user/imapfs@.service') as file:
-        case.expect('ExecStart=/usr/local/bin/imapfs -f' in file.read())
+    for name in ('imapfs@.service', 'imapfs.service'):
+        with open('/usr/local/lib/systemd/user/' + name) as file:
+            case.expect('ExecStart=/usr/local/bin/imapfs -f' in file.read())
     found = run('man', '-w', 'imapfs.conf', env={'MANPATH': ''},
                 cwd=case.directory)
     case.expect(found.out.decode().startswith('/usr/local/'), found, found.out)

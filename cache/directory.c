@@ -26,12 +26,6 @@
 #define ENDING " ending"
 #define DEPTH_MAX 8
 
-/* A mount that was ended just now may not know it yet. */
-#define PATIENCE_US G_USEC_PER_SEC
-/* One that is ending writes what it still has, and logs out. */
-#define ENDING_PATIENCE_US (20 * G_USEC_PER_SEC)
-#define RETRY_US 20000
-
 struct CacheDirectory {
     char *path;
     int fd;
@@ -164,43 +158,33 @@ refuse_locked(const CacheDirectory *directory, gint64 pid, GError **error)
     return FALSE;
 }
 
-/* Sleeps, for this is before there is a main loop: who mounts again where he
- * has just unmounted is to find what was kept. */
 static gboolean
-take_lock(CacheDirectory *directory, GError **error)
+take_lock(CacheDirectory *directory, gboolean *ending, GError **error)
 {
-    gint64 started = g_get_monotonic_time();
-
     while (flock(directory->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        gint64 waited = g_get_monotonic_time() - started;
-        gboolean ending;
-        gint64 pid;
-
         if (errno == EINTR)
             continue;
         if (errno != EWOULDBLOCK)
             return set_error(error, "cannot lock the directory %s",
                              directory->path);
-        pid = read_lock(directory, &ending);
-        if (waited >= (ending ? ENDING_PATIENCE_US : PATIENCE_US))
-            return refuse_locked(directory, pid, error);
-        g_usleep(RETRY_US);
+        return refuse_locked(directory, read_lock(directory, ending), error);
     }
     write_lock(directory, "");
     return TRUE;
 }
 
 CacheDirectory *
-cache_directory_open(const char *path, GError **error)
+cache_directory_open(const char *path, gboolean *ending, GError **error)
 {
     g_autoptr(CacheDirectory) directory = g_new0(CacheDirectory, 1);
 
+    *ending = FALSE;
     directory->path = g_strdup(path);
     directory->fd = -1;
     directory->lock_fd = -1;
     directory->identity_fd = -1;
     if (!open_directory(directory, error) || !open_lock(directory, error) ||
-        !take_lock(directory, error))
+        !take_lock(directory, ending, error))
         return NULL;
     return g_steal_pointer(&directory);
 }

@@ -10,12 +10,13 @@ typedef struct CacheDirectory CacheDirectory;
  * the process ends, however it ends; a child that is forked and does not exec
  * shares the lock. One whose mode lets others in is mended.
  *
- * Fails with CACHE_ERROR_LOCKED (the message names the process that has it)
- * after a second, or some more if that process has announced its end; with
- * CACHE_ERROR_NO_SPACE; or with CACHE_ERROR_IO: it cannot be made or written,
- * is a symbolic link, or it or the directory around it belongs to somebody
- * else. */
-CacheDirectory *cache_directory_open(const char *path, GError **error);
+ * Fails with CACHE_ERROR_LOCKED (the message names the process that has it,
+ * and *@ending is whether that has announced its end; to wait for it, see
+ * cache/directory-opening.h), with CACHE_ERROR_NO_SPACE, or with
+ * CACHE_ERROR_IO: it cannot be made or written, is a symbolic link, or it or
+ * the directory around it belongs to somebody else. */
+CacheDirectory *cache_directory_open(const char *path, gboolean *ending,
+                                     GError **error);
 void cache_directory_close(CacheDirectory *directory); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CacheDirectory, cache_directory_close)
 

@@ -1,4 +1,4 @@
-/* Where an account's cache and state lie on disk.
+/* Where an account's cache and state lie on disk, and what is in them.
  *
  * The state comes first, and decides: its ids are in the inode numbers that
  * users' backups have seen, so that a state which cannot be read ends the mount
@@ -9,6 +9,7 @@
 #include "cache/error.h"
 #include "fs/kernel/errno.h"
 #include "fs/kernel/inode.h"
+#include "fs/log.h"
 #include "fs/names/message-name.h"
 
 #include <string.h>
@@ -83,6 +84,12 @@ fs_account_directory_name(const ImapSettings *settings)
     return g_string_free(name, FALSE);
 }
 
+const char *
+fs_account_label(const FsOptions *options)
+{
+    return options->top != NULL ? options->account : NULL;
+}
+
 /* ---- the directories ---- */
 
 /* What is not absolute is to be taken for unset: it would be another place for
@@ -106,62 +113,15 @@ path_of(const char *chosen, const char *base, const char *name)
     return g_canonicalize_filename(path, NULL);
 }
 
-static void
-say_in_use(const GError *error)
-{
-    g_message("%s: this mount keeps nothing, neither mail nor inode numbers; "
-              "to keep them, give it a cache_dir and a state_dir of its own",
-              error->message);
-}
-
 /* The cache is there for speed alone: without it, mail is still right. */
-static void
-say_without_cache(const GError *error)
+void
+fs_account_directories_say_without_cache(const FsOptions *options,
+                                         const GError *error)
 {
-    g_message("%s: what is read is kept in memory alone, and fetched again "
+    fs_log_of(fs_account_label(options),
+              "%s: what is read is kept in memory alone, and fetched again "
               "after the next mount",
               error->message);
-}
-
-static gboolean
-is_locked(const GError *error)
-{
-    return g_error_matches(error, CACHE_ERROR, CACHE_ERROR_LOCKED);
-}
-
-static gboolean
-lock_state(FsAccountDirectories *directories, const char *path, GError **error)
-{
-    g_autoptr(GError) reason = NULL;
-
-    directories->state_directory = cache_directory_open(path, &reason);
-    if (directories->state_directory != NULL)
-        return TRUE;
-    if (is_locked(reason)) {
-        say_in_use(reason);
-        return TRUE;
-    }
-    g_set_error(error, reason->domain, reason->code,
-                "%s; name another place for what must be kept with "
-                "-o state_dir=DIR, or do without it with -o state_dir=none",
-                reason->message);
-    return FALSE;
-}
-
-static void
-lock_cache(FsAccountDirectories *directories, const char *path)
-{
-    g_autoptr(GError) reason = NULL;
-
-    directories->cache_directory = cache_directory_open(path, &reason);
-    if (directories->cache_directory != NULL)
-        return;
-    if (!is_locked(reason)) {
-        say_without_cache(reason);
-        return;
-    }
-    say_in_use(reason);
-    g_clear_pointer(&directories->state_directory, cache_directory_close);
 }
 
 void
@@ -181,30 +141,6 @@ fs_account_directories_paths(const FsOptions *options, char **state,
 
     *state = path_of(options->state_dir, state_base, name);
     *cache = path_of(options->cache_dir, cache_base, name);
-}
-
-static gboolean
-lock_both(FsAccountDirectories *directories, const FsOptions *options,
-          GError **error)
-{
-    g_autofree char *state = NULL;
-    g_autofree char *cache = NULL;
-
-    if (options->no_state_dir)
-        return TRUE;
-    fs_account_directories_paths(options, &state, &cache);
-    /* The cache is emptied at times. */
-    if (!options->no_cache_dir && strcmp(state, cache) == 0) {
-        g_set_error(error, FS_ERROR, FS_ERROR_USAGE,
-                    "cache_dir and state_dir are the same; write two different "
-                    "directories");
-        return FALSE;
-    }
-    if (!lock_state(directories, state, error))
-        return FALSE;
-    if (directories->state_directory != NULL && !options->no_cache_dir)
-        lock_cache(directories, cache);
-    return TRUE;
 }
 
 /* ---- what is in them ---- */
@@ -240,7 +176,7 @@ note_ids(guint32 next_id, gpointer user_data)
 /* What the cache holds goes by the ids of the state: also by those given from
  * now on. */
 static void
-bind_cache(FsAccountDirectories *directories)
+bind_cache(FsAccountDirectories *directories, const FsOptions *options)
 {
     CacheDirectory *directory = directories->cache_directory;
     CacheState *state = directories->state;
@@ -253,7 +189,7 @@ bind_cache(FsAccountDirectories *directories)
         cache_state_set_written_func(state, note_ids, directory);
         return;
     }
-    say_without_cache(reason);
+    fs_account_directories_say_without_cache(options, reason);
     g_clear_pointer(&directories->cache_directory, cache_directory_close);
 }
 
@@ -262,13 +198,11 @@ fs_account_directories_open(FsAccountDirectories *directories,
                             const FsOptions *options, CacheStoreThread *thread,
                             GError **error)
 {
-    *directories = (FsAccountDirectories){NULL, NULL, NULL};
-    if (!lock_both(directories, options, error) ||
-        !open_state(directories, thread, error)) {
+    if (!open_state(directories, thread, error)) {
         fs_account_directories_close(directories);
         return FALSE;
     }
-    bind_cache(directories);
+    bind_cache(directories, options);
     return TRUE;
 }
 

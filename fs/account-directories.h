@@ -1,5 +1,4 @@
-/* Where an account's cache and state lie on disk, and whether they may be
- * used. */
+/* Where an account's cache and state lie on disk, and what is in them. */
 #pragma once
 
 #include "cache/directory.h"
@@ -14,14 +13,16 @@ typedef struct {
     CacheDirectory *cache_directory; /* NULL: the cache is not kept */
 } FsAccountDirectories;
 
-/* Opens and locks what @options name, by default in the XDG base directories.
- * When another process has either, or the cache cannot be used, a message says
- * so, and it goes on without. Fails with FS_ERROR_USAGE or CACHE_ERROR when the
- * state cannot be read or kept: nobody would know that all inode numbers are
- * new. @thread must outlive the state. */
+/* Opens the state in what was locked (fs/account-locks.h), and makes the cache
+ * go by it. A cache that cannot be used is done without, and a message says so.
+ * Fails with CACHE_ERROR when the state cannot be read, and closes all.
+ * @thread must outlive the state. */
 gboolean fs_account_directories_open(FsAccountDirectories *directories,
                                      const FsOptions *options,
                                      CacheStoreThread *thread, GError **error);
+/* Says that there is no cache, as @error has it. */
+void fs_account_directories_say_without_cache(const FsOptions *options,
+                                              const GError *error);
 /* They will be closed soon: another mount of the account waits for that. */
 void fs_account_directories_announce_end(FsAccountDirectories *directories);
 /* The work of @thread for what lies in them must be over. What is NULL is
@@ -37,6 +38,10 @@ void fs_account_directories_paths(const FsOptions *options, char **state,
  */
 guint64 fs_account_cache_size(const FsOptions *options,
                               const CacheDirectory *directory);
+
+/* What messages call the account: its name, where it is one of several in a
+ * mount; else NULL. */
+const char *fs_account_label(const FsOptions *options);
 
 /* "me@mail.example.org", or "me@127.0.0.1_10143" with a port that is not the
  * default: one path component, and another one for each user, host and port.

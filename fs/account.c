@@ -89,12 +89,15 @@ open_day_limit(FsAccount *account)
 }
 
 FsAccount *
-fs_account_new(const FsOptions *options, GError **error)
+fs_account_new(const FsOptions *options, const FsAccountDirectories *locked,
+               GError **error)
 {
     g_autoptr(FsAccount) account = g_new0(FsAccount, 1);
 
     account->options = options;
-    account->label = options->top != NULL ? options->account : NULL;
+    account->label = fs_account_label(options);
+    if (locked != NULL)
+        account->directories = *locked;
     account->mounted_at = g_get_real_time() / G_USEC_PER_SEC;
     account->store_thread = cache_store_thread_new();
     if (!fs_account_directories_open(&account->directories, options,

@@ -64,9 +64,11 @@ typedef struct {
 /* As g_message, about @account. */
 #define fs_account_say(account, ...) fs_log_of((account)->label, __VA_ARGS__)
 
-/* @options must outlive the account. Nothing is connected yet. Fails as
- * fs_account_directories_open does. */
-FsAccount *fs_account_new(const FsOptions *options, GError **error);
+/* @options must outlive the account. @locked: its directories
+ * (fs/account-locks.h), which are taken; NULL: nothing is kept. Nothing is
+ * connected yet. Fails as fs_account_directories_open does. */
+FsAccount *fs_account_new(const FsOptions *options,
+                          const FsAccountDirectories *locked, GError **error);
 /* The mount is over, and the account will be freed soon. */
 void fs_account_announce_end(FsAccount *account);
 void fs_account_free(FsAccount *account); /* accepts NULL */

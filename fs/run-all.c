@@ -2,7 +2,8 @@
  *
  * All log in at the same time. As soon as one has, the mount is there, so that
  * none waits for another; who looks into the directory of one that is not so
- * far waits for that one alone. One whose login fails is served all the same:
+ * far waits for that one alone, also while another mount lets go of it. One
+ * whose login fails is served all the same:
  * from its cache, and with errors for the rest, until it succeeds. One that
  * cannot be served at all, for its options or its password are missing or its
  * state cannot be opened, has a directory that says so.
@@ -18,6 +19,7 @@
 #include "fs/kernel/root-directory.h"
 #include "fs/log.h"
 #include "fs/mount/background.h"
+#include "fs/opening.h"
 #include "fs/remedies.h"
 #include "fs/run-private.h"
 #include "fs/service/service-manager.h"
@@ -33,10 +35,11 @@
 struct Together;
 
 typedef struct {
-    const FsRunAccount *given;
+    FsRunAccount *given; /* borrowed */
     struct Together *together;
     guint number;       /* in inode numbers of the kernel */
-    FsServing *serving; /* borrowed; NULL: it cannot be served */
+    FsOpening *opening; /* NULL: it is open, or cannot be served */
+    FsServing *serving; /* borrowed; NULL: it cannot be served, or not yet */
     gboolean logged_in; /* or not, but that is over */
     gboolean begun;
     GError *error; /* of opening it, or of the login */
@@ -49,6 +52,8 @@ typedef struct Together {
     FsRootDirectory *root;
     gint64 since; /* microseconds since the epoch */
     gboolean mounted;
+    gboolean found; /* what is mounted, as */
+    FsMountIdentity mount;
     guint n_good;
 } Together;
 
@@ -73,6 +78,20 @@ errno_of(const GError *error)
     return number != 0 ? number : EIO;
 }
 
+static void
+describe_why(JsonBuilder *builder, const Account *account)
+{
+    g_autofree char *whom = NULL;
+
+    if (account->opening != NULL)
+        whom = fs_opening_describe(account->opening);
+    if (account->error != NULL)
+        fs_json_add_text(builder, "error", account->error->message, TEXT_MAX);
+    else
+        fs_json_add_text(builder, "error",
+                         whom != NULL ? whom : "it is being opened", TEXT_MAX);
+}
+
 /* A FsRootStatusFunc. */
 static char *
 describe(gpointer user_data)
@@ -95,8 +114,7 @@ describe(gpointer user_data)
         fs_json_add_text(builder, "name", account->given->name, TEXT_MAX);
         fs_json_add_bool(builder, "served", account->serving != NULL);
         if (account->serving == NULL)
-            fs_json_add_text(builder, "error", account->error->message,
-                             TEXT_MAX);
+            describe_why(builder, account);
         json_builder_end_object(builder);
     }
     json_builder_end_array(builder);
@@ -107,24 +125,40 @@ describe(gpointer user_data)
 
 /* ---- opening ---- */
 
-static void
-open_account(Together *together, Account *account)
-{
-    FsRunAccount *given = (FsRunAccount *)account->given;
-    GError *error = NULL;
+static void join_mount(Account *account);
+static void log_in(Account *account);
 
-    if (given->error != NULL) {
-        account->error = g_error_copy(given->error);
-        return;
-    }
-    fs_log_set_present(given->name);
-    account->serving = fs_serving_new(
-        given->options, g_steal_pointer(&given->announcing), &error);
-    fs_log_set_present(NULL);
-    if (account->serving == NULL)
-        fail_account(account, error);
+/* A FsOpenedFunc. */
+static void
+on_opened(FsServing *serving, const GError *error, gpointer user_data)
+{
+    Account *account = user_data;
+    Together *together = account->together;
+
+    account->opening = NULL;
+    account->serving = serving;
+    if (serving != NULL)
+        g_ptr_array_add(together->run.servings, serving);
     else
-        g_ptr_array_add(together->run.servings, account->serving);
+        fail_account(account, g_error_copy(error));
+    if (together->mounted)
+        join_mount(account);
+    if (account->serving != NULL)
+        log_in(account);
+    g_main_loop_quit(together->run.loop);
+}
+
+static void
+open_account(Account *account)
+{
+    FsRunAccount *given = account->given;
+
+    if (given->error != NULL)
+        account->error = g_error_copy(given->error);
+    else
+        account->opening = fs_opening_start(given->options,
+                                            g_steal_pointer(&given->announcing),
+                                            on_opened, account);
 }
 
 static void
@@ -143,7 +177,7 @@ open_accounts(Together *together, GPtrArray *given)
         account->together = together;
         account->number = numbers[i];
         g_ptr_array_add(together->accounts, account);
-        open_account(together, account);
+        open_account(account);
     }
 }
 
@@ -168,19 +202,30 @@ add_branch(Together *together, Account *account, GError **error)
     return fuse != NULL;
 }
 
+static guint64
+root_of(const Account *account)
+{
+    return fs_branches_root(account->together->run.branches, account->number);
+}
+
 static gboolean
 add_accounts(Together *together, GError **error)
 {
     for (guint i = 0; i < together->accounts->len; i++) {
         Account *account = g_ptr_array_index(together->accounts, i);
-        guint64 root =
-            fs_branches_root(together->run.branches, account->number);
+        const char *name = account->given->name;
+        gboolean added = TRUE;
 
-        fs_root_directory_add(together->root, account->given->name, root);
-        if (account->serving == NULL)
-            fs_root_directory_set_broken(together->root, root,
+        fs_root_directory_add(together->root, name, root_of(account));
+        if (account->serving != NULL)
+            added = add_branch(together, account, error);
+        else if (account->opening != NULL)
+            added = fs_branches_expect(together->run.branches, account->number,
+                                       name, error);
+        else
+            fs_root_directory_set_broken(together->root, root_of(account),
                                          errno_of(account->error));
-        else if (!add_branch(together, account, error))
+        if (!added)
             return FALSE;
     }
     return TRUE;
@@ -228,25 +273,70 @@ attach(Together *together, GError **error)
 }
 
 static void
-tell_mounted(Together *together)
+tell_mounted(const Account *account)
 {
-    FsMountIdentity mount = {0};
-    gboolean found = fs_mount_run_find(&together->run, &mount);
+    const Together *together = account->together;
+    FsMountIdentity identity = together->mount;
+    gsize used = strlen(identity.path);
+    gboolean fits =
+        (gsize)g_snprintf(identity.path + used, sizeof identity.path - used,
+                          "/%s",
+                          account->given->name) < sizeof identity.path - used;
 
+    fs_log_set_present(account->given->name);
+    fs_serving_mounted(account->serving,
+                       together->found && fits ? &identity : NULL);
+    fs_log_set_present(NULL);
+}
+
+static void
+tell_all_mounted(Together *together)
+{
+    together->mounted = TRUE;
+    together->found = fs_mount_run_find(&together->run, &together->mount);
+    for (guint i = 0; i < together->accounts->len; i++) {
+        const Account *account = g_ptr_array_index(together->accounts, i);
+
+        if (account->serving != NULL)
+            tell_mounted(account);
+    }
+}
+
+/* One that was opened, or not, when the others were mounted already. */
+static void
+join_mount(Account *account)
+{
+    Together *together = account->together;
+    GError *error = NULL;
+
+    if (account->serving != NULL && !add_branch(together, account, &error)) {
+        g_ptr_array_remove(together->run.servings, account->serving);
+        account->serving = NULL;
+        fail_account(account, error);
+    }
+    if (account->serving != NULL)
+        tell_mounted(account);
+    else
+        fs_root_directory_set_broken(together->root, root_of(account),
+                                     errno_of(account->error));
+    fs_branches_serve_kept(together->run.branches, account->number);
+}
+
+/* The end has come before them. */
+static void
+give_up_opening(Together *together)
+{
     for (guint i = 0; i < together->accounts->len; i++) {
         Account *account = g_ptr_array_index(together->accounts, i);
-        FsMountIdentity identity = mount;
-        gsize used = strlen(identity.path);
-        gboolean fits;
 
-        if (account->serving == NULL)
+        if (account->opening == NULL)
             continue;
-        fits = (gsize)g_snprintf(
-                   identity.path + used, sizeof identity.path - used, "/%s",
-                   account->given->name) < sizeof identity.path - used;
-        fs_log_set_present(account->given->name);
-        fs_serving_mounted(account->serving, found && fits ? &identity : NULL);
-        fs_log_set_present(NULL);
+        fs_opening_cancel(g_steal_pointer(&account->opening));
+        if (together->run.branches == NULL)
+            continue;
+        fs_root_directory_set_broken(together->root, root_of(account),
+                                     ENETDOWN);
+        fs_branches_serve_kept(together->run.branches, account->number);
     }
 }
 
@@ -266,16 +356,11 @@ on_logged_in(FsServing *serving, const GError *error, gpointer user_data)
 
 /* Not for longer than somebody at a terminal would wait. */
 static void
-log_in(Together *together)
+log_in(Account *account)
 {
-    for (guint i = 0; i < together->accounts->len; i++) {
-        Account *account = g_ptr_array_index(together->accounts, i);
-
-        if (account->serving != NULL)
-            fs_serving_log_in(account->serving,
-                              fs_serving_patience_ms(account->serving),
-                              on_logged_in, account);
-    }
+    fs_serving_log_in(account->serving,
+                      fs_serving_patience_ms(account->serving), on_logged_in,
+                      account);
 }
 
 static void
@@ -297,7 +382,7 @@ take_failure(Account *account)
     fail_account(account, g_steal_pointer(&account->error));
 }
 
-/* FALSE: some are not logged in yet. */
+/* FALSE: some are not open, or not logged in, yet. */
 static gboolean
 take_logins(Together *together)
 {
@@ -306,12 +391,13 @@ take_logins(Together *together)
     for (guint i = 0; i < together->accounts->len; i++) {
         Account *account = g_ptr_array_index(together->accounts, i);
 
-        if (account->serving == NULL || account->begun)
-            continue;
-        if (!account->logged_in) {
+        if (account->opening != NULL ||
+            (account->serving != NULL && !account->logged_in)) {
             all = FALSE;
             continue;
         }
+        if (account->serving == NULL || account->begun)
+            continue;
         if (account->error != NULL)
             take_failure(account);
         together->n_good += account->error == NULL;
@@ -325,24 +411,44 @@ take_logins(Together *together)
     return all;
 }
 
+/* Who is waited for, if one is; caller frees. */
+static char *
+whom(const Together *together)
+{
+    for (guint i = 0; i < together->accounts->len; i++) {
+        const Account *account = g_ptr_array_index(together->accounts, i);
+        g_autofree char *who = NULL;
+
+        if (account->opening != NULL)
+            who = fs_opening_describe(account->opening);
+        if (who != NULL)
+            return g_strdup_printf("%s: %s", account->given->name, who);
+    }
+    return NULL;
+}
+
 /* FALSE, and nothing is mounted: @error says why, or it was said of each. */
 static gboolean
 log_in_and_mount(Together *together, GError **error)
 {
     FsMountRun *run = &together->run;
+    g_autofree char *who = NULL;
     gboolean all;
 
-    log_in(together);
     while (!(all = take_logins(together)) || together->n_good > 0) {
         if (together->n_good > 0 && !together->mounted) {
             if (!attach(together, error))
                 return FALSE;
-            together->mounted = TRUE;
-            tell_mounted(together);
+            tell_all_mounted(together);
         }
         if (all || run->ended)
             break;
         g_main_loop_run(run->loop);
+        if (run->killed_by != 0) {
+            who = whom(together);
+            g_propagate_error(error, fs_mount_run_interrupted(who));
+            break;
+        }
     }
     return together->mounted;
 }
@@ -425,6 +531,7 @@ fs_run_all(const FsOptions *mount, GPtrArray *accounts,
         .since = g_get_real_time(),
     };
     g_autoptr(GError) error = NULL;
+    gboolean mounted;
     int status = 1;
 
     fs_log_start(mount->debug);
@@ -433,13 +540,14 @@ fs_run_all(const FsOptions *mount, GPtrArray *accounts,
     imap_trace_enable(mount->trace);
     fs_mount_run_init(&together.run, supervisor);
     fs_service_manager_status("Logging in: %u accounts", accounts->len);
+    fs_mount_run_heed_interrupts(&together.run);
     open_accounts(&together, accounts);
-    if (log_in_and_mount(&together, &error))
+    mounted = log_in_and_mount(&together, &error);
+    give_up_opening(&together);
+    if (mounted)
         status = serve(&together);
-    if (error != NULL)
-        g_printerr("imapfs: %s\n", error->message);
     fs_mount_run_finish(&together.run);
     fs_root_directory_free(together.root);
     g_ptr_array_unref(together.accounts);
-    return status;
+    return mounted ? status : fs_mount_run_fail(&together.run, error);
 }

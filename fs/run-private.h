@@ -18,6 +18,7 @@ typedef struct {
     FsSupervisor *supervisor;
     gboolean ended;       /* somebody wants the end, or has unmounted */
     gboolean interrupted; /* what is waited for at the end is not to be */
+    int killed_by;        /* a signal, before anything was mounted; 0: none */
     guint n_awaited;      /* answers of accounts */
     guint signals[FS_RUN_SIGNALS];
 } FsMountRun;
@@ -25,6 +26,16 @@ typedef struct {
 void fs_mount_run_init(FsMountRun *run, FsSupervisor *supervisor);
 /* All that is left. */
 void fs_mount_run_finish(FsMountRun *run);
+
+/* Until it is mounted, or they are ignored again, SIGINT and SIGTERM leave the
+ * loop, with run->killed_by. */
+void fs_mount_run_heed_interrupts(FsMountRun *run);
+void fs_mount_run_ignore_interrupts(FsMountRun *run);
+/* Who was waited for then (NULL: not known), as an error. */
+GError *fs_mount_run_interrupted(const char *whom);
+/* The exit status of who has failed; does not return to who was killed by a
+ * signal, for whoever has started us is to see that. */
+int fs_mount_run_fail(const FsMountRun *run, const GError *error);
 
 /* Mounts what @session is at @mountpoint. From before it is mounted, signals
  * are seen to, so that none leaves a dead mount; if it fails, no longer. */

@@ -7,6 +7,7 @@
 #include "fs/file-limit.h"
 #include "fs/log.h"
 #include "fs/mount/background.h"
+#include "fs/opening.h"
 #include "fs/remedies.h"
 #include "fs/run-private.h"
 #include "fs/service/mount-report.h"
@@ -14,6 +15,7 @@
 #include "fs/service/terminal.h"
 #include "imap/trace.h"
 
+#include <gio/gio.h>
 #include <glib-unix.h>
 #include <signal.h>
 #include <stdio.h>
@@ -66,6 +68,13 @@ on_question(gpointer user_data)
 }
 
 static void
+ignore_signals(FsMountRun *run)
+{
+    for (guint i = 0; i < FS_RUN_SIGNALS; i++)
+        g_clear_handle_id(&run->signals[i], g_source_remove);
+}
+
+static void
 heed_signals(FsMountRun *run)
 {
     static const struct {
@@ -78,16 +87,65 @@ heed_signals(FsMountRun *run)
         {SIGUSR1, on_question},
     };
 
+    ignore_signals(run);
     for (guint i = 0; i < FS_RUN_SIGNALS; i++)
         run->signals[i] =
             g_unix_signal_add(signals[i].number, signals[i].func, run);
 }
 
-static void
-ignore_signals(FsMountRun *run)
+/* ---- what ends it before it is mounted ---- */
+
+static gboolean
+kill_by(FsMountRun *run, int number)
 {
-    for (guint i = 0; i < FS_RUN_SIGNALS; i++)
-        g_clear_handle_id(&run->signals[i], g_source_remove);
+    run->killed_by = number;
+    g_main_loop_quit(run->loop);
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+on_interrupt(gpointer user_data)
+{
+    return kill_by(user_data, SIGINT);
+}
+
+static gboolean
+on_termination(gpointer user_data)
+{
+    return kill_by(user_data, SIGTERM);
+}
+
+void
+fs_mount_run_heed_interrupts(FsMountRun *run)
+{
+    run->signals[0] = g_unix_signal_add(SIGINT, on_interrupt, run);
+    run->signals[1] = g_unix_signal_add(SIGTERM, on_termination, run);
+}
+
+void
+fs_mount_run_ignore_interrupts(FsMountRun *run)
+{
+    ignore_signals(run);
+}
+
+GError *
+fs_mount_run_interrupted(const char *whom)
+{
+    return g_error_new(G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                       "interrupted before it was mounted%s%s",
+                       whom != NULL ? "; " : "", whom != NULL ? whom : "");
+}
+
+int
+fs_mount_run_fail(const FsMountRun *run, const GError *error)
+{
+    if (error != NULL)
+        g_printerr("imapfs: %s\n", error->message);
+    if (run->killed_by != 0) {
+        signal(run->killed_by, SIG_DFL);
+        raise(run->killed_by);
+    }
+    return 1;
 }
 
 /* ---- the mount ---- */
@@ -272,6 +330,54 @@ fs_mount_run_announce_views(const FsOptions *options, const char *directory,
 
 typedef struct {
     FsMountRun *run;
+    FsServing *serving;
+    GError *error;
+    gboolean done;
+} Opened;
+
+/* A FsOpenedFunc. */
+static void
+on_opened(FsServing *serving, const GError *error, gpointer user_data)
+{
+    Opened *opened = user_data;
+
+    opened->done = TRUE;
+    opened->serving = serving;
+    if (error != NULL)
+        opened->error = g_error_copy(error);
+    g_main_loop_quit(opened->run->loop);
+}
+
+/* Whoever has just unmounted the account may still be at work for it. */
+static FsServing *
+open_account(FsMountRun *run, FsOptions *options, FsHelperProcess *announcing,
+             GError **error)
+{
+    Opened opened = {.run = run};
+    FsOpening *opening =
+        fs_opening_start(options, announcing, on_opened, &opened);
+    g_autofree char *whom = NULL;
+
+    fs_mount_run_heed_interrupts(run);
+    while (!opened.done && run->killed_by == 0)
+        g_main_loop_run(run->loop);
+    fs_mount_run_ignore_interrupts(run);
+    if (run->killed_by != 0) {
+        if (!opened.done) {
+            whom = fs_opening_describe(opening);
+            fs_opening_cancel(opening);
+        }
+        g_clear_pointer(&opened.serving, fs_serving_free);
+        g_clear_error(&opened.error);
+        opened.error = fs_mount_run_interrupted(whom);
+    }
+    if (opened.error != NULL)
+        g_propagate_error(error, opened.error);
+    return opened.serving;
+}
+
+typedef struct {
+    FsMountRun *run;
     GError *error;
     gboolean done;
 } Login;
@@ -362,7 +468,7 @@ static gboolean
 run_one(FsMountRun *run, FsOptions *options, FsHelperProcess *announcing,
         GError **error)
 {
-    FsServing *serving = fs_serving_new(options, announcing, error);
+    FsServing *serving = open_account(run, options, announcing, error);
 
     if (serving == NULL)
         return FALSE;
@@ -410,8 +516,5 @@ fs_run(FsOptions *options, FsHelpers *helpers)
     fs_mount_run_init(&run, g_steal_pointer(&helpers->supervisor));
     run_one(&run, options, g_steal_pointer(&helpers->announcing), &error);
     fs_mount_run_finish(&run);
-    if (error == NULL)
-        return 0;
-    g_printerr("imapfs: %s\n", error->message);
-    return 1;
+    return error == NULL ? 0 : fs_mount_run_fail(&run, error);
 }

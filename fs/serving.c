@@ -28,8 +28,8 @@
 #define LIST_MS 2000u
 
 /* What was changed is sent before the end, for so long at the most: the next
- * mount of the account waits a little longer (cache/directory.c). What is left
- * then, is left to it. */
+ * mount of the account waits a little longer (cache/directory-opening.c). What
+ * is left then, is left to it. */
 #define DRAIN_MS 15000u
 
 /* What is waited for, to be told once. */
@@ -79,13 +79,14 @@ begin_writing(FsServing *serving, GError **error)
 }
 
 FsServing *
-fs_serving_new(FsOptions *options, FsHelperProcess *announcing, GError **error)
+fs_serving_new(FsOptions *options, const FsAccountDirectories *locked,
+               FsHelperProcess *announcing, GError **error)
 {
     g_autoptr(FsServing) serving = g_new0(FsServing, 1);
     g_autoptr(FsHelperProcess) process = announcing;
 
     serving->options = options;
-    serving->account = fs_account_new(options, error);
+    serving->account = fs_account_new(options, locked, error);
     if (serving->account == NULL)
         return NULL;
     serving->announcer =

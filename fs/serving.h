@@ -12,10 +12,12 @@
 typedef struct FsServing FsServing;
 
 /* Opens what is kept of the account; nothing is connected yet. @options must
- * outlive the result, and may be changed by a reload. @announcing is taken, and
- * may be NULL. Fails as fs_account_new and fs_writing_new do. */
-FsServing *fs_serving_new(FsOptions *options, FsHelperProcess *announcing,
-                          GError **error);
+ * outlive the result, and may be changed by a reload. @locked and @announcing
+ * are taken; the second may be NULL. Fails as fs_account_new and fs_writing_new
+ * do. fs/opening.h does it once the account may be opened. */
+FsServing *fs_serving_new(FsOptions *options,
+                          const FsAccountDirectories *locked,
+                          FsHelperProcess *announcing, GError **error);
 void fs_serving_free(FsServing *serving); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsServing, fs_serving_free)
 

@@ -4,6 +4,7 @@
  * for a moment, as a mount does; a mount that begins in that moment waits. */
 #include "fs/commands/check-private.h"
 
+#include "cache/directory-opening.h"
 #include "cache/error.h"
 #include "cache/state.h"
 #include "fs/account-directories.h"
@@ -84,6 +85,33 @@ existing_parent(const char *path)
     return parent;
 }
 
+typedef struct {
+    FsCheck *check;
+    CacheDirectory *directory;
+} Taking;
+
+/* A CacheDirectoryOpenedFunc. */
+static void
+on_opened(CacheDirectory *directory, const GError *error, gpointer user_data)
+{
+    Taking *taking = user_data;
+
+    taking->directory = directory;
+    fs_check_done(taking->check, error);
+}
+
+/* As a mount would: one that has just been ended may not have let go yet. */
+static CacheDirectory *
+take(FsCheck *check, const char *path, GError **error)
+{
+    Taking taking = {.check = check};
+
+    cache_directory_opening_start(path, on_opened, &taking);
+    if (!fs_check_wait(check))
+        g_propagate_error(error, g_steal_pointer(&check->error));
+    return taking.directory;
+}
+
 /* Locked, so as to see whether it can be. NULL, and a line in the report: it is
  * not there yet, or somebody has it, or (@error) it cannot be used. */
 static CacheDirectory *
@@ -104,7 +132,7 @@ open_existing(FsCheck *check, const char *name, const char *path,
                         g_strerror(errno));
         return NULL;
     }
-    directory = cache_directory_open(path, &reason);
+    directory = take(check, path, &reason);
     if (g_error_matches(reason, CACHE_ERROR, CACHE_ERROR_LOCKED))
         fs_check_say(check, FS_MARK_WARNING, name,
                      "%s: this account is mounted already, and a second mount "

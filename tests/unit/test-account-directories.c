@@ -1,6 +1,6 @@
 /* The names of accounts' directories, and how much their caches may take. The
  * rest is tested with mounts. */
-#include "fs/account-directories.h"
+#include "fs/account-locks.h"
 
 #include <glib/gstdio.h>
 #include <setjmp.h>
@@ -89,7 +89,8 @@ cache_size_is_what_was_said_or_part_of_the_disk(void **state)
         g_dir_make_tmp("imapfs-account-directories-XXXXXX", NULL);
     g_autofree char *path = g_build_filename(parent, "a", NULL);
     g_autofree char *lock = g_build_filename(path, "lock", NULL);
-    CacheDirectory *directory = cache_directory_open(path, NULL);
+    gboolean ending;
+    CacheDirectory *directory = cache_directory_open(path, &ending, NULL);
     FsOptions options = {.cache_size = 12345678};
     guint64 space = cache_directory_space(directory), size;
 
@@ -104,6 +105,45 @@ cache_size_is_what_was_said_or_part_of_the_disk(void **state)
     g_rmdir(parent);
 }
 
+typedef struct {
+    GMainLoop *loop;
+    FsAccountDirectories locked;
+    GError *error;
+} Taking;
+
+static void
+on_locked(const FsAccountDirectories *locked, const GError *error,
+          gpointer user_data)
+{
+    Taking *taking = user_data;
+
+    if (locked != NULL)
+        taking->locked = *locked;
+    else
+        taking->error = g_error_copy(error);
+    g_main_loop_quit(taking->loop);
+}
+
+static Taking
+take(const FsOptions *options)
+{
+    Taking taking = {.loop = g_main_loop_new(NULL, FALSE)};
+
+    fs_account_locks_take(options, on_locked, &taking);
+    g_main_loop_run(taking.loop);
+    g_main_loop_unref(taking.loop);
+    return taking;
+}
+
+static void
+remove_home(void)
+{
+    const char *const command[] = {"rm", "-rf", g_getenv("HOME"), NULL};
+
+    g_spawn_sync(NULL, (char **)command, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL,
+                 NULL, NULL, NULL, NULL);
+}
+
 /* main has set them. */
 static void
 base_directories_not_absolute_are_taken_for_unset(void **state)
@@ -112,22 +152,53 @@ base_directories_not_absolute_are_taken_for_unset(void **state)
         g_build_filename(g_getenv("HOME"), ".local/state/imapfs/me@h", NULL);
     g_autofree char *cache_path =
         g_build_filename(g_getenv("HOME"), ".cache/imapfs/me@h", NULL);
-    const char *const command[] = {"rm", "-rf", g_getenv("HOME"), NULL};
     ImapSettings settings = {.username = (char *)"me", .host = (char *)"h"};
     const FsOptions options = {.settings = &settings};
     g_autoptr(CacheStoreThread) thread = cache_store_thread_new();
-    FsAccountDirectories directories;
+    Taking taking = take(&options);
+    FsAccountDirectories *locked = &taking.locked;
 
-    assert_true(
-        fs_account_directories_open(&directories, &options, thread, NULL));
-    assert_string_equal(cache_directory_path(directories.state_directory),
+    assert_null(taking.error);
+    assert_string_equal(cache_directory_path(locked->state_directory),
                         state_path);
-    assert_string_equal(cache_directory_path(directories.cache_directory),
+    assert_string_equal(cache_directory_path(locked->cache_directory),
                         cache_path);
-    fs_account_directories_close(&directories);
+    assert_true(fs_account_directories_open(locked, &options, thread, NULL));
+    assert_non_null(locked->state);
+    fs_account_directories_close(locked);
     assert_false(g_file_test("not-absolute", G_FILE_TEST_EXISTS));
-    g_spawn_sync(NULL, (char **)command, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL,
-                 NULL, NULL, NULL, NULL);
+    remove_home();
+}
+
+static void
+account_that_another_has_is_used_without_either(void **state)
+{
+    g_autofree char *state_dir = g_build_filename(g_getenv("HOME"), "s", NULL);
+    g_autofree char *cache_dir = g_build_filename(g_getenv("HOME"), "c", NULL);
+    ImapSettings settings = {.username = (char *)"me", .host = (char *)"h"};
+    FsOptions options = {
+        .settings = &settings, .state_dir = state_dir, .cache_dir = cache_dir};
+    Taking first = take(&options);
+    Taking second;
+
+    assert_non_null(first.locked.state_directory);
+    assert_non_null(first.locked.cache_directory);
+    second = take(&options);
+    assert_null(second.error);
+    assert_null(second.locked.state_directory);
+    assert_null(second.locked.cache_directory);
+    /* Nor the state, if it is the cache that another has. */
+    g_clear_pointer(&first.locked.state_directory, cache_directory_close);
+    second = take(&options);
+    assert_null(second.locked.state_directory);
+    fs_account_directories_close(&first.locked);
+
+    options.cache_dir = state_dir;
+    second = take(&options);
+    assert_non_null(second.error);
+    assert_non_null(strstr(second.error->message, "are the same"));
+    g_clear_error(&second.error);
+    remove_home();
 }
 
 int
@@ -140,6 +211,7 @@ main(void)
         cmocka_unit_test(name_hostile_is_one_harmless_component),
         cmocka_unit_test(name_too_long_is_cut_and_still_its_own),
         cmocka_unit_test(base_directories_not_absolute_are_taken_for_unset),
+        cmocka_unit_test(account_that_another_has_is_used_without_either),
         cmocka_unit_test(cache_size_is_what_was_said_or_part_of_the_disk),
     };
 

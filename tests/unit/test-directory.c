@@ -1,5 +1,5 @@
 /* The account's directory: modes, owners, the lock, and what it is bound to. */
-#include "cache/directory.h"
+#include "cache/directory-opening.h"
 
 #include "cache/error.h"
 
@@ -48,7 +48,8 @@ static CacheDirectory *
 open_good(const char *path)
 {
     g_autoptr(GError) error = NULL;
-    CacheDirectory *directory = cache_directory_open(path, &error);
+    gboolean ending;
+    CacheDirectory *directory = cache_directory_open(path, &ending, &error);
 
     if (directory == NULL)
         fail_msg("%s", error->message);
@@ -59,8 +60,9 @@ static void
 assert_refused(const char *path, CacheError code, const char *words)
 {
     g_autoptr(GError) error = NULL;
+    gboolean ending;
 
-    assert_null(cache_directory_open(path, &error));
+    assert_null(cache_directory_open(path, &ending, &error));
     assert_true(g_error_matches(error, CACHE_ERROR, (gint)code));
     if (strstr(error->message, words) == NULL)
         fail_msg("%s", error->message);
@@ -201,7 +203,8 @@ spawn(void (*child)(const Fixture *f, int ready), const Fixture *f)
 static void
 hold(const Fixture *f, int ready)
 {
-    CacheDirectory *directory = cache_directory_open(f->path, NULL);
+    gboolean ending;
+    CacheDirectory *directory = cache_directory_open(f->path, &ending, NULL);
 
     if (directory != NULL && write(ready, "x", 1) == 1)
         pause();
@@ -219,10 +222,80 @@ lock_of_killed_process_is_free(void **state)
     cache_directory_close(open_good(f->path));
 }
 
+/* ---- waiting for it ---- */
+
+typedef struct {
+    GMainLoop *loop;
+    CacheDirectory *directory;
+    GError *error;
+    guint n_told;
+    guint n_turns; /* of something else, meanwhile */
+    char *described;
+    CacheDirectoryOpening *opening; /* NULL: it is over */
+} Waiting;
+
+static void
+on_opened(CacheDirectory *directory, const GError *error, gpointer user_data)
+{
+    Waiting *waiting = user_data;
+
+    waiting->opening = NULL;
+    waiting->directory = directory;
+    if (error != NULL)
+        waiting->error = g_error_copy(error);
+    waiting->n_told++;
+    g_main_loop_quit(waiting->loop);
+}
+
+static gboolean
+take_a_turn(gpointer user_data)
+{
+    Waiting *waiting = user_data;
+
+    waiting->n_turns++;
+    if (waiting->described == NULL)
+        waiting->described = cache_directory_opening_describe(waiting->opening);
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+begin_waiting(Waiting *waiting, const Fixture *f)
+{
+    *waiting = (Waiting){.loop = g_main_loop_new(NULL, FALSE)};
+    waiting->opening =
+        cache_directory_opening_start(f->path, on_opened, waiting);
+    assert_int_equal(waiting->n_told, 0);
+    assert_null(cache_directory_opening_describe(waiting->opening));
+}
+
+static void
+end_waiting(Waiting *waiting)
+{
+    cache_directory_close(waiting->directory);
+    g_clear_error(&waiting->error);
+    g_free(waiting->described);
+    g_main_loop_unref(waiting->loop);
+}
+
+static void
+opening_of_a_free_one_is_told_from_the_loop(void **state)
+{
+    const Fixture *f = *state;
+    Waiting waiting;
+
+    begin_waiting(&waiting, f);
+    g_main_loop_run(waiting.loop);
+    assert_int_equal(waiting.n_told, 1);
+    assert_non_null(waiting.directory);
+    assert_null(waiting.error);
+    end_waiting(&waiting);
+}
+
 static void
 hold_and_end(const Fixture *f, int ready)
 {
-    CacheDirectory *directory = cache_directory_open(f->path, NULL);
+    gboolean ending;
+    CacheDirectory *directory = cache_directory_open(f->path, &ending, NULL);
 
     if (directory == NULL)
         return;
@@ -232,14 +305,88 @@ hold_and_end(const Fixture *f, int ready)
     cache_directory_close(directory);
 }
 
+/* And the loop has time for others. */
 static void
-open_waits_for_who_announced_the_end(void **state)
+opening_waits_for_who_announced_the_end(void **state)
 {
     const Fixture *f = *state;
     pid_t pid = spawn(hold_and_end, f);
+    g_autofree char *holder = g_strdup_printf(
+        "%s is in use by process %ld, which is ending", f->path, (long)pid);
+    Waiting waiting;
+    guint turns;
 
-    cache_directory_close(open_good(f->path));
+    assert_refused(f->path, CACHE_ERROR_LOCKED, "process");
+    begin_waiting(&waiting, f);
+    turns = g_timeout_add(10, take_a_turn, &waiting);
+    g_main_loop_run(waiting.loop);
+    g_source_remove(turns);
+    assert_non_null(waiting.directory);
+    assert_int_equal(waiting.n_told, 1);
+    assert_true(waiting.n_turns >= 2);
+    assert_string_equal(waiting.described, holder);
+    end_waiting(&waiting);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void
+opening_is_refused_by_who_goes_on(void **state)
+{
+    const Fixture *f = *state;
+    CacheDirectory *directory = open_good(f->path);
+    g_autofree char *process = g_strdup_printf("process %ld", (long)getpid());
+    Waiting waiting;
+
+    begin_waiting(&waiting, f);
+    g_main_loop_run(waiting.loop);
+    assert_null(waiting.directory);
+    assert_true(
+        g_error_matches(waiting.error, CACHE_ERROR, CACHE_ERROR_LOCKED));
+    assert_non_null(strstr(waiting.error->message, process));
+    end_waiting(&waiting);
+    cache_directory_close(directory);
+}
+
+static void
+opening_of_what_cannot_be_is_refused(void **state)
+{
+    const Fixture *f = *state;
+    Waiting waiting;
+
+    assert_int_equal(g_mkdir_with_parents(f->path, 0700), 0);
+    assert_int_equal(rmdir(f->path), 0);
+    assert_int_equal(symlink(f->parent, f->path), 0);
+    begin_waiting(&waiting, f);
+    g_main_loop_run(waiting.loop);
+    assert_null(waiting.directory);
+    assert_true(g_error_matches(waiting.error, CACHE_ERROR, CACHE_ERROR_IO));
+    end_waiting(&waiting);
+}
+
+static gboolean
+leave(gpointer user_data)
+{
+    g_main_loop_quit(user_data);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+opening_cancelled_tells_nobody_and_takes_nothing(void **state)
+{
+    const Fixture *f = *state;
+    CacheDirectory *directory = open_good(f->path);
+    Waiting waiting;
+
+    begin_waiting(&waiting, f);
+    g_timeout_add(50, leave, waiting.loop);
+    g_main_loop_run(waiting.loop);
+    cache_directory_opening_cancel(waiting.opening);
+    cache_directory_close(directory);
+    g_timeout_add(50, leave, waiting.loop);
+    g_main_loop_run(waiting.loop);
+    assert_int_equal(waiting.n_told, 0);
+    cache_directory_close(open_good(f->path));
+    end_waiting(&waiting);
 }
 
 static void
@@ -413,7 +560,11 @@ main(void)
         TEST(open_lock_that_is_no_file_is_refused),
         TEST(open_twice_names_the_holder),
         TEST(lock_of_killed_process_is_free),
-        TEST(open_waits_for_who_announced_the_end),
+        TEST(opening_of_a_free_one_is_told_from_the_loop),
+        TEST(opening_waits_for_who_announced_the_end),
+        TEST(opening_is_refused_by_who_goes_on),
+        TEST(opening_of_what_cannot_be_is_refused),
+        TEST(opening_cancelled_tells_nobody_and_takes_nothing),
         TEST(lock_is_shared_with_a_child),
         TEST(bind_same_identity_keeps_what_is_there),
         TEST(bind_other_identity_empties_it),

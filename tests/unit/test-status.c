@@ -43,7 +43,7 @@ set_up(void **state)
     if (fs_options_parse(5, words, &scene->options, &error) != FS_OPTIONS_MOUNT)
         fail_msg("%s", error->message);
     scene->options->settings->password = imap_secret_new("s3cret", 6);
-    scene->account = fs_account_new(scene->options, &error);
+    scene->account = fs_account_new(scene->options, NULL, &error);
     assert_non_null(scene->account);
     scene->told = g_string_new(NULL);
     scene->errors = fs_recent_errors_new(note, scene->told);

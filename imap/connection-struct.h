@@ -1,9 +1,11 @@
-/* What a connection consists of. Included by connection.c, which moves it, and
- * connection-state.c, which tells of it, alone. */
+/* What a connection consists of. Included by connection.c, which moves it,
+ * connection-input.c, which hears what the server says, and connection-state.c,
+ * which tells of it, alone. */
 #pragma once
 
 #include "imap/compression.h"
 #include "imap/connection-private.h"
+#include "imap/error.h"
 #include "imap/login.h"
 #include "imap/parser.h"
 #include "imap/transport.h"
@@ -64,3 +66,18 @@ struct ImapConnection {
 
 /* Whether the server is to say something; @user_data is the connection. */
 gboolean imap_connection_is_awaiting(gpointer user_data);
+
+/* ---- connection.c ---- */
+
+/* Closes it with @message, behind the name of the host. */
+void imap_connection_close_with(ImapConnection *connection, ImapError code,
+                                const char *message);
+/* Sends of a message what the line is likely to take soon. */
+void imap_connection_send_message(ImapConnection *connection);
+/* Sends what the queue may send now. */
+void imap_connection_flush(ImapConnection *connection);
+
+/* ---- connection-input.c ---- */
+
+/* Its data is the connection. */
+extern const ImapParserHandler imap_connection_input;

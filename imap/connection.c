@@ -64,10 +64,11 @@ on_silence(gpointer user_data)
     imap_connection_close(connection, error);
 }
 
-/* ---- what the server says ---- */
+/* ---- for what comes in ---- */
 
-static void
-close_with(ImapConnection *connection, ImapError code, const char *message)
+void
+imap_connection_close_with(ImapConnection *connection, ImapError code,
+                           const char *message)
 {
     g_autoptr(GError) error = g_error_new(IMAP_ERROR, code, "%s: %s",
                                           connection->settings->host, message);
@@ -75,81 +76,9 @@ close_with(ImapConnection *connection, ImapError code, const char *message)
     imap_connection_close(connection, error);
 }
 
-/* UIDs must keep their meaning while a mailbox is selected (RFC 9051 section
- * 2.3.1.1). If they do not, only selecting it anew shows what they mean. */
-static void
-apply_codes(ImapConnection *connection, const ImapStatus *status)
-{
-    guint64 uidvalidity = connection->mailbox.uidvalidity;
-
-    imap_mailbox_apply_codes(&connection->mailbox, status);
-    if (connection->mailbox.uidvalidity != uidvalidity)
-        close_with(connection, IMAP_ERROR_CLOSED,
-                   "the UIDVALIDITY of the selected mailbox has changed");
-}
-
-static void
-tell_unasked(ImapConnection *connection, const ImapResponse *response)
-{
-    if (connection->state == STATE_READY && connection->unasked != NULL)
-        connection->unasked(response, connection->unasked_data);
-}
-
-/* What Dovecot says every ten seconds while it reads a mailbox to search it:
- * "Searched 37% of the mailbox, ETA 1:20". */
-#define SEARCHED "Searched "
-
-static void
-note_search(ImapConnection *connection, const char *text)
-{
-    guint64 percent;
-
-    if (g_str_has_prefix(text, SEARCHED) &&
-        imap_command_queue_awaits(connection->queue, "UID SEARCH")) {
-        percent = g_ascii_strtoull(text + strlen(SEARCHED), NULL, 10);
-        imap_watchdog_note_percent(&connection->watchdog,
-                                   (guint)MIN(percent, G_MAXUINT));
-    }
-}
-
-static void
-on_untagged_status(ImapConnection *connection, const ImapResponse *response)
-{
-    const ImapStatus *status = response->status;
-
-    if (connection->state == STATE_GREETING) {
-        connection->state = STATE_LOGIN;
-        connection->greeted = TRUE;
-        imap_watchdog_begin_wait(&connection->watchdog);
-        imap_login_greeting(connection->login, status);
-        return;
-    }
-    if (status->condition == IMAP_CONDITION_BYE) {
-        close_with(connection, IMAP_ERROR_CLOSED,
-                   status->text[0] != '\0' ? status->text
-                                           : "the server says goodbye");
-        return;
-    }
-    if (status->condition == IMAP_CONDITION_PREAUTH) {
-        close_with(connection, IMAP_ERROR_PROTOCOL,
-                   "PREAUTH after the greeting");
-        return;
-    }
-    if (status->condition == IMAP_CONDITION_OK)
-        note_search(connection, status->text);
-    if (status->text[0] != '\0' && imap_status_code(status, "ALERT") != NULL &&
-        imap_connection_is_encrypted(connection))
-        g_message("%s says: %s", connection->settings->host, status->text);
-    if (imap_command_queue_offer(connection->queue, response))
-        return;
-    if (connection->mailbox.name != NULL)
-        apply_codes(connection, status);
-    tell_unasked(connection, response);
-}
-
 /* Of a message no more is read than the line is likely to take soon. */
-static void
-send_message(ImapConnection *connection)
+void
+imap_connection_send_message(ImapConnection *connection)
 {
     g_autoptr(GError) error = NULL;
     gsize unsent;
@@ -165,113 +94,14 @@ send_message(ImapConnection *connection)
         imap_connection_close(connection, error);
 }
 
-static void
-flush_queue(ImapConnection *connection)
+void
+imap_connection_flush(ImapConnection *connection)
 {
     imap_command_queue_flush(connection->queue);
-    send_message(connection);
+    imap_connection_send_message(connection);
     if (imap_command_queue_has_unsendable(connection->queue))
         connection_settle(connection);
 }
-
-static gboolean
-on_tagged_status(ImapConnection *connection, const ImapStatus *status,
-                 GError **error)
-{
-    gsize unsent = imap_transport_unsent(connection->transport);
-    gint64 elapsed = g_get_monotonic_time() - connection->asked_at;
-    guint backoff_ms = imap_status_backoff_ms(status);
-
-    imap_watchdog_note_progress(&connection->watchdog);
-    if (connection->asked_at != 0 &&
-        (connection->round_trip == 0 || elapsed < connection->round_trip))
-        connection->round_trip = MAX(elapsed, 1);
-    connection->asked_at = 0;
-    if (backoff_ms > 0)
-        connection->throttled_until =
-            connection->watchdog.last_progress +
-            backoff_ms * (gint64)G_TIME_SPAN_MILLISECOND;
-    if (!imap_command_queue_answer(connection->queue, status, unsent, error))
-        return FALSE;
-    if (connection->state != STATE_CLOSED)
-        flush_queue(connection);
-    return TRUE;
-}
-
-static void
-on_response(const ImapResponse *response, gpointer user_data)
-{
-    ImapConnection *connection = user_data;
-    g_autoptr(GError) error = NULL;
-
-    imap_watchdog_end_part(&connection->watchdog);
-    if (connection->state == STATE_GREETING &&
-        (response->type != IMAP_RESPONSE_STATUS ||
-         response->status->tag != NULL)) {
-        close_with(connection, IMAP_ERROR_PROTOCOL,
-                   "no IMAP greeting; check the port");
-        return;
-    }
-    if (response->type == IMAP_RESPONSE_CONTINUATION) {
-        imap_watchdog_note_progress(&connection->watchdog);
-        if (imap_command_queue_continue(connection->queue, response->text,
-                                        &error))
-            send_message(connection);
-    } else if (response->type == IMAP_RESPONSE_STATUS &&
-               response->status->tag != NULL) {
-        on_tagged_status(connection, response->status, &error);
-    } else if (response->type == IMAP_RESPONSE_STATUS) {
-        on_untagged_status(connection, response);
-    } else {
-        imap_mailbox_apply(&connection->mailbox, response);
-        if (imap_command_queue_offer(connection->queue, response)) {
-            imap_watchdog_note_progress(&connection->watchdog);
-        } else if (connection->login != NULL) {
-            imap_login_untagged(connection->login, response);
-        } else {
-            imap_mailbox_apply_unasked(&connection->mailbox, response);
-            tell_unasked(connection, response);
-        }
-    }
-    if (error != NULL)
-        imap_connection_close(connection, error);
-}
-
-static void
-on_body_begin(const ImapBody *body, gpointer user_data)
-{
-    ImapConnection *connection = user_data;
-
-    connection->body_unasked =
-        !imap_command_queue_body_begin(connection->queue, body);
-    if (!connection->body_unasked)
-        imap_watchdog_note_progress(&connection->watchdog);
-}
-
-static void
-on_body_data(const guint8 *data, gsize length, gpointer user_data)
-{
-    ImapConnection *connection = user_data;
-
-    if (imap_command_queue_body_data(connection->queue, data, length))
-        imap_watchdog_note_progress(&connection->watchdog);
-}
-
-static void
-on_body_end(gpointer user_data)
-{
-    ImapConnection *connection = user_data;
-
-    connection->body_unasked = FALSE;
-    imap_command_queue_body_end(connection->queue);
-}
-
-static const ImapParserHandler parser_handler = {
-    .response = on_response,
-    .body_begin = on_body_begin,
-    .body_data = on_body_data,
-    .body_end = on_body_end,
-};
 
 /* ---- the transport ---- */
 
@@ -314,7 +144,8 @@ on_transport_received(const guint8 *data, gsize length, gpointer user_data)
         return;
     }
     if (error != NULL)
-        close_with(connection, IMAP_ERROR_PROTOCOL, error->message);
+        imap_connection_close_with(connection, IMAP_ERROR_PROTOCOL,
+                                   error->message);
     else
         note_part_of_response(connection, length);
     if (connection->state == STATE_READY)
@@ -364,7 +195,7 @@ on_transport_sent(gpointer user_data)
     if (has_upload(connection))
         imap_upload_watch_begin(&connection->upload_watch,
                                 connection->settings->timeout_ms);
-    send_message(connection);
+    imap_connection_send_message(connection);
     if (connection->transport == NULL)
         return;
     connection->is_backlog = imap_transport_unsent(connection->transport) > 0;
@@ -433,7 +264,7 @@ prepare(ImapConnection *connection, ImapOpenFunc done, gpointer user_data)
     connection->opened_data = user_data;
     connection->transport = imap_transport_new(connection->settings,
                                                &transport_handler, connection);
-    connection->parser = imap_parser_new(&parser_handler, connection);
+    connection->parser = imap_parser_new(&imap_connection_input, connection);
     connection->login = imap_login_new(connection);
     connection->state = STATE_CONNECTING;
     imap_watchdog_watch(&connection->watchdog);
@@ -657,7 +488,7 @@ imap_connection_send(ImapConnection *connection, ImapCommand *command,
     if (connection->state == STATE_CLOSED)
         connection_settle(connection);
     else
-        flush_queue(connection);
+        imap_connection_flush(connection);
     end_rest(connection);
     imap_watchdog_watch(&connection->watchdog);
     return id;
@@ -719,7 +550,7 @@ on_logout_done(const ImapStatus *status, const GError *error,
     ImapConnection *connection = user_data;
 
     if (status != NULL)
-        close_with(connection, IMAP_ERROR_CLOSED, "logged out");
+        imap_connection_close_with(connection, IMAP_ERROR_CLOSED, "logged out");
 }
 
 static const ImapCommandHandler logout_handler = {.done = on_logout_done};
@@ -730,7 +561,8 @@ on_logout_timeout(gpointer user_data)
     ImapConnection *connection = user_data;
 
     connection->logout_source = 0;
-    close_with(connection, IMAP_ERROR_TIMEOUT, "no answer to LOGOUT");
+    imap_connection_close_with(connection, IMAP_ERROR_TIMEOUT,
+                               "no answer to LOGOUT");
     return G_SOURCE_REMOVE;
 }
 
@@ -741,7 +573,8 @@ imap_connection_logout(ImapConnection *connection)
         return;
     connection->logging_out = TRUE;
     if (connection->state != STATE_READY) {
-        close_with(connection, IMAP_ERROR_CLOSED, "not needed any more");
+        imap_connection_close_with(connection, IMAP_ERROR_CLOSED,
+                                   "not needed any more");
         return;
     }
     connection->logout_source =

@@ -3,287 +3,28 @@
  * An update builds a second set of tables beside the present one, sorted so
  * that the result cannot depend on the server's order, takes over the ids of
  * what was there before, and then replaces the tables. So an update that fails
- * has changed nothing.
- *
- * Directories are placed parents first: a wire name sorts behind its own
- * beginnings. The parent of "a/b" is the mailbox with the wire name "a", also
- * where that had to take another directory name; without one, the directory of
- * that name. */
+ * has changed nothing. */
 #include "fs/names/mailbox-tree.h"
 
 #include "fs/kernel/errno.h"
 #include "fs/kernel/inode.h"
 #include "fs/listeners.h"
-#include "fs/names/keyed-hash.h"
-#include "fs/names/mailbox-name.h"
-#include "imap/response.h"
+#include "fs/names/mailbox-tables.h"
 
 #include <string.h>
 
-#define INBOX "INBOX"
-#define UNIQUE_TRIES 8
 #define PATH_PREFIX "d:"
 
-typedef struct Directory Directory;
-
-/* @mailbox comes first, so that it stands for the whole. While an update runs,
- * ids are not yet known, and only the pointers tell parents. */
-struct Directory {
-    FsMailbox mailbox;
-    Directory *parent;
-    guint depth;         /* 0 for the root */
-    GPtrArray *children; /* of Directory, by ascending id; NULL for none */
-};
-
-typedef struct {
-    GPtrArray *all;      /* of Directory, owned; parents before children */
-    GHashTable *by_path; /* Directory, by parent and name */
-    GHashTable *by_wire; /* wire name -> Directory, without the root */
-} Tables;
-
 struct FsMailboxTree {
-    Tables tables;
-    GHashTable *by_id; /* id -> Directory */
+    FsMailboxTables tables;
+    GHashTable *by_id; /* id -> FsMailboxDirectory */
     FsMailboxIds ids;  /* without functions: counted up from last_id */
     guint32 last_id;
     gboolean listed;       /* it was updated once */
     FsListeners listeners; /* FsMailboxEntryFunc */
 };
 
-static gboolean
-is_inbox(const char *wire_name)
-{
-    return g_ascii_strcasecmp(wire_name, INBOX) == 0;
-}
-
-/* What tells mailboxes apart. */
-static const char *
-wire_key(const char *wire_name)
-{
-    return is_inbox(wire_name) ? INBOX : wire_name;
-}
-
-static void
-directory_free(gpointer data)
-{
-    Directory *directory = data;
-
-    g_free((char *)directory->mailbox.name);
-    g_free((char *)directory->mailbox.wire_name);
-    g_clear_pointer(&directory->children, g_ptr_array_unref);
-    g_free(directory);
-}
-
-static guint
-path_hash(gconstpointer data)
-{
-    const Directory *directory = data;
-
-    return g_direct_hash(directory->parent) * 31 +
-           fs_keyed_hash(directory->mailbox.name);
-}
-
-static gboolean
-path_equal(gconstpointer a, gconstpointer b)
-{
-    const Directory *one = a, *other = b;
-
-    return one->parent == other->parent &&
-           strcmp(one->mailbox.name, other->mailbox.name) == 0;
-}
-
-static Directory *
-find_path(const Tables *tables, const Directory *parent, const char *name)
-{
-    Directory wanted = {.parent = (Directory *)parent, .mailbox.name = name};
-
-    return g_hash_table_lookup(tables->by_path, &wanted);
-}
-
-/* @parent is NULL for the root alone. */
-static Directory *
-add_directory(Tables *tables, Directory *parent, const char *name)
-{
-    Directory *directory = g_new0(Directory, 1);
-
-    directory->mailbox.name = g_strdup(name);
-    directory->parent = parent;
-    g_ptr_array_add(tables->all, directory);
-    if (parent != NULL) {
-        directory->depth = parent->depth + 1;
-        g_hash_table_add(tables->by_path, directory);
-    }
-    return directory;
-}
-
-static void
-tables_init(Tables *tables)
-{
-    tables->all = g_ptr_array_new_with_free_func(directory_free);
-    tables->by_path = g_hash_table_new(path_hash, path_equal);
-    tables->by_wire = g_hash_table_new(fs_keyed_hash, g_str_equal);
-    add_directory(tables, NULL, "");
-}
-
-static void
-tables_clear(Tables *tables)
-{
-    g_clear_pointer(&tables->by_path, g_hash_table_unref);
-    g_clear_pointer(&tables->by_wire, g_hash_table_unref);
-    g_clear_pointer(&tables->all, g_ptr_array_unref);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Tables, tables_clear)
-
-static Directory *
-root_of(const Tables *tables)
-{
-    return g_ptr_array_index(tables->all, 0);
-}
-
-/* ---- Which directories there are ---- */
-
-static gint
-compare_listings(gconstpointer a, gconstpointer b)
-{
-    const FsMailboxListing *one = *(const FsMailboxListing *const *)a;
-    const FsMailboxListing *other = *(const FsMailboxListing *const *)b;
-    gboolean one_inbox = is_inbox(one->wire_name);
-    gboolean other_inbox = is_inbox(other->wire_name);
-    gint order;
-
-    if (one_inbox != other_inbox)
-        return one_inbox ? -1 : 1;
-    order = strcmp(one->wire_name, other->wire_name);
-    if (order == 0)
-        order = other->delimiter - one->delimiter;
-    return order != 0 ? order : strcmp(one->name, other->name);
-}
-
-static void
-merge(Directory *directory, const FsMailboxListing *listing)
-{
-    const guint not_there = IMAP_LIST_NOSELECT | IMAP_LIST_NONEXISTENT;
-    FsMailbox *mailbox = &directory->mailbox;
-    guint either = mailbox->attributes | listing->attributes;
-    guint both = mailbox->attributes & listing->attributes;
-
-    mailbox->attributes = (either & ~not_there) | (both & not_there);
-    mailbox->selectable = (mailbox->attributes & not_there) == 0;
-    if (mailbox->delimiter == '\0')
-        mailbox->delimiter = listing->delimiter;
-}
-
-static void
-claim(Tables *tables, Directory *directory, const FsMailboxListing *listing)
-{
-    FsMailbox *mailbox = &directory->mailbox;
-
-    mailbox->wire_name = g_strdup(listing->wire_name);
-    mailbox->attributes = listing->attributes;
-    mailbox->delimiter = listing->delimiter;
-    mailbox->selectable = (listing->attributes &
-                           (IMAP_LIST_NOSELECT | IMAP_LIST_NONEXISTENT)) == 0;
-    g_hash_table_insert(tables->by_wire, (gpointer)wire_key(mailbox->wire_name),
-                        directory);
-}
-
-static Directory *
-parent_by_wire_name(const Tables *tables, const FsMailboxListing *listing,
-                    guint depth)
-{
-    const char *last = listing->delimiter != '\0'
-                           ? strrchr(listing->wire_name, listing->delimiter)
-                           : NULL;
-    g_autofree char *prefix = NULL;
-    Directory *parent;
-
-    if (last == NULL)
-        return NULL;
-    prefix = g_strndup(listing->wire_name, (gsize)(last - listing->wire_name));
-    parent = g_hash_table_lookup(tables->by_wire, wire_key(prefix));
-    return parent != NULL && parent->depth + 1 == depth ? parent : NULL;
-}
-
-static Directory *
-parent_by_path(Tables *tables, char **components, guint depth)
-{
-    Directory *parent = root_of(tables);
-
-    for (guint i = 0; i + 1 < depth; i++) {
-        Directory *next = find_path(tables, parent, components[i]);
-
-        if (next == NULL)
-            next = add_directory(tables, parent, components[i]);
-        parent = next;
-    }
-    return parent;
-}
-
-static gboolean
-place(Tables *tables, const FsMailboxListing *listing, GError **error)
-{
-    g_auto(GStrv) components =
-        fs_mailbox_name_split(listing->name, listing->delimiter);
-    guint depth = components != NULL ? g_strv_length(components) : 0;
-    g_autofree char *name = NULL;
-    Directory *parent, *directory;
-
-    if (depth == 0)
-        return TRUE;
-    parent = parent_by_wire_name(tables, listing, depth);
-    if (parent == NULL)
-        parent = parent_by_path(tables, components, depth);
-
-    name = g_strdup(components[depth - 1]);
-    for (guint tries = 0; tries < UNIQUE_TRIES; tries++) {
-        char *longer;
-
-        directory = find_path(tables, parent, name);
-        if (directory == NULL)
-            directory = add_directory(tables, parent, name);
-        if (directory->mailbox.wire_name == NULL) {
-            claim(tables, directory, listing);
-            return TRUE;
-        }
-        longer = fs_mailbox_name_make_unique(name, listing->wire_name);
-        g_free(name);
-        name = longer;
-    }
-    g_set_error(error, FS_ERROR, FS_ERROR_INCOMPLETE,
-                "the mailboxes' names cannot be told apart: %s", name);
-    return FALSE;
-}
-
-static gboolean
-place_all(Tables *tables, const FsMailboxListing *listings, gsize count,
-          GError **error)
-{
-    g_autoptr(GPtrArray) sorted = g_ptr_array_new();
-
-    for (gsize i = 0; i < count; i++)
-        g_ptr_array_add(sorted, (gpointer)&listings[i]);
-    g_ptr_array_sort(sorted, compare_listings);
-
-    for (guint i = 0; i < sorted->len; i++) {
-        const FsMailboxListing *listing = g_ptr_array_index(sorted, i);
-        Directory *known =
-            g_hash_table_lookup(tables->by_wire, wire_key(listing->wire_name));
-
-        if (known != NULL)
-            merge(known, listing);
-        else if (!place(tables, listing, error))
-            return FALSE;
-        if (tables->all->len - 1 > FS_MAILBOX_TREE_MAX) {
-            g_set_error(error, FS_ERROR, FS_ERROR_INCOMPLETE,
-                        "the server's mailboxes make more than %u directories",
-                        FS_MAILBOX_TREE_MAX);
-            return FALSE;
-        }
-    }
-    return TRUE;
-}
-
-/* ---- Which ids they have ---- */
+/* ---- which ids they have ---- */
 
 static guint32
 refuse_used_up(GError **error)
@@ -305,7 +46,7 @@ next_id(guint32 *last_id, GError **error)
 
 /* "d:a/b", whether or not @directory is a mailbox. */
 static char *
-path_name(const Directory *directory)
+path_name(const FsMailboxDirectory *directory)
 {
     GString *path = g_string_new(directory->mailbox.name);
 
@@ -320,15 +61,16 @@ path_name(const Directory *directory)
 
 /* What FsMailboxIds calls it. */
 static char *
-id_name(const Directory *directory)
+id_name(const FsMailboxDirectory *directory)
 {
     if (directory->mailbox.wire_name == NULL)
         return path_name(directory);
-    return g_strconcat("m:", wire_key(directory->mailbox.wire_name), NULL);
+    return g_strconcat("m:", fs_mailbox_wire_key(directory->mailbox.wire_name),
+                       NULL);
 }
 
 static guint32
-remembered_id(const FsMailboxTree *tree, const Directory *directory,
+remembered_id(const FsMailboxTree *tree, const FsMailboxDirectory *directory,
               GError **error)
 {
     g_autofree char *name = id_name(directory);
@@ -340,14 +82,15 @@ remembered_id(const FsMailboxTree *tree, const Directory *directory,
 }
 
 /* What @directory was in the present tree; NULL if it is new. */
-static const Directory *
-find_before(const FsMailboxTree *tree, const Directory *directory)
+static const FsMailboxDirectory *
+find_before(const FsMailboxTree *tree, const FsMailboxDirectory *directory)
 {
     const char *wire_name = directory->mailbox.wire_name;
-    const Directory *before, *parent;
+    const FsMailboxDirectory *before, *parent;
 
     if (wire_name != NULL) {
-        before = g_hash_table_lookup(tree->tables.by_wire, wire_key(wire_name));
+        before = g_hash_table_lookup(tree->tables.by_wire,
+                                     fs_mailbox_wire_key(wire_name));
         if (before != NULL)
             return before;
     }
@@ -355,15 +98,16 @@ find_before(const FsMailboxTree *tree, const Directory *directory)
         tree->by_id, GUINT_TO_POINTER(directory->parent->mailbox.id));
     if (parent == NULL)
         return NULL;
-    before = find_path(&tree->tables, parent, directory->mailbox.name);
+    before =
+        fs_mailbox_tables_find(&tree->tables, parent, directory->mailbox.name);
     return before != NULL && before->mailbox.wire_name == NULL ? before : NULL;
 }
 
 static guint32
-id_for(const FsMailboxTree *tree, const Directory *directory, guint32 *last_id,
-       GError **error)
+id_for(const FsMailboxTree *tree, const FsMailboxDirectory *directory,
+       guint32 *last_id, GError **error)
 {
-    const Directory *before;
+    const FsMailboxDirectory *before;
 
     if (tree->ids.id != NULL)
         return remembered_id(tree, directory, error);
@@ -374,15 +118,15 @@ id_for(const FsMailboxTree *tree, const Directory *directory, guint32 *last_id,
 static gint
 compare_ids(gconstpointer a, gconstpointer b)
 {
-    const Directory *one = *(const Directory *const *)a;
-    const Directory *other = *(const Directory *const *)b;
+    const FsMailboxDirectory *one = *(const FsMailboxDirectory *const *)a;
+    const FsMailboxDirectory *other = *(const FsMailboxDirectory *const *)b;
 
     return (one->mailbox.id > other->mailbox.id) -
            (one->mailbox.id < other->mailbox.id);
 }
 
 static void
-append_child(Directory *parent, Directory *child)
+append_child(FsMailboxDirectory *parent, FsMailboxDirectory *child)
 {
     if (parent->children == NULL)
         parent->children = g_ptr_array_new();
@@ -391,13 +135,13 @@ append_child(Directory *parent, Directory *child)
 }
 
 static gboolean
-give_ids(const FsMailboxTree *tree, Tables *tables, GHashTable *by_id,
+give_ids(const FsMailboxTree *tree, FsMailboxTables *tables, GHashTable *by_id,
          guint32 *last_id, GError **error)
 {
     g_hash_table_insert(by_id, GUINT_TO_POINTER(FS_MAILBOX_TREE_ROOT),
-                        root_of(tables));
+                        fs_mailbox_tables_root(tables));
     for (guint i = 1; i < tables->all->len; i++) {
-        Directory *directory = g_ptr_array_index(tables->all, i);
+        FsMailboxDirectory *directory = g_ptr_array_index(tables->all, i);
 
         directory->mailbox.id = id_for(tree, directory, last_id, error);
         if (directory->mailbox.id == 0)
@@ -407,7 +151,7 @@ give_ids(const FsMailboxTree *tree, Tables *tables, GHashTable *by_id,
         append_child(directory->parent, directory);
     }
     for (guint i = 0; i < tables->all->len; i++) {
-        Directory *directory = g_ptr_array_index(tables->all, i);
+        FsMailboxDirectory *directory = g_ptr_array_index(tables->all, i);
 
         if (directory->children != NULL)
             g_ptr_array_sort(directory->children, compare_ids);
@@ -416,11 +160,11 @@ give_ids(const FsMailboxTree *tree, Tables *tables, GHashTable *by_id,
 }
 
 static void
-tell_gone(const FsMailboxTree *tree, const Tables *before,
+tell_gone(const FsMailboxTree *tree, const FsMailboxTables *before,
           FsMailboxGoneFunc gone, gpointer user_data)
 {
     for (guint i = 1; i < before->all->len; i++) {
-        const Directory *directory = g_ptr_array_index(before->all, i);
+        const FsMailboxDirectory *directory = g_ptr_array_index(before->all, i);
 
         if (fs_mailbox_tree_get(tree, directory->mailbox.id) == NULL)
             gone(&directory->mailbox, user_data);
@@ -443,7 +187,7 @@ static void
 tell_entry(FsMailboxTree *tree, guint32 parent, const char *name,
            guint32 before)
 {
-    Directory *directory =
+    FsMailboxDirectory *directory =
         g_hash_table_lookup(tree->by_id, GUINT_TO_POINTER(parent));
 
     if (directory != NULL)
@@ -454,12 +198,15 @@ tell_entry(FsMailboxTree *tree, guint32 parent, const char *name,
 /* The id of the entry of @tables that @wanted stands for in other tables; 0 if
  * there is none. */
 static guint32
-id_of_entry(const Tables *tables, GHashTable *by_id, const Directory *wanted)
+id_of_entry(const FsMailboxTables *tables, GHashTable *by_id,
+            const FsMailboxDirectory *wanted)
 {
-    const Directory *parent =
+    const FsMailboxDirectory *parent =
         g_hash_table_lookup(by_id, GUINT_TO_POINTER(wanted->mailbox.parent));
-    const Directory *entry =
-        parent != NULL ? find_path(tables, parent, wanted->mailbox.name) : NULL;
+    const FsMailboxDirectory *entry =
+        parent != NULL
+            ? fs_mailbox_tables_find(tables, parent, wanted->mailbox.name)
+            : NULL;
 
     return entry != NULL ? entry->mailbox.id : 0;
 }
@@ -467,11 +214,12 @@ id_of_entry(const Tables *tables, GHashTable *by_id, const Directory *wanted)
 /* What is in @some and not, or not the same, in @others. @only_missing: @some
  * are the new ones. */
 static void
-tell_different(FsMailboxTree *tree, const Tables *some, const Tables *others,
-               GHashTable *others_by_id, gboolean only_missing)
+tell_different(FsMailboxTree *tree, const FsMailboxTables *some,
+               const FsMailboxTables *others, GHashTable *others_by_id,
+               gboolean only_missing)
 {
     for (guint i = 1; i < some->all->len; i++) {
-        const Directory *directory = g_ptr_array_index(some->all, i);
+        const FsMailboxDirectory *directory = g_ptr_array_index(some->all, i);
         guint32 id = id_of_entry(others, others_by_id, directory);
 
         if (id == 0 || (!only_missing && id != directory->mailbox.id))
@@ -485,9 +233,9 @@ static void
 tell_selectable(FsMailboxTree *tree, GHashTable *before_by_id)
 {
     for (guint i = 1; i < tree->tables.all->len; i++) {
-        Directory *directory = g_ptr_array_index(tree->tables.all, i);
+        FsMailboxDirectory *directory = g_ptr_array_index(tree->tables.all, i);
         FsMailbox *now = &directory->mailbox;
-        const Directory *before =
+        const FsMailboxDirectory *before =
             g_hash_table_lookup(before_by_id, GUINT_TO_POINTER(now->id));
 
         if (before == NULL || before->mailbox.selectable == now->selectable)
@@ -498,11 +246,11 @@ tell_selectable(FsMailboxTree *tree, GHashTable *before_by_id)
 }
 
 static void
-keep_times(FsMailboxTree *tree, const Tables *before)
+keep_times(FsMailboxTree *tree, const FsMailboxTables *before)
 {
     for (guint i = 0; i < before->all->len; i++) {
-        const Directory *old = g_ptr_array_index(before->all, i);
-        Directory *new =
+        const FsMailboxDirectory *old = g_ptr_array_index(before->all, i);
+        FsMailboxDirectory *new =
             g_hash_table_lookup(tree->by_id, GUINT_TO_POINTER(old->mailbox.id));
 
         if (new != NULL)
@@ -511,7 +259,7 @@ keep_times(FsMailboxTree *tree, const Tables *before)
 }
 
 static void
-tell_entries(FsMailboxTree *tree, const Tables *before,
+tell_entries(FsMailboxTree *tree, const FsMailboxTables *before,
              GHashTable *before_by_id)
 {
     keep_times(tree, before);
@@ -544,9 +292,9 @@ fs_mailbox_tree_update(FsMailboxTree *tree, const FsMailboxListing *listings,
 {
     g_autoptr(GHashTable) by_id = g_hash_table_new(NULL, NULL);
     g_autoptr(GHashTable) before_by_id = NULL;
-    g_auto(Tables) tables = {NULL, NULL, NULL};
+    g_auto(FsMailboxTables) tables = {NULL, NULL, NULL};
     guint32 last_id = tree->last_id;
-    Tables before;
+    FsMailboxTables before;
 
     if (count > FS_MAILBOX_TREE_MAX) {
         g_set_error(error, FS_ERROR, FS_ERROR_INCOMPLETE,
@@ -555,8 +303,8 @@ fs_mailbox_tree_update(FsMailboxTree *tree, const FsMailboxListing *listings,
                     count, FS_MAILBOX_TREE_MAX);
         return FALSE;
     }
-    tables_init(&tables);
-    if (!place_all(&tables, listings, count, error) ||
+    fs_mailbox_tables_init(&tables);
+    if (!fs_mailbox_tables_place(&tables, listings, count, error) ||
         !give_ids(tree, &tables, by_id, &last_id, error))
         return FALSE;
 
@@ -572,17 +320,17 @@ fs_mailbox_tree_update(FsMailboxTree *tree, const FsMailboxListing *listings,
     return TRUE;
 }
 
-/* ---- The rest ---- */
+/* ---- the rest ---- */
 
 FsMailboxTree *
 fs_mailbox_tree_new(void)
 {
     FsMailboxTree *tree = g_new0(FsMailboxTree, 1);
 
-    tables_init(&tree->tables);
+    fs_mailbox_tables_init(&tree->tables);
     tree->by_id = g_hash_table_new(NULL, NULL);
     g_hash_table_insert(tree->by_id, GUINT_TO_POINTER(FS_MAILBOX_TREE_ROOT),
-                        root_of(&tree->tables));
+                        fs_mailbox_tables_root(&tree->tables));
     return tree;
 }
 
@@ -601,19 +349,20 @@ fs_mailbox_tree_free(FsMailboxTree *tree)
     if (tree == NULL)
         return;
     g_hash_table_unref(tree->by_id);
-    tables_clear(&tree->tables);
+    fs_mailbox_tables_clear(&tree->tables);
     fs_listeners_clear(&tree->listeners);
     g_free(tree);
 }
 
-static Directory *
+static FsMailboxDirectory *
 find_id(const FsMailboxTree *tree, guint32 id)
 {
     return g_hash_table_lookup(tree->by_id, GUINT_TO_POINTER(id));
 }
 
 static guint32
-renewed_id(FsMailboxTree *tree, const Directory *directory, GError **error)
+renewed_id(FsMailboxTree *tree, const FsMailboxDirectory *directory,
+           GError **error)
 {
     g_autofree char *name = NULL;
     guint32 id;
@@ -628,7 +377,7 @@ renewed_id(FsMailboxTree *tree, const Directory *directory, GError **error)
 guint32
 fs_mailbox_tree_new_id(FsMailboxTree *tree, guint32 id, GError **error)
 {
-    Directory *directory = find_id(tree, id);
+    FsMailboxDirectory *directory = find_id(tree, id);
     guint32 renewed;
 
     if (directory == NULL || directory->parent == NULL) {
@@ -644,7 +393,7 @@ fs_mailbox_tree_new_id(FsMailboxTree *tree, guint32 id, GError **error)
     directory->mailbox.id = renewed;
     g_hash_table_insert(tree->by_id, GUINT_TO_POINTER(renewed), directory);
     for (guint i = 0; directory->children && i < directory->children->len; i++)
-        ((Directory *)g_ptr_array_index(directory->children, i))
+        ((FsMailboxDirectory *)g_ptr_array_index(directory->children, i))
             ->mailbox.parent = renewed;
     g_ptr_array_sort(directory->parent->children, compare_ids);
     tell_entry(tree, directory->mailbox.parent, directory->mailbox.name, id);
@@ -661,24 +410,26 @@ const FsMailbox *
 fs_mailbox_tree_child(const FsMailboxTree *tree, guint32 parent,
                       const char *name)
 {
-    const Directory *directory = find_id(tree, parent);
+    const FsMailboxDirectory *directory = find_id(tree, parent);
 
     if (directory == NULL)
         return NULL;
-    return (const FsMailbox *)find_path(&tree->tables, directory, name);
+    return (const FsMailbox *)fs_mailbox_tables_find(&tree->tables, directory,
+                                                     name);
 }
 
 const FsMailbox *
 fs_mailbox_tree_by_wire_name(const FsMailboxTree *tree, const char *wire_name)
 {
-    return g_hash_table_lookup(tree->tables.by_wire, wire_key(wire_name));
+    return g_hash_table_lookup(tree->tables.by_wire,
+                               fs_mailbox_wire_key(wire_name));
 }
 
 const FsMailbox *
 fs_mailbox_tree_next_child(const FsMailboxTree *tree, guint32 parent,
                            guint32 after)
 {
-    const Directory *directory = find_id(tree, parent);
+    const FsMailboxDirectory *directory = find_id(tree, parent);
     guint low = 0, high;
 
     if (directory == NULL || directory->children == NULL)
@@ -724,7 +475,7 @@ fs_mailbox_tree_find_use(const FsMailboxTree *tree, guint attribute)
 guint
 fs_mailbox_tree_count_children(const FsMailboxTree *tree, guint32 parent)
 {
-    const Directory *directory = find_id(tree, parent);
+    const FsMailboxDirectory *directory = find_id(tree, parent);
 
     return directory != NULL && directory->children != NULL
                ? directory->children->len
@@ -734,7 +485,7 @@ fs_mailbox_tree_count_children(const FsMailboxTree *tree, guint32 parent)
 char *
 fs_mailbox_tree_path(const FsMailboxTree *tree, guint32 id)
 {
-    const Directory *directory = find_id(tree, id);
+    const FsMailboxDirectory *directory = find_id(tree, id);
     g_autofree char *name = NULL;
 
     if (directory == NULL)

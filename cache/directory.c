@@ -118,14 +118,17 @@ open_lock(CacheDirectory *directory, GError **error)
 
 /* ---- the lock ---- */
 
-/* Without it, if the disk is full: the lock is what counts. */
+/* Without it, if the disk is full: the lock is what counts. Who reads it
+ * meanwhile finds either text at its beginning: what is left of a longer one is
+ * cut off last. */
 static void
 write_lock(const CacheDirectory *directory, const char *suffix)
 {
     g_autofree char *text = g_strdup_printf("%ld%s\n", (long)getpid(), suffix);
+    gsize length = strlen(text);
 
-    if (ftruncate(directory->lock_fd, 0) != 0 ||
-        pwrite(directory->lock_fd, text, strlen(text), 0) < 0)
+    if (pwrite(directory->lock_fd, text, length, 0) != (gssize)length ||
+        ftruncate(directory->lock_fd, (off_t)length) != 0)
         g_debug("%s: the lock bears no name: %s", directory->path,
                 g_strerror(errno));
 }

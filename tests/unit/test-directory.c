@@ -305,6 +305,41 @@ hold_and_end(const Fixture *f, int ready)
     cache_directory_close(directory);
 }
 
+static void
+hold_and_announce_for_ever(const Fixture *f, int ready)
+{
+    gboolean ending;
+    CacheDirectory *directory = cache_directory_open(f->path, &ending, NULL);
+
+    if (directory == NULL)
+        return;
+    cache_directory_announce_end(directory);
+    if (write(ready, "x", 1) != 1)
+        return;
+    for (;;)
+        cache_directory_announce_end(directory);
+}
+
+/* Whoever looks while it is being written is not to take it for another one's,
+ * and give up. */
+static void
+end_announced_again_is_always_seen(void **state)
+{
+    const Fixture *f = *state;
+    pid_t pid = spawn(hold_and_announce_for_ever, f);
+    guint n_missed = 0;
+
+    for (guint i = 0; i < 3000; i++) {
+        gboolean ending;
+
+        assert_null(cache_directory_open(f->path, &ending, NULL));
+        n_missed += !ending;
+    }
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(n_missed, 0);
+}
+
 /* And the loop has time for others. */
 static void
 opening_waits_for_who_announced_the_end(void **state)
@@ -561,6 +596,7 @@ main(void)
         TEST(open_twice_names_the_holder),
         TEST(lock_of_killed_process_is_free),
         TEST(opening_of_a_free_one_is_told_from_the_loop),
+        TEST(end_announced_again_is_always_seen),
         TEST(opening_waits_for_who_announced_the_end),
         TEST(opening_is_refused_by_who_goes_on),
         TEST(opening_of_what_cannot_be_is_refused),

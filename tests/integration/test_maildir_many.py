@@ -132,9 +132,17 @@ def work_aerc(case, root, count):
     before = sum('F' in letters(name) for name in names(root, 'INBOX'))
     terminal = Aerc(case, root, LIMIT, sort='')
 
+    def until(condition, what):
+        if not wait_until(condition, LIMIT * tap.PATIENCE):
+            raise AssertionError(f'{what}: aerc does not do it:\n' +
+                                 terminal.text())
+
     def select(place, text):
-        terminal.command(f'select {place}')
-        terminal.shows(text)
+        """Before it has the whole listing, it selects nothing."""
+        def is_selected():
+            terminal.command(f'select {place}')
+            return wait_until(lambda: text in terminal.text(), 5)
+        until(is_selected, f'select {place}, {text}')
 
     def do(kind, text, condition):
         """Run by run, the last first: the places of others stay."""
@@ -145,9 +153,7 @@ def work_aerc(case, root, count):
             select(*last)
             terminal.command(text)
             done += last[0] - first[0] + 1
-            case.expect(wait_until(lambda: condition(done),
-                                   LIMIT * tap.PATIENCE), text,
-                        'does not do it', terminal.text())
+            until(lambda: condition(done), text)
             terminal.command('unmark -a')
     terminal.shows(f'/{count}')
     do('flagging', 'flag -x Flagged', lambda done: before + done == sum(
@@ -162,8 +168,7 @@ def work_aerc(case, root, count):
     terminal.command('close')
     terminal.compose()
     terminal.command('postpone')
-    case.expect(wait_until(lambda: len(names(root, 'Drafts')) == kept + 1,
-                           LIMIT * tap.PATIENCE), 'no draft')
+    until(lambda: len(names(root, 'Drafts')) == kept + 1, 'postpone')
     terminal.leave()
 
 

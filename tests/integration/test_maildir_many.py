@@ -144,6 +144,20 @@ def work_aerc(case, root, count):
             return wait_until(lambda: text in terminal.text(), 5)
         until(is_selected, f'select {place}, {text}')
 
+    def order(text, condition):
+        """What it does with headers alone, it fetches them for, and has to be
+        told again then."""
+        def is_fetching():
+            return 'Fetching missing message headers' in terminal.text()
+
+        def is_done():
+            terminal.command(text)
+            if wait_until(lambda: is_fetching() or condition(), 5):
+                wait_until(lambda: not is_fetching(), LIMIT * tap.PATIENCE)
+                return condition()
+            return wait_until(condition, LIMIT * tap.PATIENCE)
+        until(is_done, text)
+
     def do(kind, text, condition):
         """Run by run, the last first: the places of others stay."""
         done = 0
@@ -151,9 +165,8 @@ def work_aerc(case, root, count):
             select(*first)
             terminal.command('mark -v')
             select(*last)
-            terminal.command(text)
             done += last[0] - first[0] + 1
-            until(lambda: condition(done), text)
+            order(text, lambda: condition(done))
             terminal.command('unmark -a')
     terminal.shows(f'/{count}')
     do('flagging', 'flag -x Flagged', lambda done: before + done == sum(

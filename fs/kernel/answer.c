@@ -105,7 +105,7 @@ reply(Portion *portion, FsAnswer answer, const FsObstacle *obstacle)
         wait_at(operation, answer, obstacle);
 }
 
-void
+gboolean
 fs_answer_listing(FsOperation *operation, gboolean plus, char *buffer,
                   FsListingFunc next)
 {
@@ -127,4 +127,5 @@ fs_answer_listing(FsOperation *operation, gboolean plus, char *buffer,
         }
     }
     reply(&portion, answer, &obstacle);
+    return portion.used == 0 && answer == FS_ANSWER_NONE;
 }

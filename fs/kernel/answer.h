@@ -18,6 +18,7 @@ typedef FsAnswer (*FsListingFunc)(FsOperation *operation, guint64 cookie,
                                   FsObstacle *obstacle);
 
 /* Answers a READDIR, or READDIRPLUS if @plus, by the entries that @next gives,
- * as many as have room in @buffer, of operation->size octets; or waits. */
-void fs_answer_listing(FsOperation *operation, gboolean plus, char *buffer,
-                       FsListingFunc next);
+ * as many as have room in @buffer, of operation->size octets; or waits. TRUE:
+ * the answer was that there are no more. */
+gboolean fs_answer_listing(FsOperation *operation, gboolean plus, char *buffer,
+                           FsListingFunc next);

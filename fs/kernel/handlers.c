@@ -249,12 +249,19 @@ static void
 run_readdir_as(FsOperation *operation, gboolean plus)
 {
     FsHandlers *handlers = handlers_of(operation);
-    FsPlace place = fs_name_space_place_of(handlers->names, operation->inode);
+    guint64 inode = operation->inode;
+    FsPlace place = fs_name_space_place_of(handlers->names, inode);
+    /* It is answered by what follows. */
+    struct fuse_file_info file = operation->file;
 
-    if (operation->offset == 0 && is_kept_by_kernel(&place))
-        fs_kernel_cache_read(handlers->kernel_cache, operation->inode);
-    fs_answer_listing(operation, plus,
-                      portion_buffer(handlers, operation->size), next_entry);
+    if (operation->offset == 0 && operation->runs == 1 &&
+        is_kept_by_kernel(&place))
+        fs_kernel_cache_read(handlers->kernel_cache, inode, &file);
+    if (fs_answer_listing(operation, plus,
+                          portion_buffer(handlers, operation->size),
+                          next_entry) &&
+        is_kept_by_kernel(&place))
+        fs_kernel_cache_read_to_its_end(handlers->kernel_cache, inode, &file);
 }
 
 static void

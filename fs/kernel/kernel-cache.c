@@ -1,10 +1,8 @@
 /* What the kernel believes.
  *
  * Listings: the kernel keeps one copy of a directory's listing, made while
- * programs read it, and drops it at an opendir whose answer does not say that
- * it may be kept. Every change of a directory gives it a new state number. The
- * copy is good if the reading that made it began in the present state, and if
- * no older reading was under way then which could have had a part in it.
+ * programs read it. Every change of a directory gives it a new state number,
+ * by which fs/kernel/listing-copy.h tells whether the copy may be used.
  *
  * Changes come in thousands, and few of them are known to the kernel. They are
  * gathered for a moment: of a directory, entries that are gone, and once that
@@ -15,10 +13,12 @@
 
 #include "fs/changes/overlay.h"
 #include "fs/kernel/inode.h"
+#include "fs/kernel/listing-copy.h"
 #include "fs/kernel/notifier.h"
 #include "fs/kernel/operation.h"
 #include "fs/live/announcer.h"
 #include "fs/live/line.h"
+#include "fs/names/maildir-layout.h"
 #include "fs/sync/lister.h"
 #include "fs/sync/status-poll.h"
 #include "fs/sync/synchroniser.h"
@@ -46,10 +46,7 @@ typedef struct {
 typedef struct {
     guint64 inode; /* the key */
 
-    guint64 state;     /* changes with the directory; never 0 */
-    guint64 copied;    /* the state that the kernel's copy is of; 0: none */
-    guint n_open;      /* opened in this state */
-    guint n_open_then; /* opened in earlier ones */
+    FsListingCopy copy;
 
     GPtrArray *entries;     /* of Entry; NULL for none */
     gboolean all_entries;   /* too many to name */
@@ -79,6 +76,7 @@ directory_free(gpointer data)
     Directory *directory = data;
 
     g_clear_pointer(&directory->entries, g_ptr_array_unref);
+    fs_listing_copy_clear(&directory->copy);
     g_free(directory);
 }
 
@@ -90,7 +88,7 @@ directory_of(FsKernelCache *cache, guint64 inode)
     if (directory == NULL) {
         directory = g_new0(Directory, 1);
         directory->inode = inode;
-        directory->state = ++cache->last_state;
+        fs_listing_copy_init(&directory->copy, ++cache->last_state);
         g_hash_table_insert(cache->directories, &directory->inode, directory);
     }
     return directory;
@@ -100,10 +98,10 @@ directory_of(FsKernelCache *cache, guint64 inode)
 
 /* The directory's own entry in its parent, and with it all below. */
 static void
-forget_directory(FsKernelCache *cache, const Directory *directory)
+forget_directory(FsKernelCache *cache, guint64 inode)
 {
-    const FsMailbox *mailbox = fs_mailbox_tree_get(
-        cache->account->tree, fs_inode_mailbox(directory->inode));
+    const FsMailbox *mailbox =
+        fs_mailbox_tree_get(cache->account->tree, fs_inode_mailbox(inode));
 
     if (mailbox != NULL && mailbox->id != FS_MAILBOX_TREE_ROOT)
         fs_notifier_forget_entry(
@@ -116,7 +114,7 @@ static void
 tell(FsKernelCache *cache, Directory *directory)
 {
     if (directory->all_entries)
-        forget_directory(cache, directory);
+        forget_directory(cache, directory->inode);
     for (guint i = 0; directory->entries && i < directory->entries->len; i++) {
         const Entry *entry = g_ptr_array_index(directory->entries, i);
 
@@ -201,9 +199,7 @@ forget_listing(FsKernelCache *cache, guint64 inode)
     if (directory == NULL)
         return;
     directory->listing = TRUE;
-    directory->state = ++cache->last_state;
-    directory->n_open_then += directory->n_open;
-    directory->n_open = 0;
+    fs_listing_copy_change(&directory->copy, ++cache->last_state);
 }
 
 /* Names tell flags there: whatever changes in the mailbox may change one. */
@@ -612,33 +608,55 @@ void
 fs_kernel_cache_open(FsKernelCache *cache, guint64 inode,
                      struct fuse_file_info *file)
 {
-    Directory *directory = directory_of(cache, inode);
+    guint64 handle;
+    FsListingUse use =
+        fs_listing_copy_open(&directory_of(cache, inode)->copy, &handle);
 
-    file->cache_readdir = 1;
-    file->keep_cache = directory->copied == directory->state;
-    file->fh = directory->state;
-    directory->n_open++;
+    file->cache_readdir = use != FS_LISTING_APART;
+    file->keep_cache = use != FS_LISTING_ANEW;
+    file->fh = handle;
 }
 
 void
 fs_kernel_cache_close(FsKernelCache *cache, guint64 inode,
                       const struct fuse_file_info *file)
 {
-    Directory *directory = directory_of(cache, inode);
+    fs_listing_copy_close(&directory_of(cache, inode)->copy, file->fh);
+}
 
-    if (file->fh == directory->state)
-        directory->n_open--;
+/* The kernel makes a new directory of it, whose copy is another. */
+static void
+forget_stuck(FsKernelCache *cache, guint64 inode)
+{
+    FsPlace place = fs_name_space_place_of(cache->names, inode);
+
+    if (cache->notifier == NULL || cache->stopped)
+        return;
+    if (place.kind == FS_PLACE_CUR || place.kind == FS_PLACE_NEW)
+        fs_notifier_forget_entry(
+            cache->notifier,
+            fs_maildir_layout_directory(cache->names, place.mailbox),
+            place.kind == FS_PLACE_CUR ? "cur" : "new", 0);
     else
-        directory->n_open_then--;
+        forget_directory(cache, inode);
 }
 
 void
-fs_kernel_cache_read(FsKernelCache *cache, guint64 inode)
+fs_kernel_cache_read(FsKernelCache *cache, guint64 inode,
+                     const struct fuse_file_info *file)
 {
     Directory *directory = directory_of(cache, inode);
 
-    if (directory->copied != directory->state)
-        directory->copied = directory->n_open_then == 0 ? directory->state : 0;
+    fs_listing_copy_begin(&directory->copy, file->fh);
+    if (fs_listing_copy_is_stuck(&directory->copy))
+        forget_stuck(cache, inode);
+}
+
+void
+fs_kernel_cache_read_to_its_end(FsKernelCache *cache, guint64 inode,
+                                const struct fuse_file_info *file)
+{
+    fs_listing_copy_end(&directory_of(cache, inode)->copy, file->fh);
 }
 
 /* ---- making and ending ---- */

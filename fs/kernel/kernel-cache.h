@@ -75,8 +75,12 @@ void fs_kernel_cache_open(FsKernelCache *cache, guint64 inode,
                           struct fuse_file_info *file);
 void fs_kernel_cache_close(FsKernelCache *cache, guint64 inode,
                            const struct fuse_file_info *file);
-/* It is being read from its beginning. */
-void fs_kernel_cache_read(FsKernelCache *cache, guint64 inode);
+/* The kernel reads it from its beginning, for who has opened it as @file; and
+ * has been given its end. */
+void fs_kernel_cache_read(FsKernelCache *cache, guint64 inode,
+                          const struct fuse_file_info *file);
+void fs_kernel_cache_read_to_its_end(FsKernelCache *cache, guint64 inode,
+                                     const struct fuse_file_info *file);
 
 /* Tells the kernel at once what is to be told. Complete when it has been;
  * caller frees. */

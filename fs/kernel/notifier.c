@@ -66,7 +66,8 @@ send_one(FsNotifier *notifier, const Notification *notification)
                                              strlen(notification->name));
         break;
     case FORGET_LISTING:
-        fuse_lowlevel_notify_inval_inode(fuse, inode, 0, 0);
+        /* Its attributes alone: see fs/kernel/listing-copy.h. */
+        fuse_lowlevel_notify_inval_inode(fuse, inode, -1, 0);
         break;
     case FLUSH:
     case END:

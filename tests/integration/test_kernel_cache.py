@@ -108,6 +108,65 @@ def test_unchanged_listing_is_read_once(case):
     case.expect(reads() == before, f'{before} reads, then {reads()}')
 
 
+# Opens it, reads a part of it, and then waits for a line before it goes on, or
+# is killed.
+SLOW_READER = """
+import os, sys
+with os.scandir(sys.argv[1]) as entries:
+    next(entries)
+    print('begun', flush=True)
+    sys.stdin.readline()
+    print(len(list(entries)), flush=True)
+"""
+
+
+@tap.test
+def test_listing_is_kept_again_after_one_that_was_given_up(case):
+    """The kernel cannot go on with a copy in the making of which it has lost a
+    part: so nothing may take that from it."""
+    count = 2000
+    scene = start(case, [mailstore.simple_mailbox(count=count, size=300)],
+                  arguments=['-d'])
+    inbox = scene.path('INBOX')
+
+    def reads():
+        return scene.mount.messages().count('READDIR')
+
+    def begin():
+        reader = subprocess.Popen(
+            [sys.executable, '-c', SLOW_READER, inbox], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        case.defer(reader.communicate)
+        case.expect(reader.stdout.readline() == 'begun\n')
+        return reader
+
+    def changed(uid):
+        add(scene.inbox, uid)
+        shows(case, lambda: is_there(scene.file(uid)), 'the new message')
+
+    def kept(what):
+        def is_kept():
+            before = reads()
+            listed(inbox)
+            return reads() == before
+        shows(case, is_kept, 'a listing that the kernel has kept, ' + what)
+    kept('at first')
+    changed(count + 1)
+    slow = begin()
+    changed(count + 2)
+    slow.kill()
+    slow.wait()
+    kept('after one that was killed')
+    changed(count + 3)
+    slow = begin()
+    changed(count + 4)
+    slow.stdin.write('\n')
+    slow.stdin.flush()
+    case.expect(int(slow.stdout.readline()) > count, 'not all of it')
+    slow.wait()
+    kept('after a slow one')
+
+
 for naming in ('uid', 'subject'):
     @tap.test(name=f'changes_elsewhere_show_in_stat_ls_and_cat_{naming}',
               arguments=(naming,))

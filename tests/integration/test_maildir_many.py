@@ -17,7 +17,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import sample_server
 import tap
-from command import run
+from command import run, wait_until
 from mailprograms import (Aerc, Mutt, Synced, dovecot_config, drafts,
                           notmuch_config, place, shell)
 from maildir import digest, letters, renamed
@@ -100,53 +100,88 @@ def work_neomutt(case, root, count):
 
 # ---- aerc ----
 
+def subject(path):
+    with open(path, 'rb') as file:
+        return re.search(rb'(?m)^Subject: (.*?)\r?$', file.read())[1].decode()
+
+
+def runs(paths):
+    """Where aerc lists them when it does not sort, which is by their bases, the
+    last at the top: pairs of the first and the last, each a place and the
+    subject there."""
+    folder = os.path.dirname(os.path.dirname(paths[0]))
+    wanted = {os.path.basename(path).partition(':')[0] for path in paths}
+    found = []
+    for place, name in enumerate(sorted(
+            os.listdir(folder + '/cur'), reverse=True,
+            key=lambda name: name.partition(':')[0])):
+        if name.partition(':')[0] in wanted:
+            this = (place, subject(f'{folder}/cur/{name}'))
+            if found and found[-1][1][0] == place - 1:
+                found[-1][1] = this
+            else:
+                found.append([this, this])
+    return found
+
+
 def work_aerc(case, root, count):
-    """It looks through the folder for each message that it touches: so they are
-    chosen by their places, and not sought."""
-    terminal = Aerc(case, root)
-    later = PROGRAMS[PROGRAMS.index('aerc') + 1:]
-    # The newest are at the top.
-    first = len(later) * sum(LOT.values())
-    places = {}
-    for kind, many in reversed(LOT.items()):
-        places[kind] = (first, first + many - 1)
-        first += many
+    """It reads the folder's listing for each message whose header it wants: so
+    it sorts by nothing, and they are chosen by their places, and not sought."""
+    lot = lots(root, 'aerc')
+    others, kept = len(names(root, 'Other')), len(names(root, 'Drafts'))
+    before = sum('F' in letters(name) for name in names(root, 'INBOX'))
+    terminal = Aerc(case, root, LIMIT, sort='')
 
-    def flagged():
-        return sum('F' in letters(name) for name in names(root, 'INBOX'))
+    def until(condition, what):
+        if not wait_until(condition, LIMIT * tap.PATIENCE):
+            raise AssertionError(f'{what}: aerc does not do it:\n' +
+                                 terminal.text())
 
-    def select(place):
-        terminal.press(':select 0\n')
-        terminal.press(f':select {place}\n')
-        # It draws what is different alone: of the line before, that is the name.
-        return terminal.until(lambda: b'aerc' in terminal.shown, 5)
+    def select(place, text):
+        """Before it has the whole listing, it selects nothing."""
+        def is_selected():
+            terminal.command(f'select {place}')
+            return wait_until(lambda: text in terminal.text(), 5)
+        until(is_selected, f'select {place}, {text}')
+
+    def order(text, condition):
+        """What it does with headers alone, it fetches them for, and has to be
+        told again then."""
+        def is_fetching():
+            return 'Fetching missing message headers' in terminal.text()
+
+        def is_done():
+            terminal.command(text)
+            if wait_until(lambda: is_fetching() or condition(), 5):
+                wait_until(lambda: not is_fetching(), LIMIT * tap.PATIENCE)
+                return condition()
+            return wait_until(condition, LIMIT * tap.PATIENCE)
+        until(is_done, text)
 
     def do(kind, text, condition):
-        # Until all of the folder is there, it selects something else.
-        case.expect(terminal.until(lambda: select(places[kind][0]), LIMIT),
-                    kind, terminal.shown[-1000:])
-        terminal.press(':mark -v\n')
-        terminal.press(f':select {places[kind][1]}\n')
-        terminal.press(f':{text}\n')
-        case.expect(terminal.until(condition, LIMIT), text, 'does not do it',
-                    terminal.shown[-1000:])
-        terminal.press(':unmark -a\n')
-    terminal.shows(f'{later[-1]}'.encode(), limit=LIMIT)
-    before, others = flagged(), len(names(root, 'Other'))
-    kept = len(names(root, 'Drafts'))
-    do('flagging', 'flag -x Flagged', lambda: flagged() == before + FLAGGED)
+        """Run by run, the last first: the places of others stay."""
+        done = 0
+        for first, last in reversed(runs(lot[kind])):
+            select(*first)
+            terminal.command('mark -v')
+            select(*last)
+            done += last[0] - first[0] + 1
+            order(text, lambda: condition(done))
+            terminal.command('unmark -a')
+    terminal.shows(f'/{count}')
+    do('flagging', 'flag -x Flagged', lambda done: before + done == sum(
+        'F' in letters(name) for name in names(root, 'INBOX')))
     do('moving', 'mv Other',
-       lambda: len(names(root, 'Other')) == others + MOVED)
+       lambda done: len(names(root, 'Other')) == others + done)
     do('deleting', 'delete',
-       lambda: len(names(root, 'INBOX')) == count - MOVED - DELETED)
-    terminal.press(':select 0\n')
-    terminal.press(':view\n')
-    terminal.shows(b'body', limit=LIMIT)
-    terminal.press(':close\n')
+       lambda done: len(names(root, 'INBOX')) == count - MOVED - done)
+    terminal.command('select 0')
+    terminal.command('view')
+    terminal.shows('body')
+    terminal.command('close')
     terminal.compose()
-    terminal.press(':postpone\n')
-    case.expect(terminal.until(lambda: len(names(root, 'Drafts')) == kept + 1,
-                               LIMIT), 'no draft')
+    terminal.command('postpone')
+    until(lambda: len(names(root, 'Drafts')) == kept + 1, 'postpone')
     terminal.leave()
 
 

@@ -132,26 +132,26 @@ def aerc_work(case, root):
 
     def command(text, done):
         before = {folder: names(folder) for folder in FOLDERS}
-        terminal.press(f':{text}\n')
+        terminal.command(text)
         case.expect(wait_until(lambda: done(before), 20 * tap.PATIENCE), text,
-                    'does nothing', terminal.shown[-1000:])
+                    'does nothing', terminal.text())
 
     def has_changed(before):
         return names('INBOX') != before['INBOX']
     # The newest message is the first one.
-    terminal.shows(b'number')
-    terminal.press(':select 0\n')
+    terminal.shows('number')
+    terminal.command('select 0')
     command('flag -t', has_changed)
     command('mv Other', lambda before:
             len(names('Other')) == len(before['Other']) + 1)
-    terminal.press(':select 0\n')
+    terminal.command('select 0')
     command('delete', lambda before:
             len(names('INBOX')) == len(before['INBOX']) - 1)
-    terminal.press(':select 0\n')
+    terminal.command('select 0')
     command('read', has_changed)
-    terminal.press(':view\n')
-    terminal.shows(b'body')
-    terminal.press(':close\n')
+    terminal.command('view')
+    terminal.shows('body')
+    terminal.command('close')
     terminal.compose()
     command('postpone', lambda before: len(names('Drafts')) == 1)
     terminal.leave()

@@ -5,6 +5,7 @@ import os
 import re
 
 import tap
+import terminal
 from command import run
 from tools import Terminal
 
@@ -19,7 +20,7 @@ set recall=no sort=date pager_index_lines=0 delete_untag=yes resolve=no
 set status_format="--Mutt Msgs:%m Tag:%t Del:%d Flag:%F--"
 '''
 
-AERC = ('[ui]\nsort = -r date\nindex-format = %s\nthreading-enabled = false\n'
+AERC = ('[ui]\nsort = {sort}\nindex-format = %s\nthreading-enabled = false\n'
         '[filters]\ntext/plain = cat\n')
 
 MBSYNC = '''
@@ -93,31 +94,55 @@ class Mutt(Terminal):
         self.ends(limit=max(self.limit, 30))
 
 
-class Aerc(Terminal):
-    def __init__(self, case, root):
+class Aerc(terminal.Terminal):
+    """limit: seconds that each of its answers may take."""
+
+    def __init__(self, case, root, limit=20, sort='-r date'):
+        self.limit = limit
         home = case.path('aerc' + place(root))
         config = home + '/.config/aerc'
         os.makedirs(config)
         with open(config + '/aerc.conf', 'w') as file:
-            file.write(AERC)
+            file.write(AERC.format(sort=sort))
         with open(os.open(config + '/accounts.conf', os.O_WRONLY | os.O_CREAT,
                           0o600), 'w') as file:
             file.write(f'[mount]\nsource = maildir://{root}\ndefault = INBOX\n'
                        'from = Alice <alice@example.org>\npostpone = Drafts\n')
-        super().__init__(case, 'aerc', HOME=home,
-                         EDITOR="sh -c 'echo text >> $0'",
-                         XDG_CONFIG_HOME=home + '/.config',
-                         XDG_CACHE_HOME=home + '/.cache',
-                         XDG_DATA_HOME=home + '/.local/share',
-                         XDG_RUNTIME_DIR=home)
+        with open(os.open(home + '/editor', os.O_WRONLY | os.O_CREAT, 0o755),
+                  'w') as file:
+            file.write('#!/bin/sh\necho text >>"$1"\n')
+        super().__init__(case, ['aerc'], environment={
+            'HOME': home, 'EDITOR': home + '/editor',
+            'XDG_CONFIG_HOME': home + '/.config',
+            'XDG_CACHE_HOME': home + '/.cache',
+            'XDG_DATA_HOME': home + '/.local/share',
+            'XDG_RUNTIME_DIR': home})
+
+    def shows(self, *texts):
+        return self.wait_for(lambda screen: any(text in screen
+                                                for text in texts),
+                             texts, self.limit)
+
+    def command(self, text):
+        """It drops keys while it is busy: so they are seen before Enter."""
+        def prompt(screen):
+            return screen.rstrip().splitlines()[-1].startswith(':')
+        self.press(':')
+        self.wait_for(prompt, 'the prompt', self.limit)
+        self.press('-l', text)
+        self.wait_for(':' + text, 'what was typed', self.limit)
+        self.press('Enter')
+        self.wait_for(lambda screen: not prompt(screen), 'no prompt',
+                      self.limit)
 
     def compose(self):
-        self.press(':compose -H "To: bob@example.org" -H "Subject: draft"\n')
-        self.shows(b'Send', b'send', b'abort', b'Abort', b'review')
+        self.command('compose -H "To: b@c" -H "Subject: draft"')
+        self.shows('Send', 'send', 'abort', 'Abort', 'review')
 
     def leave(self):
-        self.press(':quit\n')
-        self.ends()
+        self.command('quit')
+        self.shows('after 0')
+        self.close()
 
 
 def notmuch_config(case, root, name):

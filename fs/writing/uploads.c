@@ -45,6 +45,7 @@ fs_upload_unref(gpointer data)
     g_free(upload->message_id);
     g_free(upload->identity);
     g_free(upload->name);
+    g_free(upload->maildir);
     g_free(upload->flags);
     g_free(upload);
 }

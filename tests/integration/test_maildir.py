@@ -555,5 +555,39 @@ def test_message_that_is_edited_is_not_moved(case):
                 box.stored('INBOX'), box.stored('Other'))
 
 
+def edit_twice(case, flags, kind, named):
+    """As editors do that write to the file itself, each time it is saved."""
+    box = Box(case, {'INBOX': [(message(1), flags), (message(2), '')]})
+    path = box.find('number 1')
+    if named:
+        path = os.path.join(os.path.dirname(path), '7.R7.host' +
+                            path[path.find(':2,'):] * (':2,' in path))
+        os.rename(box.find('number 1'), path)
+    case.expect(f'/{kind}/' in path, path)
+    expected = crlf(message(1))
+    for word in (b'one', b'two', b'three'):
+        with open(path, 'rb+') as file:
+            case.expect(file.read() == expected, 'other octets before', word)
+            file.write(word + b'\r\n')
+        expected += word + b'\r\n'
+        case.expect(os.path.exists(path), path, 'is not in', box.list())
+    box.wait()
+    case.expect([one.body for one in box.stored() if b'number 1' in one.body]
+                == [expected], box.stored())
+    case.expect(len(box.list()) == 2, box.list())
+    box.again()
+    case.expect(open(path, 'rb').read() == expected, box.list())
+    case.expect(sorted(box.list().values()) == sorted([kind, 'new']),
+                box.list())
+    box.expect_same()
+
+
+for way, arguments in {'in_cur': ('\\Seen \\Flagged', 'cur', False),
+                       'in_new': ('', 'new', False),
+                       'with_a_name_of_its_own': ('\\Seen', 'cur', True)}.items():
+    tap.test(name='message_edited_twice_keeps_its_name_' + way,
+             arguments=arguments)(edit_twice)
+
+
 if __name__ == '__main__':
     tap.main()

@@ -182,10 +182,11 @@ give_name(FsOperation *operation, Renaming *renaming, const FsPlace *place,
                                            entry->mailbox, entry->uid);
     fs_kernel_cache_names_changed(
         fs_handlers_kernel_cache(operation->user_data), entry->mailbox);
-    if (renaming->flags == NULL)
-        fs_maildir_layout_touch(names, entry->mailbox,
-                                !is_new || before.kind == FS_PLACE_CUR,
-                                is_new || before.kind == FS_PLACE_NEW);
+    /* With other flags, that of "cur" has moved already. */
+    fs_maildir_layout_touch(names, entry->mailbox, entry->uid,
+                            renaming->flags == NULL &&
+                                (!is_new || before.kind == FS_PLACE_CUR),
+                            is_new || before.kind == FS_PLACE_NEW);
 }
 
 static gboolean

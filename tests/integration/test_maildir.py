@@ -589,5 +589,40 @@ for way, arguments in {'in_cur': ('\\Seen \\Flagged', 'cur', False),
              arguments=arguments)(edit_twice)
 
 
+@tap.test
+def test_marking_as_unread_moves_the_time_of_new(case):
+    """Also of what a program had put into cur: it is found there no more."""
+    box = Box(case, {'INBOX': numbered(2)})
+    path = box.deliver(message(9), '9.R9.host:2,S', 'cur')
+    box.wait()
+    box.list()
+    before = times(box)
+    os.rename(path, box.maildir('INBOX', 'new', '9.R9.host'))
+    after = times(box)
+    case.expect([name for name in ('cur', 'new')
+                 if before[name] != after[name]] == ['cur', 'new'],
+                before, after)
+    case.expect(box.list()['9.R9.host'] == 'new', box.list())
+    box.expect_same()
+
+
+@tap.test
+def test_what_a_program_has_moved_to_cur_is_missed_there(case):
+    """When another client deletes it."""
+    box = Box(case, {'INBOX': numbered(2)})
+    box.list()
+    old = renamed(box.find('number 1'), '')
+    box.wait()
+    case.expect(old == box.find('number 1') and '/cur/' in old, box.list())
+    before = times(box)
+    box.client.open('INBOX', readonly=False)
+    box.client.imap.uid('STORE', '1', '+FLAGS', '(\\Deleted)')
+    box.client.imap.uid('EXPUNGE', '1')
+    box.soon(lambda: not os.path.exists(old), 'it is still there')
+    after = times(box)
+    case.expect([name for name in ('cur', 'new')
+                 if before[name] != after[name]] == ['cur'], before, after)
+
+
 if __name__ == '__main__':
     tap.main()

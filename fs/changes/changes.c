@@ -62,8 +62,7 @@ find_move(FsChanges *changes, const FsGuest *guest, Place *place, FsNeed **need,
                     "it is being written to the server");
         return FALSE;
     }
-    if (pending->in_flight || pending->uncertain ||
-        pending->step != FS_STEP_WAITING) {
+    if (fs_pending_is_under_way(pending)) {
         fs_sender_hurry(changes->sender);
         *need = fs_need_ref(pending->done);
         return FALSE;

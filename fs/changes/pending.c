@@ -513,3 +513,18 @@ fs_pending_retract(FsPending *pending)
     leave(pending);
     complete(pending, NULL);
 }
+
+gboolean
+fs_pending_is_under_way(const FsPending *pending)
+{
+    return pending->in_flight || pending->uncertain ||
+           pending->step != FS_STEP_WAITING;
+}
+
+gboolean
+fs_changes_can_redirect(const FsChanges *changes, guint64 inode)
+{
+    const FsPending *move = g_hash_table_lookup(changes->by_inode, &inode);
+
+    return move != NULL && !fs_pending_is_under_way(move);
+}

@@ -167,6 +167,16 @@ ask_flags(FsOperation *operation, Renaming *renaming, const FsEntry *entry,
     return TRUE;
 }
 
+/* Whether it is in the folder that it shows in, and not only on its way there.
+ */
+static gboolean
+is_home(const FsOperation *operation, const FsEntry *entry)
+{
+    return entry->mailbox ==
+           fs_name_space_place_of(names_of(operation), operation->inode)
+               .mailbox;
+}
+
 /* Within its folder: nobody but us need know. */
 static void
 give_name(FsOperation *operation, Renaming *renaming, const FsPlace *place,
@@ -198,7 +208,7 @@ ask_move(FsOperation *operation, Renaming *renaming, const FsPlace *place,
     g_autoptr(GError) error = NULL;
     FsNeed *need = NULL;
 
-    if (entry->mailbox == place->mailbox) {
+    if (entry->mailbox == place->mailbox && is_home(operation, entry)) {
         give_name(operation, renaming, place, entry);
         return TRUE;
     }
@@ -239,7 +249,10 @@ find_source(FsOperation *operation, Renaming *renaming, FsEntry *entry)
 
     if (!renaming->flagged) {
         if (!fs_message_changes_find(operation, operation->inode,
-                                     renaming->name, entry) ||
+                                     renaming->name, entry))
+            return FALSE;
+        if (!fs_changes_can_redirect(account_of(operation)->changes,
+                                     entry->inode) &&
             fs_write_waits_for_arrival(operation, account_of(operation),
                                        entry->inode))
             return FALSE;

@@ -177,10 +177,12 @@ take_stored(FsWriting *writing, FsLocalFile *file, const FsUpload *upload,
     note_changed(writing, file->inode);
     tell(writing, file->directory, file->listed ? file->name : NULL,
          file->inode);
-    if (file->linked)
+    if (file->linked) {
+        fs_local_files_take_back(writing->files, file);
         fs_local_files_note_stored(file);
-    else
+    } else {
         fs_local_files_unlist(writing->files, file);
+    }
 }
 
 static void

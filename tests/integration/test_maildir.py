@@ -17,6 +17,7 @@ import mount as mounting
 import tap
 from command import run, wait_until
 from maildir import Box, letters, numbered, renamed, renamer
+from proxy import Proxy
 from writing import crlf, message
 
 
@@ -354,13 +355,60 @@ def test_two_programs_that_rename_the_same_message_leave_one(case):
 
 # ---- what is on its way ----
 
-def kill(case, box):
+def kill(case, box, then=lambda: None):
     os.kill(box.mount.pid, signal.SIGKILL)
     wait_until(lambda: not box.mount.is_alive(), 20 * tap.PATIENCE)
     if mounting.is_mounted(box.mount.mountpoint):
         run('fusermount3', '-uz', box.mount.mountpoint)
     box.mount.process.returncode = 0
+    then()
     box.start()
+
+
+@tap.test(limit=120)
+def test_link_that_the_server_is_not_waited_for_shows_both_names(case):
+    """mutt compares them, and takes what is not there for a failure."""
+    box = Box(case, {'INBOX': numbered(1)}, options={'writeback': None})
+    line = Proxy(int(re.search(r':(\d+)/', box.url)[1]), case)
+    box.mount.unmount()
+    box.url = re.sub(r':\d+/', f':{line.port}/', box.url)
+    box.start()
+    box.list()
+    line.hold()
+    names = [f'{number}.R{number}.host' for number in range(5, 9)]
+    for number, name in enumerate(names, 5):
+        temporary = box.maildir('INBOX', 'tmp', name)
+        final = box.maildir('INBOX', 'new', name)
+        with open(temporary, 'xb') as file:
+            file.write(message(number))
+        os.link(temporary, final)
+        case.expect(os.path.samestat(os.lstat(temporary), os.lstat(final)),
+                    'two files')
+        if number < 8:
+            os.unlink(temporary)
+            fails(case, errno.ENOENT, os.lstat, temporary)
+            fails(case, errno.ENOENT, os.unlink, temporary)
+        case.expect(name in box.list('INBOX', 'new'), name, box.list())
+        with open(final, 'rb') as file:
+            case.expect(message(number) == file.read(), 'other octets')
+    line.resume()
+    box.wait()
+    case.expect(os.listdir(box.maildir('INBOX', 'tmp')) == names[3:], 'tmp')
+    os.unlink(box.maildir('INBOX', 'tmp', names[3]))
+    case.expect([one.body for one in box.stored()[1:]] ==
+                [crlf(message(number)) for number in range(5, 9)],
+                box.stored())
+    case.expect(set(names) < set(box.list('INBOX', 'new')), box.list())
+    box.expect_same()
+    line.hold()
+    box.deliver(message(9), '9.R9.host')
+    kill(case, box, line.resume)
+    case.expect(os.listdir(box.maildir('INBOX', 'tmp')) == [] ==
+                os.listdir(box.path('.imapfs', 'lost+found')), 'lost')
+    box.wait()
+    case.expect(len(box.stored()) == 6, box.stored())
+    case.expect(box.find('number 9') ==
+                box.maildir('INBOX', 'new', '9.R9.host'), box.list())
 
 
 @tap.test(limit=120)

@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
@@ -670,6 +671,36 @@ def test_what_a_program_has_moved_to_cur_is_missed_there(case):
     after = times(box)
     case.expect([name for name in ('cur', 'new')
                  if before[name] != after[name]] == ['cur'], before, after)
+
+
+class Unused(Box):
+    """Behind a slow line; a folder is in use for no time at all after its last
+    use."""
+
+    def start(self, **named):
+        to = int(re.search(r':(\d+)/', self.url)[1])
+        line = Proxy(to, self.case, rtt_ms=200)
+        self.url = self.url.replace(f':{to}/', f':{line.port}/')
+        return super().start(environment={'IMAPFS_KEEP_MS': '1'}, **named)
+
+
+@tap.test
+def test_times_are_right_after_a_while_without_use(case):
+    """Who looks once an hour finds what has come in that hour: of a folder that
+    nobody has kept up, the server is asked before its times are told."""
+    box = Unused(case, {'INBOX': numbered(2)}, options={'poll': 1},
+                 capability='IMAP4rev1 UIDPLUS MOVE QRESYNC')
+    new = box.maildir('INBOX', 'new')
+
+    def is_told(number):
+        os.listdir(new)
+        before = os.stat(new).st_mtime_ns
+        time.sleep(1.5)
+        box.append(message(number))
+        return os.stat(new).st_mtime_ns != before
+    case.expect(any(is_told(number) for number in range(10, 16)),
+                'the time is what it was, each time')
+    case.expect(os.path.exists(box.find('number 10')), box.list())
 
 
 if __name__ == '__main__':

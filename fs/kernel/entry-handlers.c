@@ -80,7 +80,7 @@ fs_entry_handlers_unlink(fuse_req_t request, fuse_ino_t parent,
         fuse_reply_err(request, 0); /* it has another name */
         return TRUE;
     }
-    if (file->upload != NULL) {
+    if (file->upload != NULL && !fs_writing_give_up(file)) {
         /* The server may have it in a moment. */
         fuse_reply_err(request, EBUSY);
         return TRUE;

@@ -382,6 +382,15 @@ outcome(const FsWriting *writing, const FsLocalFile *file, FsNeed **need,
     return FS_COMMIT_WAIT;
 }
 
+gboolean
+fs_writing_give_up(FsLocalFile *file)
+{
+    if (!fs_upload_give_up(file->upload))
+        return FALSE;
+    g_clear_pointer(&file->upload, fs_upload_unref);
+    return TRUE;
+}
+
 /* Whether there is a message to be made of it. */
 static gboolean
 is_message(const FsLocalFile *file, const char *name)

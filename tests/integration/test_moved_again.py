@@ -4,6 +4,7 @@ move: each is in the end where it was put last, once, as it was called and
 flagged last."""
 
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -17,7 +18,7 @@ import tap
 from command import run, wait_until
 from maildir import FLAGS, Box
 from proxy import Proxy
-from writing import message
+from writing import crlf, message
 
 FOLDERS = ('INBOX', 'Other', 'Third')
 SOON = 20 * tap.PATIENCE
@@ -185,6 +186,44 @@ def test_moved_again_while_the_server_does_not_answer(case):
                           if place == folder} |
                  ({number: 'S' for number in range(5, 9)}
                   if folder == 'INBOX' else {}) for folder in FOLDERS})
+
+
+@tap.test(limit=120)
+def test_delivery_that_failed_without_a_line_may_be_taken_back(case):
+    """Who is told that it failed removes the file, and tries again later under
+    another name: that is one message then."""
+    box = Away(case)
+    box.gone()
+    first = box.maildir('Other', 'tmp', '1.R1.host')
+    second = box.path('Other', 'letter.eml')
+    for path, number in (first, 11), (second, 12):
+        with contextlib.suppress(OSError), open(path, 'wb') as file:
+            file.write(message(number))
+    try:
+        os.link(first, box.maildir('Other', 'new', '1.R1.host'))
+        case.expect(False, 'link does not fail')
+    except OSError as error:
+        case.expect(error.errno in (errno.ENETDOWN, errno.EHOSTUNREACH,
+                                    errno.ETIMEDOUT), error)
+
+    def is_removed(path):
+        """It may just be tried again."""
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        return not os.path.exists(path)
+    for path in first, second:
+        case.expect(wait_until(lambda: is_removed(path), SOON), path, 'stays')
+    case.expect(os.listdir(box.path('.imapfs', 'lost+found')) == [], 'lost')
+    box.back()
+    case.expect(wait_until(
+        lambda: 'can be reached again' in box.mount.messages(), SOON), 'away')
+    box.deliver(message(11), '2.R2.host', 'new', 'Other')
+    box.wait()
+    case.expect([one.body for one in box.stored('Other')] ==
+                [crlf(message(11))], box.stored('Other'))
+    case.expect(box.list('Other') == {'2.R2.host': 'new'}, box.list('Other'))
+    box.again()
+    box.expect_same('Other')
 
 
 if __name__ == '__main__':

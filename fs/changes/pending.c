@@ -299,6 +299,14 @@ fs_pending_keeps_name(const char *name)
            !(fs_message_name_parse(name, &stem, &uid) && stem == NULL);
 }
 
+/* It shows there no more. */
+static void
+tell_gone(FsOverlay *overlay, const FsGuest *guest)
+{
+    fs_overlay_tell(overlay, FS_OVERLAY_NAME, guest->mailbox, 0, guest->name);
+    fs_overlay_tell(overlay, FS_OVERLAY_LISTING, guest->mailbox, 0, NULL);
+}
+
 /* The message stands where it was, by the number that it had. */
 static void
 take_guest_home(FsPending *pending)
@@ -308,8 +316,7 @@ take_guest_home(FsPending *pending)
 
     if (guest == NULL)
         return;
-    fs_overlay_tell(account->overlay, FS_OVERLAY_NAME, guest->mailbox, 0,
-                    guest->name);
+    tell_gone(account->overlay, guest);
     if (guest->inode ==
         fs_inode_make(account->number, pending->mailbox, pending->uid)) {
         fs_overlay_remove_guest(account->overlay, guest);
@@ -348,8 +355,7 @@ land(FsPending *pending, guint32 uid)
         return;
     name = g_strdup(guest->name);
     if (uid == 0) {
-        fs_overlay_tell(account->overlay, FS_OVERLAY_NAME, pending->target, 0,
-                        name);
+        tell_gone(account->overlay, guest);
         fs_overlay_remove_guest(account->overlay, guest);
         return;
     }

@@ -191,7 +191,8 @@ hide(FsChanges *changes, const Place *place)
     fs_overlay_hide(overlay, place->mailbox, place->uid);
     fs_overlay_touch(overlay, place->shown_in);
     if (place->shown_in != place->mailbox)
-        fs_overlay_tell(overlay, FS_OVERLAY_LISTING, place->shown_in, 0, NULL);
+        fs_overlay_tell(overlay, FS_OVERLAY_LISTING, place->shown_in, 0,
+                        place->guest->name);
 }
 
 /* The move that was to bring it there is not made: it is hidden where it is,
@@ -334,7 +335,8 @@ move_on(FsChanges *changes, Place *place, guint32 mailbox, const char *name)
     FsOverlay *overlay = changes->account->overlay;
 
     fs_overlay_touch(overlay, place->shown_in);
-    fs_overlay_tell(overlay, FS_OVERLAY_LISTING, place->shown_in, 0, NULL);
+    fs_overlay_tell(overlay, FS_OVERLAY_LISTING, place->shown_in, 0,
+                    place->guest->name);
     fs_overlay_tell(overlay, FS_OVERLAY_NAME, place->shown_in, 0,
                     place->guest->name);
     retract_move(changes, place);
@@ -385,7 +387,7 @@ make_guest(FsChanges *changes, Place *place, guint64 inode, guint32 mailbox,
     if (fs_given_name_is_maildir(name))
         fs_overlay_name_in_maildir(overlay, place->guest, name);
     fs_overlay_touch(overlay, mailbox);
-    fs_overlay_tell(overlay, FS_OVERLAY_LISTING, mailbox, 0, NULL);
+    fs_overlay_tell(overlay, FS_OVERLAY_LISTING, mailbox, 0, shown);
     if (!g_str_equal(shown, name) && !fs_given_name_is_maildir(name))
         fs_overlay_tell(overlay, FS_OVERLAY_NAME, mailbox, 0, name);
 }

@@ -304,7 +304,8 @@ static void
 tell_gone(FsOverlay *overlay, const FsGuest *guest)
 {
     fs_overlay_tell(overlay, FS_OVERLAY_NAME, guest->mailbox, 0, guest->name);
-    fs_overlay_tell(overlay, FS_OVERLAY_LISTING, guest->mailbox, 0, NULL);
+    fs_overlay_tell(overlay, FS_OVERLAY_LISTING, guest->mailbox, 0,
+                    guest->name);
 }
 
 /* The message stands where it was, by the number that it had. */

@@ -181,12 +181,32 @@ on_own_flags(FsMaildirTimes *times, guint32 mailbox, guint32 uid)
     has_moved(folder, &message, uid);
 }
 
+/* @name: of a guest that has no UID; or NULL. */
+static gboolean
+find_own(const FsMaildirTimes *times, guint32 mailbox, guint32 uid,
+         const char *name, FsMaildirMessage *message)
+{
+    const FsAccount *account = times->account;
+    const FsGuest *guest = NULL;
+
+    if (uid != 0)
+        return find_message(times, mailbox, uid, message);
+    if (name != NULL)
+        guest = fs_overlay_guest_by_name(account->overlay, mailbox, name);
+    /* One that nobody has seen there yet is not to be given a name by this. */
+    return guest != NULL && guest->maildir != NULL &&
+           fs_maildir_message_find(account, mailbox, guest->inode,
+                                   guest->from_mailbox, guest->from_uid,
+                                   message);
+}
+
 static void
-on_own_new(FsMaildirTimes *times, guint32 mailbox, guint32 uid)
+on_own_new(FsMaildirTimes *times, guint32 mailbox, guint32 uid,
+           const char *name)
 {
     g_auto(FsMaildirMessage) message = {0};
 
-    if (uid != 0 && find_message(times, mailbox, uid, &message))
+    if (find_own(times, mailbox, uid, name, &message))
         touch(folder_of(times, mailbox), !message.is_new, message.is_new);
     else
         touch(folder_of(times, mailbox), TRUE, TRUE);
@@ -213,7 +233,7 @@ on_overlay(FsOverlayChange change, guint32 mailbox, guint32 uid,
         break;
     case FS_OVERLAY_LISTING:
     case FS_OVERLAY_NEW:
-        on_own_new(times, mailbox, uid);
+        on_own_new(times, mailbox, uid, name);
         break;
     case FS_OVERLAY_NAME: /* of the folder alone */
     case FS_OVERLAY_ALL:  /* not of names */

@@ -639,6 +639,29 @@ for way, arguments in {'in_cur': ('\\Seen \\Flagged', 'cur', False),
 
 
 @tap.test
+def test_moving_moves_the_times_that_it_must(case):
+    box = Box(case, {'INBOX': [(message(1), '\\Seen'), *numbered(2, 2)],
+                     'Other': numbered(2, 8)})
+    paths = {kind: box.find(f'number {number}')
+             for kind, number in (('cur', 1), ('new', 2))}
+    for folder in ('INBOX', 'Other'):
+        box.list(folder)
+    for kind, path in paths.items():
+        before = times(box), times(box, 'Other')
+        os.rename(path, box.maildir('Other', kind, os.path.basename(path)))
+        box.wait()
+        box.soon(lambda: len(box.stored('Other')) == (3 if kind == 'cur' else 4),
+                 'not moved')
+        box.list('Other')
+        after = times(box), times(box, 'Other')
+        for one, other, folder in zip(before, after, ('INBOX', 'Other')):
+            case.expect([name for name in ('cur', 'new')
+                         if one[name] != other[name]] == [kind], folder,
+                        kind, one, other)
+    box.expect_same('Other')
+
+
+@tap.test
 def test_marking_as_unread_moves_the_time_of_new(case):
     """Also of what a program had put into cur: it is found there no more."""
     box = Box(case, {'INBOX': numbered(2)})

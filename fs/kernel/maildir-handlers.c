@@ -439,6 +439,25 @@ run_mkdir(FsOperation *operation)
         fs_entry_handlers_follow(operation, operation->memory, reply_made);
 }
 
+/* One of the three. */
+static void
+make_inner(fuse_req_t request, fuse_ino_t parent, const char *name,
+           guint32 mailbox)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+    const FsMailbox *folder =
+        fs_mailbox_tree_get(fs_handlers_account(handlers)->tree, mailbox);
+
+    if (folder == NULL || !folder->selectable)
+        fuse_reply_err(request, EACCES); /* there can be no messages */
+    else if (fs_maildir_layout_set_there(fs_handlers_names(handlers), mailbox,
+                                         name, TRUE))
+        fs_operation_start(request, fs_entry_handlers_reply_made, parent, name,
+                           0, 0, NULL);
+    else
+        fuse_reply_err(request, EEXIST); /* again, since it was looked for */
+}
+
 gboolean
 fs_maildir_handlers_mkdir(fuse_req_t request, fuse_ino_t parent,
                           const char *name)
@@ -450,9 +469,8 @@ fs_maildir_handlers_mkdir(fuse_req_t request, fuse_ino_t parent,
         return FALSE;
     if (place.kind != FS_PLACE_FOLDER)
         fuse_reply_err(request, EPERM);
-    else if (fs_maildir_layout_set_there(names, place.mailbox, name, TRUE))
-        fs_operation_start(request, fs_entry_handlers_reply_made, parent, name,
-                           0, 0, NULL);
+    else if (fs_maildir_layout_is_inner(name))
+        make_inner(request, parent, name, place.mailbox);
     else
         fs_operation_start(request, run_mkdir, parent, name, 0, 0, NULL);
     return TRUE;

@@ -508,6 +508,17 @@ tap.test(limit=120, name='folders_of_maildir_plus_plus_likewise',
 
 
 @tap.test
+def test_folder_that_holds_no_messages_gets_no_cur(case):
+    box = Box(case, {'INBOX': [], 'Deep/Sub': []})
+    case.expect(os.listdir(box.maildir('Deep')) == ['Sub'],
+                os.listdir(box.maildir('Deep')))
+    for inner in ('cur', 'new', 'tmp'):
+        fails(case, errno.EACCES, os.mkdir, box.maildir('Deep', inner))
+    case.expect(os.listdir(box.maildir('Deep')) == ['Sub'],
+                os.listdir(box.maildir('Deep')))
+
+
+@tap.test
 def test_maildir_plus_plus_has_all_at_the_top(case):
     box = Box(case, {'INBOX': numbered(1), 'A': [], 'A/B.c': numbered(1, 2)},
               options={'maildir_layout': 'maildir++'})

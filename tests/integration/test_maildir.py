@@ -615,38 +615,33 @@ def test_message_that_is_edited_is_not_moved(case):
                 box.stored('INBOX'), box.stored('Other'))
 
 
-def edit_twice(case, flags, kind, named):
-    """As editors do that write to the file itself, each time it is saved."""
-    box = Box(case, {'INBOX': [(message(1), flags), (message(2), '')]})
-    path = box.find('number 1')
-    if named:
-        path = os.path.join(os.path.dirname(path), '7.R7.host' +
-                            path[path.find(':2,'):] * (':2,' in path))
-        os.rename(box.find('number 1'), path)
-    case.expect(f'/{kind}/' in path, path)
-    expected = crlf(message(1))
+@tap.test
+def test_what_is_edited_keeps_its_name(case):
+    """By editors that write to the file itself, each time it is saved."""
+    box = Box(case, {'INBOX': [
+        (message(1), '\\Seen \\Flagged'), (message(2), ''),
+        (message(3), '\\Seen')]})
+    own = box.maildir('INBOX', 'cur', '7.R7.host:2,S')
+    os.rename(box.find('number 3'), own)
+    paths = {number: box.find(f'number {number}') for number in (1, 2, 3)}
+    case.expect(paths[3] == own, paths)
+    expected = {number: crlf(message(number)) for number in paths}
     for word in (b'one', b'two', b'three'):
-        with open(path, 'rb+') as file:
-            case.expect(file.read() == expected, 'other octets before', word)
-            file.write(word + b'\r\n')
-        expected += word + b'\r\n'
-        case.expect(os.path.exists(path), path, 'is not in', box.list())
+        for number, path in paths.items():
+            with open(path, 'rb+') as file:
+                case.expect(file.read() == expected[number], 'other octets')
+                file.write(word + b'\r\n')
+            expected[number] += word + b'\r\n'
+            case.expect(os.path.exists(path), path, 'is not in', box.list())
     box.wait()
-    case.expect([one.body for one in box.stored() if b'number 1' in one.body]
-                == [expected], box.stored())
-    case.expect(len(box.list()) == 2, box.list())
+    case.expect({one.body for one in box.stored()} == set(expected.values()) and
+                len(box.stored()) == 3, box.stored())
     box.again()
-    case.expect(open(path, 'rb').read() == expected, box.list())
-    case.expect(sorted(box.list().values()) == sorted([kind, 'new']),
+    for number, path in paths.items():
+        case.expect(open(path, 'rb').read() == expected[number], box.list())
+    case.expect(sorted(box.list().values()) == ['cur', 'cur', 'new'],
                 box.list())
     box.expect_same()
-
-
-for way, arguments in {'in_cur': ('\\Seen \\Flagged', 'cur', False),
-                       'in_new': ('', 'new', False),
-                       'with_a_name_of_its_own': ('\\Seen', 'cur', True)}.items():
-    tap.test(name='message_edited_twice_keeps_its_name_' + way,
-             arguments=arguments)(edit_twice)
 
 
 @tap.test
@@ -673,27 +668,22 @@ def test_moving_moves_the_times_that_it_must(case):
 
 
 @tap.test
-def test_marking_as_unread_moves_the_time_of_new(case):
-    """Also of what a program had put into cur: it is found there no more."""
+def test_time_moves_of_where_a_message_comes_and_goes(case):
     box = Box(case, {'INBOX': numbered(2)})
     path = box.deliver(message(9), '9.R9.host:2,S', 'cur')
     box.wait()
     box.list()
     before = times(box)
+
+    def moved():
+        now = times(box)
+        return [name for name in ('cur', 'new') if now[name] != before[name]]
+    # What a program had put into cur, and now marks as unread.
     os.rename(path, box.maildir('INBOX', 'new', '9.R9.host'))
-    after = times(box)
-    case.expect([name for name in ('cur', 'new')
-                 if before[name] != after[name]] == ['cur', 'new'],
-                before, after)
+    case.expect(moved() == ['cur', 'new'], moved())
     case.expect(box.list()['9.R9.host'] == 'new', box.list())
-    box.expect_same()
-
-
-@tap.test
-def test_what_a_program_has_moved_to_cur_is_missed_there(case):
-    """When another client deletes it."""
-    box = Box(case, {'INBOX': numbered(2)})
-    box.list()
+    box.wait()
+    # What a program has moved there, and another client deletes.
     old = renamed(box.find('number 1'), '')
     box.wait()
     case.expect(old == box.find('number 1') and '/cur/' in old, box.list())
@@ -702,9 +692,8 @@ def test_what_a_program_has_moved_to_cur_is_missed_there(case):
     box.client.imap.uid('STORE', '1', '+FLAGS', '(\\Deleted)')
     box.client.imap.uid('EXPUNGE', '1')
     box.soon(lambda: not os.path.exists(old), 'it is still there')
-    after = times(box)
-    case.expect([name for name in ('cur', 'new')
-                 if before[name] != after[name]] == ['cur'], before, after)
+    case.expect(moved() == ['cur'], moved())
+    box.expect_same()
 
 
 class Unused(Box):

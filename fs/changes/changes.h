@@ -90,6 +90,11 @@ FsNeed *fs_changes_need_settled(FsChanges *changes, guint32 mailbox);
 FsNeed *fs_changes_need_arrival(FsChanges *changes, guint64 inode,
                                 gboolean *stuck);
 
+/* Whether the message that shows as @inode is being moved there, and the server
+ * has not been told yet: what is asked for now is asked for instead, and waits
+ * for nobody. */
+gboolean fs_changes_can_redirect(const FsChanges *changes, guint64 inode);
+
 /* Of changes from or to @mailbox (0: any): the first that was refused since
  * this was last asked for that mailbox, as an error; NULL: none. Caller
  * frees. */

@@ -41,7 +41,9 @@ typedef struct {
 
 /* Told what the mount shows otherwise than a moment ago. */
 typedef enum {
-    FS_OVERLAY_LISTING, /* what @mailbox lists; @uid: what has come, or 0 */
+    FS_OVERLAY_LISTING, /* what @mailbox lists; @uid: what has come, or 0, and
+                           @name: that of the guest which comes or goes, if it
+                           is but one */
     FS_OVERLAY_NAME,    /* and what @name is in it */
     FS_OVERLAY_AWAY,    /* the message @uid does not show any more */
     FS_OVERLAY_NEW,     /* the message @uid shows, and did not before */

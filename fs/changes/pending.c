@@ -299,6 +299,15 @@ fs_pending_keeps_name(const char *name)
            !(fs_message_name_parse(name, &stem, &uid) && stem == NULL);
 }
 
+/* It shows there no more. */
+static void
+tell_gone(FsOverlay *overlay, const FsGuest *guest)
+{
+    fs_overlay_tell(overlay, FS_OVERLAY_NAME, guest->mailbox, 0, guest->name);
+    fs_overlay_tell(overlay, FS_OVERLAY_LISTING, guest->mailbox, 0,
+                    guest->name);
+}
+
 /* The message stands where it was, by the number that it had. */
 static void
 take_guest_home(FsPending *pending)
@@ -308,8 +317,7 @@ take_guest_home(FsPending *pending)
 
     if (guest == NULL)
         return;
-    fs_overlay_tell(account->overlay, FS_OVERLAY_NAME, guest->mailbox, 0,
-                    guest->name);
+    tell_gone(account->overlay, guest);
     if (guest->inode ==
         fs_inode_make(account->number, pending->mailbox, pending->uid)) {
         fs_overlay_remove_guest(account->overlay, guest);
@@ -348,8 +356,7 @@ land(FsPending *pending, guint32 uid)
         return;
     name = g_strdup(guest->name);
     if (uid == 0) {
-        fs_overlay_tell(account->overlay, FS_OVERLAY_NAME, pending->target, 0,
-                        name);
+        tell_gone(account->overlay, guest);
         fs_overlay_remove_guest(account->overlay, guest);
         return;
     }
@@ -512,4 +519,19 @@ fs_pending_retract(FsPending *pending)
 {
     leave(pending);
     complete(pending, NULL);
+}
+
+gboolean
+fs_pending_is_under_way(const FsPending *pending)
+{
+    return pending->in_flight || pending->uncertain ||
+           pending->step != FS_STEP_WAITING;
+}
+
+gboolean
+fs_changes_can_redirect(const FsChanges *changes, guint64 inode)
+{
+    const FsPending *move = g_hash_table_lookup(changes->by_inode, &inode);
+
+    return move != NULL && !fs_pending_is_under_way(move);
 }

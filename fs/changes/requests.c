@@ -48,8 +48,7 @@ find_move(FsChanges *changes, const FsGuest *guest, FsMessagePlace *place,
                     "it is being written to the server");
         return FALSE;
     }
-    if (pending->in_flight || pending->uncertain ||
-        pending->step != FS_STEP_WAITING) {
+    if (fs_pending_is_under_way(pending)) {
         fs_sender_hurry(changes->sender);
         *need = fs_need_ref(pending->done);
         return FALSE;
@@ -178,7 +177,8 @@ hide(FsChanges *changes, const FsMessagePlace *place)
     fs_overlay_hide(overlay, place->mailbox, place->uid);
     fs_overlay_touch(overlay, place->shown_in);
     if (place->shown_in != place->mailbox)
-        fs_overlay_tell(overlay, FS_OVERLAY_LISTING, place->shown_in, 0, NULL);
+        fs_overlay_tell(overlay, FS_OVERLAY_LISTING, place->shown_in, 0,
+                        place->guest->name);
 }
 
 /* The move that was to bring it there is not made: it is hidden where it is,
@@ -322,7 +322,8 @@ move_on(FsChanges *changes, FsMessagePlace *place, guint32 mailbox,
     FsOverlay *overlay = changes->account->overlay;
 
     fs_overlay_touch(overlay, place->shown_in);
-    fs_overlay_tell(overlay, FS_OVERLAY_LISTING, place->shown_in, 0, NULL);
+    fs_overlay_tell(overlay, FS_OVERLAY_LISTING, place->shown_in, 0,
+                    place->guest->name);
     fs_overlay_tell(overlay, FS_OVERLAY_NAME, place->shown_in, 0,
                     place->guest->name);
     retract_move(changes, place);
@@ -373,7 +374,7 @@ fs_changes_make_guest(FsChanges *changes, FsMessagePlace *place, guint64 inode,
     if (fs_given_name_is_maildir(name))
         fs_overlay_name_in_maildir(overlay, place->guest, name);
     fs_overlay_touch(overlay, mailbox);
-    fs_overlay_tell(overlay, FS_OVERLAY_LISTING, mailbox, 0, NULL);
+    fs_overlay_tell(overlay, FS_OVERLAY_LISTING, mailbox, 0, shown);
     if (!g_str_equal(shown, name) && !fs_given_name_is_maildir(name))
         fs_overlay_tell(overlay, FS_OVERLAY_NAME, mailbox, 0, name);
 }

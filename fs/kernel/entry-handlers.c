@@ -76,7 +76,11 @@ fs_entry_handlers_unlink(fuse_req_t request, fuse_ino_t parent,
         fuse_reply_err(request, ENOENT);
         return TRUE;
     }
-    if (file->upload != NULL) {
+    if (fs_local_files_unlink_first(files, file, place.files, name)) {
+        fuse_reply_err(request, 0); /* it has another name */
+        return TRUE;
+    }
+    if (file->upload != NULL && !fs_writing_give_up(file)) {
         /* The server may have it in a moment. */
         fuse_reply_err(request, EBUSY);
         return TRUE;
@@ -238,7 +242,10 @@ finish_message(FsOperation *operation)
         fs_local_files_unlist(files_of(handlers), before);
     }
     /* It is on the disk, and not on the server yet (-o writeback). */
-    if (move->file->upload != NULL && !move->links)
+    if (move->file->upload != NULL && move->links)
+        fs_local_files_link(files_of(handlers), move->file, move->place.files,
+                            move->new_name);
+    else if (move->file->upload != NULL)
         fs_local_files_move(files_of(handlers), move->file, move->place.files,
                             move->new_name);
     reply_moved(operation);

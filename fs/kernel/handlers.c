@@ -74,6 +74,28 @@ fs_handlers_fill_entry(FsHandlers *handlers, const FsEntry *entry,
         param->entry_timeout = 0;
 }
 
+/* Programs that go by the times of a Maildir look at nothing else. If nobody
+ * has kept it up for a while, it is seen to first that they are right: else
+ * what came since would be found the next time only. TRUE: the operation waits.
+ */
+static gboolean
+waits_for_time(FsOperation *operation, const FsEntry *entry)
+{
+    FsHandlers *handlers = handlers_of(operation);
+    FsPlace place;
+    FsNeed *need = NULL;
+
+    if (!entry->restless)
+        return FALSE;
+    place = fs_name_space_place_of(handlers->names, entry->inode);
+    if (place.kind == FS_PLACE_CUR || place.kind == FS_PLACE_NEW)
+        need = fs_kernel_cache_need_after_pause(handlers->kernel_cache,
+                                                place.mailbox);
+    if (need != NULL)
+        fs_operation_wait_any(operation, need);
+    return need != NULL;
+}
+
 static void
 run_lookup(FsOperation *operation)
 {
@@ -89,6 +111,8 @@ run_lookup(FsOperation *operation)
         fs_answer_obstacle(operation, answer, &obstacle, ENOENT);
         return;
     }
+    if (waits_for_time(operation, &entry))
+        return;
     fs_kernel_cache_use(handlers->kernel_cache, entry.mailbox);
     fs_handlers_fill_entry(handlers, &entry, &param);
     fs_operation_reply_entry(operation, &param);
@@ -118,6 +142,8 @@ fs_handlers_reply_attributes(FsOperation *operation)
         fs_answer_obstacle(operation, answer, &obstacle, ESTALE);
         return;
     }
+    if (waits_for_time(operation, &entry))
+        return;
     fs_kernel_cache_use(handlers->kernel_cache, entry.mailbox);
     fs_operation_reply_attr(operation, &entry.attributes,
                             attribute_validity(handlers, &entry));

@@ -24,10 +24,13 @@
 #include "fs/sync/synchroniser.h"
 #include "fs/sync/upkeep.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-/* A mailbox is in use for so long after its last use. */
+/* A mailbox is in use for so long after its last use; tests cannot wait so
+ * long. */
 #define KEEP_MS (15u * 60 * 1000)
+#define KEEP_VARIABLE "IMAPFS_KEEP_MS"
 /* What is kept up may be believed so long, in seconds: no longer than that, or
  * the kernel would answer by what nobody checks any more. */
 #define VALIDITY (KEEP_MS / 1000.0)
@@ -65,6 +68,9 @@ struct FsKernelCache {
     GHashTable *directories; /* &Directory.inode -> Directory, owned */
     GPtrArray *changed; /* of Directory, borrowed: with something to tell */
     GArray *mirrors;    /* of guint: fs_kernel_cache_mirror */
+    /* mailbox -> gint64, owned: microseconds, monotonic: when it was used again
+     * after a while, and what came meanwhile is perhaps not known yet */
+    GHashTable *come_back;
     guint64 last_state;
     guint timer; /* 0 while there is nothing to tell */
     gboolean stopped;
@@ -522,9 +528,13 @@ fs_kernel_cache_use(FsKernelCache *cache, guint32 mailbox)
     /* Who comes back after a while is not made to wait, but what the kernel
      * has kept since then is put right at once. */
     if (fs_upkeep_use(cache->upkeep, mailbox)) {
-        if (mailbox != FS_MAILBOX_TREE_ROOT && is_all_known(cache, mailbox))
-            fs_synchroniser_need_messages(synchroniser, mailbox,
-                                          g_get_monotonic_time());
+        if (mailbox != FS_MAILBOX_TREE_ROOT && is_all_known(cache, mailbox)) {
+            gint64 now = g_get_monotonic_time();
+
+            fs_synchroniser_need_messages(synchroniser, mailbox, now);
+            g_hash_table_replace(cache->come_back, GUINT_TO_POINTER(mailbox),
+                                 g_memdup2(&now, sizeof now));
+        }
         fs_announcer_look(cache->account->announcer);
     }
     if (mailbox == FS_MAILBOX_TREE_ROOT)
@@ -532,6 +542,24 @@ fs_kernel_cache_use(FsKernelCache *cache, guint32 mailbox)
     fs_upkeep_use(cache->upkeep, FS_MAILBOX_TREE_ROOT);
     if (cache->use_func != NULL)
         cache->use_func(mailbox, cache->use_data);
+}
+
+FsNeed *
+fs_kernel_cache_need_after_pause(FsKernelCache *cache, guint32 mailbox)
+{
+    gpointer key = GUINT_TO_POINTER(mailbox);
+    const gint64 *since;
+    FsNeed *need = NULL;
+
+    fs_kernel_cache_use(cache, mailbox);
+    since = g_hash_table_lookup(cache->come_back, key);
+    if (since != NULL)
+        need = fs_synchroniser_need_messages(cache->account->synchroniser,
+                                             mailbox, *since);
+    if (need != NULL && !fs_need_is_complete(need))
+        return need;
+    g_hash_table_remove(cache->come_back, key);
+    return NULL;
 }
 
 gboolean
@@ -666,16 +694,19 @@ fs_kernel_cache_new(FsAccount *account, FsNameSpace *names)
 {
     FsKernelCache *cache = g_new0(FsKernelCache, 1);
     guint poll_ms = account->options->poll_seconds * 1000;
+    const char *said = g_getenv(KEEP_VARIABLE);
+    guint keep_ms =
+        said != NULL ? (guint)MAX(atoi(said), 1) : MAX(KEEP_MS, 2 * poll_ms);
 
     cache->account = account;
     cache->names = names;
     cache->directories = g_hash_table_new_full(g_int64_hash, g_int64_equal,
                                                NULL, directory_free);
     cache->changed = g_ptr_array_new();
+    cache->come_back = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     cache->mirrors = g_array_new(FALSE, FALSE, sizeof(guint));
     /* What was used is checked once at the least. */
-    cache->upkeep =
-        fs_upkeep_new(poll_ms, MAX(KEEP_MS, 2 * poll_ms), check, cache);
+    cache->upkeep = fs_upkeep_new(poll_ms, keep_ms, check, cache);
     fs_upkeep_set_prepare(cache->upkeep, prepare);
     cache->status_poll = fs_status_poll_new(account);
     return cache;
@@ -728,6 +759,7 @@ fs_kernel_cache_free(FsKernelCache *cache)
     fs_notifier_free(cache->notifier);
     g_ptr_array_unref(cache->changed);
     g_array_unref(cache->mirrors);
+    g_hash_table_unref(cache->come_back);
     g_hash_table_unref(cache->directories);
     g_free(cache);
 }

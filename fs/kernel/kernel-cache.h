@@ -45,6 +45,10 @@ void fs_kernel_cache_foreach_used(const FsKernelCache *cache,
 void fs_kernel_cache_set_use_func(FsKernelCache *cache,
                                   FsKernelCacheUseFunc func,
                                   gpointer user_data);
+/* A use, too. NULL unless @mailbox was used again after a while, and is still
+ * being asked for; then what to wait for until it is known how it is now.
+ * Borrowed. */
+FsNeed *fs_kernel_cache_need_after_pause(FsKernelCache *cache, guint32 mailbox);
 /* When anything was last used: microseconds, monotonic; 0: nothing is in use.
  */
 gint64 fs_kernel_cache_last_use(FsKernelCache *cache);

@@ -167,6 +167,16 @@ ask_flags(FsOperation *operation, Renaming *renaming, const FsEntry *entry,
     return TRUE;
 }
 
+/* Whether it is in the folder that it shows in, and not only on its way there.
+ */
+static gboolean
+is_home(const FsOperation *operation, const FsEntry *entry)
+{
+    return entry->mailbox ==
+           fs_name_space_place_of(names_of(operation), operation->inode)
+               .mailbox;
+}
+
 /* Within its folder: nobody but us need know. */
 static void
 give_name(FsOperation *operation, Renaming *renaming, const FsPlace *place,
@@ -182,10 +192,11 @@ give_name(FsOperation *operation, Renaming *renaming, const FsPlace *place,
                                            entry->mailbox, entry->uid);
     fs_kernel_cache_names_changed(
         fs_handlers_kernel_cache(operation->user_data), entry->mailbox);
-    if (renaming->flags == NULL)
-        fs_maildir_layout_touch(names, entry->mailbox,
-                                !is_new || before.kind == FS_PLACE_CUR,
-                                is_new || before.kind == FS_PLACE_NEW);
+    /* With other flags, that of "cur" has moved already. */
+    fs_maildir_layout_touch(names, entry->mailbox, entry->uid,
+                            renaming->flags == NULL &&
+                                (!is_new || before.kind == FS_PLACE_CUR),
+                            is_new || before.kind == FS_PLACE_NEW);
 }
 
 static gboolean
@@ -197,7 +208,7 @@ ask_move(FsOperation *operation, Renaming *renaming, const FsPlace *place,
     g_autoptr(GError) error = NULL;
     FsNeed *need = NULL;
 
-    if (entry->mailbox == place->mailbox) {
+    if (entry->mailbox == place->mailbox && is_home(operation, entry)) {
         give_name(operation, renaming, place, entry);
         return TRUE;
     }
@@ -238,7 +249,10 @@ find_source(FsOperation *operation, Renaming *renaming, FsEntry *entry)
 
     if (!renaming->flagged) {
         if (!fs_message_changes_find(operation, operation->inode,
-                                     renaming->name, entry) ||
+                                     renaming->name, entry))
+            return FALSE;
+        if (!fs_changes_can_redirect(account_of(operation)->changes,
+                                     entry->inode) &&
             fs_write_waits_for_arrival(operation, account_of(operation),
                                        entry->inode))
             return FALSE;
@@ -425,6 +439,25 @@ run_mkdir(FsOperation *operation)
         fs_entry_handlers_follow(operation, operation->memory, reply_made);
 }
 
+/* One of the three. */
+static void
+make_inner(fuse_req_t request, fuse_ino_t parent, const char *name,
+           guint32 mailbox)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+    const FsMailbox *folder =
+        fs_mailbox_tree_get(fs_handlers_account(handlers)->tree, mailbox);
+
+    if (folder == NULL || !folder->selectable)
+        fuse_reply_err(request, EACCES); /* there can be no messages */
+    else if (fs_maildir_layout_set_there(fs_handlers_names(handlers), mailbox,
+                                         name, TRUE))
+        fs_operation_start(request, fs_entry_handlers_reply_made, parent, name,
+                           0, 0, NULL);
+    else
+        fuse_reply_err(request, EEXIST); /* again, since it was looked for */
+}
+
 gboolean
 fs_maildir_handlers_mkdir(fuse_req_t request, fuse_ino_t parent,
                           const char *name)
@@ -436,9 +469,8 @@ fs_maildir_handlers_mkdir(fuse_req_t request, fuse_ino_t parent,
         return FALSE;
     if (place.kind != FS_PLACE_FOLDER)
         fuse_reply_err(request, EPERM);
-    else if (fs_maildir_layout_set_there(names, place.mailbox, name, TRUE))
-        fs_operation_start(request, fs_entry_handlers_reply_made, parent, name,
-                           0, 0, NULL);
+    else if (fs_maildir_layout_is_inner(name))
+        make_inner(request, parent, name, place.mailbox);
     else
         fs_operation_start(request, run_mkdir, parent, name, 0, 0, NULL);
     return TRUE;

@@ -667,10 +667,11 @@ maildir_names_of(FsNameSpace *names, guint32 mailbox,
 }
 
 void
-fs_maildir_layout_touch(FsNameSpace *names, guint32 mailbox, gboolean cur,
-                        gboolean new_mail)
+fs_maildir_layout_touch(FsNameSpace *names, guint32 mailbox, guint32 uid,
+                        gboolean cur, gboolean new_mail)
 {
-    fs_maildir_times_touch(maildir_of(names)->times, mailbox, cur, new_mail);
+    fs_maildir_times_named(maildir_of(names)->times, mailbox, uid, cur,
+                           new_mail);
 }
 
 static void

@@ -55,5 +55,5 @@ gboolean fs_maildir_layout_is_inner(const char *name);
 void fs_maildir_layout_made(FsNameSpace *names, guint32 mailbox);
 
 /* A program has given the message a name, or put it into another of the two. */
-void fs_maildir_layout_touch(FsNameSpace *names, guint32 mailbox, gboolean cur,
-                             gboolean new_mail);
+void fs_maildir_layout_touch(FsNameSpace *names, guint32 mailbox, guint32 uid,
+                             gboolean cur, gboolean new_mail);

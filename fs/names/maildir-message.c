@@ -185,6 +185,22 @@ fs_maildir_message_refusal(const FsAccount *account, guint32 mailbox,
     return fs_maildir_message_is_taken(account, mailbox, base, 0) ? EEXIST : 0;
 }
 
+char *
+fs_maildir_message_name_to_keep(const FsAccount *account, guint32 mailbox,
+                                guint32 uid)
+{
+    const char *given = given_to(account, mailbox, uid);
+    g_autofree char *made = NULL;
+    CacheMessage row;
+
+    if (given != NULL)
+        return g_strconcat("/", given, NULL);
+    if (!cache_index_message(account->index, mailbox, uid, &row))
+        return NULL;
+    made = fs_maildir_base(row.internal_date, mailbox, uid, row.size);
+    return g_strconcat("/", NEW, made, NULL);
+}
+
 void
 fs_maildir_message_give(const FsAccount *account, guint32 mailbox, guint32 uid,
                         const char *base, gboolean is_new)

@@ -58,6 +58,12 @@ gboolean fs_maildir_message_is_taken(const FsAccount *account, guint32 mailbox,
 int fs_maildir_message_refusal(const FsAccount *account, guint32 mailbox,
                                const char *name);
 
+/* The name (fs/names/given-name.h) by which a message that takes the place of
+ * @uid goes on being what that is called; NULL: that is not known. Caller
+ * frees. */
+char *fs_maildir_message_name_to_keep(const FsAccount *account, guint32 mailbox,
+                                      guint32 uid);
+
 /* The message is called @base from now on, and is in "new" or in "cur" while
  * both could be. Nothing is kept of what would be so anyway. */
 void fs_maildir_message_give(const FsAccount *account, guint32 mailbox,

@@ -77,6 +77,18 @@ key_of(guint32 mailbox, guint32 uid)
     return g_memdup2(&key, sizeof key);
 }
 
+/* As it shows in its folder; FALSE: it is not known any more. */
+static gboolean
+find_message(const FsMaildirTimes *times, guint32 mailbox, guint32 uid,
+             FsMaildirMessage *message)
+{
+    const FsAccount *account = times->account;
+
+    return fs_maildir_message_find(
+        account, mailbox, fs_changes_inode(account->changes, mailbox, uid),
+        mailbox, uid, message);
+}
+
 /* ---- what has happened ---- */
 
 static void
@@ -159,10 +171,7 @@ on_own_flags(FsMaildirTimes *times, guint32 mailbox, guint32 uid)
     Folder *folder = folder_of(times, mailbox);
     g_auto(FsMaildirMessage) message = {0};
 
-    if (!fs_maildir_message_find(
-            times->account, mailbox,
-            fs_changes_inode(times->account->changes, mailbox, uid), mailbox,
-            uid, &message)) {
+    if (!find_message(times, mailbox, uid, &message)) {
         touch(folder, TRUE, TRUE);
         return;
     }
@@ -172,15 +181,32 @@ on_own_flags(FsMaildirTimes *times, guint32 mailbox, guint32 uid)
     has_moved(folder, &message, uid);
 }
 
+/* @name: of a guest that has no UID; or NULL. */
+static gboolean
+find_own(const FsMaildirTimes *times, guint32 mailbox, guint32 uid,
+         const char *name, FsMaildirMessage *message)
+{
+    const FsAccount *account = times->account;
+    const FsGuest *guest = NULL;
+
+    if (uid != 0)
+        return find_message(times, mailbox, uid, message);
+    if (name != NULL)
+        guest = fs_overlay_guest_by_name(account->overlay, mailbox, name);
+    /* One that nobody has seen there yet is not to be given a name by this. */
+    return guest != NULL && guest->maildir != NULL &&
+           fs_maildir_message_find(account, mailbox, guest->inode,
+                                   guest->from_mailbox, guest->from_uid,
+                                   message);
+}
+
 static void
-on_own_new(FsMaildirTimes *times, guint32 mailbox, guint32 uid)
+on_own_new(FsMaildirTimes *times, guint32 mailbox, guint32 uid,
+           const char *name)
 {
     g_auto(FsMaildirMessage) message = {0};
 
-    if (uid != 0 && fs_maildir_message_find(
-                        times->account, mailbox,
-                        fs_changes_inode(times->account->changes, mailbox, uid),
-                        mailbox, uid, &message))
+    if (find_own(times, mailbox, uid, name, &message))
         touch(folder_of(times, mailbox), !message.is_new, message.is_new);
     else
         touch(folder_of(times, mailbox), TRUE, TRUE);
@@ -207,7 +233,7 @@ on_overlay(FsOverlayChange change, guint32 mailbox, guint32 uid,
         break;
     case FS_OVERLAY_LISTING:
     case FS_OVERLAY_NEW:
-        on_own_new(times, mailbox, uid);
+        on_own_new(times, mailbox, uid, name);
         break;
     case FS_OVERLAY_NAME: /* of the folder alone */
     case FS_OVERLAY_ALL:  /* not of names */
@@ -237,10 +263,20 @@ fs_maildir_times_shown_new(FsMaildirTimes *times, guint32 mailbox, guint32 uid)
 }
 
 void
-fs_maildir_times_touch(FsMaildirTimes *times, guint32 mailbox, gboolean cur,
-                       gboolean new_mail)
+fs_maildir_times_named(FsMaildirTimes *times, guint32 mailbox, guint32 uid,
+                       gboolean cur, gboolean new_mail)
 {
-    touch(folder_of(times, mailbox), cur, new_mail);
+    Folder *folder = folder_of(times, mailbox);
+    g_auto(FsMaildirMessage) message = {0};
+
+    touch(folder, cur, new_mail);
+    if (!find_message(times, mailbox, uid, &message))
+        return;
+    /* Who has given it the name knows that. */
+    if (message.is_new)
+        g_hash_table_add(folder->shown_new, GUINT_TO_POINTER(uid));
+    else
+        g_hash_table_remove(folder->shown_new, GUINT_TO_POINTER(uid));
 }
 
 FsMaildirTimes *

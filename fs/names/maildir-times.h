@@ -22,6 +22,7 @@ gint64 fs_maildir_times_new_mail(FsMaildirTimes *times, guint32 mailbox);
  * changed. */
 void fs_maildir_times_shown_new(FsMaildirTimes *times, guint32 mailbox,
                                 guint32 uid);
-/* A name that concerns nobody else has changed there. */
-void fs_maildir_times_touch(FsMaildirTimes *times, guint32 mailbox,
+/* The message has another name, or is in the other of the two, which concerns
+ * nobody else: so the time of "cur", that of "new", or both move. */
+void fs_maildir_times_named(FsMaildirTimes *times, guint32 mailbox, guint32 uid,
                             gboolean cur, gboolean new_mail);

@@ -76,6 +76,7 @@ fs_local_file_unref(gpointer data)
     g_clear_error(&file->refusal);
     g_free(file->flags);
     g_free(file->name);
+    g_free(file->first_name);
     g_free(file);
 }
 

@@ -39,8 +39,12 @@ typedef struct {
                           message is listed */
     gboolean listed;   /* in that directory, by us */
     gboolean linked;   /* stays there also when it is stored under another */
-    gboolean noted;    /* its name is on the disk */
-    gint64 listed_at;  /* microseconds, monotonic: when it was last used */
+    /* What else it is called until it is stored: as what it was linked to that
+     * name from; owned; NULL: nothing. */
+    guint32 first_directory;
+    char *first_name;
+    gboolean noted;   /* its name is on the disk */
+    gint64 listed_at; /* microseconds, monotonic: when it was last used */
 
     /* The message whose place it takes when it is stored; 0: none. */
     guint32 replaces;

@@ -19,6 +19,8 @@ struct FsLocalFiles {
     GHashTable *by_inode; /* &FsLocalFile.inode -> FsLocalFile, a reference */
     GSequence *in_order;  /* of FsLocalFile, borrowed, by inode: the listed */
     GHashTable *by_name;  /* set of the same, by directory and name */
+    /* first_key -> FsLocalFile, borrowed: what was linked, and is not stored */
+    GHashTable *by_first_name;
     guint64 next_inode;
     FsLocalEntryFunc entry;
     gpointer entry_data;
@@ -62,6 +64,8 @@ fs_local_files_new(CacheSpool *spool)
                                             fs_local_file_unref);
     files->in_order = g_sequence_new(NULL);
     files->by_name = g_hash_table_new(hash_name, has_same_name);
+    files->by_first_name =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     files->next_inode = FS_INODE_LOCAL;
     return files;
 }
@@ -73,6 +77,7 @@ fs_local_files_free(FsLocalFiles *files)
         return;
     g_clear_handle_id(&files->emptied_timer, g_source_remove);
     g_hash_table_unref(files->by_name);
+    g_hash_table_unref(files->by_first_name);
     g_sequence_free(files->in_order);
     g_hash_table_unref(files->by_inode);
     g_free(files);
@@ -93,6 +98,13 @@ fs_local_files_set_entry_func(FsLocalFiles *files, FsLocalEntryFunc func,
 }
 
 /* ---- finding ---- */
+
+/* Caller frees. */
+static char *
+first_key(guint32 directory, const char *name)
+{
+    return g_strdup_printf("%u/%s", directory, name);
+}
 
 FsLocalFile *
 fs_local_files_get(FsLocalFiles *files, guint64 inode)
@@ -120,8 +132,13 @@ FsLocalFile *
 fs_local_files_find(FsLocalFiles *files, guint32 directory, const char *name)
 {
     const FsLocalFile key = {.directory = directory, .name = (char *)name};
+    FsLocalFile *found = g_hash_table_lookup(files->by_name, &key);
+    g_autofree char *first = NULL;
 
-    return g_hash_table_lookup(files->by_name, &key);
+    if (found != NULL || g_hash_table_size(files->by_first_name) == 0)
+        return found;
+    first = first_key(directory, name);
+    return g_hash_table_lookup(files->by_first_name, first);
 }
 
 guint
@@ -215,11 +232,24 @@ fs_local_files_sync(FsLocalFile *file, CacheSpoolDoneFunc done,
     write_note(file, TRUE, done, user_data);
 }
 
+static void
+forget_first(FsLocalFiles *files, FsLocalFile *file)
+{
+    g_autofree char *key = NULL;
+
+    if (file->first_name == NULL)
+        return;
+    key = first_key(file->first_directory, file->first_name);
+    g_hash_table_remove(files->by_first_name, key);
+    g_clear_pointer(&file->first_name, g_free);
+}
+
 void
 fs_local_files_unlist(FsLocalFiles *files, FsLocalFile *file)
 {
     GSequenceIter *iter;
 
+    forget_first(files, file);
     if (!file->listed)
         return;
     file->listed = FALSE;
@@ -293,6 +323,7 @@ fs_local_files_move(FsLocalFiles *files, FsLocalFile *file, guint32 directory,
     FsLocalFile *before = fs_local_files_find(files, directory, name);
     char *old_name = file->name;
 
+    forget_first(files, file);
     if (file->listed)
         g_hash_table_remove(files->by_name, file);
     file->name = g_strdup(name);
@@ -306,6 +337,41 @@ fs_local_files_move(FsLocalFiles *files, FsLocalFile *file, guint32 directory,
     g_free(old_name);
     if (directory == FS_LOCAL_LOST && files->entry != NULL)
         files->entry(directory, name, 0, files->entry_data);
+}
+
+void
+fs_local_files_link(FsLocalFiles *files, FsLocalFile *file, guint32 directory,
+                    const char *name)
+{
+    guint32 first_directory = file->directory;
+    g_autofree char *first_name = g_strdup(file->name);
+
+    fs_local_files_move(files, file, directory, name);
+    file->first_directory = first_directory;
+    file->first_name = g_steal_pointer(&first_name);
+    g_hash_table_replace(files->by_first_name,
+                         first_key(first_directory, file->first_name), file);
+}
+
+gboolean
+fs_local_files_unlink_first(FsLocalFiles *files, FsLocalFile *file,
+                            guint32 directory, const char *name)
+{
+    if (file->first_name == NULL || file->first_directory != directory ||
+        !g_str_equal(file->first_name, name))
+        return FALSE;
+    forget_first(files, file);
+    file->linked = FALSE;
+    return TRUE;
+}
+
+void
+fs_local_files_take_back(FsLocalFiles *files, FsLocalFile *file)
+{
+    g_autofree char *name = g_strdup(file->first_name);
+
+    if (name != NULL)
+        fs_local_files_move(files, file, file->first_directory, name);
 }
 
 /* ---- making ---- */

@@ -73,6 +73,7 @@ fs_upload_compare(FsUpload *upload)
         fs_upload_go_on(upload);
         return;
     }
+    fs_upload_note_names(upload);
     /* A copy would have to be fetched to tell; it was asked for as a whole. */
     if (upload->copy_uid != 0 && upload->must_match) {
         refuse_another(upload);

@@ -61,6 +61,8 @@ struct FsUpload {
     guint64 inode;
     guint32 replaces;
     gboolean must_match;
+    char *maildir; /* owned: what that is called in its Maildir; NULL: that is
+                      not known, or of no use */
     guint64 held;
     guint64 record; /* of the journal; 0: none */
 
@@ -149,6 +151,9 @@ gboolean fs_upload_can_replace(const FsUpload *upload);
 /* Whether it is to be sent again, by APPEND, after REPLACE was answered with
  * @error. */
 gboolean fs_upload_replaces_no_more(FsUpload *upload, const GError *error);
+/* What it takes the place of, while that is there: the names that are to stay.
+ */
+void fs_upload_note_names(FsUpload *upload);
 /* The message is there: its name, its inode, and what it replaces. */
 void fs_upload_settle(FsUpload *upload);
 void fs_upload_settled(FsUpload *upload);

@@ -10,6 +10,8 @@
 #include "fs/kernel/errno.h"
 #include "fs/kernel/inode.h"
 #include "fs/names/given-name.h"
+#include "fs/names/mailbox-layout.h"
+#include "fs/names/maildir-message.h"
 #include "fs/names/message-name.h"
 #include "fs/sync/refresh.h"
 #include "fs/sync/synchroniser.h"
@@ -57,8 +59,35 @@ show(const FsUpload *upload)
                          upload->uid, NULL, &row);
 }
 
+void
+fs_upload_note_names(FsUpload *upload)
+{
+    if (upload->maildir == NULL && upload->replaces != 0 &&
+        (upload->name == NULL || !fs_given_name_is_maildir(upload->name)))
+        upload->maildir = fs_maildir_message_name_to_keep(
+            upload->uploads->account, upload->mailbox, upload->replaces);
+}
+
+/* Who has it open by its name in the Maildir goes on writing to that. Not if
+ * the older one stays: of two, none could be told by it. */
 static void
-name_message(const FsUpload *upload)
+keep_maildir_name(FsUpload *upload)
+{
+    FsAccount *account = upload->uploads->account;
+    CacheMessage old;
+
+    fs_upload_note_names(upload);
+    if (upload->maildir == NULL || upload->replaces == 0 ||
+        (cache_index_message(account->index, upload->mailbox, upload->replaces,
+                             &old) &&
+         !fs_message_is_hidden(account, upload->mailbox, &old)))
+        return;
+    fs_given_name_set(account->aliases, upload->mailbox, upload->uid,
+                      upload->maildir);
+}
+
+static void
+name_message(FsUpload *upload)
 {
     FsAccount *account = upload->uploads->account;
 
@@ -67,6 +96,7 @@ name_message(const FsUpload *upload)
     if (upload->name != NULL && is_name_of_its_own(account, upload->name))
         fs_given_name_set(account->aliases, upload->mailbox, upload->uid,
                           upload->name);
+    keep_maildir_name(upload);
     if (upload->inode != 0)
         show(upload);
     fs_overlay_touch(account->overlay, upload->mailbox);

@@ -45,6 +45,7 @@ fs_upload_unref(gpointer data)
     g_free(upload->message_id);
     g_free(upload->identity);
     g_free(upload->name);
+    g_free(upload->maildir);
     g_free(upload->flags);
     g_free(upload);
 }
@@ -227,6 +228,30 @@ fs_upload_refuse(FsUpload *upload, const GError *error)
     else
         cache_spool_file_remove(g_steal_pointer(&upload->file));
     finish(upload, FS_UPLOAD_REFUSED, error);
+}
+
+static gboolean
+can_be_given_up(const FsUpload *upload)
+{
+    return upload->state == FS_UPLOAD_PENDING && !upload->busy &&
+           upload->step <= FS_UPLOAD_STEP_SEND && upload->n_unanswered == 0 &&
+           upload->after == NULL && upload->followers->len == 0;
+}
+
+gboolean
+fs_upload_give_up(FsUpload *upload)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!can_be_given_up(upload))
+        return FALSE;
+    error = g_error_new(FS_ERROR, FS_ERROR_GONE,
+                        "it was removed before it could be stored");
+    fs_upload_set_changed_func(upload, NULL, NULL, NULL);
+    fs_upload_let_go(upload, TRUE); /* what is deleted stays so */
+    cache_spool_file_remove(g_steal_pointer(&upload->file));
+    finish(upload, FS_UPLOAD_REFUSED, error);
+    return TRUE;
 }
 
 static gboolean

@@ -66,6 +66,10 @@ FsUploadState fs_upload_state(const FsUpload *upload);
  * any more. Borrowed; there is another one when a pending upload goes on. */
 FsNeed *fs_upload_need(const FsUpload *upload);
 const GError *fs_upload_error(const FsUpload *upload);
+/* It is not to be stored after all. FALSE: the server may have been sent it, or
+ * is being asked; it goes on. Else it is over, as one that was refused, but
+ * nobody is told. */
+gboolean fs_upload_give_up(FsUpload *upload);
 /* Of the message in its mailbox; 0: it is there, but the server does not tell
  * which it is. */
 guint32 fs_upload_uid(const FsUpload *upload);

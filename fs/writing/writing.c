@@ -177,10 +177,12 @@ take_stored(FsWriting *writing, FsLocalFile *file, const FsUpload *upload,
     note_changed(writing, file->inode);
     tell(writing, file->directory, file->listed ? file->name : NULL,
          file->inode);
-    if (file->linked)
+    if (file->linked) {
+        fs_local_files_take_back(writing->files, file);
         fs_local_files_note_stored(file);
-    else
+    } else {
         fs_local_files_unlist(writing->files, file);
+    }
 }
 
 static void
@@ -378,6 +380,15 @@ outcome(const FsWriting *writing, const FsLocalFile *file, FsNeed **need,
         return fail(fs_upload_error(upload), error_number);
     *need = fs_upload_need(upload);
     return FS_COMMIT_WAIT;
+}
+
+gboolean
+fs_writing_give_up(FsLocalFile *file)
+{
+    if (!fs_upload_give_up(file->upload))
+        return FALSE;
+    g_clear_pointer(&file->upload, fs_upload_unref);
+    return TRUE;
 }
 
 /* Whether there is a message to be made of it. */

@@ -55,6 +55,10 @@ FsCommit fs_writing_commit(FsWriting *writing, FsLocalFile *file,
                            guint32 directory, const char *name, FsNeed **need,
                            int *error_number);
 
+/* @file, whose upload is not finished, is to be removed: TRUE if that is not
+ * made either. FALSE: the server may have been sent it. */
+gboolean fs_writing_give_up(FsLocalFile *file);
+
 /* If a message of that name has just been deleted, @file is written in its
  * place: the server is not told of that before it has this one. */
 void fs_writing_hold(FsWriting *writing, FsLocalFile *file, guint32 mailbox,

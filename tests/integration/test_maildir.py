@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
@@ -17,6 +18,7 @@ import mount as mounting
 import tap
 from command import run, wait_until
 from maildir import Box, letters, numbered, renamed, renamer
+from proxy import Proxy
 from writing import crlf, message
 
 
@@ -354,13 +356,60 @@ def test_two_programs_that_rename_the_same_message_leave_one(case):
 
 # ---- what is on its way ----
 
-def kill(case, box):
+def kill(case, box, then=lambda: None):
     os.kill(box.mount.pid, signal.SIGKILL)
     wait_until(lambda: not box.mount.is_alive(), 20 * tap.PATIENCE)
     if mounting.is_mounted(box.mount.mountpoint):
         run('fusermount3', '-uz', box.mount.mountpoint)
     box.mount.process.returncode = 0
+    then()
     box.start()
+
+
+@tap.test(limit=120)
+def test_link_that_the_server_is_not_waited_for_shows_both_names(case):
+    """mutt compares them, and takes what is not there for a failure."""
+    box = Box(case, {'INBOX': numbered(1)}, options={'writeback': None})
+    line = Proxy(int(re.search(r':(\d+)/', box.url)[1]), case)
+    box.mount.unmount()
+    box.url = re.sub(r':\d+/', f':{line.port}/', box.url)
+    box.start()
+    box.list()
+    line.hold()
+    names = [f'{number}.R{number}.host' for number in range(5, 9)]
+    for number, name in enumerate(names, 5):
+        temporary = box.maildir('INBOX', 'tmp', name)
+        final = box.maildir('INBOX', 'new', name)
+        with open(temporary, 'xb') as file:
+            file.write(message(number))
+        os.link(temporary, final)
+        case.expect(os.path.samestat(os.lstat(temporary), os.lstat(final)),
+                    'two files')
+        if number < 8:
+            os.unlink(temporary)
+            fails(case, errno.ENOENT, os.lstat, temporary)
+            fails(case, errno.ENOENT, os.unlink, temporary)
+        case.expect(name in box.list('INBOX', 'new'), name, box.list())
+        with open(final, 'rb') as file:
+            case.expect(message(number) == file.read(), 'other octets')
+    line.resume()
+    box.wait()
+    case.expect(os.listdir(box.maildir('INBOX', 'tmp')) == names[3:], 'tmp')
+    os.unlink(box.maildir('INBOX', 'tmp', names[3]))
+    case.expect([one.body for one in box.stored()[1:]] ==
+                [crlf(message(number)) for number in range(5, 9)],
+                box.stored())
+    case.expect(set(names) < set(box.list('INBOX', 'new')), box.list())
+    box.expect_same()
+    line.hold()
+    box.deliver(message(9), '9.R9.host')
+    kill(case, box, line.resume)
+    case.expect(os.listdir(box.maildir('INBOX', 'tmp')) == [] ==
+                os.listdir(box.path('.imapfs', 'lost+found')), 'lost')
+    box.wait()
+    case.expect(len(box.stored()) == 6, box.stored())
+    case.expect(box.find('number 9') ==
+                box.maildir('INBOX', 'new', '9.R9.host'), box.list())
 
 
 @tap.test(limit=120)
@@ -459,6 +508,17 @@ tap.test(limit=120, name='folders_of_maildir_plus_plus_likewise',
 
 
 @tap.test
+def test_folder_that_holds_no_messages_gets_no_cur(case):
+    box = Box(case, {'INBOX': [], 'Deep/Sub': []})
+    case.expect(os.listdir(box.maildir('Deep')) == ['Sub'],
+                os.listdir(box.maildir('Deep')))
+    for inner in ('cur', 'new', 'tmp'):
+        fails(case, errno.EACCES, os.mkdir, box.maildir('Deep', inner))
+    case.expect(os.listdir(box.maildir('Deep')) == ['Sub'],
+                os.listdir(box.maildir('Deep')))
+
+
+@tap.test
 def test_maildir_plus_plus_has_all_at_the_top(case):
     box = Box(case, {'INBOX': numbered(1), 'A': [], 'A/B.c': numbered(1, 2)},
               options={'maildir_layout': 'maildir++'})
@@ -553,6 +613,117 @@ def test_message_that_is_edited_is_not_moved(case):
     box.wait()
     case.expect([len(box.stored(name)) for name in ('INBOX', 'Other')] == [0, 1],
                 box.stored('INBOX'), box.stored('Other'))
+
+
+@tap.test
+def test_what_is_edited_keeps_its_name(case):
+    """By editors that write to the file itself, each time it is saved."""
+    box = Box(case, {'INBOX': [
+        (message(1), '\\Seen \\Flagged'), (message(2), ''),
+        (message(3), '\\Seen')]})
+    own = box.maildir('INBOX', 'cur', '7.R7.host:2,S')
+    os.rename(box.find('number 3'), own)
+    paths = {number: box.find(f'number {number}') for number in (1, 2, 3)}
+    case.expect(paths[3] == own, paths)
+    expected = {number: crlf(message(number)) for number in paths}
+    for word in (b'one', b'two', b'three'):
+        for number, path in paths.items():
+            with open(path, 'rb+') as file:
+                case.expect(file.read() == expected[number], 'other octets')
+                file.write(word + b'\r\n')
+            expected[number] += word + b'\r\n'
+            case.expect(os.path.exists(path), path, 'is not in', box.list())
+    box.wait()
+    case.expect({one.body for one in box.stored()} == set(expected.values()) and
+                len(box.stored()) == 3, box.stored())
+    box.again()
+    for number, path in paths.items():
+        case.expect(open(path, 'rb').read() == expected[number], box.list())
+    case.expect(sorted(box.list().values()) == ['cur', 'cur', 'new'],
+                box.list())
+    box.expect_same()
+
+
+@tap.test
+def test_moving_moves_the_times_that_it_must(case):
+    box = Box(case, {'INBOX': [(message(1), '\\Seen'), *numbered(2, 2)],
+                     'Other': numbered(2, 8)})
+    paths = {kind: box.find(f'number {number}')
+             for kind, number in (('cur', 1), ('new', 2))}
+    for folder in ('INBOX', 'Other'):
+        box.list(folder)
+    for kind, path in paths.items():
+        before = times(box), times(box, 'Other')
+        os.rename(path, box.maildir('Other', kind, os.path.basename(path)))
+        box.wait()
+        box.soon(lambda: len(box.stored('Other')) == (3 if kind == 'cur' else 4),
+                 'not moved')
+        box.list('Other')
+        after = times(box), times(box, 'Other')
+        for one, other, folder in zip(before, after, ('INBOX', 'Other')):
+            case.expect([name for name in ('cur', 'new')
+                         if one[name] != other[name]] == [kind], folder,
+                        kind, one, other)
+    box.expect_same('Other')
+
+
+@tap.test
+def test_time_moves_of_where_a_message_comes_and_goes(case):
+    box = Box(case, {'INBOX': numbered(2)})
+    path = box.deliver(message(9), '9.R9.host:2,S', 'cur')
+    box.wait()
+    box.list()
+    before = times(box)
+
+    def moved():
+        now = times(box)
+        return [name for name in ('cur', 'new') if now[name] != before[name]]
+    # What a program had put into cur, and now marks as unread.
+    os.rename(path, box.maildir('INBOX', 'new', '9.R9.host'))
+    case.expect(moved() == ['cur', 'new'], moved())
+    case.expect(box.list()['9.R9.host'] == 'new', box.list())
+    box.wait()
+    # What a program has moved there, and another client deletes.
+    old = renamed(box.find('number 1'), '')
+    box.wait()
+    case.expect(old == box.find('number 1') and '/cur/' in old, box.list())
+    before = times(box)
+    box.client.open('INBOX', readonly=False)
+    box.client.imap.uid('STORE', '1', '+FLAGS', '(\\Deleted)')
+    box.client.imap.uid('EXPUNGE', '1')
+    box.soon(lambda: not os.path.exists(old), 'it is still there')
+    case.expect(moved() == ['cur'], moved())
+    box.expect_same()
+
+
+class Unused(Box):
+    """Behind a slow line; a folder is in use for no time at all after its last
+    use."""
+
+    def start(self, **named):
+        to = int(re.search(r':(\d+)/', self.url)[1])
+        line = Proxy(to, self.case, rtt_ms=200)
+        self.url = self.url.replace(f':{to}/', f':{line.port}/')
+        return super().start(environment={'IMAPFS_KEEP_MS': '1'}, **named)
+
+
+@tap.test
+def test_times_are_right_after_a_while_without_use(case):
+    """Who looks once an hour finds what has come in that hour: of a folder that
+    nobody has kept up, the server is asked before its times are told."""
+    box = Unused(case, {'INBOX': numbered(2)}, options={'poll': 1},
+                 capability='IMAP4rev1 UIDPLUS MOVE QRESYNC')
+    new = box.maildir('INBOX', 'new')
+
+    def is_told(number):
+        os.listdir(new)
+        before = os.stat(new).st_mtime_ns
+        time.sleep(1.5)
+        box.append(message(number))
+        return os.stat(new).st_mtime_ns != before
+    case.expect(any(is_told(number) for number in range(10, 16)),
+                'the time is what it was, each time')
+    case.expect(os.path.exists(box.find('number 10')), box.list())
 
 
 if __name__ == '__main__':

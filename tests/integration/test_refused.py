@@ -328,5 +328,47 @@ def test_server_that_does_nothing_and_says_ok_is_found_out(case):
     case.expect('2.eml' in desk.names(), desk.names())
 
 
+@tap.test
+def test_refused_move_in_a_maildir_shows_in_the_times_of_both(case):
+    """Programs that go by times have seen the message where it is not."""
+    desk = Desk(case)
+    answered = threading.Event()
+    case.defer(answered.set)
+
+    def refuse(one, asked):
+        answered.wait(60 * tap.PATIENCE)
+        one.line(f'{asked.tag} NO [OVERQUOTA] no')
+    desk.server.hooks['UID MOVE'] = refuse
+
+    def place(*parts):
+        return desk.path('.imapfs', 'maildir', *parts)
+
+    def listed(folder):
+        return set(desk.run('ls', '-f', place(folder, 'cur')).out.decode()
+                   .split())
+
+    def times():
+        return {folder: desk.run('stat', '-c', '%.9Y',
+                                 place(folder, 'cur')).out
+                for folder in ('INBOX', 'Other')}
+    name = desk.run('ls', place('INBOX', 'new')).out.decode().split()[0]
+    desk.run('mv', place('INBOX', 'new', name),
+             place('INBOX', 'cur', name + ':2,'))
+    name += ':2,'
+    listed('Other')
+    moved = desk.run('mv', place('INBOX', 'cur', name), place('Other', 'cur'))
+    case.expect(moved.clean, moved)
+    case.expect(name in listed('Other') and name not in listed('INBOX'),
+                'it was not moved')
+    before = times()
+    answered.set()
+    desk.settled('not moved')
+    after = times()
+    case.expect(name in listed('INBOX') and name not in listed('Other'),
+                listed('INBOX'), listed('Other'))
+    case.expect(all(before[folder] != after[folder] for folder in before),
+                before, after)
+
+
 if __name__ == '__main__':
     tap.main()

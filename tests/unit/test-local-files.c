@@ -97,6 +97,37 @@ made_file_is_found_by_all_that_it_is(void **state)
 }
 
 static void
+linked_file_is_found_by_both_names_until_one_goes(void **state)
+{
+    Scene *scene = *state;
+    FsLocalFiles *files = scene->files;
+    FsLocalFile *file = fs_local_files_make(files, A | FS_LOCAL_TMP, "x");
+    FsLocalFile *other = fs_local_files_make(files, A | FS_LOCAL_TMP, "y");
+
+    fs_local_files_link(files, file, A | FS_LOCAL_NEW, "x");
+    assert_ptr_equal(fs_local_files_find(files, A | FS_LOCAL_NEW, "x"), file);
+    assert_ptr_equal(fs_local_files_find(files, A | FS_LOCAL_TMP, "x"), file);
+    assert_int_equal(fs_local_files_count(files, A | FS_LOCAL_TMP), 1);
+    assert_false(
+        fs_local_files_unlink_first(files, file, A | FS_LOCAL_NEW, "x"));
+    assert_false(
+        fs_local_files_unlink_first(files, other, A | FS_LOCAL_TMP, "x"));
+    assert_true(
+        fs_local_files_unlink_first(files, file, A | FS_LOCAL_TMP, "x"));
+    assert_null(fs_local_files_find(files, A | FS_LOCAL_TMP, "x"));
+    assert_ptr_equal(fs_local_files_find(files, A | FS_LOCAL_NEW, "x"), file);
+
+    fs_local_files_link(files, other, A | FS_LOCAL_NEW, "z");
+    fs_local_files_take_back(files, other);
+    assert_null(fs_local_files_find(files, A | FS_LOCAL_NEW, "z"));
+    assert_ptr_equal(fs_local_files_find(files, A | FS_LOCAL_TMP, "y"), other);
+    fs_local_files_link(files, other, A | FS_LOCAL_NEW, "z");
+    fs_local_files_unlist(files, other);
+    assert_null(fs_local_files_find(files, A | FS_LOCAL_NEW, "z"));
+    assert_null(fs_local_files_find(files, A | FS_LOCAL_TMP, "y"));
+}
+
+static void
 moved_file_is_in_place_of_what_was_there(void **state)
 {
     Scene *scene = *state;
@@ -351,6 +382,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(made_file_is_found_by_all_that_it_is),
+        TEST(linked_file_is_found_by_both_names_until_one_goes),
         TEST(moved_file_is_in_place_of_what_was_there),
         TEST(listing_goes_by_inode_within_a_directory),
         TEST(open_file_lives_on_unlisted),

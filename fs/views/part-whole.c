@@ -10,8 +10,9 @@
 #include <errno.h>
 #include <gio/gio.h>
 
-/* Larger ones are taken apart by another thread. */
-#define AT_ONCE_MAX (256u * 1024)
+/* Larger ones are taken apart by another thread: it takes seconds for some of
+ * no more than a megabyte. */
+#define AT_ONCE_MAX (32u * 1024)
 
 gboolean
 fs_part_maker_has_whole(FsPartMaker *maker, guint32 mailbox,

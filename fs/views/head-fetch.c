@@ -250,6 +250,7 @@ on_head(const ImapFetch *fetch, gpointer user_data)
     /* It may be a stand-in that the server makes for what is gone. */
     item->useless =
         fetch->structure == NULL || fetch->header == NULL ||
+        fetch->header_is_cut ||
         (item->size != 0 && fetch->has_size && fetch->size != item->size);
     item->useless = item->useless ||
                     fs_structure_is_doubtful(fetch->structure) ||

@@ -143,7 +143,7 @@ on_section_head(const ImapFetch *head, gpointer user_data)
     const char *data;
     gsize length;
 
-    if (item == NULL)
+    if (item == NULL || head->header_is_cut)
         return;
     data = g_bytes_get_data(head->header, &length);
     content = g_string_free_to_bytes(fs_header_to_text(data, length));

@@ -241,7 +241,8 @@ on_head(const ImapFetch *head, gpointer user_data)
     const char *data;
     gsize length;
 
-    if (fetch->maker->account == NULL || head->header == NULL)
+    if (fetch->maker->account == NULL || head->header == NULL ||
+        head->header_is_cut)
         return;
     data = g_bytes_get_data(head->header, &length);
     text = g_string_free_to_bytes(fs_header_to_text(data, length));

@@ -17,6 +17,7 @@ import hardmail
 import parts
 import tap
 from command import run, wait_until
+from desk import Desk
 from mount import Mount
 from proxy import Proxy
 from tap import PATIENCE
@@ -382,6 +383,32 @@ def test_views_agree_after_changes_from_both_sides(case):
             read(bench.path('Hard', name)))
         case.expect(problem == '', f'{name}: {problem}')
     bench.mount.unmount()
+
+
+@tap.test
+def test_what_was_written_or_moved_a_moment_ago_is_read(case):
+    """The server has said OK, and what it has is not listed yet: that is waited
+    for, as it is where a message is read itself."""
+    desk = Desk(case, {'INBOX': 3, 'Other': 3}, rtt_ms=60)
+
+    def part(folder, name):
+        return read(desk.path('.imapfs', 'parts', folder, name, 'body.txt'))
+
+    def text(folder, name):
+        return read(desk.path('.imapfs', 'text', folder, name + '.txt'))
+
+    for word in (b'hello', b'world', b'longer than that'):
+        with open(desk.path('INBOX', 'letter.eml'), 'wb') as file:
+            file.write(b'Message-ID: <a@letter>\r\nSubject: a letter\r\n\r\n'
+                       + word + b'\r\n')
+        found = part('INBOX', 'letter.eml'), text('INBOX', 'letter.eml')
+        case.expect(found[0] == word + b'\r\n', 'part:', found[0])
+        case.expect(found[1].endswith(b'a letter\n\n' + word + b'\n'),
+                    'text:', found[1])
+    os.rename(desk.path('INBOX', 'letter.eml'),
+              desk.path('Other', 'letter.eml'))
+    case.expect(text('Other', 'letter.eml') == found[1], 'moved: another text')
+    case.expect(part('Other', 'letter.eml') == found[0], 'moved: another part')
 
 
 if __name__ == '__main__':

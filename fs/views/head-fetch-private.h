@@ -14,6 +14,7 @@ typedef struct {
     FsPartTree *tree;        /* NULL: it has not come */
     GPtrArray *contents;     /* of GBytes, as in FsWholeMessage; or NULL */
     guint missing;           /* of these */
+    guint64 octets;          /* of all texts among them, as is announced */
     gboolean useless;        /* its structure */
     FsStructureProof *proof; /* of that; NULL: it is believed */
 } FsHeadItem;

@@ -361,6 +361,7 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
         g_clear_pointer(&item->contents, g_ptr_array_unref);
         g_clear_pointer(&item->proof, fs_structure_proof_free);
         item->missing = 0;
+        item->octets = 0;
         imap_uid_set_add(uids, item->uid, item->uid);
     }
     batch->lease = lease;

@@ -91,13 +91,26 @@ item_in_want(Section *section, guint32 uid)
                                                                        : NULL;
 }
 
+/* Whether what comes can be the text: not nothing, as some servers make of a
+ * message that is gone; nor so much more than was said that its bound would be
+ * none. */
+static gboolean
+is_likely(Section *section, guint32 uid, guint64 size)
+{
+    const FsHeadItem *item = uid != 0 ? item_in_want(section, uid) : NULL;
+    const FsPart *part = item != NULL ? part_of(item, section->section) : NULL;
+
+    return part == NULL || part->octets == 0 ||
+           (size > 0 && size <= 2 * part->octets + RESERVED_MAX);
+}
+
 static void
 on_section_begin(guint32 uid, guint64 size, gpointer user_data)
 {
     Section *section = user_data;
 
     g_clear_pointer(&section->incoming, g_byte_array_unref);
-    if (size <= FS_TEXT_MAX)
+    if (size <= FS_TEXT_MAX && is_likely(section, uid, size))
         section->incoming =
             g_byte_array_sized_new((guint)MIN(size, RESERVED_MAX));
 }
@@ -195,12 +208,13 @@ want(FsHeadItem *item, const FsPart *part, guint index, GHashTable *sections)
         (part->kind == FS_PART_CONTENT && part->charset == NULL) ||
         g_ptr_array_index(item->contents, index) != NULL)
         return;
-    if (part->octets > FS_TEXT_MAX) {
+    if (part->octets > FS_TEXT_MAX ||
+        item->octets + part->octets > FS_TEXTS_MAX) {
         item->contents->pdata[index] =
-            g_bytes_new_static("[a text that is too long]\n",
-                               strlen("[a text that is too long]\n"));
+            g_bytes_new_static(FS_TEXT_TOO_LONG, strlen(FS_TEXT_TOO_LONG));
         return;
     }
+    item->octets += part->octets;
     name = g_strconcat(part->kind == FS_PART_HEADER ? "h" : "b", part->section,
                        NULL);
     uids = g_hash_table_lookup(sections, name);

@@ -96,6 +96,11 @@ void fs_view_heads_fetch(FsPartMaker *maker, guint32 mailbox,
 /* At the end of the maker: drops what is to follow. */
 void fs_view_heads_drop(FsPartMaker *maker);
 
+/* Octets of one text of several parts, at the most; and what stands in place of
+ * a part that is beyond that. */
+#define FS_TEXTS_MAX (64u * 1024 * 1024)
+#define FS_TEXT_TOO_LONG "[a text that is too long]\n"
+
 /* fs/views/part-text.c: the text of a message; @contents: of GBytes, as in
  * FsWholeMessage, of which those are used that are headers and texts. */
 GString *fs_part_text_of(const FsPartTree *tree, const GPtrArray *contents);

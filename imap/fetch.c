@@ -157,6 +157,16 @@ imap_fetch_awaits_body(ImapReading *reading, ImapBody *body)
     return TRUE;
 }
 
+gboolean
+imap_fetch_awaits_header(const ImapReading *reading)
+{
+    const ImapValues *values = &reading->values;
+    const ImapValue *awaited = imap_values_awaited_item(values);
+    BodyItem item;
+
+    return awaited != NULL && classify(values, awaited, &item) == ITEM_HEADER;
+}
+
 static gboolean
 read_body(ImapReading *reading, const BodyItem *item, const ImapValue *value)
 {
@@ -194,6 +204,7 @@ read_header(ImapReading *reading, const ImapValue *value)
         return FALSE;
     reading->fetch.header =
         g_bytes_new(imap_value_octets(values, value), value->length);
+    reading->fetch.header_is_cut = reading->header_is_cut;
     return TRUE;
 }
 

@@ -15,6 +15,7 @@
 
 #include <string.h>
 
+#define HEADER_ROOM_MIN 65536u  /* octets: for less, none is cut */
 #define SHOWN_MAX 200u          /* octets of a bad response in its error */
 #define BUFFER_KEPT (64 * 1024) /* between responses */
 
@@ -41,6 +42,7 @@ struct ImapParser {
     gsize line_octets;      /* less literals */
     gsize literal_octets;   /* kept, of all literals */
     gsize literal_start;    /* in the buffer */
+    gsize literal_room;     /* there, if it is to be cut; 0: it is not */
     char shown[SHOWN_MAX];  /* its beginning, before it was taken apart */
     gsize shown_length;     /* 0: not yet taken */
     gboolean head_is_known; /* head is set */
@@ -223,11 +225,24 @@ begin_body(ImapParser *parser, ImapBody *body, GError **error)
     return TRUE;
 }
 
+/* Whoever sends a message chooses how long its fields are, and must not end the
+ * connection of who only asks for them. Of one that is very long, nobody asks
+ * for more than the beginning; what stands behind it is in the rest. */
+static gboolean
+is_header_to_cut(const ImapParser *parser, guint64 size)
+{
+    return parser->head.kind != NULL && parser->head.kind->items &&
+           size <= IMAP_PARSER_MAX_HEADER &&
+           imap_fetch_awaits_header(&parser->reading);
+}
+
 static gboolean
 begin_literal(ImapParser *parser, guint64 size, GError **error)
 {
+    guint64 room = IMAP_PARSER_MAX_LITERAL - parser->literal_octets;
     ImapBody body;
 
+    parser->literal_room = 0;
     if (parser->head.kind != NULL && parser->head.kind->items &&
         imap_fetch_awaits_body(&parser->reading, &body)) {
         body.size = size;
@@ -235,13 +250,18 @@ begin_literal(ImapParser *parser, guint64 size, GError **error)
     }
     if (parser->head.kind != NULL && !parser->head.kind->values)
         return imap_reading_fail(error, "a literal out of place");
-    if (size > IMAP_PARSER_MAX_LITERAL - parser->literal_octets) {
+    if (size > room && room >= HEADER_ROOM_MIN &&
+        is_header_to_cut(parser, size)) {
+        parser->literal_room = room / 2;
+        parser->reading.header_is_cut = TRUE;
+    } else if (size > room) {
         g_set_error(error, IMAP_ERROR, IMAP_ERROR_PROTOCOL,
                     "literals of more than %u octets in one response",
                     IMAP_PARSER_MAX_LITERAL);
         return FALSE;
     }
-    parser->literal_octets += size;
+    parser->literal_octets +=
+        parser->literal_room > 0 ? parser->literal_room : size;
     parser->literal_left = size;
     parser->literal_start = parser->buffer->len;
     parser->state = STATE_LITERAL;
@@ -313,6 +333,18 @@ end_part(ImapParser *parser, GError **error)
     return TRUE;
 }
 
+/* Keeps both ends of a literal, as much of each. */
+static void
+cut_literal(ImapParser *parser)
+{
+    gsize kept = parser->literal_room / 4;
+    gsize length = parser->buffer->len - parser->literal_start;
+
+    if (length > 2 * kept)
+        g_string_erase(parser->buffer, (gssize)(parser->literal_start + kept),
+                       (gssize)(length - 2 * kept));
+}
+
 /* When all of a literal is here. */
 static gboolean
 end_literal(ImapParser *parser, GError **error)
@@ -320,8 +352,11 @@ end_literal(ImapParser *parser, GError **error)
     if (parser->state == STATE_BODY) {
         parser->handler->body_end(parser->user_data);
     } else {
-        gsize length = parser->buffer->len - parser->literal_start;
+        gsize length;
 
+        if (parser->literal_room > 0)
+            cut_literal(parser);
+        length = parser->buffer->len - parser->literal_start;
         /* Room to terminate it. */
         g_string_append_c(parser->buffer, '\0');
         if (parser->head.kind != NULL &&
@@ -367,6 +402,9 @@ take_literal(ImapParser *parser)
         parser->handler->body_data(data, taken, parser->user_data);
     else
         g_string_append_len(parser->buffer, (const char *)data, (gssize)taken);
+    if (parser->literal_room > 0 &&
+        parser->buffer->len - parser->literal_start > parser->literal_room)
+        cut_literal(parser);
 }
 
 /* One step. */

@@ -11,6 +11,9 @@
 /* What a server can make us hold. Beyond any of them the feed fails. */
 #define IMAP_PARSER_MAX_LINE (16u * 1024 * 1024) /* octets, less literals */
 #define IMAP_PARSER_MAX_LITERAL (1024u * 1024)   /* octets kept in memory */
+/* A header may be longer, up to this: then octets in its middle are left out,
+ * as one field alone has many of them. */
+#define IMAP_PARSER_MAX_HEADER (64u * 1024 * 1024)
 #define IMAP_PARSER_MAX_BODY                                                   \
     (G_GUINT64_CONSTANT(1) << 40)          /* octets passed on */
 #define IMAP_PARSER_MAX_DEPTH 256          /* of lists */

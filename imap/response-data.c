@@ -362,6 +362,7 @@ imap_reading_reset(ImapReading *reading, const ImapResponseKind *kind)
     g_clear_pointer(&reading->search.uids, imap_uid_set_free);
     g_clear_pointer(&reading->vanished.uids, imap_uid_set_free);
     reading->uid_searched = 0;
+    reading->header_is_cut = FALSE;
     reading->uid = 0;
     if (kind != NULL)
         reading->response.type = kind->type;

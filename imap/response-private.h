@@ -50,6 +50,7 @@ struct ImapReading {
     /* How far the items of a FETCH have been searched for its UID. */
     guint uid_searched; /* index of the next item */
     guint32 uid;
+    gboolean header_is_cut; /* that which comes */
 };
 
 void imap_reading_init(ImapReading *reading);
@@ -103,3 +104,5 @@ gboolean imap_fetch_read(ImapReading *reading, GError **error);
 /* Whether the value that comes next is a body to be passed on; fills in all of
  * @body but its size. */
 gboolean imap_fetch_awaits_body(ImapReading *reading, ImapBody *body);
+/* Whether it is a header, which may be cut. */
+gboolean imap_fetch_awaits_header(const ImapReading *reading);

@@ -89,6 +89,7 @@ typedef struct {
     char *email_id;           /* NULL when absent */
     guint64 gm_msgid;         /* X-GM-MSGID; 0 when absent */
     GBytes *header;           /* BODY[HEADER…]; NULL when absent */
+    gboolean header_is_cut;   /* its middle is missing: it was too long */
     gboolean has_structure;   /* BODYSTRUCTURE was there */
     ImapStructure *structure; /* NULL when it was not, or makes no sense */
     GArray *binary_sizes;     /* of ImapBinarySize; NULL when absent */

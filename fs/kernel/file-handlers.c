@@ -14,6 +14,7 @@
 #include "fs/kernel/inode.h"
 #include "fs/kernel/operation.h"
 #include "fs/kernel/page-fill.h"
+#include "fs/names/mailbox-layout.h"
 #include "fs/sync/synchroniser.h"
 
 #include <errno.h>
@@ -142,32 +143,6 @@ answer_obstacle(FsOperation *operation, FsAnswer answer,
         fs_operation_fail(operation, obstacle->error_number);
 }
 
-#define GUEST_RUNS 10u
-
-/* What to wait for until the message that a guest stands for can be had: the
- * server is being told to move it, or has just done so. NULL: nothing. */
-static FsNeed *
-need_of_guest(FsOperation *operation, const FsEntry *entry)
-{
-    const FsAccount *account = handlers_of(operation)->account;
-    const FsGuest *guest =
-        fs_overlay_guest_by_inode(account->overlay, operation->inode);
-    CacheMessage message;
-
-    if (guest == NULL || operation->runs > GUEST_RUNS ||
-        cache_index_message(account->index, entry->mailbox, entry->uid,
-                            &message))
-        return NULL;
-    if (guest->under_way != NULL)
-        return guest->under_way;
-    if (guest->uid == 0 ||
-        fs_synchroniser_has_seen(account->synchroniser, guest->mailbox,
-                                 guest->landed_at))
-        return NULL;
-    return fs_synchroniser_need_message(account->synchroniser, guest->mailbox,
-                                        guest->uid, FS_NOW);
-}
-
 /* FALSE, and the operation has been dealt with, when it is no message. */
 static gboolean
 begin_opening(FsOperation *operation)
@@ -189,7 +164,9 @@ begin_opening(FsOperation *operation)
         fs_operation_fail(operation, EISDIR);
         return FALSE;
     }
-    need = need_of_guest(operation, &entry);
+    need = operation->runs <= FS_MESSAGE_NEED_RUNS
+               ? fs_message_need(handlers->account, &entry)
+               : NULL;
     if (need != NULL) {
         fs_operation_wait(operation, need);
         return FALSE;
@@ -212,7 +189,7 @@ begins_again(FsOperation *operation, const GError *error)
 
     if ((!g_error_matches(error, FS_ERROR, FS_ERROR_GONE) &&
          !g_error_matches(error, FS_ERROR, FS_ERROR_STALE)) ||
-        operation->runs > GUEST_RUNS ||
+        operation->runs > FS_MESSAGE_NEED_RUNS ||
         fs_overlay_guest_by_inode(account->overlay, operation->inode) == NULL)
         return FALSE;
     g_clear_pointer(&operation->memory, opening_free);

@@ -146,6 +146,26 @@ describe_guest(const FsAccount *account, const FsGuest *guest, FsEntry *entry)
     return TRUE;
 }
 
+FsNeed *
+fs_message_need(const FsAccount *account, const FsEntry *entry)
+{
+    const FsGuest *guest =
+        fs_overlay_guest_by_inode(account->overlay, entry->inode);
+    CacheMessage message;
+
+    if (guest == NULL || cache_index_message(account->index, entry->mailbox,
+                                             entry->uid, &message))
+        return NULL;
+    if (guest->under_way != NULL)
+        return guest->under_way;
+    if (guest->uid == 0 ||
+        fs_synchroniser_has_seen(account->synchroniser, guest->mailbox,
+                                 guest->landed_at))
+        return NULL;
+    return fs_synchroniser_need_message(account->synchroniser, guest->mailbox,
+                                        guest->uid, FS_NOW);
+}
+
 /* The message @message of @mailbox, under the number by which it is known. */
 static void
 describe_shown(const FsAccount *account, guint32 mailbox,

@@ -9,3 +9,10 @@ FsNameSpace *fs_mailbox_layout_new(FsAccount *account);
  * marked it and that is what removing does. */
 gboolean fs_message_is_hidden(const FsAccount *account, guint32 mailbox,
                               const CacheMessage *message);
+
+/* What to wait for until the message that @entry shows can be had: the server
+ * is being told to move or to keep it, or has just done so. NULL: nothing. It
+ * may be met, and is asked for anew. Borrowed. */
+FsNeed *fs_message_need(const FsAccount *account, const FsEntry *entry);
+/* Runs of an operation, in all of which this is asked for. */
+#define FS_MESSAGE_NEED_RUNS 10u

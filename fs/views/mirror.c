@@ -2,6 +2,7 @@
 #include "fs/views/mirror.h"
 
 #include "fs/kernel/inode.h"
+#include "fs/names/mailbox-layout.h"
 
 #include <string.h>
 
@@ -61,6 +62,21 @@ fs_mirror_describe(FsView *view, guint64 inode, FsViewEntry *entry,
                                              &entry->entry, obstacle);
 
     return show(view, answer, entry);
+}
+
+FsAnswer
+fs_mirror_describe_to_read(FsView *view, guint64 inode,
+                           const FsViewRequest *request, FsViewEntry *entry,
+                           FsObstacle *obstacle)
+{
+    FsAnswer answer = fs_mirror_describe(view, inode, entry, obstacle);
+    FsNeed *need;
+
+    if (answer != FS_ANSWER_FOUND || fs_mirror_is_directory(entry) ||
+        request->runs > FS_MESSAGE_NEED_RUNS)
+        return answer;
+    need = fs_message_need(view->account, &entry->entry);
+    return need != NULL ? fs_answer_wait(need, obstacle) : answer;
 }
 
 FsAnswer

@@ -16,6 +16,11 @@ FsAnswer fs_mirror_look_up(FsView *view, guint64 directory, const char *name,
 /* What @inode of the view has been made of. */
 FsAnswer fs_mirror_describe(FsView *view, guint64 inode, FsViewEntry *entry,
                             FsObstacle *obstacle);
+/* The same for a message that is to be read: what was moved or written in the
+ * mount a moment ago is waited for. */
+FsAnswer fs_mirror_describe_to_read(FsView *view, guint64 inode,
+                                    const FsViewRequest *request,
+                                    FsViewEntry *entry, FsObstacle *obstacle);
 FsAnswer fs_mirror_open_directory(FsView *view, guint64 directory, gint64 since,
                                   FsObstacle *obstacle);
 FsAnswer fs_mirror_next(FsView *view, guint64 directory, guint64 cookie,

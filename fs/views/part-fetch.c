@@ -98,6 +98,25 @@ refuse_flood(Fetch *fetch, guint64 size)
     imap_connection_close(fetch->connection, error);
 }
 
+/* Whether what comes can be the part. What is gone some servers replace, by
+ * nothing or by a text of theirs; and what was not decoded after all is longer
+ * than it can be. A message that cannot be had as a whole is taken as it is. */
+static gboolean
+is_likely(const Fetch *fetch, guint64 size)
+{
+    CacheMessage message;
+
+    if (fetch->octets == 0)
+        return TRUE;
+    if (fetch->decoded)
+        return size <= fetch->octets / 4 * 3 + 3 &&
+               (size > 0 || fetch->octets < 4);
+    return size == fetch->octets ||
+           (cache_index_message(fetch->maker->account->index, fetch->mailbox,
+                                fetch->uid, &message) &&
+            message.size > FS_WHOLE_MESSAGE_MAX);
+}
+
 static void
 on_begin(guint32 uid, guint64 size, gpointer user_data)
 {
@@ -110,6 +129,8 @@ on_begin(guint32 uid, guint64 size, gpointer user_data)
         refuse_flood(fetch, size);
         return;
     }
+    if (!is_likely(fetch, size))
+        return;
     fetch->decoder = fs_part_decoder_new(fetch->decoded ? "" : fetch->encoding);
     if (fetch->charset != NULL)
         fetch->text = g_byte_array_new();
@@ -241,7 +262,8 @@ on_head(const ImapFetch *head, gpointer user_data)
     const char *data;
     gsize length;
 
-    if (fetch->maker->account == NULL || head->header == NULL)
+    if (fetch->maker->account == NULL || head->header == NULL ||
+        head->header_is_cut)
         return;
     data = g_bytes_get_data(head->header, &length);
     text = g_string_free_to_bytes(fs_header_to_text(data, length));

@@ -4,6 +4,7 @@
 #include "fs/bodies/message-bodies-private.h"
 #include "fs/views/decoded-store.h"
 #include "fs/views/part-maker.h"
+#include "fs/views/whole-message.h"
 
 /* Reference counted, for replies may come after the end. */
 struct FsPartMaker {
@@ -38,6 +39,14 @@ void fs_part_job_end(FsPartMaker *maker, const char *key, const GError *error);
 
 /* What the server says of the message's structure is of no use. */
 void fs_part_maker_distrust(FsPartMaker *maker, guint32 mailbox, guint32 uid);
+gboolean fs_part_maker_is_distrusted(FsPartMaker *maker, guint32 mailbox,
+                                     const CacheMessage *message);
+
+/* How large the form @key is, and the tree @key (the caller owns a reference),
+ * if they are there. */
+gboolean fs_part_maker_find_size(FsPartMaker *maker, const char *key,
+                                 guint64 *size);
+FsPartTree *fs_part_maker_find_tree(FsPartMaker *maker, const char *key);
 
 /* Keeps what was made. */
 void fs_part_maker_keep_tree(FsPartMaker *maker, const char *key,
@@ -65,6 +74,15 @@ void fs_view_sizes_fetch(FsPartMaker *maker, guint32 mailbox, guint32 uid,
 /* Whether neither the server nor the line is to blame for what has not come. */
 gboolean fs_part_is_refusal(const GError *error);
 
+/* fs/views/part-whole.c: whether all of @message is there. */
+gboolean fs_part_maker_has_whole(FsPartMaker *maker, guint32 mailbox,
+                                 const CacheMessage *message);
+/* Makes all forms of @message. FS_ANSWER_FOUND: they are there, and @whole
+ * (caller owns) has them, too. */
+FsAnswer fs_part_maker_make_whole(FsPartMaker *maker, guint32 mailbox,
+                                  const CacheMessage *message,
+                                  FsWholeMessage **whole, FsObstacle *obstacle);
+
 /* fs/views/part-fetch.c: fetches one part, under the job @key, which has begun.
  */
 void fs_view_part_fetch(FsPartMaker *maker, guint32 mailbox, guint32 uid,
@@ -78,6 +96,11 @@ void fs_view_heads_fetch(FsPartMaker *maker, guint32 mailbox,
 /* At the end of the maker: drops what is to follow. */
 void fs_view_heads_drop(FsPartMaker *maker);
 
-/* The text of a message; @contents: of GBytes, as in FsWholeMessage, of which
- * those are used that are headers and texts. */
+/* Octets of one text of several parts, at the most; and what stands in place of
+ * a part that is beyond that. */
+#define FS_TEXTS_MAX (64u * 1024 * 1024)
+#define FS_TEXT_TOO_LONG "[a text that is too long]\n"
+
+/* fs/views/part-text.c: the text of a message; @contents: of GBytes, as in
+ * FsWholeMessage, of which those are used that are headers and texts. */
 GString *fs_part_text_of(const FsPartTree *tree, const GPtrArray *contents);

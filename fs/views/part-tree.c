@@ -169,7 +169,8 @@ fs_part_tree_unref(FsPartTree *tree)
 
 typedef struct {
     FsPartTree *tree;
-    GHashTable *names; /* "directory/name" of what is there */
+    GHashTable *names;   /* "directory/name" of what is there */
+    GHashTable *numbers; /* the number that such a name was given last */
 } Builder;
 
 /* Takes over @name, and makes it unique. */
@@ -177,14 +178,20 @@ static char *
 unique_name(Builder *builder, guint parent, char *name)
 {
     g_autofree char *wanted = name;
+    g_autofree char *place = g_strdup_printf("%u/%s", parent, wanted);
+    guint number =
+        GPOINTER_TO_UINT(g_hash_table_lookup(builder->numbers, place));
 
-    for (guint number = 1;; number++) {
+    for (number++;; number++) {
         char *tried = number == 1 ? g_strdup(wanted)
                                   : fs_part_name_number(wanted, number);
 
         if (g_hash_table_add(builder->names,
-                             g_strdup_printf("%u/%s", parent, tried)))
+                             g_strdup_printf("%u/%s", parent, tried))) {
+            g_hash_table_insert(builder->numbers, g_steal_pointer(&place),
+                                GUINT_TO_POINTER(number));
             return tried;
+        }
         g_free(tried);
     }
 }
@@ -266,8 +273,10 @@ fs_part_tree_new(const GArray *mime_parts, gboolean whole)
     g_autoptr(FsPartTree) tree = tree_new(whole);
     g_autoptr(GHashTable) names =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GHashTable) numbers =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_autofree guint *directories = g_new0(guint, mime_parts->len + 1);
-    Builder builder = {tree, names};
+    Builder builder = {tree, names, numbers};
 
     add_message(&builder, 0, 0, g_strdup(""), "");
     for (guint i = 0; i < mime_parts->len; i++) {

@@ -50,12 +50,16 @@ is_of_mount(guint64 inode)
            (shown == FS_INODE_ROOT || fs_inode_uid(shown) == 0);
 }
 
-/* The message that @inode is of, as it is in the mount, and its parts. */
+/* The message that @inode is of, as it is in the mount, and its parts.
+ * @request: NULL: it was found a moment ago. */
 static FsAnswer
-find_tree(FsView *view, guint64 inode, FsViewEntry *entry, FsPartTree **tree,
-          FsObstacle *obstacle)
+find_tree(FsView *view, guint64 inode, const FsViewRequest *request,
+          FsViewEntry *entry, FsPartTree **tree, FsObstacle *obstacle)
 {
-    FsAnswer answer = fs_mirror_describe(view, inode, entry, obstacle);
+    FsAnswer answer =
+        request != NULL
+            ? fs_mirror_describe_to_read(view, inode, request, entry, obstacle)
+            : fs_mirror_describe(view, inode, entry, obstacle);
 
     if (answer != FS_ANSWER_FOUND)
         return answer;
@@ -99,7 +103,7 @@ look_up(FsView *view, guint64 directory, const char *name,
                         fs_mirror_look_up(view, directory, name, request->since,
                                           entry, obstacle),
                         entry);
-    answer = find_tree(view, directory, entry, &tree, obstacle);
+    answer = find_tree(view, directory, request, entry, &tree, obstacle);
     if (answer != FS_ANSWER_FOUND)
         return answer;
     index = fs_part_tree_find(tree, index_of(directory), name);
@@ -121,7 +125,7 @@ describe(FsView *view, guint64 inode, const FsViewRequest *request,
     if (index == 0)
         return disguise(view, fs_mirror_describe(view, inode, entry, obstacle),
                         entry);
-    answer = find_tree(view, inode, entry, &tree, obstacle);
+    answer = find_tree(view, inode, request, entry, &tree, obstacle);
     if (answer != FS_ANSWER_FOUND)
         return answer;
     if (fs_part_tree_get(tree, index)->kind == FS_PART_DIRECTORY) {
@@ -145,7 +149,7 @@ open_directory(FsView *view, guint64 directory, const FsViewRequest *request,
     if (is_of_mount(directory))
         return fs_mirror_open_directory(view, directory, request->since,
                                         obstacle);
-    return find_tree(view, directory, &entry, &tree, obstacle);
+    return find_tree(view, directory, request, &entry, &tree, obstacle);
 }
 
 static FsAnswer
@@ -159,7 +163,7 @@ next(FsView *view, guint64 directory, guint64 cookie, FsViewEntry *entry,
         return disguise(
             view, fs_mirror_next(view, directory, cookie, entry, obstacle),
             entry);
-    answer = find_tree(view, directory, entry, &tree, obstacle);
+    answer = find_tree(view, directory, NULL, entry, &tree, obstacle);
     if (answer != FS_ANSWER_FOUND)
         return answer;
     for (guint i = (guint)MIN(cookie, FS_PART_TREE_MAX) + 1;
@@ -181,7 +185,7 @@ open_file(FsView *view, guint64 inode, const FsViewRequest *request,
     FsViewEntry entry = {0};
     guint index = index_of(inode);
     guint64 size = 0;
-    FsAnswer answer = find_tree(view, inode, &entry, &tree, obstacle);
+    FsAnswer answer = find_tree(view, inode, request, &entry, &tree, obstacle);
 
     if (answer != FS_ANSWER_FOUND)
         return answer;

@@ -12,9 +12,10 @@
 
 /* ---- texts ---- */
 
-/* Converts what can be, piece by piece, and passes over the rest. */
+/* Converts what can be, piece by piece, and passes over the rest, @unit octets
+ * at a time. */
 static GString *
-convert(GIConv converter, const char *octets, gsize length)
+convert(GIConv converter, const char *octets, gsize length, gsize unit)
 {
     GString *text = g_string_sized_new(length + length / 8 + 16);
     char *from = (char *)octets;
@@ -38,8 +39,8 @@ convert(GIConv converter, const char *octets, gsize length)
             g_string_append(text, REPLACEMENT);
             if (error == EINVAL || left == 0)
                 return text;
-            from++;
-            left--;
+            from += MIN(unit, left);
+            left -= MIN(unit, left);
         }
     }
 }
@@ -55,6 +56,16 @@ wide_charset(const char *name)
         if (g_ascii_strcasecmp(name, names[i]) == 0)
             return names[i];
     return fs_header_field_charset(name);
+}
+
+/* Octets in which a character set counts: what is skipped to go on with the
+ * next character. */
+static gsize
+unit_of(const char *charset)
+{
+    return g_str_has_prefix(charset, "UTF-16")   ? 2
+           : g_str_has_prefix(charset, "UTF-32") ? 4
+                                                 : 1;
 }
 
 /* In these, octets below 0x80 are ASCII, wherever they stand. */
@@ -98,7 +109,7 @@ fs_text_to_utf8(const char *octets, gsize length, const char *charset)
     converter = g_iconv_open("UTF-8", known);
     if (converter == (GIConv)-1)
         return fs_header_field_guess(octets, length);
-    text = convert(converter, octets, length);
+    text = convert(converter, octets, length, unit_of(known));
     g_iconv_close(converter);
     return text;
 }
@@ -161,29 +172,61 @@ unfold(const char *from, const char *to)
     return text;
 }
 
-/* Very long values are decoded in pieces: it takes more than twice as long for
- * one that is twice as long. They are cut where there is a space. */
+/* What was encoded may hold anything, and must not look like a line of its own.
+ */
 static void
-append_decoded(GString *text, const char *value)
+append_line(GString *text, const char *decoded)
 {
+    for (const char *at = decoded; *at != '\0'; at = g_utf8_next_char(at)) {
+        gunichar character = g_utf8_get_char(at);
+
+        if (g_unichar_iscntrl(character) || character == 0x2028 ||
+            character == 0x2029)
+            g_string_append_c(text, ' ');
+        else
+            g_string_append_len(text, at, g_utf8_next_char(at) - at);
+    }
+}
+
+/* Of @length octets, those that are decoded together: up to a space, or else to
+ * the beginning of what may be a character of UTF-8. */
+static gsize
+length_of_piece(const char *value, gsize length)
+{
+    gsize cut = PIECE_MAX;
+
+    if (length <= PIECE_MAX)
+        return length;
+    while (cut > PIECE_MAX / 2 && value[cut] != ' ')
+        cut--;
+    if (value[cut] == ' ')
+        return cut;
+    for (cut = PIECE_MAX; cut > PIECE_MAX - 3; cut--)
+        if (((guchar)value[cut] & 0xc0) != 0x80)
+            break;
+    return cut;
+}
+
+/* Very long values are decoded in pieces: it takes more than twice as long for
+ * one that is twice as long. */
+static void
+append_decoded(GString *text, const GString *field)
+{
+    const char *value = field->str;
+    const char *end = field->str + field->len;
+
     /* Most are nothing but what they say. */
     if (g_str_is_ascii(value) && strstr(value, "=?") == NULL) {
         g_string_append(text, value);
         return;
     }
-    while (*value != '\0') {
-        gsize length = strlen(value);
-        g_autofree char *piece = NULL;
-        g_autofree char *tidy = NULL;
-        g_autofree char *decoded = NULL;
-        gsize cut = MIN(length, PIECE_MAX);
+    while (value < end) {
+        gsize cut = length_of_piece(value, (gsize)(end - value));
+        g_autofree char *piece = g_strndup(value, cut);
+        g_autofree char *tidy = fs_header_field_tidy(piece);
+        g_autofree char *decoded = fs_header_field_decode(tidy);
 
-        while (length > PIECE_MAX && cut > PIECE_MAX / 2 && value[cut] != ' ')
-            cut--;
-        piece = g_strndup(value, cut);
-        tidy = fs_header_field_tidy(piece);
-        decoded = fs_header_field_decode(tidy);
-        g_string_append(text, decoded);
+        append_line(text, decoded);
         value += cut;
     }
 }
@@ -199,7 +242,7 @@ fs_header_to_text(const char *header, gsize length)
         const char *next = end_of_field(line, end);
         g_autoptr(GString) field = unfold(line, next);
 
-        append_decoded(text, field->str);
+        append_decoded(text, field);
         g_string_append_c(text, '\n');
         line = next;
     }

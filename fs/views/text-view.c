@@ -106,7 +106,8 @@ describe(FsView *view, guint64 inode, const FsViewRequest *request,
 {
     g_autofree char *key = NULL;
     guint64 size = 0;
-    FsAnswer answer = fs_mirror_describe(view, inode, entry, obstacle);
+    FsAnswer answer =
+        fs_mirror_describe_to_read(view, inode, request, entry, obstacle);
 
     if (answer != FS_ANSWER_FOUND || fs_mirror_is_directory(entry))
         return answer;
@@ -166,7 +167,8 @@ open_file(FsView *view, guint64 inode, const FsViewRequest *request,
     g_autofree char *key = NULL;
     FsViewEntry entry = {0};
     guint64 size = 0;
-    FsAnswer answer = fs_mirror_describe(view, inode, &entry, obstacle);
+    FsAnswer answer =
+        fs_mirror_describe_to_read(view, inode, request, &entry, obstacle);
 
     if (answer != FS_ANSWER_FOUND)
         return answer;

@@ -2,10 +2,14 @@
 #include "fs/views/whole-message.h"
 
 #include "fs/names/header-field.h"
+#include "fs/views/parse-cost.h"
 #include "fs/views/text-form.h"
 
 #include <gmime/gmime.h>
 #include <string.h>
+
+/* What a message may be taken apart into, in memory. */
+#define COST_MAX (256u * 1024 * 1024)
 
 /* ---- decoding ---- */
 
@@ -248,6 +252,25 @@ fill_contents(FsWholeMessage *whole, const Walk *walk, GBytes *octets)
     }
 }
 
+/* GMime takes apart each field of a header that it knows, whoever asks for it:
+ * addresses by recursion, a level for each group in a group, and all of them
+ * anew for each field "To". Nobody asks here, and senders would choose how deep
+ * the stack gets. So only the fields that say what a part is are looked at. */
+static void
+leave_fields_alone(void)
+{
+    static gsize done = 0;
+    GMimeObjectClass *message;
+    const GMimeObjectClass *object;
+
+    if (!g_once_init_enter(&done))
+        return;
+    message = g_type_class_ref(GMIME_TYPE_MESSAGE);
+    object = g_type_class_peek_parent(message);
+    message->header_added = object->header_added;
+    g_once_init_leave(&done, 1);
+}
+
 static GMimeMessage *
 parse(GBytes *octets)
 {
@@ -266,14 +289,28 @@ parse(GBytes *octets)
     return message;
 }
 
+static gboolean
+is_bearable(GBytes *octets)
+{
+    gsize length;
+    const char *data = g_bytes_get_data(octets, &length);
+
+    return fs_parse_cost(data, length) <= COST_MAX;
+}
+
 FsWholeMessage *
 fs_whole_message_new(GBytes *octets)
 {
-    g_autoptr(FsWholeMessage) whole = g_new0(FsWholeMessage, 1);
-    Walk walk = {fs_mime_parts_new(), g_ptr_array_new()};
+    g_autoptr(FsWholeMessage) whole = NULL;
+    Walk walk;
     GMimeMessage *message;
 
+    if (!is_bearable(octets))
+        return NULL;
+    whole = g_new0(FsWholeMessage, 1);
+    walk = (Walk){fs_mime_parts_new(), g_ptr_array_new()};
     fs_header_field_init();
+    leave_fields_alone();
     message = parse(octets);
     if (message != NULL)
         walk_body(&walk, g_mime_message_get_mime_part(message), 0, "");

@@ -13,7 +13,7 @@ typedef struct {
 } FsWholeMessage;
 
 /* @octets: all of it. Text is decoded to UTF-8, headers are, too. NULL: there
- * are too many parts. */
+ * are too many parts or fields. */
 FsWholeMessage *fs_whole_message_new(GBytes *octets);
 void fs_whole_message_free(FsWholeMessage *message); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsWholeMessage, fs_whole_message_free)

@@ -296,5 +296,37 @@ def test_message_of_very_many_parts_is_in_the_table(case):
     case.expect(rows(desk) == found, 'other lines the second time')
 
 
+@tap.test(limit=120)
+def test_messages_of_very_long_fields_are_listed_like_others(case):
+    """Fields are asked for with those of others, and are longer than what is
+    kept of one answer."""
+    desk = Desk(case, {'INBOX': 20, 'Other': 3})
+    last = max(desk.by_uid())
+    many = b',\r\n '.join(b'user%d@example.com' % i for i in range(100000))
+    headers = [b'From: a@example.com\r\nTo: ' + many + b'\r\nSubject: to many',
+               b'From: a@example.com\r\nSubject: long' + b' word' * 400000,
+               b'From: a@example.com\r\nSubject: behind them']
+    for header in headers:
+        status, answer = desk.client.imap.append(
+            'INBOX', None, None, header + b'\r\n\r\nbody\r\n')
+        assert status == 'OK', answer
+    desk.soon(lambda: len(desk.names('INBOX')) == 23, 'they do not come')
+    found = rows(desk)
+    case.expect(len(found) == 23, list(found))
+    case.expect([found[last + i]['subject'][:9] for i in (1, 2, 3)]
+                == ['to many', 'long word', 'behind th'], found)
+    case.expect(found[last + 1]['to'].startswith('user0@'), found[last + 1])
+    names = {word: name for name in desk.names('INBOX')
+             for word in ('to-many', 'long-word', 'behind-them')
+             if f'_a_{word}' in name}
+    case.expect(len(names) == 3, names)
+    for name, header in zip((names['to-many'], names['long-word']), headers):
+        with open(desk.path('.imapfs', 'parts', 'INBOX', name, 'header.txt'),
+                  'rb') as file:
+            case.expect(file.read() == header.replace(b'\r\n ', b' ')
+                        .replace(b'\r\n', b'\n') + b'\n',
+                        'another header of', name)
+
+
 if __name__ == '__main__':
     tap.main()

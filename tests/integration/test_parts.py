@@ -14,11 +14,14 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import dovecot
 import hardmail
+import mailstore
 import parts
 import tap
 from command import run, wait_until
+from desk import Desk
 from mount import Mount
 from proxy import Proxy
+from scene import Scene
 from tap import PATIENCE
 
 KB = 1024
@@ -382,6 +385,115 @@ def test_views_agree_after_changes_from_both_sides(case):
             read(bench.path('Hard', name)))
         case.expect(problem == '', f'{name}: {problem}')
     bench.mount.unmount()
+
+
+@tap.test
+def test_what_was_written_or_moved_a_moment_ago_is_read(case):
+    """The server has said OK, and what it has is not listed yet: that is waited
+    for, as it is where a message is read itself."""
+    desk = Desk(case, {'INBOX': 3, 'Other': 3}, rtt_ms=60)
+
+    def part(folder, name):
+        return read(desk.path('.imapfs', 'parts', folder, name, 'body.txt'))
+
+    def text(folder, name):
+        return read(desk.path('.imapfs', 'text', folder, name + '.txt'))
+
+    for word in (b'hello', b'world', b'longer than that'):
+        with open(desk.path('INBOX', 'letter.eml'), 'wb') as file:
+            file.write(b'Message-ID: <a@letter>\r\nSubject: a letter\r\n\r\n'
+                       + word + b'\r\n')
+        found = part('INBOX', 'letter.eml'), text('INBOX', 'letter.eml')
+        case.expect(found[0] == word + b'\r\n', 'part:', found[0])
+        case.expect(found[1].endswith(b'a letter\n\n' + word + b'\n'),
+                    'text:', found[1])
+    os.rename(desk.path('INBOX', 'letter.eml'),
+              desk.path('Other', 'letter.eml'))
+    case.expect(text('Other', 'letter.eml') == found[1], 'moved: another text')
+    case.expect(part('Other', 'letter.eml') == found[0], 'moved: another part')
+
+
+def as_told(line, command, message, lies):
+    """Of a message of one part the structure is right; lies: what comes for
+    that part, by the beginning of the item that asks for it."""
+    head, _, encoded = message.body.partition(b'\r\n\r\n')
+    head += b'\r\n\r\n'
+    item = next((item for item in ('BODYSTRUCTURE', *lies)
+                 if item in command.text), None)
+    if item is None:
+        return False
+    if item == 'BODYSTRUCTURE':
+        what = (b'RFC822.SIZE %d BODYSTRUCTURE ("application" "octet-stream" '
+                b'NIL NIL NIL "base64" %d) BODY[HEADER] {%d}\r\n%s' % (
+                    len(message.body), len(encoded), len(head), head))
+    else:
+        lie = encoded if lies[item] is None else lies[item]
+        what = b'%s[1] {%d}\r\n%s' % (item.partition('.')[0].encode(),
+                                      len(lie), lie)
+    line.send(b'* 1 FETCH (UID %d %s)\r\n' % (message.uid, what)
+              + f'{command.tag} OK done\r\n'.encode())
+    return True
+
+
+@tap.test
+def test_part_that_cannot_be_what_was_told_is_not_shown(case):
+    """Some servers do not decode, and some send nothing, or a text of theirs,
+    in place of what they do not have just now."""
+    octets = bytes(range(256)) * 200
+    fake = b'This message is no longer available on the server.\r\n'
+    for lies in ({'BINARY.PEEK': None, 'BODY.PEEK[1]': None},
+                 {'BINARY.PEEK': b'', 'BODY.PEEK[1]': None},
+                 {'BODY.PEEK[1]': b''}, {'BODY.PEEK[1]': fake}):
+        message = mailstore.Message(
+            1, b'Subject: a part\r\nContent-Type: application/octet-stream\r\n'
+            b'Content-Transfer-Encoding: base64\r\n\r\n'
+            + hardmail.encoded(octets, 'base64'))
+        scene = Scene(case, [mailstore.Mailbox('INBOX', [message])],
+                      timeout=10 * PATIENCE, capabilities='IMAP4rev1 BINARY'
+                      if 'BINARY.PEEK' in lies else 'IMAP4rev1')
+        scene.server.hooks['UID FETCH'] = (
+            lambda line, command, message=message, lies=lies:
+            as_told(line, command, message, lies))
+        scene.start()
+        directory = scene.path('.imapfs', 'parts', 'INBOX', '1.eml')
+        name, = set(os.listdir(directory)) - {'header.txt'}
+        found = read(os.path.join(directory, name))
+        case.expect(found == octets, lies.keys(), len(found), found[:60])
+
+
+def with_long_texts(line, command, message, octets, count):
+    """As if it had count texts of so many octets; each comes shorter."""
+    section = re.search(r'BODY\.PEEK\[(\d+)\]', command.text)
+    if 'BODYSTRUCTURE' in command.text:
+        part = b'("text" "plain" NIL NIL NIL "7bit" %d 1)' % octets
+        head = message.body.partition(b'\r\n\r\n')[0] + b'\r\n\r\n'
+        what = (b'RFC822.SIZE %d BODYSTRUCTURE (%s "mixed" ("boundary" "b")) '
+                b'BODY[HEADER] {%d}\r\n%s'
+                % (message.size, part * count, len(head), head))
+    elif section:
+        what = b'BODY[%b] "text %b"' % ((section[1].encode(),) * 2)
+    else:
+        return False
+    line.send(b'* 1 FETCH (UID %d %s)\r\n' % (message.uid, what)
+              + f'{command.tag} OK done\r\n'.encode())
+    return True
+
+
+@tap.test
+def test_texts_of_one_message_are_bounded(case):
+    """They are in memory, all of them; what is beyond 64 MB is left out, and
+    said to be."""
+    message = mailstore.Message(
+        1, b'Subject: long\r\nContent-Type: multipart/mixed; boundary=b'
+        b'\r\n\r\nbody\r\n', announced=120 * MB)
+    scene = Scene(case, [mailstore.Mailbox('INBOX', [message])],
+                  timeout=10 * PATIENCE)
+    scene.server.hooks['UID FETCH'] = lambda line, command: with_long_texts(
+        line, command, message, 15 * MB, 8)
+    scene.start()
+    found = read(scene.path('.imapfs', 'text', 'INBOX', '1.eml.txt'))
+    case.expect(found.count(b'text') == 4 + found.count(b'too long')
+                and found.count(b'too long') == 4, found)
 
 
 if __name__ == '__main__':

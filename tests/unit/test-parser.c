@@ -468,6 +468,120 @@ literals_too_long_are_protocol_error(void **state)
     assert_protocol_error(error, "literals of more than 1048576 octets");
 }
 
+typedef struct {
+    GString *header;
+    gboolean is_cut;
+    gboolean has_uid;
+} Cut;
+
+static void
+take_header(const ImapResponse *response, gpointer user_data)
+{
+    Cut *cut = user_data;
+    gsize length;
+    const char *data = g_bytes_get_data(response->fetch->header, &length);
+
+    g_string_append_len(cut->header, data, (gssize)length);
+    cut->is_cut = response->fetch->header_is_cut;
+    cut->has_uid = response->fetch->uid == 7;
+}
+
+static void
+pass_body_begin(const ImapBody *body, gpointer user_data)
+{
+}
+
+static void
+pass_body_data(const guint8 *data, gsize length, gpointer user_data)
+{
+}
+
+static void
+pass_body_end(gpointer user_data)
+{
+}
+
+/* What is kept is the same, however it arrives. */
+static void
+check_cut_header(const GString *input, gsize piece, const GString *expected)
+{
+    static const ImapParserHandler handler = {
+        .response = take_header,
+        .body_begin = pass_body_begin,
+        .body_data = pass_body_data,
+        .body_end = pass_body_end,
+    };
+    Cut cut = {.header = g_string_new(NULL)};
+    g_autoptr(ImapParser) parser = imap_parser_new(&handler, &cut);
+    g_autoptr(GError) error = NULL;
+
+    for (gsize at = 0; at < input->len; at += piece)
+        assert_true(imap_parser_feed(parser, (const guint8 *)input->str + at,
+                                     MIN(piece, input->len - at), &error));
+    assert_true(cut.is_cut);
+    assert_true(cut.has_uid);
+    assert_true(g_string_equal(cut.header, expected));
+    g_string_free(cut.header, TRUE);
+}
+
+static void
+header_too_long_keeps_both_ends(void **state)
+{
+    static const char *const items[] = {"BODY[HEADER.FIELDS (TO SUBJECT)]",
+                                        "BODY[1.2.HEADER]", "RFC822.HEADER"};
+    static const gsize pieces[] = {1000, 65536, 1 << 20, G_MAXUINT32};
+    const gsize kept = IMAP_PARSER_MAX_LITERAL / 8;
+    GString *header = g_string_new("To: ");
+    GString *expected;
+
+    for (guint i = 0; header->len < 3 * IMAP_PARSER_MAX_LITERAL; i++)
+        g_string_append_printf(header, "u%u@example.com,\r\n ", i);
+    g_string_append(header, "z\r\nSubject: behind it\r\n\r\n");
+    expected = g_string_new_len(header->str, (gssize)kept);
+    g_string_append_len(expected, header->str + header->len - kept,
+                        (gssize)kept);
+    for (gsize i = 0; i < G_N_ELEMENTS(items); i++) {
+        GString *input = g_string_new(NULL);
+
+        g_string_printf(input, "* 1 FETCH (%s {%zu}\r\n", items[i],
+                        header->len);
+        g_string_append_len(input, header->str, (gssize)header->len);
+        g_string_append(input, " UID 7 BODY[] {9}\r\na body...)\r\n");
+        check_cut_header(input, pieces[i], expected);
+        check_cut_header(input, pieces[i + 1], expected);
+        g_string_free(input, TRUE);
+    }
+    g_string_free(header, TRUE);
+    g_string_free(expected, TRUE);
+}
+
+static void
+header_beyond_all_bounds_is_protocol_error(void **state)
+{
+    g_autofree char *one = g_strdup_printf("* 1 FETCH (BODY[HEADER] {%u}\r\n",
+                                           IMAP_PARSER_MAX_HEADER + 1);
+    g_autofree char *dump =
+        dump_parse((guint8 *)one, strlen(one), cut_evenly, NULL);
+
+    assert_non_null(strstr(dump, "literals of more than 1048576 octets"));
+}
+
+/* None escapes the bound for being behind others. */
+static void
+headers_too_many_are_protocol_error(void **state)
+{
+    g_autoptr(GError) error = NULL;
+    GString *one = g_string_new(NULL);
+
+    g_string_printf(one, "BODY[HEADER] {%u}\r\n", 700000);
+    for (guint i = 0; i < 700000; i++)
+        g_string_append_c(one, 'x');
+    g_string_append_c(one, ' ');
+    flood("* 1 FETCH (", one->str, 16 * one->len, &error);
+    assert_protocol_error(error, "literals of more than 1048576 octets");
+    g_string_free(one, TRUE);
+}
+
 static void
 body_too_long_is_protocol_error(void **state)
 {
@@ -663,6 +777,9 @@ main(void)
         cmocka_unit_test(string_with_nul_is_protocol_error),
         cmocka_unit_test(line_too_long_is_protocol_error),
         cmocka_unit_test(literals_too_long_are_protocol_error),
+        cmocka_unit_test(header_too_long_keeps_both_ends),
+        cmocka_unit_test(header_beyond_all_bounds_is_protocol_error),
+        cmocka_unit_test(headers_too_many_are_protocol_error),
         cmocka_unit_test(body_too_long_is_protocol_error),
         cmocka_unit_test(lists_too_deep_are_protocol_error),
         cmocka_unit_test(items_too_many_are_protocol_error),

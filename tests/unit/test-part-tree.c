@@ -255,6 +255,57 @@ header_is_unfolded_and_decoded_up_to_its_end(void **state)
     g_string_free(text, TRUE);
 }
 
+/* A character that is none does not shift those behind it. */
+static void
+text_of_wide_charset_goes_on_behind_half_a_pair(void **state)
+{
+    static const char octets[] = "A\0\x00\xd8"
+                                 "B\0\x00\xdc"
+                                 "C\0";
+    static const char wide[] = "A\0\0\0\0\xd8\0\0B\0\0\0";
+    GString *text = fs_text_to_utf8(octets, sizeof octets - 1, "utf-16le");
+
+    assert_string_equal(text->str, "A\xef\xbf\xbd"
+                                   "B\xef\xbf\xbd"
+                                   "C");
+    g_string_free(text, TRUE);
+    text = fs_text_to_utf8(wide, sizeof wide - 1, "utf-32le");
+    assert_string_equal(text->str, "A\xef\xbf\xbd"
+                                   "B");
+    g_string_free(text, TRUE);
+}
+
+static void
+header_any_field_is_one_line(void **state)
+{
+    static const char header[] =
+        "Subject: =?utf-8?q?a=0D=0AX-Fake:_b=C2=85c?=\r\n"
+        "To: =?utf-8?b?4oCo?= =?iso-8859-1?q?=0B?=\r\n";
+    GString *text = fs_header_to_text(header, strlen(header));
+
+    assert_string_equal(text->str, "Subject: a  X-Fake: b c\nTo:   \n");
+    g_string_free(text, TRUE);
+}
+
+static void
+header_long_value_keeps_its_characters(void **state)
+{
+    GString *header = g_string_new("Subject: ");
+    GString *expected;
+    GString *text;
+
+    for (guint i = 0; i < 3000; i++)
+        g_string_append(header, "\xe6\x97\xa5");
+    expected = g_string_new(header->str);
+    g_string_append_c(expected, '\n');
+    g_string_append(header, "\r\n\r\n");
+    text = fs_header_to_text(header->str, header->len);
+    assert_string_equal(text->str, expected->str);
+    g_string_free(text, TRUE);
+    g_string_free(expected, TRUE);
+    g_string_free(header, TRUE);
+}
+
 static void
 lines_end_in_lf(void **state)
 {
@@ -368,6 +419,9 @@ main(void)
         cmocka_unit_test(text_of_any_charset_is_utf8),
         cmocka_unit_test(text_of_ascii_is_what_its_charset_makes_of_it),
         cmocka_unit_test(header_is_unfolded_and_decoded_up_to_its_end),
+        cmocka_unit_test(text_of_wide_charset_goes_on_behind_half_a_pair),
+        cmocka_unit_test(header_any_field_is_one_line),
+        cmocka_unit_test(header_long_value_keeps_its_characters),
         cmocka_unit_test(lines_end_in_lf),
         cmocka_unit_test(store_gives_back_what_was_put),
         cmocka_unit_test(

@@ -459,7 +459,7 @@ acquire(FsMailboxSearch *search)
     FsAccount *account = search->synchroniser->account;
     const FsMailbox *directory =
         fs_mailbox_tree_get(account->tree, search->mailbox);
-    ImapWish wish = {0};
+    ImapWish wish = {.kind = IMAP_LEASE_SLOW};
 
     if (directory == NULL || !directory->selectable) {
         search->source =

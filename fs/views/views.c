@@ -12,8 +12,10 @@
 #include "fs/views/special-view.h"
 #include "fs/views/text-view.h"
 
-/* Of UIDs that searches have found: eight megabytes. */
+/* Of UIDs that searches have found: eight megabytes; and while they are being
+ * listed, 32. */
 #define RANGES_MAX 1000000u
+#define FRESH_RANGES_MAX 4000000u
 
 /* ---- which view ---- */
 
@@ -120,7 +122,7 @@ fs_views_new(FsAccount *account, FsNameSpace *names,
     views->views = g_ptr_array_new_with_free_func(free_view);
     views->page_fill = fs_page_fill_new();
     views->open_files = g_hash_table_new_full(NULL, NULL, free_file, NULL);
-    views->results = fs_kept_results_new(RANGES_MAX);
+    views->results = fs_kept_results_new(RANGES_MAX, FRESH_RANGES_MAX);
     views->maker = fs_part_maker_new(account);
     g_ptr_array_add(views->views, fs_flags_view_new(account, names));
     g_ptr_array_add(views->views, fs_index_view_new(account, names));

@@ -53,15 +53,17 @@ fs_views_root(FsViews *views, const char *name)
     return 0;
 }
 
-gboolean
+FsAnswer
 fs_views_stands_for(FsViews *views, guint64 parent, const char *name,
-                    guint64 *shown_parent, char **shown_name)
+                    guint64 *shown_parent, char **shown_name,
+                    FsObstacle *obstacle)
 {
     FsView *view = fs_views_find(views, parent);
 
-    return view != NULL && view->class->stands_for != NULL &&
-           view->class->stands_for(view, parent, name, shown_parent,
-                                   shown_name);
+    return view != NULL && view->class->stands_for != NULL
+               ? view->class->stands_for(view, parent, name, shown_parent,
+                                         shown_name, obstacle)
+               : FS_ANSWER_NONE;
 }
 
 /* ---- for people ---- */

@@ -26,7 +26,7 @@ strings_are_sent_as_the_server_takes_them(void **state)
     Fixture *f = *state;
     const struct {
         const char *whom;
-        const char *steps[16];
+        const char *steps[20];
     } cases[] = {
         {"alice",
          {LOGIN(""), "C:i3 NOOP", "C:i4 UID SEARCH UNSEEN FROM alice",

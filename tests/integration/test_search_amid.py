@@ -16,6 +16,7 @@ import seeking
 import tap
 from command import run
 from desk import Desk
+from imapserver import CAPABILITIES
 from scene import Scene
 from tap import PATIENCE
 
@@ -267,6 +268,31 @@ def test_more_than_there_is_is_not_asked_for(case):
             f'{command.tag} OK found'))
     result = list_search(scene, 'Other', 'raw:ALL')
     case.expect(result.clean and len(result.out.split()) == 3, result)
+
+
+@tap.test(limit=120)
+def test_first_listing_after_a_search_has_what_came_before_it(case):
+    scene = scene_of(case, 'INBOX', 'Other', capabilities=CAPABILITIES
+                     + ' CONDSTORE QRESYNC')
+    scene.start()
+    case.expect(list_search(scene, 'Other', 'raw:ALL').clean, 'to begin with')
+    other = scene.server.find('Other')
+    other.store(mailstore.make_message(4), 1795339800)
+    asked = []
+
+    def find(line, command):
+        """As Dovecot does: it searches, and then sees what has come."""
+        if is_of_people(command) or line.mailbox is not other or asked:
+            return answer(line, command)
+        asked.append(command)
+        line.line(f'* ESEARCH (TAG "{command.tag}") UID ALL 1:3\r\n'
+                  f'* 4 EXISTS\r\n{command.tag} OK found')
+        return True
+
+    scene.server.hooks['UID SEARCH'] = find
+    result = run('ls', scene.path('Other'), limit=60 * PATIENCE)
+    case.expect(asked, 'it was not searched')
+    case.expect(result.clean and len(result.out.split()) == 4, result)
 
 
 # ---- links at the top ----

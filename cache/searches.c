@@ -70,12 +70,13 @@ keep(CacheSearches *searches, guint32 id, const char *name, const char *query)
 
 /* ---- reading ---- */
 
+/* One name that no directory can hold would spoil the list of all. */
 static gboolean
 is_readable(const char *name, const char *query)
 {
-    return name != NULL && *name != '\0' &&
-           strlen(name) <= CACHE_SEARCH_NAME_MAX && query != NULL &&
-           strlen(query) <= CACHE_SEARCH_QUERY_MAX;
+    return name != NULL && *name != '\0' && *name != '.' &&
+           strchr(name, '/') == NULL && strlen(name) <= CACHE_SEARCH_NAME_MAX &&
+           query != NULL && strlen(query) <= CACHE_SEARCH_QUERY_MAX;
 }
 
 /* Of removed ones, the highest number is remembered. */

@@ -38,7 +38,8 @@ const CacheSearch *cache_searches_next(const CacheSearches *searches,
                                        guint32 after);
 
 /* The search @name, a new one if there is none, has the query @query from now
- * on (both copied). NULL: there are too many, or one of them is too long. */
+ * on (both copied). NULL: there are too many, one of them is too long, or the
+ * name is none for a file: it begins with a dot, or has a slash in it. */
 const CacheSearch *cache_searches_put(CacheSearches *searches, const char *name,
                                       const char *query);
 void cache_searches_remove(CacheSearches *searches, guint32 id);

@@ -7,7 +7,8 @@
  * other mailboxes as well, and comes back when it has been left alone for a
  * moment. Who fetches so little at a time that it passes in a moment (light)
  * waits for none of that: it shares what there is, and a second connection is
- * opened.
+ * opened. What the server may take long to answer (slow) is shared by none, and
+ * leaves one connection to others.
  *
  * A request that needs another mailbox than those selected, when no connection
  * is idle and no more may be opened, reserves the one with the fewest leases:
@@ -57,7 +58,7 @@ is_on(const ImapWorker *worker, const char *mailbox)
 static gboolean
 is_for_fetching(const ImapWorker *worker)
 {
-    return worker->n_bulk > worker->n_uploads;
+    return worker->n_bulk > worker->n_uploads + worker->n_slow;
 }
 
 gboolean
@@ -147,7 +148,9 @@ is_freer(const ImapWorker *worker, const ImapWorker *than)
 static void
 consider_for_bulk(Found *found, ImapWorker *worker)
 {
-    if (worker->n_bulk > 0)
+    if (worker->n_slow > 0)
+        found->shares = found->shares != NULL ? found->shares : worker;
+    else if (worker->n_bulk > 0)
         found->serves = worker;
     else if (worker->n_leases == 0 && found->serves == NULL)
         found->serves = worker;
@@ -164,11 +167,23 @@ consider_for_upload(Found *found, ImapWorker *worker)
         found->shares = worker;
 }
 
+/* Those that are slow wait for each other rather than have others wait. */
+static void
+consider_for_slow(Found *found, ImapWorker *worker)
+{
+    if (worker->n_leases == 0)
+        found->serves = worker;
+    else if (found->shares == NULL || worker->n_slow > 0)
+        found->shares = worker;
+}
+
 static void
 consider(Found *found, ImapWorker *worker, const ImapPoolRequest *request)
 {
     if (request->kind == IMAP_LEASE_UPLOAD)
         consider_for_upload(found, worker);
+    else if (request->kind == IMAP_LEASE_SLOW)
+        consider_for_slow(found, worker);
     else if (request->kind != IMAP_LEASE_SINGLE)
         consider_for_bulk(found, worker);
     else if (worker->n_bulk > worker->n_light)
@@ -317,6 +332,17 @@ arrange(ImapPoolRound *round, const ImapPoolRequest *request,
     return FALSE;
 }
 
+/* Whether one more connection may be kept from others by what is slow. */
+static gboolean
+has_room_for_slow(const ImapPool *pool)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < pool->workers->len; i++)
+        n += worker_at(pool, i)->n_slow > 0;
+    return n == 0 || n + 1 < imap_pool_room(pool);
+}
+
 ImapChoice
 imap_pool_choose(ImapPoolRound *round, const ImapPoolRequest *request,
                  ImapWorker **granted)
@@ -324,6 +350,12 @@ imap_pool_choose(ImapPoolRound *round, const ImapPoolRequest *request,
     Found found;
 
     look(round, request, &found);
+    if (request->kind == IMAP_LEASE_SLOW && !has_room_for_slow(round->pool)) {
+        *granted = found.shares;
+        return found.shares != NULL && found.shares->n_slow > 0
+                   ? IMAP_CHOICE_GRANTED
+                   : IMAP_CHOICE_STUCK;
+    }
     *granted = found.serves;
     if (*granted == NULL && shares_light(round, request))
         *granted = found.light;

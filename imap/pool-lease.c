@@ -37,6 +37,7 @@ imap_lease_new(ImapPool *pool, ImapWorker *worker,
     worker->n_leases++;
     worker->n_light += lease->kind == IMAP_LEASE_BULK_LIGHT;
     worker->n_uploads += lease->kind == IMAP_LEASE_UPLOAD;
+    worker->n_slow += lease->kind == IMAP_LEASE_SLOW;
     if (is_for_much(lease->kind) && worker->n_bulk++ == 0 &&
         g_get_monotonic_time() - worker->bulk_ended > SAME_BULK_US)
         worker->bulk_since = g_get_monotonic_time();
@@ -66,6 +67,7 @@ imap_lease_release(ImapLease *lease)
     lease->worker->n_leases--;
     lease->worker->n_light -= lease->kind == IMAP_LEASE_BULK_LIGHT;
     lease->worker->n_uploads -= lease->kind == IMAP_LEASE_UPLOAD;
+    lease->worker->n_slow -= lease->kind == IMAP_LEASE_SLOW;
     if (is_for_much(lease->kind) && --lease->worker->n_bulk == 0)
         lease->worker->bulk_ended = g_get_monotonic_time();
     lease->worker->since = g_get_monotonic_time();

@@ -522,7 +522,7 @@ imap_pool_is_at_hand(const ImapPool *pool, const char *mailbox)
         const ImapWorker *worker = g_ptr_array_index(pool->workers, i);
 
         if (imap_worker_is_usable(worker) && !worker->listens &&
-            g_strcmp0(worker->mailbox, mailbox) == 0)
+            worker->n_slow == 0 && g_strcmp0(worker->mailbox, mailbox) == 0)
             return TRUE;
     }
     return FALSE;

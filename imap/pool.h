@@ -50,6 +50,11 @@ typedef enum {
     /* Much is going to be sent (APPEND), on any connection: such a lease shares
      * one only for want of another, for nothing else is sent meanwhile. */
     IMAP_LEASE_UPLOAD,
+    /* A command that the server may take long to answer (SEARCH): what is sent
+     * behind it waits as long. Such a lease shares a connection only for want
+     * of another, and there are never so many of them that none is left for
+     * others: who wants one more waits, or shares with one of them. */
+    IMAP_LEASE_SLOW,
 } ImapLeaseKind;
 
 /* What is going to be asked for, by imap_request_fetch_list, of all messages.

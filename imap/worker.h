@@ -48,6 +48,7 @@ struct ImapWorker {
     guint n_bulk;       /* of them, those for more than one thing */
     guint n_light;      /* of these, those that are kept light */
     guint n_uploads;    /* and those that send */
+    guint n_slow;       /* and those whose answer may take long */
     gint64 bulk_since;  /* microseconds, monotonic: when that began */
     gint64 bulk_ended;  /* the same: when it was last 0 */
     gboolean reserved;  /* takes no new leases */

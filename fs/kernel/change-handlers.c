@@ -68,11 +68,18 @@ find_shown(fuse_req_t request, fuse_ino_t *parent, const char **name,
            char **shown_name)
 {
     FsHandlers *handlers = fuse_req_userdata(request);
+    FsAnswer answer = FS_ANSWER_NONE;
+    FsObstacle obstacle = {0};
     guint64 shown;
 
-    if (fs_views_own(*parent) &&
-        fs_views_stands_for(fs_handlers_views(handlers), *parent, *name, &shown,
-                            shown_name)) {
+    if (fs_views_own(*parent))
+        answer = fs_views_stands_for(fs_handlers_views(handlers), *parent,
+                                     *name, &shown, shown_name, &obstacle);
+    if (answer == FS_ANSWER_FAILED) {
+        fuse_reply_err(request, obstacle.error_number);
+        return FALSE;
+    }
+    if (answer == FS_ANSWER_FOUND) {
         *parent = shown;
         *name = *shown_name;
         /* The kernel knows the change of the view's entry alone. */

@@ -70,7 +70,8 @@ close_file(FsFileHandlers *handlers, fuse_ino_t inode, FsReader *reader)
 }
 
 /* Whether it is to be marked as seen once it has been read: not for who wants
- * to leave no trace (O_NOATIME), as backup programs do. */
+ * to leave no trace (O_NOATIME), as backup programs do, nor by a program that
+ * goes through all files: nobody has seen it then. */
 static gboolean
 is_to_be_marked(const FsOperation *operation)
 {
@@ -82,6 +83,8 @@ is_to_be_marked(const FsOperation *operation)
 
     if (!account->options->mark_seen || account->options->read_only ||
         (operation->file.flags & O_NOATIME) != 0 ||
+        fs_crawlers_has(fs_handlers_crawlers(operation->user_data),
+                        fs_operation_sender(operation)) ||
         fs_name_space_describe(handlers_of(operation)->names, operation->inode,
                                &entry, &obstacle) != FS_ANSWER_FOUND ||
         !cache_index_message(account->index, entry.mailbox, entry.uid,

@@ -114,7 +114,9 @@ fs_message_changes_find(FsOperation *operation, fuse_ino_t parent,
         return FALSE;
     }
     if (entry->uid == 0) {
-        fs_operation_fail(operation, EISDIR);
+        /* A link to a search is what is left. */
+        fs_operation_fail(operation,
+                          S_ISDIR(entry->attributes.st_mode) ? EISDIR : EACCES);
         return FALSE;
     }
     return !is_being_stored(operation, entry) && is_known(operation, entry);

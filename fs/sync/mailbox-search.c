@@ -19,7 +19,8 @@
 #define PORTION_UIDS 500u
 #define PORTION_LENGTH 4000u
 #define PORTIONS 2u
-/* Rows beyond those asked for: flags that changed, messages that came. */
+/* Rows beyond those asked for, and messages beyond those known of: flags that
+ * changed, messages that came. */
 #define SURPLUS_MAX 10000u
 /* UIDs that are compared with the index in one go. */
 #define COMPARED_AT_ONCE 20000u
@@ -353,6 +354,17 @@ is_repeated(FsMailboxSearch *search)
     return TRUE;
 }
 
+/* More than there are is no mailbox's: it would take hours to ask for it all.
+ * Some may have come that were not told of yet. */
+static guint64
+most_found(const FsMailboxSearch *search)
+{
+    const ImapMailbox *mailbox =
+        imap_connection_mailbox(imap_lease_connection(search->lease));
+
+    return MIN(mailbox->exists + SURPLUS_MAX, FS_SYNC_MAX_MESSAGES);
+}
+
 static void
 on_searched(const ImapUidSet *found, const GError *error, gpointer user_data)
 {
@@ -369,7 +381,7 @@ on_searched(const ImapUidSet *found, const GError *error, gpointer user_data)
         send_search(search);
         return;
     }
-    if (imap_uid_set_count(found) > FS_SYNC_MAX_MESSAGES) {
+    if (imap_uid_set_count(found) > most_found(search)) {
         flood = g_error_new(IMAP_ERROR, IMAP_ERROR_PROTOCOL,
                             "the server finds more messages than there can be");
         finish(search, flood);
@@ -459,7 +471,7 @@ acquire(FsMailboxSearch *search)
     FsAccount *account = search->synchroniser->account;
     const FsMailbox *directory =
         fs_mailbox_tree_get(account->tree, search->mailbox);
-    ImapWish wish = {0};
+    ImapWish wish = {.kind = IMAP_LEASE_SLOW};
 
     if (directory == NULL || !directory->selectable) {
         search->source =

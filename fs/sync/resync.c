@@ -74,12 +74,16 @@ has_changed(const FsSync *sync)
 /* A server may carry out what was asked together with the NOOP before it looks
  * for changes, as Dovecot does; and with one gone and one come the number of
  * messages tells nothing. Then it is asked again, once: what it has told of is
- * in by now. With QRESYNC it has told which. */
+ * in by now. With QRESYNC it has told which have gone; but not which have come,
+ * perhaps before we began. */
 static gboolean
 is_overtaken(FsSync *sync)
 {
+    const ImapMailbox *mailbox = imap_connection_mailbox(connection_of(sync));
+
     if (!has_changed(sync) || sync->repeated ||
-        imap_connection_has_qresync(connection_of(sync)))
+        (imap_connection_has_qresync(connection_of(sync)) &&
+         mailbox->exists <= mailbox->exists_searched))
         return FALSE;
     sync->repeated = TRUE;
     return TRUE;

@@ -12,6 +12,9 @@
 #define TERMS_MAX 64u
 #define DEPTH_MAX 32u
 
+#define IN_IS_FOR_ALL                                                          \
+    "in: is for the whole search, and cannot be denied, grouped or one of two"
+
 typedef struct {
     const char *at;
     const FsSearchContext *context;
@@ -170,6 +173,8 @@ parse_mailbox(Parser *parser, GError **error)
         return refuse(error, "in: needs a folder");
     if (parser->mailbox != NULL)
         return refuse(error, "in: can be given once");
+    if (parser->depth > 1)
+        return refuse(error, IN_IS_FOR_ALL);
     parser->mailbox = g_steal_pointer(&path);
     return imap_search_program_new();
 }
@@ -222,8 +227,7 @@ as_operand(ImapSearchProgram *program, GError **error)
     if (program == NULL || imap_search_program_n_keys(program) > 0)
         return program;
     imap_search_program_free(program);
-    return refuse(error, "in: is for the whole search, and cannot be denied, "
-                         "grouped or one of two");
+    return refuse(error, IN_IS_FOR_ALL);
 }
 
 static ImapSearchProgram *

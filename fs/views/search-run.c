@@ -10,6 +10,8 @@
 #include "imap/error.h"
 #include "imap/pool-status.h"
 
+#include <gio/gio.h>
+
 #define AT_ONCE 2u
 
 /* One mailbox that is being searched. */
@@ -23,6 +25,7 @@ struct FsSearchRun {
     FsAccount *account;
     guint32 mailbox; /* or FS_SEARCH_ALL */
     char *text;
+    FsSearchWantedFunc wanted;
     FsSearchRunFunc done;
     gpointer user_data;
 
@@ -82,6 +85,19 @@ fs_search_check(guint32 mailbox, const char *text, GError **error)
         return FALSE;
     fs_search_query_clear(&query);
     return TRUE;
+}
+
+gboolean
+fs_search_is_of_several(guint32 mailbox, const char *text)
+{
+    FsSearchQuery query;
+    gboolean several = mailbox == FS_SEARCH_ALL;
+
+    if (several && parse(mailbox, text, FALSE, &query, NULL)) {
+        several = query.mailbox == NULL;
+        fs_search_query_clear(&query);
+    }
+    return several;
 }
 
 /* A FsSoughtFunc. */
@@ -232,16 +248,26 @@ is_passed_over(const FsSearchRun *run, const GError *error)
             g_error_matches(error, IMAP_ERROR, IMAP_ERROR_NONEXISTENT));
 }
 
-/* What the server does not understand is what somebody has written. */
+/* What the server does not understand is what somebody has written. Else, in
+ * one mailbox of many, it matters which. */
 static void
-note_error(FsSearchRun *run, const GError *error)
+note_error(FsSearchRun *run, guint32 mailbox, const GError *error)
 {
+    g_autofree char *path = NULL;
+    g_autofree char *shown = NULL;
+
     if (run->error != NULL)
         return;
     run->error =
         g_error_matches(error, IMAP_ERROR, IMAP_ERROR_BAD)
             ? g_error_new_literal(FS_ERROR, FS_ERROR_QUERY, error->message)
             : g_error_copy(error);
+    path = fs_mailbox_tree_path(run->account->tree, mailbox);
+    if (run->mailboxes->len == 1 || path == NULL ||
+        g_error_matches(run->error, FS_ERROR, FS_ERROR_QUERY))
+        return;
+    shown = fs_option_printable(path);
+    g_prefix_error(&run->error, "in %s: ", shown);
 }
 
 static void go_on(FsSearchRun *run);
@@ -255,12 +281,12 @@ on_found(const ImapUidSet *uids, const GError *error, gpointer user_data)
     FsFound found = {.mailbox = part->mailbox};
 
     part->request = NULL;
-    g_ptr_array_remove_fast(run->parts, part);
+    g_ptr_array_remove_fast(run->parts, part); /* which frees it */
     if (error == NULL && imap_uid_set_n_ranges(uids) > 0) {
         found.uids = imap_uid_set_intersection(uids, uids);
         g_array_append_val(run->found, found);
     } else if (error != NULL && !is_passed_over(run, error)) {
-        note_error(run, error);
+        note_error(run, found.mailbox, error);
     }
     go_on(run);
 }
@@ -281,6 +307,10 @@ begin_part(FsSearchRun *run)
 static void
 go_on(FsSearchRun *run)
 {
+    if (run->error == NULL && run->next < run->mailboxes->len &&
+        !run->wanted(run->user_data))
+        run->error = g_error_new(G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                                 "nobody waits for it any more");
     while (run->error == NULL && run->parts->len < AT_ONCE &&
            run->next < run->mailboxes->len)
         begin_part(run);
@@ -300,13 +330,15 @@ on_begin(gpointer user_data)
 
 FsSearchRun *
 fs_search_run_new(FsAccount *account, guint32 mailbox, const char *text,
-                  FsSearchRunFunc done, gpointer user_data)
+                  FsSearchWantedFunc wanted, FsSearchRunFunc done,
+                  gpointer user_data)
 {
     FsSearchRun *run = g_new0(FsSearchRun, 1);
 
     run->account = account;
     run->mailbox = mailbox;
     run->text = g_strdup(text);
+    run->wanted = wanted;
     run->done = done;
     run->user_data = user_data;
     run->mailboxes = g_array_new(FALSE, FALSE, sizeof(guint32));

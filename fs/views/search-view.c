@@ -277,8 +277,13 @@ search_next(FsView *view, guint64 directory, guint64 cookie, FsViewEntry *entry,
         return fs_answer_fail(ESTALE, obstacle);
     if (cookie >= COOKIE_ALL || directory == inode_of(0, ALL_NUMBER))
         return FS_ANSWER_NONE;
-    child = fs_mailbox_tree_next_child(view->account->tree, parent,
-                                       (guint32)cookie);
+    do {
+        child = fs_mailbox_tree_next_child(view->account->tree, parent,
+                                           (guint32)cookie);
+        cookie = child != NULL ? child->id : cookie;
+        /* A folder of that name is searched with "in:". */
+    } while (child != NULL && parent == 0 &&
+             g_str_equal(child->name, ALL_NAME));
     if (child != NULL) {
         fs_view_fill_folder(view, child->id, entry);
         g_strlcpy(entry->entry.name, child->name, sizeof entry->entry.name);
@@ -293,14 +298,18 @@ search_next(FsView *view, guint64 directory, guint64 cookie, FsViewEntry *entry,
     return FS_ANSWER_FOUND;
 }
 
-static gboolean
+static FsAnswer
 search_stands_for(FsView *view, guint64 directory, const char *name,
-                  guint64 *shown_directory, char **shown_name)
+                  guint64 *shown_directory, char **shown_name,
+                  FsObstacle *obstacle)
 {
     Query *query = find_query(view, directory);
 
-    return query != NULL && fs_search_stands_for(query->search, name,
-                                                 shown_directory, shown_name);
+    if (query != NULL)
+        return fs_search_stands_for(query->search, name, shown_directory,
+                                    shown_name, obstacle);
+    return is_place(view, directory) ? FS_ANSWER_NONE
+                                     : fs_answer_fail(ESTALE, obstacle);
 }
 
 static void

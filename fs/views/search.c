@@ -12,8 +12,10 @@
 #include "fs/options/option-values.h"
 #include "fs/sync/lister.h"
 #include "fs/views/shown.h"
+#include "fs/writing/file-name.h"
 #include "imap/error.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 
@@ -24,7 +26,8 @@
 struct FsSearch {
     FsAccount *account;
     FsNameSpace *names;
-    guint32 mailbox; /* or FS_SEARCH_ALL */
+    guint32 mailbox;  /* or FS_SEARCH_ALL */
+    gboolean several; /* mailboxes are searched */
     char *text;
 
     FsKeptResults *results;
@@ -58,6 +61,15 @@ fs_search_tell_why(const char *text, const GError *error)
 
 /* ---- running it ---- */
 
+/* A FsSearchWantedFunc. */
+static gboolean
+is_wanted(gpointer user_data)
+{
+    const FsSearch *search = user_data;
+
+    return fs_need_n_waiters(search->need) > 0;
+}
+
 /* A FsSearchRunFunc. */
 static void
 on_done(GArray *found, const GError *error, gpointer user_data)
@@ -66,7 +78,7 @@ on_done(GArray *found, const GError *error, gpointer user_data)
     g_autoptr(FsNeed) need = g_steal_pointer(&search->need);
 
     search->run = NULL;
-    if (error != NULL)
+    if (error != NULL && fs_need_n_waiters(need) > 0)
         fs_search_tell_why(search->text, error);
     if (found != NULL) {
         fs_kept_results_put(search->results, &search->kept, found);
@@ -93,8 +105,9 @@ fs_search_ask(FsSearch *search, gint64 since, FsObstacle *obstacle)
             return FS_ANSWER_WAIT;
         search->need = fs_need_new();
         search->began_at = g_get_monotonic_time();
-        search->run = fs_search_run_new(search->account, search->mailbox,
-                                        search->text, on_done, search);
+        search->run =
+            fs_search_run_new(search->account, search->mailbox, search->text,
+                              is_wanted, on_done, search);
     }
     obstacle->need = search->need;
     return FS_ANSWER_WAIT;
@@ -125,9 +138,10 @@ next_uid(const ImapUidSet *uids, guint32 after)
     return MAX(first, after + 1);
 }
 
-/* Whether a mailbox before the @i-th shows a message as @name. Names that are
- * made end in the UID; one that was given may end in that of another message.
- */
+/* Whether a mailbox before the @i-th shows a message as @name, or did until it
+ * was removed: who goes through a list of names is not to find that one of them
+ * means another message by now. Names that are made end in the UID; one that
+ * was given may end in that of another message. */
 static gboolean
 is_taken(const FsSearch *search, guint i, const char *name)
 {
@@ -140,12 +154,13 @@ is_taken(const FsSearch *search, guint i, const char *name)
         guint32 given =
             cache_aliases_uid(search->account->aliases, other->mailbox, name);
         guint32 same = given != 0 ? given : uid;
-        FsEntry entry;
+        g_autofree char *shown = NULL;
 
-        if (same != 0 && imap_uid_set_contains(other->uids, same) &&
-            fs_shown_find(search->account, search->names, other->mailbox, same,
-                          &entry, NULL) &&
-            g_str_equal(entry.name, name))
+        if (same == 0 || !imap_uid_set_contains(other->uids, same))
+            continue;
+        shown =
+            fs_shown_name(search->account, search->names, other->mailbox, same);
+        if (g_strcmp0(shown, name) == 0)
             return TRUE;
     }
     return FALSE;
@@ -183,6 +198,15 @@ name_with_place(const FsSearch *search, guint32 mailbox, guint32 uid,
     return g_strdup_printf("%.*s%s", (int)stem, name, rest);
 }
 
+/* A UID alone is that of one message after the other: in the first mailbox
+ * today, in another one when that has gone from there. */
+static gboolean
+is_ambiguous(const FsSearch *search, guint i, guint32 uid, const char *name)
+{
+    return search->several &&
+           (stem_length(name, uid) == 0 || is_taken(search, i, name));
+}
+
 /* Where the folder of what is found shows it. */
 typedef struct {
     guint64 directory;
@@ -202,7 +226,7 @@ show(const FsSearch *search, guint i, guint32 uid, FsEntry *entry,
                        &origin->directory))
         return FALSE;
     g_strlcpy(origin->name, entry->name, sizeof origin->name);
-    if (is_taken(search, i, origin->name)) {
+    if (is_ambiguous(search, i, uid, origin->name)) {
         name = name_with_place(search, mailbox, uid, origin->name);
         g_strlcpy(entry->name, name, sizeof entry->name);
     }
@@ -234,17 +258,48 @@ fs_search_next(FsSearch *search, guint64 cookie, FsEntry *entry,
     return FS_ANSWER_NONE;
 }
 
-/* Whether the message @uid of the @i-th mailbox was found, and is called
- * @name; NULL: it is meant by its UID. */
+static gboolean
+has_found(const FsSearch *search, guint i, guint32 uid)
+{
+    return uid != 0 &&
+           imap_uid_set_contains(
+               g_array_index(search->kept.found, FsFound, i).uids, uid);
+}
+
+/* Whether the message @uid of the @i-th mailbox was found, and is called @name.
+ * With its place it is its name also when nothing else has the shorter one any
+ * more. */
 static gboolean
 is_called(const FsSearch *search, guint i, guint32 uid, const char *name,
           FsEntry *entry, Origin *origin)
 {
-    const FsFound *found = &g_array_index(search->kept.found, FsFound, i);
+    guint32 mailbox = g_array_index(search->kept.found, FsFound, i).mailbox;
+    g_autofree char *longer = NULL;
 
-    return uid != 0 && imap_uid_set_contains(found->uids, uid) &&
-           show(search, i, uid, entry, origin) &&
-           (name == NULL || g_str_equal(entry->name, name));
+    if (!has_found(search, i, uid) || !show(search, i, uid, entry, origin))
+        return FALSE;
+    if (g_str_equal(entry->name, name))
+        return TRUE;
+    longer = name_with_place(search, mailbox, uid, origin->name);
+    return search->several && g_str_equal(longer, name);
+}
+
+/* Whether @uid is that of one of the messages which were found, and of no
+ * other. */
+static gboolean
+find_uid(const FsSearch *search, guint32 uid, FsEntry *entry, Origin *origin)
+{
+    guint n = search->kept.found->len;
+    guint only = n;
+
+    for (guint i = 0; i < n; i++) {
+        if (!has_found(search, i, uid))
+            continue;
+        if (only < n)
+            return FALSE;
+        only = i;
+    }
+    return only < n && show(search, only, uid, entry, origin);
 }
 
 /* A name that was given, one that is made, or a UID. */
@@ -266,10 +321,18 @@ find_name(const FsSearch *search, const char *name, FsEntry *entry,
             is_called(search, i, uid, name, entry, origin))
             return TRUE;
     }
-    for (guint i = 0; stem == NULL && i < n; i++)
-        if (is_called(search, i, uid, NULL, entry, origin))
-            return TRUE;
-    return FALSE;
+    return n > 0 && uid != 0 && stem == NULL &&
+           find_uid(search, uid, entry, origin);
+}
+
+/* Whether a message may have the name @name: programs look for all kinds of
+ * files, and the server is not asked for those. */
+static gboolean
+may_be_message(const char *name)
+{
+    FsFileKind kind = fs_file_name_kind(name);
+
+    return *name != '.' && (kind == FS_FILE_MAIL || kind == FS_FILE_MAILDIR);
 }
 
 FsAnswer
@@ -279,8 +342,7 @@ fs_search_look_up(FsSearch *search, const char *name, gint64 since,
     FsAnswer answer;
     Origin origin;
 
-    /* Programs look for all kinds of files. */
-    if (*name == '.')
+    if (!may_be_message(name))
         return FS_ANSWER_NONE;
     answer = fs_search_ask(search, FS_KNOWN, obstacle);
     if (answer == FS_ANSWER_FOUND && find_name(search, name, entry, &origin))
@@ -293,18 +355,19 @@ fs_search_look_up(FsSearch *search, const char *name, gint64 since,
                                                    : FS_ANSWER_NONE;
 }
 
-gboolean
+FsAnswer
 fs_search_stands_for(FsSearch *search, const char *name, guint64 *directory,
-                     char **shown_name)
+                     char **shown_name, FsObstacle *obstacle)
 {
     FsEntry entry;
     Origin origin;
 
+    /* It was looked up a moment ago. Told so, the kernel does that again. */
     if (!find_name(search, name, &entry, &origin))
-        return FALSE;
+        return fs_answer_fail(ESTALE, obstacle);
     *directory = origin.directory;
     *shown_name = g_strdup(origin.name);
-    return TRUE;
+    return FS_ANSWER_FOUND;
 }
 
 gint64
@@ -325,6 +388,7 @@ fs_search_new(FsAccount *account, FsNameSpace *names, FsKeptResults *results,
     search->names = names;
     search->results = results;
     search->mailbox = mailbox;
+    search->several = fs_search_is_of_several(mailbox, text);
     search->text = g_strdup(text);
     return search;
 }

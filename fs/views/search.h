@@ -3,7 +3,8 @@
  *
  * A message has the name and the inode number that it has in its mailbox, and
  * what is hidden or renamed there is so here. If a search through all mailboxes
- * finds two of the same name, the second says where it is. */
+ * finds two of the same name, the second says where it is; so does what is
+ * called by its UID alone. */
 #pragma once
 
 #include "fs/account.h"
@@ -43,5 +44,6 @@ FsAnswer fs_search_next(FsSearch *search, guint64 cookie, FsEntry *entry,
                         FsObstacle *obstacle);
 
 /* As stands_for of FsViewClass. */
-gboolean fs_search_stands_for(FsSearch *search, const char *name,
-                              guint64 *directory, char **shown_name);
+FsAnswer fs_search_stands_for(FsSearch *search, const char *name,
+                              guint64 *directory, char **shown_name,
+                              FsObstacle *obstacle);

@@ -199,14 +199,17 @@ searches_next(FsView *view, guint64 directory, guint64 cookie,
     return FS_ANSWER_FOUND;
 }
 
-static gboolean
+static FsAnswer
 searches_stands_for(FsView *view, guint64 directory, const char *name,
-                    guint64 *shown_directory, char **shown_name)
+                    guint64 *shown_directory, char **shown_name,
+                    FsObstacle *obstacle)
 {
     FsSearch *search = find_search(view, directory);
 
-    return search != NULL && !g_str_equal(name, QUERY_NAME) &&
-           fs_search_stands_for(search, name, shown_directory, shown_name);
+    if (search == NULL || g_str_equal(name, QUERY_NAME))
+        return FS_ANSWER_NONE;
+    return fs_search_stands_for(search, name, shown_directory, shown_name,
+                                obstacle);
 }
 
 /* ---- the query ---- */

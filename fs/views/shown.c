@@ -21,6 +21,19 @@ keep_first(guint64 directory, const char *name, gpointer user_data)
     listed->name = g_strdup(name);
 }
 
+char *
+fs_shown_name(const FsAccount *account, FsNameSpace *names, guint32 mailbox,
+              guint32 uid)
+{
+    Listed listed = {0};
+    CacheMessage message;
+
+    if (fs_mailbox_tree_get(account->tree, mailbox) != NULL &&
+        cache_index_message(account->index, mailbox, uid, &message))
+        fs_name_space_names_of(names, mailbox, &message, keep_first, &listed);
+    return listed.name;
+}
+
 gboolean
 fs_shown_find(const FsAccount *account, FsNameSpace *names, guint32 mailbox,
               guint32 uid, FsEntry *entry, guint64 *directory)

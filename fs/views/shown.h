@@ -10,3 +10,7 @@
 gboolean fs_shown_find(const FsAccount *account, FsNameSpace *names,
                        guint32 mailbox, guint32 uid, FsEntry *entry,
                        guint64 *directory);
+/* The name of that message in its folder, where it may be hidden by now; NULL:
+ * it is not known. Caller frees. */
+char *fs_shown_name(const FsAccount *account, FsNameSpace *names,
+                    guint32 mailbox, guint32 uid);

@@ -101,10 +101,11 @@ typedef struct {
                                  const char *name, const FsViewRequest *request,
                                  FsObstacle *obstacle);
     /* The entry of the mount that this one stands for: who removes or moves
-     * this one, removes or moves that. FALSE if there is none. The caller frees
-     * @shown_name. */
-    gboolean (*stands_for)(FsView *view, guint64 directory, const char *name,
-                           guint64 *shown_directory, char **shown_name);
+     * this one, removes or moves that. FS_ANSWER_NONE: there is none, and it
+     * cannot be changed. It does not wait. The caller frees @shown_name. */
+    FsAnswer (*stands_for)(FsView *view, guint64 directory, const char *name,
+                           guint64 *shown_directory, char **shown_name,
+                           FsObstacle *obstacle);
 
     /* Frees what the view has besides what follows; may be NULL, too. */
     void (*clear)(FsView *view);

@@ -12,8 +12,10 @@
 #include "fs/views/special-view.h"
 #include "fs/views/text-view.h"
 
-/* Of UIDs that searches have found: eight megabytes. */
+/* Of UIDs that searches have found: eight megabytes; and while they are being
+ * listed, 32. */
 #define RANGES_MAX 1000000u
+#define FRESH_RANGES_MAX 4000000u
 
 /* ---- which view ---- */
 
@@ -51,15 +53,17 @@ fs_views_root(FsViews *views, const char *name)
     return 0;
 }
 
-gboolean
+FsAnswer
 fs_views_stands_for(FsViews *views, guint64 parent, const char *name,
-                    guint64 *shown_parent, char **shown_name)
+                    guint64 *shown_parent, char **shown_name,
+                    FsObstacle *obstacle)
 {
     FsView *view = fs_views_find(views, parent);
 
-    return view != NULL && view->class->stands_for != NULL &&
-           view->class->stands_for(view, parent, name, shown_parent,
-                                   shown_name);
+    return view != NULL && view->class->stands_for != NULL
+               ? view->class->stands_for(view, parent, name, shown_parent,
+                                         shown_name, obstacle)
+               : FS_ANSWER_NONE;
 }
 
 /* ---- for people ---- */
@@ -120,7 +124,7 @@ fs_views_new(FsAccount *account, FsNameSpace *names,
     views->views = g_ptr_array_new_with_free_func(free_view);
     views->page_fill = fs_page_fill_new();
     views->open_files = g_hash_table_new_full(NULL, NULL, free_file, NULL);
-    views->results = fs_kept_results_new(RANGES_MAX);
+    views->results = fs_kept_results_new(RANGES_MAX, FRESH_RANGES_MAX);
     views->maker = fs_part_maker_new(account);
     g_ptr_array_add(views->views, fs_flags_view_new(account, names));
     g_ptr_array_add(views->views, fs_index_view_new(account, names));

@@ -48,5 +48,6 @@ void fs_views_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name);
 void fs_views_rmdir(fuse_req_t request, fuse_ino_t parent, const char *name);
 
 /* The entry of the mount that @name in @parent stands for; see FsViewClass. */
-gboolean fs_views_stands_for(FsViews *views, guint64 parent, const char *name,
-                             guint64 *shown_parent, char **shown_name);
+FsAnswer fs_views_stands_for(FsViews *views, guint64 parent, const char *name,
+                             guint64 *shown_parent, char **shown_name,
+                             FsObstacle *obstacle);

@@ -26,7 +26,7 @@ strings_are_sent_as_the_server_takes_them(void **state)
     Fixture *f = *state;
     const struct {
         const char *whom;
-        const char *steps[16];
+        const char *steps[20];
     } cases[] = {
         {"alice",
          {LOGIN(""), "C:i3 NOOP", "C:i4 UID SEARCH UNSEEN FROM alice",
@@ -44,6 +44,12 @@ strings_are_sent_as_the_server_takes_them(void **state)
          {LOGIN(""), "C:i3 NOOP",
           "C:i4 UID SEARCH CHARSET UTF-8 UNSEEN FROM {5}", "S:i3 OK", "S:+ go",
           "C:Jos\xc3\xa9", "S:* SEARCH 4", "S:* SEARCH 7", "S:i4 OK"}},
+        /* RFC 6855 section 3: then CHARSET is an error. */
+        {"Jos\xc3\xa9",
+         {LOGIN("ENABLE UTF8=ACCEPT"), "C:i3 ENABLE UTF8=ACCEPT",
+          "S:* ENABLED UTF8=ACCEPT", "S:i3 OK", "C:i4 NOOP",
+          "C:i5 UID SEARCH UNSEEN FROM {5}", "S:i4 OK", "S:+ go",
+          "C:Jos\xc3\xa9", "S:* SEARCH 4 7", "S:i5 OK"}},
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {

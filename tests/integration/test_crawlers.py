@@ -12,6 +12,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 import mailstore
 import tap
 from command import run
+from desk import Desk
 from scene import Scene
 
 
@@ -68,6 +69,26 @@ def test_crawler_is_kept_out_of_the_views(case):
     look = program(case, 'tracker-ls', 'ls')
     result = run(look, scene.path('.imapfs/search/all/is:read'))
     case.expect(denied(result), result)
+
+
+@tap.test(limit=90)
+def test_what_a_crawler_has_read_nobody_has_seen(case):
+    desk = Desk(case, {'INBOX': 3, 'Other': 1}, mark_seen=None)
+    desk.client.open('INBOX', readonly=False)
+    desk.client.imap.uid('STORE', '1:3', '-FLAGS', '(\\Seen)')
+    desk.soon(lambda: all('\\Seen' not in flags
+                          for flags in desk.flags().values()), desk.flags())
+    read = program(case, 'tumblerd', 'cat')
+    names = desk.by_uid()
+    # Who leaves no trace has it fetched.
+    for uid in (1, 2, 3):
+        desk.do('dd', 'iflag=noatime', 'of=/dev/null', 'status=none',
+                'if=' + desk.path('INBOX', names[uid]))
+    desk.do(read, *(desk.path('INBOX', names[uid]) for uid in (1, 2, 3)))
+    desk.do('cat', desk.path('INBOX', names[2]))
+    desk.wait()
+    seen = [uid for uid, flags in desk.flags().items() if '\\Seen' in flags]
+    case.expect(seen == [2], seen)
 
 
 @tap.test(limit=90)

@@ -33,7 +33,7 @@ found_of(guint n)
 static void
 too_many_are_dropped_by_their_use(void **state)
 {
-    g_autoptr(FsKeptResults) results = fs_kept_results_new(100);
+    g_autoptr(FsKeptResults) results = fs_kept_results_new(100, 100);
     FsKeptResult kept[4] = {0};
 
     for (guint i = 0; i < 3; i++)
@@ -57,7 +57,7 @@ too_many_are_dropped_by_their_use(void **state)
 static void
 one_of_any_size_is_kept_alone(void **state)
 {
-    g_autoptr(FsKeptResults) results = fs_kept_results_new(100);
+    g_autoptr(FsKeptResults) results = fs_kept_results_new(100, 100);
     FsKeptResult small = {0};
     FsKeptResult large = {0};
 
@@ -75,7 +75,7 @@ one_of_any_size_is_kept_alone(void **state)
 static void
 same_search_again_takes_no_more_room(void **state)
 {
-    g_autoptr(FsKeptResults) results = fs_kept_results_new(1000);
+    g_autoptr(FsKeptResults) results = fs_kept_results_new(1000, 1000);
     g_autofree FsKeptResult *kept = g_new0(FsKeptResult, 200);
     guint known = 0;
 
@@ -90,12 +90,52 @@ same_search_again_takes_no_more_room(void **state)
     assert_int_equal(known, 10);
 }
 
+/* Each portion of a listing uses its result; that of the other is still needed
+ * for the next one. */
+static void
+those_being_listed_are_kept_beside_each_other(void **state)
+{
+    g_autoptr(FsKeptResults) results = fs_kept_results_new(100, 350);
+    FsKeptResult kept[4] = {0};
+
+    for (guint i = 0; i < 3; i++)
+        fs_kept_results_put(results, &kept[i], found_of(101));
+    for (guint i = 0; i < 3; i++)
+        assert_non_null(kept[i].found);
+    /* But within a bound. */
+    fs_kept_results_put(results, &kept[3], found_of(101));
+    assert_null(kept[0].found);
+    assert_non_null(kept[1].found);
+    for (guint i = 0; i < 4; i++)
+        fs_kept_results_drop(results, &kept[i]);
+}
+
+static void
+those_listed_long_ago_make_room(void **state)
+{
+    g_autoptr(FsKeptResults) results = fs_kept_results_new(100, 1000);
+    FsKeptResult kept[4] = {0};
+
+    for (guint i = 0; i < 3; i++)
+        fs_kept_results_put(results, &kept[i], found_of(60));
+    for (guint i = 0; i < 2; i++)
+        kept[i].used_at -= FS_KEPT_RESULT_FRESH_US + 1;
+    fs_kept_results_put(results, &kept[3], found_of(60));
+    assert_null(kept[0].found);
+    assert_null(kept[1].found);
+    assert_non_null(kept[2].found);
+    fs_kept_results_drop(results, &kept[2]);
+    fs_kept_results_drop(results, &kept[3]);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(too_many_are_dropped_by_their_use),
         cmocka_unit_test(one_of_any_size_is_kept_alone),
+        cmocka_unit_test(those_being_listed_are_kept_beside_each_other),
+        cmocka_unit_test(those_listed_long_ago_make_room),
         cmocka_unit_test(same_search_again_takes_no_more_room),
     };
 

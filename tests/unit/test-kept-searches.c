@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 #include <glib/gstdio.h>
+#include <sqlite3.h>
 
 typedef struct {
     char *directory;
@@ -120,6 +121,8 @@ there_are_bounds(void **state)
     assert_null(cache_searches_put(f->searches, name, "x"));
     assert_null(cache_searches_put(f->searches, "a", query));
     assert_null(cache_searches_put(f->searches, "", "x"));
+    assert_null(cache_searches_put(f->searches, "a/b", "x"));
+    assert_null(cache_searches_put(f->searches, "..", "x"));
     for (guint i = 0; i < CACHE_SEARCHES_MAX; i++) {
         g_autofree char *another = g_strdup_printf("%u", i);
 
@@ -154,6 +157,29 @@ damaged_file_says_what_to_do(void **state)
     assert_non_null(strstr(error->message, "move it"));
 }
 
+/* Whoever has written it: the rest can be listed. */
+static void
+names_that_no_directory_can_hold_are_passed_over(void **state)
+{
+    Fixture *f = *state;
+    g_autofree char *path = g_build_filename(f->directory, "searches.db", NULL);
+    sqlite3 *database;
+
+    cache_searches_put(f->searches, "a", "x");
+    g_clear_pointer(&f->searches, cache_searches_close);
+    assert_int_equal(sqlite3_open(path, &database), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(database,
+                     "INSERT INTO searches VALUES (2, 'b/c', 'y'), "
+                     "(3, '..', 'y'), (4, '', 'y'), (5, 'd', 'y'), "
+                     "(6, '.', 'y');",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(database);
+    reopen(f);
+    assert_all(f, "1:a=x 5:d=y ");
+}
+
 int
 main(void)
 {
@@ -164,6 +190,7 @@ main(void)
         TEST(there_are_bounds),
         TEST(without_a_directory_they_are_in_memory),
         TEST(damaged_file_says_what_to_do),
+        TEST(names_that_no_directory_can_hold_are_passed_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

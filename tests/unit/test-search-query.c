@@ -290,6 +290,12 @@ folder_is_for_the_whole_search(void **state)
     assert_refused("in:a OR b", "whole search");
     assert_refused("b OR in:a", "whole search");
     assert_refused("(in:a) b", "whole search");
+    /* Beside others it would say something else than it seems to. */
+    assert_refused("(in:a b)", "whole search");
+    assert_refused("-(in:a b)", "whole search");
+    assert_refused("a OR (in:b c)", "whole search");
+    assert_refused("NOT -in:a", "whole search");
+    assert_keys("a in:INBOX b", "TEXT a TEXT b");
     assert_refused("in:", "needs a folder");
 }
 

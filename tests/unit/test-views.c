@@ -8,7 +8,8 @@
 #include "fs/names/mailbox-layout.h"
 #include "fs/names/maildir-layout.h"
 #include "fs/options/options.h"
-#include "fs/views/view.h"
+#include "fs/views/search-view.h"
+#include "fs/views/search.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -200,12 +201,48 @@ number_of_no_view_cannot_be_written_to(void **state)
     assert_true(errno_of(scene, FUSE_UNLINK, inode, NULL, 0, "name") != 0);
 }
 
+/* A search that was forgotten, or whose result was, between a look-up and a
+ * removal: the kernel looks again. */
+static void
+what_is_not_found_any_more_is_stale(void **state)
+{
+    Scene *scene = *state;
+    FsKeptResults *results = fs_kept_results_new(10, 10);
+    FsView *view = fs_search_view_new(scene->account, scene->names, results);
+    FsSearch *search =
+        fs_search_new(scene->account, scene->names, results, 7, "a");
+    guint64 inode = fs_inode_in_view(FS_VIEW_SEARCH, fs_inode_make(0, 7, 99));
+    FsObstacle obstacle = {0};
+    char *name = NULL;
+    guint64 parent;
+
+    assert_int_equal(view->class->stands_for(view, inode, "7.eml", &parent,
+                                             &name, &obstacle),
+                     FS_ANSWER_FAILED);
+    assert_int_equal(obstacle.error_number, ESTALE);
+    obstacle.error_number = 0;
+    assert_int_equal(
+        fs_search_stands_for(search, "7.eml", &parent, &name, &obstacle),
+        FS_ANSWER_FAILED);
+    assert_int_equal(obstacle.error_number, ESTALE);
+    /* What holds searches cannot be changed. */
+    assert_int_equal(view->class->stands_for(view, fs_view_root(view), "7.eml",
+                                             &parent, &name, &obstacle),
+                     FS_ANSWER_NONE);
+    assert_null(name);
+    fs_search_free(search);
+    fs_view_free(view);
+    fs_kept_results_free(results);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(number_of_no_view_is_stale, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(what_is_not_found_any_more_is_stale,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(number_of_no_view_cannot_be_written_to,
                                         set_up, tear_down),
     };

@@ -176,11 +176,13 @@ fs_maildir_message_refusal(const FsAccount *account, guint32 mailbox,
 {
     g_autofree char *base = NULL;
     g_autofree char *letters = NULL;
+    g_autofree char *known = NULL;
     g_autofree char *flags = NULL;
 
     if (!fs_maildir_name_parse(name, &base, &letters))
         return strlen(name) > FS_MAILDIR_BASE_MAX ? ENAMETOOLONG : EINVAL;
-    if (!fs_maildir_flags(account->aliases, mailbox, letters, &flags))
+    known = fs_maildir_without_foreign(account->aliases, mailbox, letters);
+    if (!fs_maildir_flags(account->aliases, mailbox, known, &flags))
         return EINVAL;
     return fs_maildir_message_is_taken(account, mailbox, base, 0) ? EEXIST : 0;
 }

@@ -185,7 +185,7 @@ def test_names_with_wrong_flags_are_refused_or_put_right(case):
         fails(case, errno.EINVAL, renamed, path, wrong)
     with open(box.maildir('INBOX', 'tmp', 'x'), 'wb') as file:
         file.write(message(2))
-    for wrong in ('9.h:2,Sz', '9.h:2,Q', '.hidden:2,S'):
+    for wrong in ('9.h:2,SZ', '9.h:2,Q', '.hidden:2,S'):
         fails(case, errno.EINVAL, os.rename, box.maildir('INBOX', 'tmp', 'x'),
               box.maildir('INBOX', 'cur', wrong))
     unordered = renamed(path, 'SFS')
@@ -196,6 +196,31 @@ def test_names_with_wrong_flags_are_refused_or_put_right(case):
                 box.stored())
     case.expect(len(box.stored()) == 1, box.stored())
     case.expect(os.listdir(box.maildir('INBOX', 'tmp')) == ['x'], 'tmp')
+
+
+@tap.test
+def test_letters_of_keywords_are_taken_along(case):
+    """Those of another folder, and those of another Maildir, which mean
+    nothing here, but keep no message out."""
+    box = Box(case, {'INBOX': [(message(1), '\\Seen work')], 'Other': []})
+    box.list()
+    for number, link in ((2, True), (3, False)):
+        box.deliver(message(number), f'{number}.R.host:2,Sa', 'cur', 'Other',
+                    link)
+        box.deliver(message(number + 2), f'{number + 2}.R.host:2,Fz', 'cur',
+                    'Other', link)
+    with open(box.maildir('Other', 'cur', '6.R.host:2,az'), 'wb') as file:
+        file.write(message(6))
+    there = {one.body: one.flags for one in box.stored('Other')}
+    seen, flagged = {'\\Seen', 'work'}, {'\\Flagged'}
+    case.expect(there == {
+        crlf(message(2)): seen, crlf(message(3)): seen,
+        crlf(message(4)): flagged, crlf(message(5)): flagged,
+        crlf(message(6)): {'work'}}, there)
+    case.expect(sorted(box.list('Other')) == [
+        '2.R.host:2,Sa', '3.R.host:2,Sa', '4.R.host:2,F', '5.R.host:2,F',
+        '6.R.host:2,a'], box.list('Other'))
+    box.expect_same('Other')
 
 
 @tap.test
@@ -215,7 +240,7 @@ def test_file_made_in_cur_is_a_message_when_it_is_closed(case):
         case.expect(os.path.exists(path), box.list())
         case.expect(open(path, 'rb').read() == crlf(message(4)), 'octets')
     for kind, name, number in (('cur', '4.R4.host:2,S', errno.EEXIST),
-                               ('cur', '6.R6.host:2,z', errno.EINVAL),
+                               ('cur', '6.R6.host:2,Z', errno.EINVAL),
                                ('new', '.6', errno.EINVAL)):
         fails(case, number, open, box.maildir('INBOX', kind, name), 'xb')
     case.expect(len(box.stored()) == 2, box.stored())

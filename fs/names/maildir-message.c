@@ -36,7 +36,7 @@ fill(const FsAccount *account, guint32 shown_in, const char *given, char *flags,
     }
     result->flags = flags;
     result->letters = fs_maildir_letters(account->aliases, shown_in, flags);
-    result->is_new = *result->letters == '\0' &&
+    result->is_new = !account->options->read_only && *result->letters == '\0' &&
                      (given == NULL || g_str_has_prefix(given, NEW));
 }
 

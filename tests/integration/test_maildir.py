@@ -523,6 +523,8 @@ def test_the_whole_mount_may_be_that(case):
     box.again()
     case.expect(os.path.exists(path), box.list())
     fails(case, errno.EROFS, os.unlink, path)
+    case.expect(set(box.list().values()) == {'cur'} and len(box.list()) == 3,
+                'programs would have to rename in "new"', box.list())
 
 
 @tap.test

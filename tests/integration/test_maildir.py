@@ -477,6 +477,31 @@ def make_and_remove(case, plus_plus):
           box.maildir('.Other' if plus_plus else 'Other', 'new'))
 
 
+@tap.test(limit=120)
+def test_folder_of_maildir_plus_plus_needs_none_above_it(case):
+    """mbsync and aerc make what is to be Deep/Down/Here by that name alone,
+    and rename to such ones."""
+    box = Box(case, {'INBOX': [], 'Other': numbered(1)},
+              options={'maildir_layout': 'maildir++'})
+    new = box.maildir('.Deep.Dö%2Ewn.Here')
+    os.mkdir(new)
+    fails(case, errno.EEXIST, os.mkdir, new)
+    for inner in ('cur', 'new', 'tmp'):
+        os.mkdir(os.path.join(new, inner))
+    box.deliver(message(3), '3.R3.host:2,S', 'cur', os.path.basename(new))
+    case.expect(len(box.stored('Deep/Dö.wn/Here')) == 1, box.folders())
+    os.rename(box.maildir('.Other'), box.maildir('.Deep.Up.There'))
+    case.expect(len(box.stored('Deep/Up/There')) == 1, box.folders())
+    case.expect('Other' not in box.folders(), box.folders())
+    box.again()
+    case.expect(os.listdir(new + '/cur') == ['3.R3.host:2,S'],
+                os.listdir(box.maildir()))
+    for wrong, number in (('.Deep..x', errno.EINVAL),
+                          ('.New.%2Ex', errno.EPERM)):
+        fails(case, number, os.mkdir, box.maildir(wrong))
+    case.expect(not any('x' in name for name in box.folders()), box.folders())
+
+
 tap.test(limit=120, name='folders_are_made_and_removed_as_programs_do',
          arguments=(False,))(make_and_remove)
 tap.test(limit=120, name='folders_of_maildir_plus_plus_likewise',

@@ -134,17 +134,34 @@ find_given(const FsAccount *account, guint32 mailbox, const char *prefix,
     return *inode != 0 || *uid != 0;
 }
 
+/* Which message of @mailbox is called @base because nobody has called it
+ * anything else. In another account, ids and UIDs are the same, and dates are
+ * not. TRUE also if it is not known whether there is one. */
+static gboolean
+find_made(const FsAccount *account, guint32 mailbox, const char *base,
+          guint32 *uid)
+{
+    g_autofree char *made = NULL;
+    CacheMessage row;
+    guint32 from;
+
+    if (!fs_maildir_base_parse(base, &from, uid) || from != mailbox)
+        return FALSE;
+    if (!cache_index_message(account->index, mailbox, *uid, &row))
+        return TRUE;
+    made = fs_maildir_base(row.internal_date, mailbox, *uid, row.size);
+    return fs_maildir_same_base(made, base);
+}
+
 gboolean
 fs_maildir_message_by_base(const FsAccount *account, guint32 mailbox,
                            const char *base, guint32 *uid, guint64 *inode)
 {
-    guint32 from;
-
     *uid = 0;
     *inode = 0;
     return find_given(account, mailbox, CUR, base, uid, inode) ||
            find_given(account, mailbox, NEW, base, uid, inode) ||
-           (fs_maildir_base_parse(base, &from, uid) && from == mailbox);
+           find_made(account, mailbox, base, uid);
 }
 
 gboolean

@@ -178,6 +178,27 @@ def test_delivery_of_a_name_that_is_there_is_eexist(case):
 
 
 @tap.test
+def test_name_from_another_account_is_no_other_message(case):
+    """There, the same mailbox and UID are another message's."""
+    box = Box(case, {'INBOX': numbered(3)})
+    base = os.path.basename(box.find('number 2'))
+    seconds, rest = base.split('.', 1)
+    theirs = f'{int(seconds) + 77}.{rest}'
+    box.deliver(message(5), theirs + ':2,S', 'cur')
+    with open(box.maildir('INBOX', 'cur', theirs + ':2,S'), 'rb') as file:
+        case.expect(file.read() == crlf(message(5)), 'another message')
+    with open(box.maildir('INBOX', 'new', base), 'rb') as file:
+        case.expect(file.read() == crlf(message(2)), 'it is lost')
+    for name in (base, theirs):
+        fails(case, errno.EEXIST, box.deliver, message(6), name + ':2,F',
+              'cur')
+        os.unlink(box.maildir('INBOX', 'tmp', name + ':2,F'))
+    box.again()
+    case.expect({base, theirs + ':2,S'} < set(box.list()), box.list())
+    box.expect_same()
+
+
+@tap.test
 def test_names_with_wrong_flags_are_refused_or_put_right(case):
     box = Box(case, {'INBOX': [(message(1), '\\Seen')]})
     path = box.find('number 1')

@@ -170,6 +170,7 @@ parse_flat(const FsMaildirFolders *folders, const char *name, guint32 *parent,
            char **child)
 {
     g_auto(GStrv) parts = g_strsplit(name, ".", -1);
+    g_autoptr(GString) path = g_string_new(NULL);
     guint n = g_strv_length(parts);
     const FsMailbox *cut = NULL;
 
@@ -185,16 +186,21 @@ parse_flat(const FsMaildirFolders *folders, const char *name, guint32 *parent,
         return FALSE;
     for (guint i = 1; i < n; i++) {
         g_autofree char *component = NULL;
-        const FsMailbox *found =
-            find_component(folders, *parent, parts[i], &component);
+        const FsMailbox *found = NULL;
 
-        if (*component == '\0' || (found == NULL && i + 1 < n))
-            return FALSE;
-        if (i + 1 == n)
-            *child = g_steal_pointer(&component);
+        if (path->len == 0)
+            found = find_component(folders, *parent, parts[i], &component);
         else
+            component = read_component(parts[i]);
+        if (*component == '\0')
+            return FALSE;
+        if (found != NULL && i + 1 < n)
             *parent = found->id;
+        else
+            g_string_append_printf(path, "%s%s", path->len > 0 ? "/" : "",
+                                   component);
     }
+    *child = g_string_free(g_steal_pointer(&path), FALSE);
     return TRUE;
 }
 

@@ -38,8 +38,9 @@ char *fs_maildir_folders_name(const FsMaildirFolders *folders, guint32 id);
 char *fs_maildir_folders_path(const FsMaildirFolders *folders, guint32 id);
 
 /* Which mailbox @name in the folder of @mailbox means: the one that is called
- * @child (the caller frees it) in @parent. FALSE: that is no name of one, or
- * @parent would have to be there first. */
+ * @child (the caller frees it) in @parent. If what that lies in is not there
+ * either, as may be with Maildir++, @child is a path, with slashes between, and
+ * can be made as such. FALSE: that is no name of one. */
 gboolean fs_maildir_folders_parse(const FsMaildirFolders *folders,
                                   guint32 mailbox, const char *name,
                                   guint32 *parent, char **child);

@@ -36,7 +36,7 @@ fill(const FsAccount *account, guint32 shown_in, const char *given, char *flags,
     }
     result->flags = flags;
     result->letters = fs_maildir_letters(account->aliases, shown_in, flags);
-    result->is_new = *result->letters == '\0' &&
+    result->is_new = !account->options->read_only && *result->letters == '\0' &&
                      (given == NULL || g_str_has_prefix(given, NEW));
 }
 
@@ -134,17 +134,34 @@ find_given(const FsAccount *account, guint32 mailbox, const char *prefix,
     return *inode != 0 || *uid != 0;
 }
 
+/* Which message of @mailbox is called @base because nobody has called it
+ * anything else. In another account, ids and UIDs are the same, and dates are
+ * not. TRUE also if it is not known whether there is one. */
+static gboolean
+find_made(const FsAccount *account, guint32 mailbox, const char *base,
+          guint32 *uid)
+{
+    g_autofree char *made = NULL;
+    CacheMessage row;
+    guint32 from;
+
+    if (!fs_maildir_base_parse(base, &from, uid) || from != mailbox)
+        return FALSE;
+    if (!cache_index_message(account->index, mailbox, *uid, &row))
+        return TRUE;
+    made = fs_maildir_base(row.internal_date, mailbox, *uid, row.size);
+    return fs_maildir_same_base(made, base);
+}
+
 gboolean
 fs_maildir_message_by_base(const FsAccount *account, guint32 mailbox,
                            const char *base, guint32 *uid, guint64 *inode)
 {
-    guint32 from;
-
     *uid = 0;
     *inode = 0;
     return find_given(account, mailbox, CUR, base, uid, inode) ||
            find_given(account, mailbox, NEW, base, uid, inode) ||
-           (fs_maildir_base_parse(base, &from, uid) && from == mailbox);
+           find_made(account, mailbox, base, uid);
 }
 
 gboolean
@@ -176,11 +193,13 @@ fs_maildir_message_refusal(const FsAccount *account, guint32 mailbox,
 {
     g_autofree char *base = NULL;
     g_autofree char *letters = NULL;
+    g_autofree char *known = NULL;
     g_autofree char *flags = NULL;
 
     if (!fs_maildir_name_parse(name, &base, &letters))
         return strlen(name) > FS_MAILDIR_BASE_MAX ? ENAMETOOLONG : EINVAL;
-    if (!fs_maildir_flags(account->aliases, mailbox, letters, &flags))
+    known = fs_maildir_without_foreign(account->aliases, mailbox, letters);
+    if (!fs_maildir_flags(account->aliases, mailbox, known, &flags))
         return EINVAL;
     return fs_maildir_message_is_taken(account, mailbox, base, 0) ? EEXIST : 0;
 }

@@ -4,7 +4,8 @@
  *
  * In "new" is what has none of the flags that a name can tell, unless a program
  * has put it into "cur"; nothing on the server says of a message that no
- * program has seen it. */
+ * program has seen it. Where nothing can be changed, none could put it there,
+ * and some that have to (aerc) would show nothing: all is in "cur" then. */
 #pragma once
 
 #include "fs/account.h"

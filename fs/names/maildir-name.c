@@ -117,6 +117,22 @@ fs_maildir_letters(CacheAliases *aliases, guint32 mailbox, const char *flags)
     return g_string_free(result, FALSE);
 }
 
+/* A letter that the mailbox has not given means what it means in others: a
+ * program that copies a message there takes the letter along. NULL: nothing. */
+static const char *
+meaning(const CacheAliases *aliases, guint32 mailbox, char letter)
+{
+    guint32 number = (guint32)(letter - 'a' + 1);
+    const char *keyword;
+
+    if (!g_ascii_islower(letter))
+        return fs_maildir_flag(letter);
+    keyword = cache_aliases_name(aliases, mailbox | FS_GIVEN_KEYWORDS, number);
+    return keyword != NULL
+               ? keyword
+               : cache_aliases_name(aliases, FS_GIVEN_KEYWORDS, number);
+}
+
 gboolean
 fs_maildir_flags(const CacheAliases *aliases, guint32 mailbox,
                  const char *letters, char **flags)
@@ -125,11 +141,8 @@ fs_maildir_flags(const CacheAliases *aliases, guint32 mailbox,
 
     *flags = NULL;
     for (const char *at = letters; *at != '\0'; at++) {
-        const char *flag = fs_maildir_flag(*at);
+        const char *flag = meaning(aliases, mailbox, *at);
 
-        if (flag == NULL && g_ascii_islower(*at))
-            flag = cache_aliases_name(aliases, mailbox | FS_GIVEN_KEYWORDS,
-                                      (guint32)(*at - 'a' + 1));
         if (flag == NULL)
             return FALSE;
         if (strchr(at + 1, *at) == NULL) /* else it comes once more */
@@ -138,6 +151,18 @@ fs_maildir_flags(const CacheAliases *aliases, guint32 mailbox,
     }
     *flags = g_string_free(g_steal_pointer(&result), FALSE);
     return TRUE;
+}
+
+char *
+fs_maildir_without_foreign(const CacheAliases *aliases, guint32 mailbox,
+                           const char *letters)
+{
+    GString *result = g_string_new(NULL);
+
+    for (const char *at = letters; *at != '\0'; at++)
+        if (!g_ascii_islower(*at) || meaning(aliases, mailbox, *at) != NULL)
+            g_string_append_c(result, *at);
+    return g_string_free(result, FALSE);
 }
 
 static gboolean

@@ -41,6 +41,11 @@ char *fs_maildir_letters(CacheAliases *aliases, guint32 mailbox,
  * caller frees; FALSE if one of them stands for nothing. */
 gboolean fs_maildir_flags(const CacheAliases *aliases, guint32 mailbox,
                           const char *letters, char **flags);
+/* @letters without those of keywords that mean nothing in @mailbox: what is
+ * delivered from another Maildir has the letters of that one, whose meaning
+ * does not come with it. Caller frees. */
+char *fs_maildir_without_foreign(const CacheAliases *aliases, guint32 mailbox,
+                                 const char *letters);
 /* Whether both are the same letters, whatever their order. */
 gboolean fs_maildir_same_letters(const char *one, const char *other);
 

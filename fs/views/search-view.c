@@ -261,15 +261,29 @@ search_open_directory(FsView *view, guint64 directory,
                                      : fs_answer_fail(ESTALE, obstacle);
 }
 
+/* The folder that is listed behind @cookie; NULL: none. At the top, "all" is
+ * not that of a folder. */
+static const FsMailbox *
+next_folder(FsView *view, guint64 directory, guint64 cookie)
+{
+    gboolean is_top = fs_view_is_top(view, directory);
+    guint32 parent = is_top ? 0 : fs_inode_mailbox(fs_view_shown(directory));
+    const FsMailbox *child;
+
+    do {
+        child = fs_mailbox_tree_next_child(view->account->tree, parent,
+                                           (guint32)cookie);
+        cookie = child != NULL ? child->id : 0;
+    } while (child != NULL && is_top && g_str_equal(child->name, ALL_NAME));
+    return child;
+}
+
 static FsAnswer
 search_next(FsView *view, guint64 directory, guint64 cookie, FsViewEntry *entry,
             FsObstacle *obstacle)
 {
     Query *query = find_query(view, directory);
-    const FsMailbox *child = NULL;
-    guint32 parent = fs_view_is_top(view, directory)
-                         ? 0
-                         : fs_inode_mailbox(fs_view_shown(directory));
+    const FsMailbox *child;
 
     if (query != NULL)
         return fs_search_next(query->search, cookie, &entry->entry, obstacle);
@@ -277,13 +291,7 @@ search_next(FsView *view, guint64 directory, guint64 cookie, FsViewEntry *entry,
         return fs_answer_fail(ESTALE, obstacle);
     if (cookie >= COOKIE_ALL || directory == inode_of(0, ALL_NUMBER))
         return FS_ANSWER_NONE;
-    do {
-        child = fs_mailbox_tree_next_child(view->account->tree, parent,
-                                           (guint32)cookie);
-        cookie = child != NULL ? child->id : cookie;
-        /* A folder of that name is searched with "in:". */
-    } while (child != NULL && parent == 0 &&
-             g_str_equal(child->name, ALL_NAME));
+    child = next_folder(view, directory, cookie);
     if (child != NULL) {
         fs_view_fill_folder(view, child->id, entry);
         g_strlcpy(entry->entry.name, child->name, sizeof entry->entry.name);

@@ -7,84 +7,25 @@
 
 #include "fs/names/mailbox-name.h"
 #include "fs/writing/directory-change.h"
+#include "fs/writing/directory-name.h"
 #include "fs/writing/file-name.h"
 #include "imap/error.h"
-#include "imap/mailbox-encoding.h"
 #include "imap/mailbox-requests.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* ---- names ---- */
-
-static int
-hex_pair(const char *text)
-{
-    if (!g_ascii_isxdigit(text[0]) || !g_ascii_isxdigit(text[1]))
-        return -1;
-    return g_ascii_xdigit_value(text[0]) * 16 + g_ascii_xdigit_value(text[1]);
-}
-
-/* The part of a mailbox's name that is shown as @name. Caller frees. */
-static char *
-unescape(const char *name)
-{
-    GString *result = g_string_new(NULL);
-
-    for (; *name != '\0'; name++) {
-        int octet = *name == '%' ? hex_pair(name + 1) : -1;
-
-        if (octet > 0) {
-            g_string_append_c(result, (char)octet);
-            name += 2;
-        } else {
-            g_string_append_c(result, *name);
-        }
-    }
-    return g_string_free(result, FALSE);
-}
-
-/* Whether a mailbox @decoded would be shown as @name, and as deep as @parent
- * (decoded, NULL: the top) and one. */
-static gboolean
-is_shown_as(const char *decoded, const char *parent, char delimiter,
-            const char *name)
-{
-    g_auto(GStrv) parts = fs_mailbox_name_split(decoded, delimiter);
-    g_auto(GStrv) above =
-        parent != NULL ? fs_mailbox_name_split(parent, delimiter) : NULL;
-    guint depth = above != NULL ? g_strv_length(above) : 0;
-
-    return parts != NULL && g_strv_length(parts) == depth + 1 &&
-           strcmp(parts[depth], name) == 0;
-}
+/* ---- making ---- */
 
 /* FALSE: no mailbox can have that name. */
 static gboolean
 make_wire_name(FsDirectoryChange *change)
 {
-    gboolean utf8 =
-        imap_connection_is_utf8(fs_directory_change_connection(change));
-    g_autofree char *part = unescape(change->name);
-    g_autofree char *encoded = NULL;
-    g_autofree char *decoded = NULL;
-    g_autofree char *parent = NULL;
-    char delimiter[2] = {change->delimiter, '\0'};
-
-    if (!g_utf8_validate(part, -1, NULL) || strpbrk(part, "\r\n") != NULL)
-        return FALSE;
-    encoded = imap_mailbox_encode(part, utf8);
-    if (change->parent_wire == NULL) {
-        change->to = g_steal_pointer(&encoded);
-    } else {
-        parent = imap_mailbox_decode(change->parent_wire, utf8);
-        change->to = g_strconcat(change->parent_wire, delimiter, encoded, NULL);
-    }
-    decoded = imap_mailbox_decode(change->to, utf8);
-    return is_shown_as(decoded, parent, change->delimiter, change->name);
+    change->to = fs_directory_name_on_wire(
+        change->name, change->parent_wire, change->delimiter,
+        imap_connection_is_utf8(fs_directory_change_connection(change)));
+    return change->to != NULL;
 }
-
-/* ---- making ---- */
 
 static void
 on_made(const GError *error, gpointer user_data)
@@ -123,19 +64,23 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
         fs_directory_send_rename(change);
 }
 
-/* The errno of why there can be no mailbox @name in @parent; 0: there can. */
+/* The errno of why there can be no mailbox @name, or a path, in @parent; 0:
+ * there can. */
 static int
 refusal(const FsAccount *account, guint32 parent, const char *name)
 {
     const FsMailbox *above = fs_mailbox_tree_get(account->tree, parent);
+    g_auto(GStrv) names = g_strsplit(name, "/", -1);
 
-    if (!fs_file_name_is_mailbox(name))
-        return EPERM;
-    if (strlen(name) > FS_MAILBOX_NAME_MAX)
-        return ENAMETOOLONG;
+    for (guint i = 0; names[i] != NULL; i++) {
+        if (!fs_file_name_is_mailbox(names[i]))
+            return EPERM;
+        if (strlen(names[i]) > FS_MAILBOX_NAME_MAX)
+            return ENAMETOOLONG;
+    }
     if (above == NULL)
         return ENOENT;
-    if (fs_mailbox_tree_child(account->tree, parent, name) != NULL)
+    if (fs_directory_name_find(account->tree, parent, name) != NULL)
         return EEXIST;
     if (parent != FS_MAILBOX_TREE_ROOT &&
         (above->wire_name == NULL || above->delimiter == 0))

@@ -9,7 +9,9 @@
 /* One change under way. Whoever has asked holds it; nobody can stop it. */
 typedef struct FsDirectoryChange FsDirectoryChange;
 
-/* An errno if it cannot be done, and *@change is NULL; else 0. */
+/* An errno if it cannot be done, and *@change is NULL; else 0. @name may be a
+ * path of which nothing is there, with slashes between: the server makes what
+ * the last one lies in, as it does for others who ask for a folder so. */
 int fs_directory_make(FsAccount *account, guint32 parent, const char *name,
                       FsDirectoryChange **change);
 int fs_directory_remove(FsAccount *account, guint32 mailbox,

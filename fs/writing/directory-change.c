@@ -4,6 +4,7 @@
 
 #include "fs/sync/lister.h"
 #include "fs/sync/synchroniser.h"
+#include "fs/writing/directory-name.h"
 #include "imap/mailbox-requests.h"
 
 /* How often it is tried again to delete what is still there, and empty. */
@@ -144,7 +145,7 @@ verify(FsDirectoryChange *change)
                              : NULL;
     const FsMailbox *new =
         change->name != NULL
-            ? fs_mailbox_tree_child(tree, change->parent, change->name)
+            ? fs_directory_name_find(tree, change->parent, change->name)
             : NULL;
     gboolean done = change->kind == FS_DIRECTORY_REMOVE
                         ? is_removed(change, old)

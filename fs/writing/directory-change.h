@@ -25,7 +25,7 @@ struct FsDirectoryChange {
     char *from;        /* wire name; NULL: of FS_DIRECTORY_MAKE */
     guint32 parent;    /* id, of what it is to be in */
     char *parent_wire; /* NULL: the top */
-    char *name;        /* there; NULL: of FS_DIRECTORY_REMOVE */
+    char *name;        /* there, or a path; NULL: of FS_DIRECTORY_REMOVE */
     char *to;          /* wire name; NULL: not known yet */
     char delimiter;
     gboolean abandoned;   /* answers are passed over */

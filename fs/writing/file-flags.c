@@ -131,12 +131,16 @@ flags_of_message(const FsFileFlags *flags, guint32 mailbox, guint32 uid)
 static char *
 flags_of_letters(const FsFileFlags *flags, guint32 mailbox, const char *name)
 {
+    const CacheAliases *aliases = flags->account->aliases;
     const char *info = fs_maildir_name_info(name);
+    g_autofree char *letters = NULL;
     g_autofree char *found = NULL;
 
-    if (info != NULL)
-        fs_maildir_flags(flags->account->aliases, mailbox, info + INFO_LENGTH,
-                         &found);
+    if (info != NULL) {
+        letters =
+            fs_maildir_without_foreign(aliases, mailbox, info + INFO_LENGTH);
+        fs_maildir_flags(aliases, mailbox, letters, &found);
+    }
     return found != NULL ? g_steal_pointer(&found) : g_strdup("");
 }
 

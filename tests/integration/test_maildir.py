@@ -180,6 +180,27 @@ def test_delivery_of_a_name_that_is_there_is_eexist(case):
 
 
 @tap.test
+def test_name_from_another_account_is_no_other_message(case):
+    """There, the same mailbox and UID are another message's."""
+    box = Box(case, {'INBOX': numbered(3)})
+    base = os.path.basename(box.find('number 2'))
+    seconds, rest = base.split('.', 1)
+    theirs = f'{int(seconds) + 77}.{rest}'
+    box.deliver(message(5), theirs + ':2,S', 'cur')
+    with open(box.maildir('INBOX', 'cur', theirs + ':2,S'), 'rb') as file:
+        case.expect(file.read() == crlf(message(5)), 'another message')
+    with open(box.maildir('INBOX', 'new', base), 'rb') as file:
+        case.expect(file.read() == crlf(message(2)), 'it is lost')
+    for name in (base, theirs):
+        fails(case, errno.EEXIST, box.deliver, message(6), name + ':2,F',
+              'cur')
+        os.unlink(box.maildir('INBOX', 'tmp', name + ':2,F'))
+    box.again()
+    case.expect({base, theirs + ':2,S'} < set(box.list()), box.list())
+    box.expect_same()
+
+
+@tap.test
 def test_names_with_wrong_flags_are_refused_or_put_right(case):
     box = Box(case, {'INBOX': [(message(1), '\\Seen')]})
     path = box.find('number 1')
@@ -187,7 +208,7 @@ def test_names_with_wrong_flags_are_refused_or_put_right(case):
         fails(case, errno.EINVAL, renamed, path, wrong)
     with open(box.maildir('INBOX', 'tmp', 'x'), 'wb') as file:
         file.write(message(2))
-    for wrong in ('9.h:2,Sz', '9.h:2,Q', '.hidden:2,S'):
+    for wrong in ('9.h:2,SZ', '9.h:2,Q', '.hidden:2,S'):
         fails(case, errno.EINVAL, os.rename, box.maildir('INBOX', 'tmp', 'x'),
               box.maildir('INBOX', 'cur', wrong))
     unordered = renamed(path, 'SFS')
@@ -198,6 +219,31 @@ def test_names_with_wrong_flags_are_refused_or_put_right(case):
                 box.stored())
     case.expect(len(box.stored()) == 1, box.stored())
     case.expect(os.listdir(box.maildir('INBOX', 'tmp')) == ['x'], 'tmp')
+
+
+@tap.test
+def test_letters_of_keywords_are_taken_along(case):
+    """Those of another folder, and those of another Maildir, which mean
+    nothing here, but keep no message out."""
+    box = Box(case, {'INBOX': [(message(1), '\\Seen work')], 'Other': []})
+    box.list()
+    for number, link in ((2, True), (3, False)):
+        box.deliver(message(number), f'{number}.R.host:2,Sa', 'cur', 'Other',
+                    link)
+        box.deliver(message(number + 2), f'{number + 2}.R.host:2,Fz', 'cur',
+                    'Other', link)
+    with open(box.maildir('Other', 'cur', '6.R.host:2,az'), 'wb') as file:
+        file.write(message(6))
+    there = {one.body: one.flags for one in box.stored('Other')}
+    seen, flagged = {'\\Seen', 'work'}, {'\\Flagged'}
+    case.expect(there == {
+        crlf(message(2)): seen, crlf(message(3)): seen,
+        crlf(message(4)): flagged, crlf(message(5)): flagged,
+        crlf(message(6)): {'work'}}, there)
+    case.expect(sorted(box.list('Other')) == [
+        '2.R.host:2,Sa', '3.R.host:2,Sa', '4.R.host:2,F', '5.R.host:2,F',
+        '6.R.host:2,a'], box.list('Other'))
+    box.expect_same('Other')
 
 
 @tap.test
@@ -217,7 +263,7 @@ def test_file_made_in_cur_is_a_message_when_it_is_closed(case):
         case.expect(os.path.exists(path), box.list())
         case.expect(open(path, 'rb').read() == crlf(message(4)), 'octets')
     for kind, name, number in (('cur', '4.R4.host:2,S', errno.EEXIST),
-                               ('cur', '6.R6.host:2,z', errno.EINVAL),
+                               ('cur', '6.R6.host:2,Z', errno.EINVAL),
                                ('new', '.6', errno.EINVAL)):
         fails(case, number, open, box.maildir('INBOX', kind, name), 'xb')
     case.expect(len(box.stored()) == 2, box.stored())
@@ -501,6 +547,31 @@ def make_and_remove(case, plus_plus):
           box.maildir('.Other' if plus_plus else 'Other', 'new'))
 
 
+@tap.test(limit=120)
+def test_folder_of_maildir_plus_plus_needs_none_above_it(case):
+    """mbsync and aerc make what is to be Deep/Down/Here by that name alone,
+    and rename to such ones."""
+    box = Box(case, {'INBOX': [], 'Other': numbered(1)},
+              options={'maildir_layout': 'maildir++'})
+    new = box.maildir('.Deep.Dö%2Ewn.Here')
+    os.mkdir(new)
+    fails(case, errno.EEXIST, os.mkdir, new)
+    for inner in ('cur', 'new', 'tmp'):
+        os.mkdir(os.path.join(new, inner))
+    box.deliver(message(3), '3.R3.host:2,S', 'cur', os.path.basename(new))
+    case.expect(len(box.stored('Deep/Dö.wn/Here')) == 1, box.folders())
+    os.rename(box.maildir('.Other'), box.maildir('.Deep.Up.There'))
+    case.expect(len(box.stored('Deep/Up/There')) == 1, box.folders())
+    case.expect('Other' not in box.folders(), box.folders())
+    box.again()
+    case.expect(os.listdir(new + '/cur') == ['3.R3.host:2,S'],
+                os.listdir(box.maildir()))
+    for wrong, number in (('.Deep..x', errno.EINVAL),
+                          ('.New.%2Ex', errno.EPERM)):
+        fails(case, number, os.mkdir, box.maildir(wrong))
+    case.expect(not any('x' in name for name in box.folders()), box.folders())
+
+
 tap.test(limit=120, name='folders_are_made_and_removed_as_programs_do',
          arguments=(False,))(make_and_remove)
 tap.test(limit=120, name='folders_of_maildir_plus_plus_likewise',
@@ -558,6 +629,8 @@ def test_the_whole_mount_may_be_that(case):
     box.again()
     case.expect(os.path.exists(path), box.list())
     fails(case, errno.EROFS, os.unlink, path)
+    case.expect(set(box.list().values()) == {'cur'} and len(box.list()) == 3,
+                'programs would have to rename in "new"', box.list())
 
 
 @tap.test

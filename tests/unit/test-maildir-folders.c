@@ -146,7 +146,8 @@ path_is_where_the_folder_lies(void **state)
 static void
 names_of_no_folder_are_none(void **state)
 {
-    static const char *const wrong[] = {"A", ".", "..", ".A..b", ".None.b", ""};
+    static const char *const wrong[] = {"A",     ".",        "..",
+                                        ".A..b", ".None..b", ""};
     const FsMaildirFolders inside = {*state, NULL, FALSE};
     const FsMaildirFolders flat = {*state, NULL, TRUE};
     g_autofree char *child = NULL;
@@ -165,6 +166,27 @@ names_of_no_folder_are_none(void **state)
     assert_string_equal(child, "x.y");
 }
 
+static void
+name_of_what_lies_in_no_folder_is_a_path(void **state)
+{
+    static const char *const names[][2] = {
+        {".None.b", "None/b"},
+        {".None.A.x%2Ey", "None/A/x.y"},
+        {".A.None.B%2Ec", "None/B.c"},
+    };
+    const FsMaildirFolders flat = {*state, NULL, TRUE};
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *child = NULL;
+        guint32 parent;
+
+        assert_true(
+            fs_maildir_folders_parse(&flat, 0, names[i][0], &parent, &child));
+        assert_int_equal(parent, i == 2 ? find(*state, "A")->id : 0);
+        assert_string_equal(child, names[i][1]);
+    }
+}
+
 int
 main(void)
 {
@@ -174,6 +196,7 @@ main(void)
         cmocka_unit_test(long_names_of_plus_plus_are_cut_and_differ),
         cmocka_unit_test(path_is_where_the_folder_lies),
         cmocka_unit_test(names_of_no_folder_are_none),
+        cmocka_unit_test(name_of_what_lies_in_no_folder_is_a_path),
     };
 
     return cmocka_run_group_tests(tests, make_tree, free_tree);

@@ -66,8 +66,19 @@ letters_of_other_mailboxes_are_the_same_if_they_can_be(void **state)
 
     expect_letters(*state, 1, "one two", "ab");
     expect_letters(*state, 2, "two", "b");
-    assert_false(fs_maildir_flags(*state, 2, "a", &flags));
+    assert_true(fs_maildir_flags(*state, 2, "a", &flags));
+    assert_string_equal(flags, "one");
     expect_letters(*state, 2, "one", "a");
+}
+
+static void
+letters_of_other_maildirs_mean_nothing(void **state)
+{
+    g_autofree char *known = NULL;
+
+    expect_letters(*state, 1, "one two", "ab");
+    known = fs_maildir_without_foreign(*state, 2, "FQSabc");
+    assert_string_equal(known, "FQSab");
 }
 
 static void
@@ -205,6 +216,8 @@ main(void)
         cmocka_unit_test_setup_teardown(
             letters_of_other_mailboxes_are_the_same_if_they_can_be,
             open_aliases, close_aliases),
+        cmocka_unit_test_setup_teardown(letters_of_other_maildirs_mean_nothing,
+                                        open_aliases, close_aliases),
         cmocka_unit_test_setup_teardown(flags_of_unknown_letters_are_none,
                                         open_aliases, close_aliases),
         cmocka_unit_test_setup_teardown(change_leaves_what_has_no_letter,

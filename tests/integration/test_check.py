@@ -391,9 +391,10 @@ def test_mistakes_on_the_command_line_are_sentences(case):
             (['--check', 'imaps://me@localhost/', '/mnt'], 'no mountpoint'),
             (['--check', 'imaps://me@localhost/', '-o', 'timout=3'],
              'timeout'),
-            (['--check', '-o', 'ro', 'imaps://me@localhost/'],
-             'ACCOUNT right behind it'),
-            (['--status', '-v', '/mnt'], 'MOUNTPOINT right behind it'),
+            (['--check', '-o', 'timout=3', 'imaps://me@localhost/'],
+             'timeout'),
+            (['--check', '-o', 'ro'], 'Missing argument for --check'),
+            (['--status', ''], 'MOUNTPOINT right behind it'),
             (['--watch'], '--status'),
             (['--status', '/mnt', '--check', 'imaps://h/'], 'choose one'),
             (['-q', '-v', 'imaps://h/', '/mnt'], 'choose one')):

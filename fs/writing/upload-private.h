@@ -61,6 +61,7 @@ struct FsUpload {
     guint64 inode;
     guint32 replaces;
     gboolean must_match;
+    gboolean stays; /* the source, if this is refused */
     guint64 held;
     guint64 record; /* of the journal; 0: none */
 

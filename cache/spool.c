@@ -38,7 +38,9 @@ G_STATIC_ASSERT(sizeof(SlotHead) + CACHE_SPOOL_NOTE_MAX <= SLOT_SIZE);
 struct CacheSpoolFile {
     CacheSpool *spool; /* a reference */
     guint64 number;
-    guint64 size; /* the main loop's */
+    guint64 size;      /* this and the next two are the main loop's */
+    guint n_changes;   /* of the octets, which are being made */
+    gboolean has_less; /* than that size: something was not written */
 
     char *path;
     int fd;         /* -1: not made yet, or removed */
@@ -471,11 +473,25 @@ run_job(gpointer data)
     }
 }
 
+/* Where there was no room, the file ends where the disk does: but only when
+ * nothing else is on its way can it be told how long it is. */
+static void
+end_change(CacheSpoolFile *file, const GError *error)
+{
+    file->has_less = file->has_less || error != NULL;
+    if (--file->n_changes > 0 || !file->has_less)
+        return;
+    file->has_less = FALSE;
+    file->size = MIN(file->size, size_on_disk(file));
+}
+
 static void
 finish_job(gpointer data)
 {
     Job *job = data;
 
+    if (job->kind == JOB_WRITE || job->kind == JOB_TRUNCATE)
+        end_change(job->file, job->error);
     if (job->to != NULL)
         job->to->size = job->size_after;
     if (job->done != NULL)
@@ -516,6 +532,7 @@ cache_spool_file_write(CacheSpoolFile *file, guint64 offset, GBytes *data,
     job->offset = offset;
     job->data = g_bytes_ref(data);
     file->size = MAX(file->size, offset + g_bytes_get_size(data));
+    file->n_changes++;
     push_job(job);
 }
 
@@ -527,6 +544,7 @@ cache_spool_file_truncate(CacheSpoolFile *file, guint64 size,
 
     job->offset = size;
     file->size = size;
+    file->n_changes++;
     push_job(job);
 }
 

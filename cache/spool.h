@@ -51,7 +51,8 @@ void cache_spool_file_remove(CacheSpoolFile *file);
 
 /* By which notes may name it; never given again while it is on the disk. */
 guint64 cache_spool_file_number(const CacheSpoolFile *file);
-/* Octets, what is being written included. */
+/* Octets, what is being written included; but what could not be written is
+ * not, once that has been told. */
 guint64 cache_spool_file_size(const CacheSpoolFile *file);
 
 /* @error: NULL, CACHE_ERROR_NO_SPACE or CACHE_ERROR_IO. Runs once, from the

@@ -296,10 +296,11 @@ refused(ImapLogin *login, const ImapStatus *status, const GError *error)
 {
     const char *said =
         login->auth != NULL ? imap_auth_server_message(login->auth) : NULL;
+    g_autofree char *words = imap_status_words(status);
     g_autoptr(GError) refusal = NULL;
 
-    if (status->text[0] != '\0')
-        said = status->text;
+    if (words[0] != '\0')
+        said = words;
     refusal =
         refusal_new(login, error, said != NULL ? said : "no reason given");
     if (login->is_greeting_believed && !is_for_now(error)) {

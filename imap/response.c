@@ -123,15 +123,36 @@ refusal_of(const ImapStatus *status)
                                                    : refusal_by_text(status);
 }
 
+char *
+imap_status_words(const ImapStatus *status)
+{
+    static const char seconds[] = " secs)";
+    char *words = g_strdup(status->text != NULL ? status->text : "");
+    gsize length = strlen(words);
+    char *bracket;
+
+    if (length > 1 && words[length - 1] == '.' && words[length - 2] != '.')
+        words[--length] = '\0';
+    bracket = strrchr(words, '(');
+    if (g_str_has_suffix(words, seconds) && bracket != NULL &&
+        strchr(bracket, '+') != NULL && bracket > words + 1 &&
+        bracket[-1] == ' ' &&
+        bracket + 1 + strspn(bracket + 1, "0123456789.+ ") ==
+            words + length - strlen(seconds) + 1)
+        bracket[-1] = '\0';
+    return words;
+}
+
 GError *
 imap_error_from_status(const ImapStatus *status)
 {
-    const char *text = status->text;
+    g_autofree char *words = imap_status_words(status);
+    const char *text = words;
 
     if (status->condition == IMAP_CONDITION_OK ||
         status->condition == IMAP_CONDITION_PREAUTH)
         return NULL;
-    if (text == NULL || *text == '\0') {
+    if (*text == '\0') {
         text = "the server gives no reason";
         if (status->codes != NULL && status->codes->len > 0)
             text = g_array_index(status->codes, ImapResponseCode, 0).name;

@@ -47,8 +47,12 @@ const char *imap_status_code(const ImapStatus *status, const char *name);
 gboolean imap_status_code_number(const ImapStatus *status, const char *name,
                                  guint64 *number);
 
+/* The server's text as a part of a sentence of ours: without a full stop, and
+ * without the time that it took (Dovecot). Caller frees. */
+char *imap_status_words(const ImapStatus *status);
+
 /* Why @status refuses, in the domain IMAP_ERROR, by its response code; the
- * message is the server's text. NULL for OK and PREAUTH. Caller frees. */
+ * message is the server's words. NULL for OK and PREAUTH. Caller frees. */
 GError *imap_error_from_status(const ImapStatus *status);
 
 /* How many milliseconds a refusal says that we should ask for nothing more:

@@ -200,7 +200,9 @@ fs_check_folders(FsCheck *check)
         ask_for_counts(check);
     }
     if (check->error != NULL) {
-        fs_check_say(check, FS_MARK_BAD, "Folders", "%s",
+        fs_check_say(check, FS_MARK_BAD, "Folders",
+                     "cannot be listed: %s; if that stays so, ask who runs "
+                     "the server",
                      check->error->message);
         return;
     }

@@ -274,14 +274,21 @@ say_throughput(Speed *speed)
                          check);
     is_well = fs_check_wait(check) && find_newest(speed) &&
               (speed->messages->len == 0 || ask_for_sizes(speed));
-    if (is_well && speed->messages->len > 0) {
-        asked_at = g_get_monotonic_time();
+    if (is_well && speed->messages->len == 0) {
+        fs_check_say(check, FS_MARK_NONE, "Throughput",
+                     "not measured: no mail is found in %s", folder->path);
+        return;
+    }
+    asked_at = g_get_monotonic_time();
+    if (is_well) {
         fetch(speed);
         is_well = fs_check_wait(check);
-        say_rate(speed, g_get_monotonic_time() - asked_at);
     }
-    if (!is_well)
-        fs_check_say(check, FS_MARK_BAD, "Throughput", "%s: %s", folder->path,
+    if (is_well)
+        say_rate(speed, g_get_monotonic_time() - asked_at);
+    else
+        fs_check_say(check, FS_MARK_BAD, "Throughput",
+                     "no mail can be fetched from %s: %s", folder->path,
                      check->error->message);
 }
 

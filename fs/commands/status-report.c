@@ -152,10 +152,28 @@ say_line(Report *report)
         say(report, FS_MARK_LACKING, "Line", "not tried yet");
 }
 
+/* Whether it can be expected to tell of changes, once it has been asked to and
+ * what was missed before is in. */
+static gboolean
+is_going_to_tell(const Report *report)
+{
+    JsonArray *all = fs_mount_status_array(report->status, "capabilities");
+
+    for (guint i = 0; i < length_of(all); i++) {
+        const char *name = fs_mount_status_text_element(all, i);
+
+        if (g_strcmp0(name, "IDLE") == 0 || g_strcmp0(name, "NOTIFY") == 0)
+            return fs_mount_status_number(report->status,
+                                          "connections_allowed") > 1;
+    }
+    return FALSE;
+}
+
 static void
 say_push(Report *report)
 {
     const char *push = fs_mount_status_text(report->status, "push");
+    const char *line = fs_mount_status_text(report->status, "line");
 
     if (g_strcmp0(push, "all") == 0)
         say(report, FS_MARK_GOOD, "Push",
@@ -164,6 +182,13 @@ say_push(Report *report)
     else if (g_strcmp0(push, "one") == 0)
         say(report, FS_MARK_GOOD, "Push",
             "live: the server tells of the folders most in use; others are "
+            "polled");
+    else if (g_strcmp0(line, "online") != 0)
+        say(report, FS_MARK_LACKING, "Push",
+            "nothing is told of without the line");
+    else if (is_going_to_tell(report))
+        say(report, FS_MARK_LACKING, "Push",
+            "not yet: until the server tells of changes, folders in use are "
             "polled");
     else
         say(report, FS_MARK_WARNING, "Push",

@@ -16,6 +16,8 @@
 #include "fs/kernel/page-fill.h"
 #include "fs/names/mailbox-layout.h"
 #include "fs/sync/synchroniser.h"
+#include "fs/writing/rights.h"
+#include "fs/writing/writing.h"
 
 #include <errno.h>
 #include <string.h>
@@ -71,7 +73,8 @@ close_file(FsFileHandlers *handlers, fuse_ino_t inode, FsReader *reader)
 
 /* Whether it is to be marked as seen once it has been read: not for who wants
  * to leave no trace (O_NOATIME), as backup programs do, nor by a program that
- * goes through all files: nobody has seen it then. */
+ * goes through all files: nobody has seen it then; nor where the server would
+ * refuse it. */
 static gboolean
 is_to_be_marked(const FsOperation *operation)
 {
@@ -88,7 +91,10 @@ is_to_be_marked(const FsOperation *operation)
         fs_name_space_describe(handlers_of(operation)->names, operation->inode,
                                &entry, &obstacle) != FS_ANSWER_FOUND ||
         !cache_index_message(account->index, entry.mailbox, entry.uid,
-                             &message))
+                             &message) ||
+        !fs_rights_may_flag(
+            fs_writing_rights(fs_handlers_writing(operation->user_data)),
+            entry.mailbox, "\\Seen", ""))
         return FALSE;
     flags = fs_changes_flags(account->changes, entry.mailbox, entry.uid,
                              message.flags);

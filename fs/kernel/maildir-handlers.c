@@ -158,6 +158,9 @@ ask_flags(FsOperation *operation, Renaming *renaming, const FsEntry *entry,
         return FALSE;
     }
     if (*add != '\0' || *remove != '\0') {
+        if (!fs_message_changes_may_flag(operation, entry->mailbox, add,
+                                         remove))
+            return FALSE;
         renaming->flags = fs_changes_set_flags(account->changes, entry->inode,
                                                add, remove, &need, &error);
         if (!take(operation, renaming->flags, need, error))

@@ -122,22 +122,50 @@ fs_message_changes_find(FsOperation *operation, fuse_ino_t parent,
     return !is_being_stored(operation, entry) && is_known(operation, entry);
 }
 
+static FsRights *
+rights_of(const FsOperation *operation)
+{
+    return fs_writing_rights(fs_handlers_writing(handlers_of(operation)));
+}
+
+/* FALSE: the operation waits for what may be done in @mailbox. */
+static gboolean
+knows_rights(FsOperation *operation, guint32 mailbox)
+{
+    FsNeed *need = NULL;
+
+    if (!fs_line_is_away(account_of(operation)->line))
+        need = fs_rights_need(rights_of(operation), mailbox);
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    return need == NULL;
+}
+
 gboolean
 fs_message_changes_may_take(FsOperation *operation, guint32 mailbox,
                             gboolean expunge)
 {
-    FsRights *rights =
-        fs_writing_rights(fs_handlers_writing(handlers_of(operation)));
-    FsNeed *need = NULL;
+    FsRights *rights = rights_of(operation);
 
-    if (!fs_line_is_away(account_of(operation)->line))
-        need = fs_rights_need(rights, mailbox);
-    if (need != NULL)
-        fs_operation_wait(operation, need);
-    else if (!fs_rights_may_delete(rights, mailbox, expunge))
-        fs_operation_fail(operation, fs_rights_refusal(rights, mailbox));
-    else
+    if (!knows_rights(operation, mailbox))
+        return FALSE;
+    if (fs_rights_may_delete(rights, mailbox, expunge))
         return TRUE;
+    fs_operation_fail(operation, fs_rights_refusal(rights, mailbox));
+    return FALSE;
+}
+
+gboolean
+fs_message_changes_may_flag(FsOperation *operation, guint32 mailbox,
+                            const char *add, const char *remove)
+{
+    FsRights *rights = rights_of(operation);
+
+    if (!knows_rights(operation, mailbox))
+        return FALSE;
+    if (fs_rights_may_flag(rights, mailbox, add, remove))
+        return TRUE;
+    fs_operation_fail(operation, fs_rights_refusal(rights, mailbox));
     return FALSE;
 }
 
@@ -550,6 +578,8 @@ begin_flags(FsOperation *operation)
         reply_flags(operation);
         return;
     }
+    if (!fs_message_changes_may_flag(operation, entry.mailbox, add, remove))
+        return;
     pending = fs_changes_set_flags(changes, operation->inode, add, remove,
                                    &need, &error);
     if (remember(operation, pending, need, error))

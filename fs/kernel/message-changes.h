@@ -43,3 +43,7 @@ gboolean fs_message_changes_is_edited(FsOperation *operation,
  * the answer, or has failed: nothing is sent that is going to be refused. */
 gboolean fs_message_changes_may_take(FsOperation *operation, guint32 mailbox,
                                      gboolean expunge);
+/* The same of giving messages of @mailbox the flags of @add, and taking those
+ * of @remove. */
+gboolean fs_message_changes_may_flag(FsOperation *operation, guint32 mailbox,
+                                     const char *add, const char *remove);

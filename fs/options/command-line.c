@@ -23,26 +23,59 @@ fs_command_line_clear(FsCommandLine *line)
     g_strfreev(line->words);
     g_strfreev(line->unknown);
 }
-/* argv as GLib's parser likes it: "-oro" is two words. */
+
+/* Whether @word stands in front of a value of its own. */
+static gboolean
+takes_value(const char *word)
+{
+    static const char *const words[] = {"-o", "--options", "--config", NULL};
+
+    return g_strv_contains(words, word);
+}
+
+/* Whether @word is a command, in front of what it is done with. */
+static gboolean
+is_command(const char *word)
+{
+    static const char *const words[] = {"--wait", "--check", "--fetch",
+                                        "--status", NULL};
+
+    return g_strv_contains(words, word);
+}
+
+/* argv as GLib's parser likes it: "-oro" is two words, and options that stand
+ * between a command and what it is done with come before both. */
 static char **
 copy_arguments(int argc, char **argv)
 {
     g_autoptr(GPtrArray) copy = g_ptr_array_new();
+    const char *command = NULL; /* which waits for that */
     gboolean options_end = FALSE;
 
     for (int i = 0; i < argc; i++) {
-        gboolean is_value = i > 1 && strcmp(argv[i - 1], "-o") == 0;
+        gboolean is_value = i > 1 && takes_value(argv[i - 1]);
+        gboolean is_option =
+            i > 0 && !is_value && !options_end && *argv[i] == '-';
 
-        if (i > 0 && !is_value && strcmp(argv[i], "--") == 0)
+        if (is_option && strcmp(argv[i], "--") == 0)
             options_end = TRUE;
-        if (i > 0 && !is_value && !options_end &&
-            g_str_has_prefix(argv[i], "-o") && argv[i][2] != '\0') {
+        if (is_option && is_command(argv[i]) && command == NULL &&
+            i + 1 < argc && *argv[i + 1] == '-') {
+            command = argv[i];
+            continue;
+        }
+        if (command != NULL && !is_value && (!is_option || options_end))
+            g_ptr_array_add(copy, g_strdup(g_steal_pointer(&command)));
+        if (is_option && g_str_has_prefix(argv[i], "-o") &&
+            argv[i][2] != '\0') {
             g_ptr_array_add(copy, g_strdup("-o"));
             g_ptr_array_add(copy, g_strdup(argv[i] + 2));
         } else {
             g_ptr_array_add(copy, g_strdup(argv[i]));
         }
     }
+    if (command != NULL)
+        g_ptr_array_add(copy, g_strdup(command));
     g_ptr_array_add(copy, NULL);
     return (char **)g_ptr_array_steal(copy, NULL);
 }

@@ -257,8 +257,7 @@ parse_wait(FsOptions *options, FsCommandLine *line, GError **error)
     return check_alone(line, "wait", error);
 }
 
-/* What stands behind a command is its own, even if it begins with "-": so
- * "--check -o ro ACCOUNT" takes "-o" for the account. */
+/* An empty word, or one that can only be an option, is a slip. */
 static gboolean
 check_objects(const FsCommandLine *line, GError **error)
 {
@@ -274,9 +273,7 @@ check_objects(const FsCommandLine *line, GError **error)
     for (guint i = 0; i < G_N_ELEMENTS(commands); i++)
         if (commands[i].value != NULL &&
             (*commands[i].value == '-' || *commands[i].value == '\0'))
-            return fs_usage_fail(error,
-                                 "--%s has its %s right behind it, and options "
-                                 "behind that",
+            return fs_usage_fail(error, "--%s has its %s right behind it",
                                  commands[i].name, commands[i].wanted);
     return TRUE;
 }

@@ -95,6 +95,10 @@ on_changed(const GError *error, gpointer user_data)
 
     if (error != NULL && change->file->error == NULL)
         change->file->error = g_error_copy(error);
+    /* What there is of it, and no more, is to be seen. */
+    if (change->file->error != NULL)
+        change->file->size =
+            MIN(change->file->size, cache_spool_file_size(change->file->spool));
     if (change->done != NULL)
         change->done(error, change->user_data);
     fs_local_file_unref(change->file);

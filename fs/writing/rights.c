@@ -226,3 +226,27 @@ fs_rights_may_delete(FsRights *rights, guint32 mailbox, gboolean expunge)
     return has(rights, mailbox,
                IMAP_RIGHT_DELETE | (expunge ? IMAP_RIGHT_EXPUNGE : 0));
 }
+
+/* RFC 4314, section 4: two flags have a right of their own. */
+static guint
+rights_to_flag(const char *flags)
+{
+    g_auto(GStrv) words = g_strsplit(flags, " ", -1);
+    guint wanted = 0;
+
+    for (char **word = words; *word != NULL; word++)
+        if (g_ascii_strcasecmp(*word, "\\Seen") == 0)
+            wanted |= IMAP_RIGHT_SEEN;
+        else if (g_ascii_strcasecmp(*word, "\\Deleted") == 0)
+            wanted |= IMAP_RIGHT_DELETE;
+        else if (**word != '\0')
+            wanted |= IMAP_RIGHT_WRITE_FLAGS;
+    return wanted;
+}
+
+gboolean
+fs_rights_may_flag(FsRights *rights, guint32 mailbox, const char *add,
+                   const char *remove)
+{
+    return has(rights, mailbox, rights_to_flag(add) | rights_to_flag(remove));
+}

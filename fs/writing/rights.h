@@ -25,6 +25,10 @@ gboolean fs_rights_may_insert(FsRights *rights, guint32 mailbox);
 gboolean fs_rights_may_replace(FsRights *rights, guint32 mailbox);
 gboolean fs_rights_may_delete(FsRights *rights, guint32 mailbox,
                               gboolean expunge);
+/* Likewise, whether messages can be given the flags of @add, and rid of those
+ * of @remove (with spaces between). */
+gboolean fs_rights_may_flag(FsRights *rights, guint32 mailbox, const char *add,
+                            const char *remove);
 
 /* The server has, or has not, let us select @mailbox to be changed. That it has
  * not is believed for a while. */

@@ -63,6 +63,7 @@ struct FsUpload {
     gboolean must_match;
     char *maildir; /* owned: what that is called in its Maildir; NULL: that is
                       not known, or of no use */
+    gboolean stays; /* the source, if this is refused */
     guint64 held;
     guint64 record; /* of the journal; 0: none */
 

@@ -204,6 +204,16 @@ finish(FsUpload *upload, FsUploadState state, const GError *error)
         fs_upload_unref(upload);
 }
 
+/* Where the octets are now. */
+static const char *
+whereabouts(const FsUpload *upload)
+{
+    if (upload->copy_uid != 0)
+        return "";
+    return upload->stays ? "; the file has its old name"
+                         : "; what was written is in .imapfs/lost+found";
+}
+
 void
 fs_upload_refuse(FsUpload *upload, const GError *error)
 {
@@ -211,9 +221,10 @@ fs_upload_refuse(FsUpload *upload, const GError *error)
     g_autofree char *path =
         fs_mailbox_tree_path(uploads->account->tree, upload->mailbox);
 
-    char *text = g_strdup_printf(
-        "%s/%s cannot be stored: %s", path != NULL ? path : "?",
-        upload->name != NULL ? upload->name : "?", error->message);
+    char *text = g_strdup_printf("%s/%s cannot be stored: %s%s",
+                                 path != NULL ? path : "?",
+                                 upload->name != NULL ? upload->name : "?",
+                                 error->message, whereabouts(upload));
 
     fs_account_say(uploads->account, "%s", text);
     fs_upload_let_go(upload, FALSE);
@@ -548,6 +559,7 @@ fs_uploads_begin(FsUploads *uploads, const FsUploadRequest *request)
     upload->inode = request->inode;
     upload->replaces = request->replaces;
     upload->must_match = request->must_match;
+    upload->stays = request->stays;
     upload->held = request->held;
     upload->record = request->record;
     if (after != NULL)

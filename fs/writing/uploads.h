@@ -34,6 +34,8 @@ typedef struct {
     guint32 mailbox;     /* id */
     const char *name;    /* that the message is to have; NULL: none */
     const char *flags;   /* as IMAP has them, spaces between */
+    gboolean stays;      /* the source is what it was if this is refused; else
+                            it goes to what was lost */
     gint64 date;         /* seconds since the epoch; G_MININT64: as its header
                             says */
     guint64 inode;       /* that it is to have in this mount; 0: its own */

@@ -286,7 +286,17 @@ def test_refused_list_is_a_failure(case):
         command.tag.encode() + b' NO not today\r\n')
     result = check_scripted(case, server)
     case.expect(result.status == 1, result)
-    expect_line(case, result, 'Folders', '✗', 'not today')
+    expect_line(case, result, 'Folders', '✗', 'cannot be listed: ', 'not today',
+                'ask who runs the server')
+
+
+@tap.test(limit=120)
+def test_mail_that_is_not_found_is_told(case):
+    server = scripted(case)
+    server.hooks['UID SEARCH'] = lambda line, command: line.send(
+        command.tag.encode() + b' OK nothing\r\n')
+    result = check_scripted(case, server)
+    expect_line(case, result, 'Throughput', ' ', 'not measured', 'INBOX')
 
 
 def hang_up(_line, _command):
@@ -391,9 +401,10 @@ def test_mistakes_on_the_command_line_are_sentences(case):
             (['--check', 'imaps://me@localhost/', '/mnt'], 'no mountpoint'),
             (['--check', 'imaps://me@localhost/', '-o', 'timout=3'],
              'timeout'),
-            (['--check', '-o', 'ro', 'imaps://me@localhost/'],
-             'ACCOUNT right behind it'),
-            (['--status', '-v', '/mnt'], 'MOUNTPOINT right behind it'),
+            (['--check', '-o', 'timout=3', 'imaps://me@localhost/'],
+             'timeout'),
+            (['--check', '-o', 'ro'], 'Missing argument for --check'),
+            (['--status', ''], 'MOUNTPOINT right behind it'),
             (['--watch'], '--status'),
             (['--status', '/mnt', '--check', 'imaps://h/'], 'choose one'),
             (['-q', '-v', 'imaps://h/', '/mnt'], 'choose one')):

@@ -320,7 +320,7 @@ def test_read_only_by_the_server_is_an_error_and_changes_nothing(case):
 
 
 @tap.test
-def test_read_only_by_rights_is_an_error_and_changes_nothing(case):
+def test_rights_that_were_taken_away_are_an_error_and_change_nothing(case):
     desk = Desk(case, capabilities=ABLE + ' ACL', sync=None)
     desk.server.find('Other').rights = 'lr'
     desk.server.hooks.update({
@@ -334,6 +334,46 @@ def test_read_only_by_rights_is_an_error_and_changes_nothing(case):
         got = errno_of(change)
         case.expect(got == errno.EACCES, name, errno.errorcode.get(got, got))
         case.expect(desk.everything() == before, name, 'changed something')
+
+
+def shared(rights):
+    mailbox = simple_mailbox('Shared', 3)
+    mailbox.rights = rights
+    return mailbox
+
+
+@tap.test
+def test_read_only_by_rights_is_an_error_before_anything_is_sent(case):
+    desk = Desk(case, shared('lr'), capabilities=ABLE + ' ACL', mark_seen=None)
+    before = desk.everything()
+    for name, change in changes(desk, 'Shared'):
+        got = errno_of(change)
+        case.expect(got == errno.EACCES, name, errno.errorcode.get(got, got))
+        case.expect(desk.everything() == before, name, 'changed something')
+    new = desk.path('.imapfs/maildir/Shared/new')
+    name = os.listdir(new)[0]
+    got = errno_of(os.rename, f'{new}/{name}', f'{new}/../cur/{name}:2,F')
+    case.expect(got == errno.EACCES, name, errno.errorcode.get(got, got))
+    # To read is allowed, and to mark what was read is not even tried.
+    case.expect(run('cat', desk.file(1, 'Shared')).ok, 'cannot be read')
+    desk.wait()
+    for command in ('UID STORE', 'UID MOVE', 'UID COPY', 'UID EXPUNGE'):
+        case.expect(not desk.server.saw(command), command, 'was sent')
+
+
+@tap.test
+def test_right_to_some_flags_is_no_right_to_others(case):
+    desk = Desk(case, shared('lrs'), capabilities=ABLE + ' ACL')
+    path = desk.file(1, 'Shared')
+    for flags, wanted in (('+\\Flagged', errno.EACCES), ('+\\Seen', 0),
+                          ('+work', errno.EACCES),
+                          ('\\Answered', errno.EACCES)):
+        got = errno_of(lambda flags=flags: os.setxattr(
+            path, 'user.imap.flags', flags.encode()))
+        case.expect(got == wanted, flags, errno.errorcode.get(got, got))
+    desk.wait()
+    found = desk.server.find('Shared').present[0].flags
+    case.expect(found == ('\\Seen',), found)
 
 
 # ---- no room ----

@@ -94,7 +94,7 @@ def test_refused_token_says_what_the_provider_wants(case):
     scene.server.hooks = {'AUTHENTICATE': refuse}
     for account in ('outlook:me@outlook.com', 'me@hotmail.com'):
         scene.says('outlook.office365.com refuses the login of …: AUTHENTICATE '
-                   'failed.; see whether token_command gets a new one for this '
+                   'failed; see whether token_command gets a new one for this '
                    'user, with the scope '
                    'https://outlook.office.com/IMAP.AccessAsUser.All, and '
                    'switch IMAP on in the settings of Outlook.com, under POP '

@@ -75,6 +75,7 @@ def test_pending_changes_and_lost_line_are_told(case):
     os.unlink(desk.path('INBOX', name))
     top = desk.mount.mountpoint
     says(case, top, 'Line', '✗', 'away since', limit=60)
+    says(case, top, 'Push', '–', 'without the line')
     says(case, top, 'Pending', '!', '1 change to send')
     desk.go_online()
     says(case, top, 'Line', '✓', 'there since', limit=60)
@@ -131,6 +132,24 @@ def test_file_that_is_odd_does_no_harm(case):
                 json.dump({**good, member: other}, file)
             result = imapfs(case, '--status', case.path('odd'))
             case.expect(result.clean, member, other, result)
+
+
+@tap.test(limit=120)
+def test_push_that_is_not_there_yet_is_no_lack_of_the_server(case):
+    """Who mounts and looks at once is not told that the server cannot."""
+    scene = Scene(case, timeout=10, names='uid')
+    scene.start()
+    with open(scene.path('.imapfs', 'status')) as file:
+        good = json.load(file)
+    os.makedirs(case.path('odd', '.imapfs'))
+    for words, allowed, mark, text in (
+            (['IDLE'], 4, '–', 'not yet'), (['NOTIFY'], 4, '–', 'not yet'),
+            (['IDLE'], 1, '!', 'polled'), (['MOVE'], 4, '!', 'by itself')):
+        with open(case.path('odd', '.imapfs', 'status'), 'w') as file:
+            json.dump({**good, 'line': 'online', 'push': 'none',
+                       'connections_allowed': allowed,
+                       'capabilities': words}, file)
+        says(case, case.path('odd'), 'Push', mark, text)
 
 
 # ---- for as long as one looks

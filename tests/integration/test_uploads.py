@@ -104,9 +104,15 @@ def test_full_disk_is_enospc_and_loses_nothing(case):
         case.expect(False, 'it had room')
     except OSError as error:
         case.expect(error.errno == errno.ENOSPC, error)
-    os.unlink(place.path('Other/big.eml')
-              if 'big.eml' in os.listdir(place.path('Other'))
-              else place.path('.imapfs/lost+found/big.eml'))
+    # What there is of it is of the size that it says, and no more.
+    part = place.path('.imapfs/lost+found/big.eml')
+    with open(part, 'rb') as file:
+        data = file.read()
+    case.expect(os.stat(part).st_size == len(data) < 12 * 1024 * 1024,
+                os.stat(part).st_size, len(data))
+    case.expect(data == message(body='x' * 30 * 1024 * 1024)[:len(data)],
+                'other octets')
+    os.unlink(part)
     case.expect(wait_until(lambda: put(case, place) == 0, PATIENT),
                 'there is no room again')
     comes(case, place, message())

@@ -277,11 +277,27 @@ refusal_is_told_once_and_what_is_held_is_let_go(void **state)
     assert_false(let_go_done);
     refused = fs_uploads_take_refused(scene->uploads);
     again = fs_uploads_take_refused(scene->uploads);
-    assert_string_equal(refused[0], "A/x.eml cannot be stored: the reason");
+    assert_string_equal(refused[0],
+                        "A/x.eml cannot be stored: the reason; what was "
+                        "written is in .imapfs/lost+found");
     assert_null(refused[1]);
     assert_null(again[0]);
     /* Whoever wrote it has the octets. */
     assert_null(scene->lost);
+}
+
+static void
+refusal_of_what_was_renamed_says_so(void **state)
+{
+    const FsUploadRequest like = {.stays = TRUE};
+    g_autoptr(FsUpload) upload = begin(text_1, &like);
+    g_autoptr(GError) error = error_of(IMAP_ERROR_OVER_QUOTA);
+    g_auto(GStrv) refused = NULL;
+
+    fs_upload_fail(upload, error);
+    refused = fs_uploads_take_refused(scene->uploads);
+    assert_string_equal(refused[0], "A/x.eml cannot be stored: the reason; "
+                                    "the file has its old name");
 }
 
 static void
@@ -544,6 +560,7 @@ main(void)
         TEST(what_is_no_message_is_refused_and_never_sent),
         TEST(lost_line_postpones_and_any_other_error_refuses),
         TEST(refusal_is_told_once_and_what_is_held_is_let_go),
+        TEST(refusal_of_what_was_renamed_says_so),
         TEST(mailbox_that_is_gone_refuses),
         TEST(undecided_upload_is_not_safe),
         TEST(upload_onto_a_message_is_found_until_it_is_finished),

@@ -10,8 +10,8 @@ import shutil
 import dovecot
 import sample_mail
 import tap
-from command import run
 from maildir import FLAGS, Box, Mirror, digest
+from memory import in_memory
 from writing import crlf, message
 
 # In the order in which they go to work.
@@ -70,16 +70,6 @@ def _generate(root):
         os.utime(path, (date, date))
         count += 1
     return count
-
-
-def in_memory(case):
-    """All that the case writes from now on: to remove so many files from a
-    disk takes longer than a clean-up may."""
-    if os.geteuid() != 0:
-        return
-    run('mount', '-t', 'tmpfs', '-o', 'size=3g,mode=711', 'tmpfs',
-        case.directory, check=True)
-    case.defer(run, 'umount', '-l', case.directory)
 
 
 class Pair:

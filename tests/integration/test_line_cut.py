@@ -68,7 +68,8 @@ def cut_after(case, scene, point, heals):
         scene.mount.unmount()
     except AssertionError as error:
         case.expect(False, error)
-    case.expect(case.failures == before_this, f'cut after {point} octets')
+    case.expect(case.failures == before_this, f'cut after {point} octets;',
+                'imapfs said:', scene.mount.messages()[-3000:])
 
 
 # With sanitizers fewer, for the sake of time.
@@ -81,4 +82,4 @@ for naming, stride in (('uid', 10), ('subject', 16)):
 
 
 if __name__ == '__main__':
-    tap.main(jobs=4)
+    tap.main(jobs=8)

@@ -26,7 +26,7 @@ from mount import BINARY, Mount
 from proxy import Proxy
 from scene import Scene
 
-AT_ONCE = 0.2 if not tap.SANITIZED else 1.0
+AT_ONCE = 1.0 * tap.PATIENCE  # test_interrupt.py measures it alone
 HIDDEN = '.imapfs'
 CONTENT = ['.', '..', 'README', 'events', 'flags', 'lost+found', 'status',
            'wait']
@@ -643,7 +643,7 @@ def test_reader_is_ended_by_the_end_of_the_mount(case):
         took = time.monotonic() - started
         case.expect(reader.process.returncode == 0, end,
                     reader.process.returncode, reader.process.stderr.read())
-        case.expect(took < 2 * tap.PATIENCE, f'{end}: {took:.2f} s')
+        case.expect(took < 5 * tap.PATIENCE, f'{end}: {took:.2f} s')
         os.close(polled)
         scene.mount.wait_ended()
 

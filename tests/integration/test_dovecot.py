@@ -16,6 +16,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 import dovecot
 import tap
 from command import run, wait_until
+from memory import in_memory
 from mount import Mount, mount_fails
 
 MANY = 1000 if tap.SANITIZED else 10000
@@ -267,6 +268,7 @@ def test_flags_that_change_keep_names(case):
 
 @tap.test(limit=280)
 def test_many_every_tool_reads_what_is_stored(case):
+    in_memory(case)
     before = all_flags(['Many'])
     mount = mount_of(case)
     use_every_tool(case, mount, ['Many'])
@@ -290,15 +292,6 @@ def check_memory(case, work):
 def measured(function):
     """A test of memory: sanitizers use memory of their own."""
     return function if tap.SANITIZED else tap.test(limit=120)(function)
-
-
-@measured
-def test_memory_copying_many_is_bounded(case):
-    def work(mount):
-        tool(case, 'cp', '-r', mount.path('Many'), case.path('copy'))
-        check_copy(case, case.directory, [], 'cp')
-
-    check_memory(case, work)
 
 
 @measured

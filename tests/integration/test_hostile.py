@@ -470,54 +470,5 @@ def test_mailbox_names_that_are_tricks_stay_inside(case):
                 * len(messages), 'wrong bytes')
 
 
-# The line is cut after each octet of a session: log in, list, read.
-
-def cut_after_each(case, names, first, step):
-    mailboxes = [mailstore.simple_mailbox(count=3, size=300),
-                 mailstore.simple_mailbox('Folder', 1)]
-    scene = Scene(case, mailboxes, timeout=1, names=names)
-    scene.server.recording = []
-    scene.start()
-    assert scene.listing() and scene.cat(2)
-    scene.mount.unmount()
-    length = sum(len(data) for number, data in scene.server.recording
-                 if number == 1)
-    points = range(first, length, step)
-    case.note(f'{len(points)} points of {length} octets')
-    scene.server.recording = None
-    for count, point in enumerate(points):
-        scene.server.close_after = point
-        try:
-            scene.start()
-        except MountFailed as failure:
-            # Of so many, one starts late on a machine that has more to do.
-            case.expect(failure.seconds <= 3 * scene.deadline, point, failure)
-            case.expect(0 < failure.status < 125, point, failure)
-            scene.server.behave()
-            continue
-        before_this = case.failures
-        if scene.listing():
-            scene.cat(2)
-        case.expect(scene.mount.is_alive(), 'the daemon is gone')
-        if count % 10 == 0:
-            scene.heal(uids=(2,))
-        else:
-            scene.server.behave()
-        try:
-            scene.mount.unmount()
-        except AssertionError as error:
-            case.expect(False, error)
-        case.expect(case.failures == before_this, f'cut after {point} octets')
-
-
-# With sanitizers a quarter of the points, for the sake of time.
-WIDER = 4 if tap.SANITIZED else 1
-
-for naming, beginning, stride in (('uid', 1, 3), ('uid', 2, 3), ('uid', 3, 3),
-                                  ('subject', 2, 5)):
-    tap.test(name=f'line_cut_after_each_octet_{naming}_{beginning}', limit=300,
-             arguments=(naming, beginning, stride * WIDER))(cut_after_each)
-
-
 if __name__ == '__main__':
     tap.main(jobs=8)

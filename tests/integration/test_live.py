@@ -533,4 +533,4 @@ def test_flood_of_unknown_names_costs_little(case):
 
 
 if __name__ == '__main__':
-    tap.main(jobs=3)
+    tap.main(jobs=5)

@@ -22,6 +22,7 @@ from namespace import enter_own_namespace
 from scene import Scene
 
 GUARD, ANNOUNCER = 'imapfs-guard', 'imapfs-announce'
+SOON = 5 * tap.PATIENCE  # seconds, on a machine that does more beside it
 PROBE = os.environ.get('IMAPFS_HELPER_PROBE', os.path.join(
     HERE, '../../build/tests/integration/helper-probe'))
 NOBODY = ('setpriv', '--reuid=65534', '--regid=65534', '--clear-groups')
@@ -61,7 +62,7 @@ def is_gone(pid):
 def nothing_is_left(case, mount, pids=()):
     case.expect(wait_until(lambda: not processes(mount) and
                            all(is_gone(pid) for pid in pids),
-                           2 * tap.PATIENCE),
+                           SOON),
                 'still there:', processes(mount),
                 [(pid, state_of(pid)) for pid in pids])
     case.expect(not mounting.is_mounted(mount.mountpoint), 'a dead mount')
@@ -71,9 +72,8 @@ def killed(case, mount, pids):
     """After kill -9 of the daemon; it is a child of this test at most."""
     begin = time.monotonic()
     os.kill(mount.pid, signal.SIGKILL)
-    gone = wait_until(lambda: not mounting.is_mounted(mount.mountpoint),
-                      2 * tap.PATIENCE)
-    case.expect(gone, 'a dead mount after 2 s')
+    gone = wait_until(lambda: not mounting.is_mounted(mount.mountpoint), SOON)
+    case.expect(gone, f'a dead mount after {SOON} s')
     case.note(f'unmounted after {time.monotonic() - begin:.2f} s')
     mount.process.wait(5 * tap.PATIENCE)
     nothing_is_left(case, mount, pids)
@@ -237,7 +237,7 @@ def test_stuck_helper_is_waited_for_a_second(case):
     out, _ = probe.communicate(b'\n', timeout=10 * tap.PATIENCE)
     words, milliseconds = out.split()
     case.expect(probe.returncode == 0 and
-                900 < int(milliseconds) < 3000 * tap.PATIENCE, out)
+                900 < int(milliseconds) < 1000 + 1000 * SOON, out)
     os.kill(daemon, signal.SIGCONT)
 
 

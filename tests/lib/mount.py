@@ -201,7 +201,8 @@ class Mount:
         alive = self.is_alive()
         if is_mounted(self.mountpoint):
             run('fusermount3', '-uz', self.mountpoint, limit=20)
-        if alive and not wait_until(lambda: not self.is_alive(), 5 * PATIENCE):
+        # A test with a mount namespace of its own may hold the mount, too.
+        if alive and not wait_until(lambda: not self.is_alive(), 20 * PATIENCE):
             self.case.expect(False, 'the daemon outlived its mount; killed')
             for pid in {self.process.pid, *daemon_pids(self.mountpoint)}:
                 with contextlib.suppress(ProcessLookupError):

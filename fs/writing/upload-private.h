@@ -6,7 +6,8 @@
  *     sent      by APPEND or COPY                          upload-send.c
  *               or REPLACE                                 upload-replace.c
  *     found     if nobody knows whether it was stored      upload-search.c
- *     settled   names and what it replaces                 upload-settle.c */
+ *     settled   names and what it replaces                 upload-settle.c
+ *     kept      in the cache                               upload-keep.c */
 #pragma once
 
 #include "fs/changes/changes.h"
@@ -31,6 +32,9 @@ struct FsUploads {
     FsUploadLostFunc lost;
     gpointer lost_data;
     gboolean cannot_replace; /* the server, although it says so */
+    gboolean changes_octets; /* the server, of what it stores */
+    FsStoredReading *probe;  /* to see whether it does; NULL: none */
+    gpointer probe_data;     /* owned; NULL: none */
 };
 
 typedef enum {
@@ -81,6 +85,7 @@ struct FsUpload {
     guint32 uid;
     gboolean is_safe;
     gboolean is_certain;     /* that it is stored; it has to be found */
+    gboolean is_told;        /* the server has said its UID, of these octets */
     gboolean is_same;        /* as what it was to replace: nothing was sent */
     gboolean is_replacing;   /* it is being sent by REPLACE */
     gboolean cannot_replace; /* that was refused */
@@ -154,3 +159,5 @@ void fs_upload_settle(FsUpload *upload);
 void fs_upload_settled(FsUpload *upload);
 /* The deletion that was held for it is made (@done), or is not. */
 void fs_upload_let_go(FsUpload *upload, gboolean done);
+/* Puts its octets into the cache. */
+void fs_upload_keep(const FsUpload *upload);

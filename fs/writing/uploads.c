@@ -654,6 +654,8 @@ fs_uploads_free(FsUploads *uploads)
         fs_upload_set_changed_func(upload, NULL, NULL, NULL);
         fs_upload_unref(upload);
     }
+    fs_stored_reading_cancel(uploads->probe);
+    g_free(uploads->probe_data);
     g_hash_table_unref(uploads->claimed);
     g_ptr_array_unref(uploads->refused);
     g_free(uploads);

@@ -216,7 +216,7 @@ fs_upload_refuse(FsUpload *upload, const GError *error)
 
     fs_account_say(uploads->account, "%s", text);
     fs_upload_let_go(upload, FALSE);
-    if (upload->is_safe && uploads->refused->len < MAX_REFUSED)
+    if (uploads->refused->len < MAX_REFUSED)
         g_ptr_array_add(uploads->refused, text);
     else
         g_free(text);

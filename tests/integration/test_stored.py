@@ -2,6 +2,7 @@
 """What becomes of what was stored here: it is read without the server, if that
 has kept it as it was; and it has the name and the flags that it had."""
 
+import errno
 import os
 import sys
 
@@ -12,6 +13,7 @@ import tap
 from command import run, wait_until
 from house import BINARY
 from imapserver import CAPABILITIES
+from mount import BINARY
 from storing import PATIENT, bodies, put, scene
 from writing import crlf, message
 
@@ -114,6 +116,24 @@ def test_one_message_that_the_server_has_changed_is_read_as_it_is_there(case):
         case.expect(put(case, place, body, name) == 0, 'it fails')
         case.expect(read(place, name) == b'X-Seen-By: me\r\n' + crlf(body),
                     'wrong octets')
+
+
+# ---- what is told ----
+
+def wait(case, place):
+    result = run(BINARY, '--wait', place.mount.mountpoint, limit=3 * PATIENT)
+    case.expect(result.clean, result)
+
+
+@tap.test
+def test_what_is_no_message_is_told_by_wait(case):
+    place = scene(case)
+    case.expect(put(case, place, b'no header\n') == errno.EINVAL, 'no EINVAL')
+    for words in (['--status'], ['--wait']):
+        result = run(BINARY, *words, place.mount.mountpoint, limit=PATIENT)
+        case.expect('Other/x.eml cannot be stored: it is no message'
+                    in result.out.decode() + result.err, result)
+    wait(case, place)
 
 
 if __name__ == '__main__':

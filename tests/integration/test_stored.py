@@ -5,6 +5,7 @@ has kept it as it was; and it has the name and the flags that it had."""
 import errno
 import os
 import sys
+import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
@@ -118,12 +119,35 @@ def test_one_message_that_the_server_has_changed_is_read_as_it_is_there(case):
                     'wrong octets')
 
 
-# ---- what is told ----
+# ---- names and flags ----
 
 def wait(case, place):
     result = run(BINARY, '--wait', place.mount.mountpoint, limit=3 * PATIENT)
     case.expect(result.clean, result)
 
+
+@tap.test
+def test_name_on_the_way_is_one_that_it_had(case):
+    """"UID.eml" cannot be given: until the server has answered, it is the name
+    that the message had."""
+    place = scene(case)
+    name = sorted(os.listdir(place.path('INBOX')))[0]
+    case.expect(os.listdir(place.path('Other')) == [], 'not empty')
+    free = threading.Event()
+    case.defer(free.set)
+    place.server.hooks['UID MOVE'] = place.server.hooks['UID COPY'] = (
+        lambda line, command: free.wait(PATIENT) and False)
+    os.rename(place.path('INBOX', name), place.path('Other/99.eml'))
+    case.expect(os.listdir(place.path('Other')) == [name],
+                os.listdir(place.path('Other')))
+    free.set()
+    wait(case, place)
+    stem = name.rsplit('.', 2)[0]
+    case.expect(os.listdir(place.path('Other')) == [f'{stem}.1.eml'],
+                os.listdir(place.path('Other')))
+
+
+# ---- what is told ----
 
 @tap.test
 def test_what_is_no_message_is_told_by_wait(case):

@@ -61,6 +61,7 @@ struct FsUpload {
     guint32 mailbox;
     char *name;
     char *flags;
+    char *own_flags; /* see FsUploadRequest */
     gint64 date;
     guint64 inode;
     guint32 replaces;
@@ -135,6 +136,8 @@ gboolean fs_upload_passes(const GError *error);
 void fs_uploads_pump(FsUploads *uploads);
 /* The server may have stored it, or do so yet. */
 void fs_upload_note_unanswered(FsUpload *upload);
+/* It is another message than that which was deleted for it. */
+void fs_upload_take_own_flags(FsUpload *upload);
 /* Whether the answer @user_data awaited is of use: takes back the reference
  * that was given along otherwise. */
 gboolean fs_upload_take_answer(FsUpload *upload);

@@ -46,6 +46,7 @@ fs_upload_unref(gpointer data)
     g_free(upload->identity);
     g_free(upload->name);
     g_free(upload->flags);
+    g_free(upload->own_flags);
     g_free(upload);
 }
 
@@ -416,6 +417,16 @@ fs_upload_note_unanswered(FsUpload *upload)
     write_note(upload, FALSE, NULL, NULL);
 }
 
+void
+fs_upload_take_own_flags(FsUpload *upload)
+{
+    if (upload->own_flags == NULL)
+        return;
+    g_free(upload->flags);
+    upload->flags = g_steal_pointer(&upload->own_flags);
+    write_note(upload, FALSE, NULL, NULL);
+}
+
 static void
 record(FsUpload *upload)
 {
@@ -519,6 +530,7 @@ fs_uploads_begin(FsUploads *uploads, const FsUploadRequest *request)
     upload->mailbox = request->mailbox;
     upload->name = g_strdup(request->name);
     upload->flags = g_strdup(request->flags);
+    upload->own_flags = g_strdup(request->own_flags);
     upload->date = request->date;
     upload->inode = request->inode;
     upload->replaces = request->replaces;

@@ -121,9 +121,48 @@ def test_one_message_that_the_server_has_changed_is_read_as_it_is_there(case):
 
 # ---- names and flags ----
 
+def flags(place, uid):
+    return set(place.server.find('Other').get(uid).flags)
+
+
+def mv(case, place, body):
+    """From elsewhere: mv removes what is there, and writes it anew."""
+    source = case.path('source/new.eml')
+    with open(source, 'wb') as file:
+        file.write(body)
+    result = run('mv', '-f', source, place.path('Other/x.eml'),
+                 limit=PATIENT)
+    case.expect(result.clean, result)
+
+
+def moved_onto(case, body):
+    """The flags of what takes the place of a message that is flagged."""
+    place = scene(case, options={'new_flags': '\\Seen'})
+    case.expect(put(case, place, message(1)) == 0, 'it fails')
+    place.server.find('Other').set_flags(1, '\\Flagged', 'work')
+    wait(case, place)
+    mv(case, place, body)
+    wait(case, place)
+    case.expect([one.uid for one in place.server.find('Other').present] == [2],
+                place.server.find('Other').present)
+    return flags(place, 2)
+
+
 def wait(case, place):
     result = run(BINARY, '--wait', place.mount.mountpoint, limit=3 * PATIENT)
     case.expect(result.clean, result)
+
+
+@tap.test
+def test_same_message_that_is_moved_onto_it_has_its_flags(case):
+    got = moved_onto(case, message(1, body='edited'))
+    case.expect(got == {'\\Flagged', 'work'}, got)
+
+
+@tap.test
+def test_other_message_that_is_moved_onto_it_keeps_its_own(case):
+    got = moved_onto(case, message(2))
+    case.expect(got == {'\\Seen'}, got)
 
 
 @tap.test

@@ -7,6 +7,7 @@
 #include "fs/account-directories.h"
 
 #include "cache/error.h"
+#include "fs/home-directory.h"
 #include "fs/kernel/errno.h"
 #include "fs/kernel/inode.h"
 #include "fs/log.h"
@@ -97,9 +98,10 @@ fs_account_label(const FsOptions *options)
 static char *
 base_directory(const char *said, const char *below_home)
 {
-    return g_path_is_absolute(said)
-               ? g_strdup(said)
-               : g_build_filename(g_get_home_dir(), below_home, NULL);
+    g_autofree char *home = fs_home_directory();
+
+    return g_path_is_absolute(said) ? g_strdup(said)
+                                    : g_build_filename(home, below_home, NULL);
 }
 
 /* Absolute, for we leave the working directory. */

@@ -5,6 +5,7 @@
 #include "fs/bodies/part-fetch.h"
 #include "fs/bodies/read-ahead.h"
 #include "fs/bodies/reader.h"
+#include "fs/bodies/stored-body.h"
 #include "fs/changes/overlay.h"
 #include "fs/kernel/errno.h"
 #include "fs/sync/synchroniser.h"
@@ -66,7 +67,8 @@ fs_message_is_cached(FsMessageBodies *bodies, guint32 mailbox,
 
     if (message->size == 0)
         return message->size_verified;
-    return has_blocks(bodies, key, message->size);
+    return has_blocks(bodies, key, message->size) ||
+           fs_stored_body_take(bodies, mailbox, message);
 }
 
 GBytes *
@@ -388,7 +390,8 @@ fs_message_bodies_open(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
     CacheMessage message;
     FsNeed *need;
 
-    if (cache_index_message(bodies->account->index, mailbox, uid, &message))
+    if (cache_index_message(bodies->account->index, mailbox, uid, &message) &&
+        !fs_stored_body_take(bodies, mailbox, &message))
         take_over_moved(bodies, mailbox, &message);
     need = need_size(bodies, mailbox, uid, expected, size);
     fs_read_ahead_plan(bodies->ahead, mailbox);
@@ -402,11 +405,12 @@ fs_message_bodies_at_hand(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
     CacheMessage message;
 
     if (!cache_index_message(bodies->account->index, mailbox, uid, &message) ||
+        !fs_message_is_cached(bodies, mailbox, &message) ||
         (!message.size_verified &&
          !cache_proves_size(bodies, mailbox, &message)))
         return FALSE;
     *size = message.size;
-    return fs_message_is_cached(bodies, mailbox, &message);
+    return TRUE;
 }
 
 void

@@ -15,6 +15,7 @@
  *                  (fs/changes/late-private.h)
  *     refusals.c   what the server did not want
  *     replaced.c   what it has done itself
+ *     on-the-way.c under which name it shows meanwhile
  *     flags.c      what is to be seen of changed flags */
 #pragma once
 
@@ -140,7 +141,7 @@ typedef struct {
 
 /* It shows in @mailbox from now on, as a guest. */
 void fs_changes_make_guest(FsChanges *changes, FsMessagePlace *place,
-                           guint64 inode, guint32 mailbox, const char *name);
+                           const FsPending *pending);
 
 /* ---- taken-up.c ---- */
 
@@ -160,6 +161,10 @@ gboolean fs_pending_is_of_copy(const FsPending *pending);
 
 /* It belongs to nobody yet; the caller owns the reference. */
 FsPending *fs_pending_new(FsPendingKind kind, guint32 mailbox, guint32 uid);
+/* Under which name @pending, a move that has one, shows until it is done; @row
+ * is what is known of the message. Caller frees. */
+char *fs_pending_name_on_the_way(FsChanges *changes, const FsPending *pending,
+                                 const CacheMessage *row);
 FsPending *fs_pending_from_record(const CacheJournalRecord *record);
 /* Takes its place among the others, which keep a reference. */
 void fs_pending_enter(FsChanges *changes, FsPending *pending);

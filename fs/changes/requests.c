@@ -343,30 +343,19 @@ move_on(FsChanges *changes, FsMessagePlace *place, guint32 mailbox,
     return done_here(changes, mailbox, place->uid);
 }
 
-/* "UID.eml" may be another's there, and one in its Maildir is none here. */
-static char *
-name_on_the_way(FsChanges *changes, guint32 mailbox, const char *name)
-{
-    g_autofree char *stem = NULL;
-    guint32 uid;
-
-    if (fs_given_name_is_maildir(name))
-        return g_strdup_printf("moving-%u.eml", ++changes->n_moved);
-    if (!fs_message_name_parse(name, &stem, &uid) || stem != NULL)
-        return g_strdup(name);
-    return g_strdup_printf("moving-%u.%s", ++changes->n_moved, name);
-}
-
 void
-fs_changes_make_guest(FsChanges *changes, FsMessagePlace *place, guint64 inode,
-                      guint32 mailbox, const char *name)
+fs_changes_make_guest(FsChanges *changes, FsMessagePlace *place,
+                      const FsPending *pending)
 {
     FsOverlay *overlay = changes->account->overlay;
-    g_autofree char *shown = name_on_the_way(changes, mailbox, name);
+    const char *name = pending->name;
+    guint32 mailbox = pending->target;
+    g_autofree char *shown =
+        fs_pending_name_on_the_way(changes, pending, &place->row);
 
     if (place->guest == NULL)
-        place->guest = fs_overlay_add_guest(overlay, inode, mailbox, 0, shown,
-                                            &place->row);
+        place->guest = fs_overlay_add_guest(overlay, pending->inode, mailbox, 0,
+                                            shown, &place->row);
     else
         fs_overlay_move_guest(overlay, place->guest, mailbox, shown);
     place->guest->from_mailbox = place->mailbox;
@@ -401,7 +390,7 @@ fs_changes_move(FsChanges *changes, guint64 inode, guint32 mailbox,
     pending->name = g_strdup(name);
     pending->inode = inode;
     hide(changes, &place);
-    fs_changes_make_guest(changes, &place, inode, mailbox, name);
+    fs_changes_make_guest(changes, &place, pending);
     return fs_pending_accept(changes, pending, GATHER_US);
 }
 

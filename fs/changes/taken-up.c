@@ -29,8 +29,7 @@ show_taken_up(FsChanges *changes, FsPending *pending)
         place.row = row;
     pending->inode =
         fs_inode_make(account->number, pending->mailbox, pending->uid);
-    fs_changes_make_guest(changes, &place, pending->inode, pending->target,
-                          pending->name);
+    fs_changes_make_guest(changes, &place, pending);
 }
 
 static void

@@ -5,6 +5,7 @@
  * which also finds what is none of a key file's with its line. */
 #include "fs/options/conf-file.h"
 
+#include "fs/home-directory.h"
 #include "fs/options/option-values.h"
 #include "fs/options/usage-error.h"
 
@@ -16,6 +17,7 @@
 
 #define FILE_BYTES (1024 * 1024)
 #define NAME_BYTES 64
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 struct FsConfFile {
     char *path;
@@ -27,8 +29,9 @@ struct FsConfFile {
 char *
 fs_conf_file_default_path(void)
 {
-    return g_build_filename(g_get_user_config_dir(), "imapfs", "imapfs.conf",
-                            NULL);
+    g_autofree char *directory = fs_config_directory();
+
+    return g_build_filename(directory, "imapfs", "imapfs.conf", NULL);
 }
 
 const char *
@@ -118,6 +121,18 @@ read_octets(int fd, gsize *length)
     return text;
 }
 
+/* Editors of other systems begin text with it. */
+static void
+pass_over_mark(char *text, gsize *length)
+{
+    gsize mark = strlen(BYTE_ORDER_MARK);
+
+    if (!g_str_has_prefix(text, BYTE_ORDER_MARK))
+        return;
+    memmove(text, text + mark, *length + 1 - mark);
+    *length -= mark;
+}
+
 static char *
 read_file(const char *path, GError **error)
 {
@@ -145,6 +160,8 @@ read_file(const char *path, GError **error)
         fs_usage_fail(error, "cannot read the configuration file '%s': %s",
                       printable, g_strerror(errno));
     close(fd);
+    if (text != NULL)
+        pass_over_mark(text, &length);
     if (text != NULL && (memchr(text, '\0', length) != NULL ||
                          !g_utf8_validate(text, (gssize)length, NULL))) {
         fs_usage_fail(error,

@@ -18,8 +18,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COMMAND_TIMEOUT_MS (60u * 1000)
-
 struct FsCredentialsAgain {
     const FsOptions *options;
     char *directory;
@@ -177,7 +175,7 @@ take_output(FsCredentialsAgain *again, ImapSecret **secret, GError **error)
 
     if (again->timed_out)
         return fs_credentials_fail(error, "%s did not end within %u seconds",
-                                   name, COMMAND_TIMEOUT_MS / 1000);
+                                   name, fs_credentials_command_ms / 1000);
     if (again->length > FS_CREDENTIALS_COMMAND_BYTES)
         return fs_credentials_fail(error, "%s prints more than %d octets", name,
                                    FS_CREDENTIALS_COMMAND_BYTES);
@@ -250,7 +248,7 @@ run_command(FsCredentialsAgain *again, const char *command, GError **error)
     g_unix_set_fd_nonblocking(ends[0], TRUE, NULL);
     again->output_source =
         g_unix_fd_add(ends[0], G_IO_IN | G_IO_HUP, on_output, again);
-    again->timer = g_timeout_add(COMMAND_TIMEOUT_MS, on_timeout, again);
+    again->timer = g_timeout_add(fs_credentials_command_ms, on_timeout, again);
     again->cancellable = g_cancellable_new();
     g_subprocess_wait_async(again->process, again->cancellable,
                             on_exit_of_command, again);

@@ -6,6 +6,10 @@
 /* The longest output of a command, in octets. */
 #define FS_CREDENTIALS_COMMAND_BYTES (64 * 1024)
 
+/* How long a command may take, in milliseconds: a person may have to find and
+ * type a passphrase. A variable for tests. */
+extern guint fs_credentials_command_ms;
+
 /* FS_ERROR_CREDENTIALS; returns FALSE. */
 gboolean fs_credentials_fail(GError **error, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
@@ -18,6 +22,11 @@ gboolean fs_credentials_take_line(const char *text, gsize length,
 /* What waitpid says of the command of the option @name. */
 gboolean fs_credentials_check_status(int status, const char *name,
                                      GError **error);
+
+/* Runs @text, the value of the option @name, and waits for it. The command is
+ * in no error: it may hold a secret. */
+gboolean fs_credentials_run(const char *name, const char *text,
+                            ImapSecret **secret, GError **error);
 
 /* Up to @size octets; -1 with errno set. */
 gssize fs_credentials_read_all(int fd, char *buffer, gsize size);

@@ -4,6 +4,8 @@
  * these take nothing that is not plainly meant. */
 #include "fs/options/option-values.h"
 
+#include "fs/home-directory.h"
+
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
@@ -168,9 +170,11 @@ fs_option_absolute_path(const char *path)
     if (g_path_is_absolute(path))
         return g_strdup(path);
     if (strcmp(path, "~") == 0)
-        return g_strdup(g_get_home_dir());
-    if (g_str_has_prefix(path, "~/"))
-        return g_build_filename(g_get_home_dir(), path + 2, NULL);
+        return fs_home_directory();
+    if (g_str_has_prefix(path, "~/")) {
+        here = fs_home_directory();
+        return g_build_filename(here, path + 2, NULL);
+    }
     here = directory == NULL ? g_get_current_dir() : g_strdup(directory);
     return g_build_filename(here, path, NULL);
 }

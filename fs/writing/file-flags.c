@@ -144,20 +144,37 @@ flags_of_letters(const FsFileFlags *flags, guint32 mailbox, const char *name)
     return found != NULL ? g_steal_pointer(&found) : g_strdup("");
 }
 
-char *
-fs_file_flags_of(const FsFileFlags *flags, const FsLocalFile *file,
-                 guint32 mailbox, const char *name)
+/* NULL: neither a program nor the name tells. Caller frees. */
+static char *
+told_flags(const FsFileFlags *flags, const FsLocalFile *file, guint32 mailbox,
+           const char *name)
 {
-    guint32 older = older_of(flags, file, mailbox, name);
-    char *found = NULL;
-
     if (file->flags != NULL)
         return g_strdup(file->flags);
     if (fs_given_name_is_maildir(name))
         return flags_of_letters(flags, mailbox, name);
     if (fs_file_name_kind(name) == FS_FILE_MAILDIR)
         return fs_file_name_flags(name);
-    if (older != 0)
+    return NULL;
+}
+
+char *
+fs_file_flags_own(const FsFileFlags *flags, const FsLocalFile *file,
+                  guint32 mailbox, const char *name)
+{
+    char *told = told_flags(flags, file, mailbox, name);
+
+    return told != NULL ? told : g_strdup(flags->account->options->new_flags);
+}
+
+char *
+fs_file_flags_of(const FsFileFlags *flags, const FsLocalFile *file,
+                 guint32 mailbox, const char *name)
+{
+    guint32 older = older_of(flags, file, mailbox, name);
+    char *found = told_flags(flags, file, mailbox, name);
+
+    if (found == NULL && older != 0)
         found = flags_of_message(flags, mailbox, older);
     return found != NULL ? found : g_strdup(flags->account->options->new_flags);
 }

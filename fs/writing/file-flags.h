@@ -25,8 +25,12 @@ gboolean fs_file_flags_is_own(const FsLocalFile *file);
 char *fs_file_flags_of(const FsFileFlags *flags, const FsLocalFile *file,
                        guint32 mailbox, const char *name);
 
-/* The same, before a program has had its say of those that a copy takes over
- * from what it is a copy of; NULL: they are not known. */
+/* The same, without those of a message whose place it takes. */
+char *fs_file_flags_own(const FsFileFlags *flags, const FsLocalFile *file,
+                        guint32 mailbox, const char *name);
+
+/* As fs_file_flags_of, before a program has had its say of those that a copy
+ * takes over from what it is a copy of; NULL: they are not known. */
 char *fs_file_flags_sent(const FsFileFlags *flags, const FsLocalFile *file,
                          guint32 mailbox, const char *name);
 

@@ -55,6 +55,8 @@ on_stored_text(const FsStoredText *stored, const GError *error,
                is_another(upload, stored)) {
         refuse_another(upload);
         return;
+    } else if (upload->held != 0 && is_another(upload, stored)) {
+        fs_upload_take_own_flags(upload);
     }
     upload->step = FS_UPLOAD_STEP_SEND;
     fs_need_progress(upload->need);

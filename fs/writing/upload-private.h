@@ -6,7 +6,8 @@
  *     sent      by APPEND or COPY                          upload-send.c
  *               or REPLACE                                 upload-replace.c
  *     found     if nobody knows whether it was stored      upload-search.c
- *     settled   names and what it replaces                 upload-settle.c */
+ *     settled   names and what it replaces                 upload-settle.c
+ *     kept      in the cache                               upload-keep.c */
 #pragma once
 
 #include "fs/changes/changes.h"
@@ -31,6 +32,9 @@ struct FsUploads {
     FsUploadLostFunc lost;
     gpointer lost_data;
     gboolean cannot_replace; /* the server, although it says so */
+    gboolean changes_octets; /* the server, of what it stores */
+    FsStoredReading *probe;  /* to see whether it does; NULL: none */
+    gpointer probe_data;     /* owned; NULL: none */
 };
 
 typedef enum {
@@ -57,6 +61,7 @@ struct FsUpload {
     guint32 mailbox;
     char *name;
     char *flags;
+    char *own_flags; /* see FsUploadRequest */
     gint64 date;
     guint64 inode;
     guint32 replaces;
@@ -84,6 +89,7 @@ struct FsUpload {
     guint32 uid;
     gboolean is_safe;
     gboolean is_certain;     /* that it is stored; it has to be found */
+    gboolean is_told;        /* the server has said its UID, of these octets */
     gboolean is_same;        /* as what it was to replace: nothing was sent */
     gboolean is_replacing;   /* it is being sent by REPLACE */
     gboolean cannot_replace; /* that was refused */
@@ -133,6 +139,8 @@ gboolean fs_upload_passes(const GError *error);
 void fs_uploads_pump(FsUploads *uploads);
 /* The server may have stored it, or do so yet. */
 void fs_upload_note_unanswered(FsUpload *upload);
+/* It is another message than that which was deleted for it. */
+void fs_upload_take_own_flags(FsUpload *upload);
 /* Whether the answer @user_data awaited is of use: takes back the reference
  * that was given along otherwise. */
 gboolean fs_upload_take_answer(FsUpload *upload);
@@ -160,3 +168,5 @@ void fs_upload_settle(FsUpload *upload);
 void fs_upload_settled(FsUpload *upload);
 /* The deletion that was held for it is made (@done), or is not. */
 void fs_upload_let_go(FsUpload *upload, gboolean done);
+/* Puts its octets into the cache. */
+void fs_upload_keep(const FsUpload *upload);

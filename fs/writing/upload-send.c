@@ -34,6 +34,7 @@ on_accepted(FsUpload *upload, guint64 uidvalidity, guint32 uid)
         /* It has replaced the mailbox: the number means nothing here. */
         fs_upload_stored(upload, 0);
     } else if (uid != 0) {
+        upload->is_told = upload->copy_uid == 0;
         fs_upload_stored(upload, uid);
     } else {
         upload->is_certain = TRUE;

@@ -178,6 +178,7 @@ end(FsUpload *upload)
     FsAccount *account = upload->uploads->account;
 
     expect_late(upload);
+    fs_upload_keep(upload);
     fs_upload_let_go(upload, !upload->is_same);
     name_message(upload);
     fs_synchroniser_mark_stale(account->synchroniser, upload->mailbox);

@@ -47,6 +47,7 @@ fs_upload_unref(gpointer data)
     g_free(upload->name);
     g_free(upload->maildir);
     g_free(upload->flags);
+    g_free(upload->own_flags);
     g_free(upload);
 }
 
@@ -228,7 +229,7 @@ fs_upload_refuse(FsUpload *upload, const GError *error)
 
     fs_account_say(uploads->account, "%s", text);
     fs_upload_let_go(upload, FALSE);
-    if (upload->is_safe && uploads->refused->len < MAX_REFUSED)
+    if (uploads->refused->len < MAX_REFUSED)
         g_ptr_array_add(uploads->refused, text);
     else
         g_free(text);
@@ -452,6 +453,16 @@ fs_upload_note_unanswered(FsUpload *upload)
     write_note(upload, FALSE, NULL, NULL);
 }
 
+void
+fs_upload_take_own_flags(FsUpload *upload)
+{
+    if (upload->own_flags == NULL)
+        return;
+    g_free(upload->flags);
+    upload->flags = g_steal_pointer(&upload->own_flags);
+    write_note(upload, FALSE, NULL, NULL);
+}
+
 static void
 record(FsUpload *upload)
 {
@@ -555,6 +566,7 @@ fs_uploads_begin(FsUploads *uploads, const FsUploadRequest *request)
     upload->mailbox = request->mailbox;
     upload->name = g_strdup(request->name);
     upload->flags = g_strdup(request->flags);
+    upload->own_flags = g_strdup(request->own_flags);
     upload->date = request->date;
     upload->inode = request->inode;
     upload->replaces = request->replaces;
@@ -691,6 +703,8 @@ fs_uploads_free(FsUploads *uploads)
         fs_upload_set_changed_func(upload, NULL, NULL, NULL);
         fs_upload_unref(upload);
     }
+    fs_stored_reading_cancel(uploads->probe);
+    g_free(uploads->probe_data);
     g_hash_table_unref(uploads->claimed);
     g_ptr_array_unref(uploads->refused);
     g_free(uploads);

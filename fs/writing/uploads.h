@@ -31,22 +31,24 @@ typedef struct {
     guint32 copy_mailbox;   /* or the message that it is a copy of: COPY */
     guint32 copy_uid;       /* 0: there is a source */
 
-    guint32 mailbox;     /* id */
-    const char *name;    /* that the message is to have; NULL: none */
-    const char *flags;   /* as IMAP has them, spaces between */
-    gboolean stays;      /* the source is what it was if this is refused; else
-                            it goes to what was lost */
-    gint64 date;         /* seconds since the epoch; G_MININT64: as its header
-                            says */
-    guint64 inode;       /* that it is to have in this mount; 0: its own */
-    guint32 replaces;    /* UID; 0: none */
-    gboolean must_match; /* only if that is the same message; else EEXIST */
-    guint64 held;        /* of fs_changes_hold_deleted: the deletion of
-                            @replaces; 0: none */
-    guint64 record;      /* of the journal, for that; taken over */
-    FsUpload *after;     /* not finished: it goes first; and if it has the same
-                            octets, it is all there is to be done. NULL: that
-                            of the same name, if there is one */
+    guint32 mailbox;       /* id */
+    const char *name;      /* that the message is to have; NULL: none */
+    const char *flags;     /* as IMAP has them, spaces between */
+    const char *own_flags; /* instead, if @replaces, whose deletion is held, was
+                              another message; NULL: the same */
+    gboolean stays;        /* the source is what it was if this is refused; else
+                              it goes to what was lost */
+    gint64 date;           /* seconds since the epoch; G_MININT64: as its header
+                              says */
+    guint64 inode;         /* that it is to have in this mount; 0: its own */
+    guint32 replaces;      /* UID; 0: none */
+    gboolean must_match;   /* only if that is the same message; else EEXIST */
+    guint64 held;          /* of fs_changes_hold_deleted: the deletion of
+                              @replaces; 0: none */
+    guint64 record;        /* of the journal, for that; taken over */
+    FsUpload *after; /* not finished: it goes first; and if it has the same
+                        octets, it is all there is to be done. NULL: that
+                        of the same name, if there is one */
 } FsUploadRequest;
 
 /* Begins. The caller owns the reference. */

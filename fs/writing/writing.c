@@ -324,18 +324,22 @@ begin_upload(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
              const char *name)
 {
     g_autofree char *flags = NULL;
+    g_autofree char *own_flags = NULL;
     FsUpload *before = file->upload;
     Watch *watch = g_new0(Watch, 1);
     FsUploadRequest request;
 
     note_namesake(writing, file, mailbox, name);
     flags = fs_file_flags_of(writing->flags, file, mailbox, name);
+    if (file->held != 0)
+        own_flags = fs_file_flags_own(writing->flags, file, mailbox, name);
     request = (FsUploadRequest){
         .source = file->spool,
         .mailbox = mailbox,
         .name = name,
         .flags = flags,
         .stays = fs_local_file_is_scratch(file),
+        .own_flags = own_flags,
         .date = file->dated ? file->modified_at / G_USEC_PER_SEC : G_MININT64,
         .inode = file->inode,
         .replaces = file->replaces,

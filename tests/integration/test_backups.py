@@ -82,6 +82,14 @@ class Kept(Workshop):
 # ---- one after another ----
 
 
+@tap.test(limit=120)
+def test_cp(case):
+    place = Kept(case)
+    place.shell('cp -a ./. $B/')
+    place.expect_untouched('cp -a $B/. ./')
+    place.expect_restored('cp -a $B/. ./')
+
+
 @tap.test
 def test_tar(case):
     need('tar')

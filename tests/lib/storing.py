@@ -13,11 +13,11 @@ from writing import crlf, message
 PATIENT = 20 * tap.PATIENCE
 
 
-def scene(case, capabilities=CAPABILITIES, timeout=3, **named):
+def scene(case, capabilities=CAPABILITIES, timeout=3, data=None, **named):
     made = Scene(case, [simple_mailbox(count=2), Mailbox('Other')],
                  timeout=timeout * tap.PATIENCE, names='subject',
                  capabilities=capabilities, **named)
-    made.start()
+    made.start(data=data)
     os.makedirs(case.path('source'), exist_ok=True)
     return made
 

@@ -9,6 +9,7 @@
 
 #include "fs/kernel/errno.h"
 #include "fs/options/conf-file.h"
+#include "fs/options/option-values.h"
 #include "fs/options/options.h"
 #include "fs/options/presets.h"
 
@@ -88,6 +89,50 @@ assert_refused(const char *words, const char *expected)
 }
 
 /* ---- the file ---- */
+
+/* Nor "~", which is the same. */
+static void
+home_that_is_none_is_taken_for_unset(void **state)
+{
+    static const char *const homes[] = {"", "home", "./home", NULL};
+    g_autofree char *config = g_strdup(g_getenv("XDG_CONFIG_HOME"));
+    g_autofree char *home = g_strdup(g_getenv("HOME"));
+
+    g_setenv("XDG_CONFIG_HOME", "config", TRUE);
+    for (gsize i = 0; i < G_N_ELEMENTS(homes); i++) {
+        g_autofree char *file = NULL;
+        g_autofree char *below = NULL;
+        g_autofree char *itself = NULL;
+
+        if (homes[i] != NULL)
+            g_setenv("HOME", homes[i], TRUE);
+        else
+            g_unsetenv("HOME");
+        file = fs_conf_file_default_path();
+        below = fs_option_absolute_path("~/x");
+        itself = fs_option_absolute_path("~");
+        assert_true(g_path_is_absolute(file));
+        assert_true(g_str_has_suffix(file, "/.config/imapfs/imapfs.conf"));
+        assert_true(g_path_is_absolute(below));
+        assert_true(g_path_is_absolute(itself));
+    }
+    g_setenv("XDG_CONFIG_HOME", config, TRUE);
+    if (home != NULL)
+        g_setenv("HOME", home, TRUE);
+}
+
+/* Some editors of other systems write it. */
+static void
+byte_order_mark_is_passed_over(void **state)
+{
+    g_autoptr(FsOptions) options = NULL;
+
+    write_file("\xef\xbb\xbf" TWO_ACCOUNTS);
+    options = parse_good("work|@");
+    assert_string_equal(options->settings->host, "mail.example.org");
+    write_file("\xef\xbb\xbf");
+    assert_refused("work|@", "work");
+}
 
 static void
 account_by_name_has_what_the_file_says(void **state)
@@ -444,6 +489,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(home_that_is_none_is_taken_for_unset),
+        cmocka_unit_test(byte_order_mark_is_passed_over),
         cmocka_unit_test(account_by_name_has_what_the_file_says),
         cmocka_unit_test(command_line_overrules_file_and_file_the_preset),
         cmocka_unit_test(flag_that_is_not_said_is_not_passed_on),

@@ -9,6 +9,7 @@
 
 #include "fs/kernel/errno.h"
 #include "fs/mount/background.h"
+#include "fs/options/credentials-private.h"
 #include "fs/options/credentials.h"
 #include "fs/options/terminal-prompt.h"
 
@@ -232,6 +233,51 @@ command_that_fails_is_refused_with_the_reason(void **state)
 
         assert_refused(options, rows[i].reason);
     }
+}
+
+/* A pipe whose end for the processes is @fd: the other one is closed to us when
+ * they are gone. */
+static int
+open_witness(int fd)
+{
+    int ends[2];
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(dup2(ends[1], fd), fd);
+    close(ends[1]);
+    return ends[0];
+}
+
+static void
+command_that_does_not_end_is_ended_with_all_that_it_started(void **state)
+{
+    g_autoptr(FsOptions) options =
+        with_command("echo geheim; (sleep 1000; :); :");
+    guint before = fs_credentials_command_ms;
+    int witness = open_witness(9);
+    struct pollfd fd = {.fd = witness, .events = POLLIN};
+
+    fs_credentials_command_ms = 300;
+    assert_refused(options, "did not end within 0 seconds");
+    fs_credentials_command_ms = before;
+    close(9);
+    assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
+    close(witness);
+}
+
+/* It has the output, and lives as long as we do not close our end. */
+static void
+what_a_command_leaves_behind_is_not_waited_for(void **state)
+{
+    g_autoptr(FsOptions) options = with_command("echo geheim; cat <&8 &");
+    int ends[2];
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(dup2(ends[0], 8), 8);
+    close(ends[0]);
+    assert_password(options, "geheim");
+    close(8);
+    close(ends[1]);
 }
 
 static void
@@ -682,6 +728,9 @@ main(void)
         cmocka_unit_test(file_of_another_user_is_refused),
         cmocka_unit_test(command_first_line_is_the_password),
         cmocka_unit_test(command_that_fails_is_refused_with_the_reason),
+        cmocka_unit_test(
+            command_that_does_not_end_is_ended_with_all_that_it_started),
+        cmocka_unit_test(what_a_command_leaves_behind_is_not_waited_for),
         cmocka_unit_test(command_runs_with_inherited_ignored_sigchld),
         cmocka_unit_test(command_shows_in_no_command_line),
         cmocka_unit_test(token_command_fills_the_token_alone),

@@ -237,7 +237,10 @@ what_is_no_message_is_refused_and_never_sent(void **state)
         assert_true(g_error_matches(fs_upload_error(upload), FS_ERROR,
                                     FS_ERROR_NO_MESSAGE));
         assert_false(let_go_done);
-        assert_null(refused[0]);
+        /* Shells say nothing when a close fails. */
+        assert_true(g_str_has_prefix(
+            refused[0], "A/x.eml cannot be stored: it is no message: "));
+        assert_null(refused[1]);
     }
 }
 

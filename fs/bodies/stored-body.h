@@ -1,0 +1,27 @@
+/* The octets of messages that were stored by this machine: they were here, and
+ * need not be fetched.
+ *
+ * They are put aside in the cache when the server has said which message they
+ * have become. They are taken for that message's when it is read, if it has
+ * their size, and the server is known to keep what it is given: some servers
+ * make another message of it. */
+#pragma once
+
+#include "cache/spool.h"
+#include "fs/bodies/message-bodies.h"
+
+/* Puts aside the octets of @file, which are those that were stored as the
+ * message @uid of @mailbox. Large ones are passed over, and all while the disk
+ * is behind. */
+void fs_stored_body_keep(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
+                         CacheSpoolFile *file);
+
+/* Whether the server is known to keep octets as they are; that it does, or does
+ * not, is kept with them. */
+gboolean fs_stored_body_is_trusted(FsMessageBodies *bodies);
+void fs_stored_body_trust(FsMessageBodies *bodies, gboolean trusted);
+
+/* Makes what was put aside for @message its body in the cache. TRUE: it is.
+ * FALSE: there is nothing, or nothing that can be relied on. */
+gboolean fs_stored_body_take(FsMessageBodies *bodies, guint32 mailbox,
+                             const CacheMessage *message);

@@ -1,0 +1,80 @@
+/* What was stored is put into the cache: its octets are here.
+ *
+ * Only if the server has said which message it is, by a number, of a mailbox
+ * that is known; what was found by its octets has been fetched for that. And
+ * only from a server that keeps what it is given, octet by octet: the first
+ * message stored, if it is small, is read back to see. What was put aside until
+ * then counts if it is the same, and for later mounts with the same cache. */
+#include "fs/writing/upload-private.h"
+
+#include "fs/bodies/stored-body.h"
+
+#include <string.h>
+
+/* A larger message is not read back. */
+#define PROBE_MAX (64u * 1024)
+
+typedef struct {
+    FsUploads *uploads;
+    char digest[65];
+} Probe;
+
+static void
+end_probe(Probe *probe)
+{
+    probe->uploads->probe = NULL;
+    probe->uploads->probe_data = NULL;
+    g_free(probe);
+}
+
+/* The size was another one, or the octets. */
+static gboolean
+is_changed(const Probe *probe, const FsStoredText *stored)
+{
+    return g_strcmp0(stored->digest, probe->digest) != 0;
+}
+
+static void
+on_probed(const FsStoredText *stored, const GError *error, gpointer user_data)
+{
+    Probe *probe = user_data;
+    FsUploads *uploads = probe->uploads;
+
+    if (stored != NULL) {
+        uploads->changes_octets = is_changed(probe, stored);
+        fs_stored_body_trust(uploads->account->bodies,
+                             !uploads->changes_octets);
+    }
+    end_probe(probe);
+}
+
+static void
+read_back(const FsUpload *upload)
+{
+    FsUploads *uploads = upload->uploads;
+    Probe *probe;
+
+    if (uploads->probe != NULL || upload->text.size > PROBE_MAX ||
+        fs_stored_body_is_trusted(uploads->account->bodies))
+        return;
+    probe = g_new0(Probe, 1);
+    probe->uploads = uploads;
+    g_strlcpy(probe->digest, upload->text.digest, sizeof probe->digest);
+    uploads->probe_data = probe;
+    uploads->probe =
+        fs_stored_text_read(uploads->account, upload->mailbox, upload->uid,
+                            &upload->text.size, 1, on_probed, probe);
+}
+
+void
+fs_upload_keep(const FsUpload *upload)
+{
+    FsUploads *uploads = upload->uploads;
+
+    if (!upload->is_told || upload->file == NULL || uploads->changes_octets ||
+        upload->uidvalidity == 0)
+        return;
+    fs_stored_body_keep(uploads->account->bodies, upload->mailbox, upload->uid,
+                        upload->file);
+    read_back(upload);
+}

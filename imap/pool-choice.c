@@ -317,7 +317,9 @@ arrange(ImapPoolRound *round, const ImapPoolRequest *request,
         switch_to(round, found->spare, request);
         return TRUE;
     }
-    if (found->shares != NULL && round->is_slow)
+    /* Not with what takes as long: as soon as that has ended, we look again. */
+    if (found->shares != NULL && round->is_slow &&
+        request->kind != IMAP_LEASE_SLOW && found->shares->n_slow == 0)
         return FALSE;
     if (round->n_opening > 0) {
         round->n_opening--;
@@ -343,6 +345,25 @@ has_room_for_slow(const ImapPool *pool)
     return n == 0 || n + 1 < imap_pool_room(pool);
 }
 
+/* Whether @worker is to be shared for want of another: not what is slow, if
+ * there is one that is not, whatever that is busy with now. */
+static gboolean
+is_shared(const ImapPool *pool, const ImapPoolRequest *request,
+          const ImapWorker *worker)
+{
+    if (worker == NULL || worker->n_slow == 0 ||
+        request->kind == IMAP_LEASE_SLOW)
+        return worker != NULL;
+    for (guint i = 0; i < pool->workers->len; i++) {
+        const ImapWorker *other = worker_at(pool, i);
+
+        if (!other->listens && other->n_slow == 0 &&
+            other->state != IMAP_WORKER_GONE)
+            return FALSE;
+    }
+    return TRUE;
+}
+
 ImapChoice
 imap_pool_choose(ImapPoolRound *round, const ImapPoolRequest *request,
                  ImapWorker **granted)
@@ -366,7 +387,8 @@ imap_pool_choose(ImapPoolRound *round, const ImapPoolRequest *request,
     }
     if (found.coming || arrange(round, request, &found))
         return IMAP_CHOICE_COMING;
-    *granted = found.shares;
+    *granted =
+        is_shared(round->pool, request, found.shares) ? found.shares : NULL;
     if (*granted != NULL)
         return IMAP_CHOICE_GRANTED;
     if (found.least != NULL)

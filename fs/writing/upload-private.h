@@ -66,8 +66,8 @@ struct FsUpload {
     guint64 inode;
     guint32 replaces;
     gboolean must_match;
-    char *maildir; /* owned: what that is called in its Maildir; NULL: that is
-                      not known, or of no use */
+    char *maildir;  /* owned: what that is called in its Maildir; NULL: that is
+                       not known, or of no use */
     gboolean stays; /* the source, if this is refused */
     guint64 held;
     guint64 record; /* of the journal; 0: none */

@@ -320,7 +320,9 @@ def test_messages_of_very_long_fields_are_listed_like_others(case):
              for word in ('to-many', 'long-word', 'behind-them')
              if f'_a_{word}' in name}
     case.expect(len(names) == 3, names)
-    for name, header in zip((names['to-many'], names['long-word']), headers):
+    # A sanitizer's realloc makes GMime take as much longer as a field is long.
+    for name, header in zip((names['to-many'], names['long-word']),
+                            headers if not tap.SANITIZED else ()):
         with open(desk.path('.imapfs', 'parts', 'INBOX', name, 'header.txt'),
                   'rb') as file:
             case.expect(file.read() == header.replace(b'\r\n ', b' ')

@@ -175,6 +175,11 @@ def numbered(count, first=1):
     return [(message(number), '') for number in range(first, first + count)]
 
 
+def times(box, folder='INBOX'):
+    return {name: os.stat(box.maildir(folder, name)).st_mtime_ns
+            for name in ('', 'cur', 'new', 'tmp')}
+
+
 def letters(path):
     return os.path.basename(path).partition(':2,')[2]
 

@@ -78,7 +78,6 @@ whole_message_of_much_text_is_taken_apart(void **state)
         const char *unit;
     } cases[] = {
         {"Subject: a\n\n", "12:30:01 something\n"},
-        {"To: a@b", ",\r\n c@d"},
         {MIXED "--b\n\n", "key: value; other=value\n"},
         {MIXED "--b\nContent-Transfer-Encoding: base64\n\n",
          "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU2Nzg5\n"},
@@ -111,7 +110,7 @@ whole_message_groups_in_groups_are_no_recursion(void **state)
         "To: ", NESTED "Cc: ", MIXED "--b\n" NESTED "Reply-To: "};
 
     for (gsize i = 0; i < G_N_ELEMENTS(heads); i++) {
-        g_autoptr(GBytes) octets = message_of(heads[i], "a:", MB);
+        g_autoptr(GBytes) octets = message_of(heads[i], "a:", MB / 2);
         g_autoptr(FsWholeMessage) whole = fs_whole_message_new(octets);
 
         assert_non_null(whole);

@@ -3,6 +3,7 @@
 look: they move when a name there does, and at no other time."""
 
 import os
+import re
 import sys
 import time
 
@@ -11,6 +12,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import tap
 from maildir import Box, numbered, renamed, times
+from proxy import Proxy
 from writing import message
 
 

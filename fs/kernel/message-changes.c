@@ -18,7 +18,6 @@
 #include "fs/names/message-name.h"
 #include "fs/sync/synchroniser.h"
 #include "fs/writing/writing.h"
-#include "imap/changes.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -508,18 +507,6 @@ finish_flags(FsOperation *operation, FsPending *pending)
         reply_flags(operation);
 }
 
-/* Whether a message can be stored with all of them. */
-static gboolean
-may_be_given(const char *flags)
-{
-    g_auto(GStrv) words = g_strsplit(flags, " ", -1);
-
-    for (char **word = words; *word != NULL; word++)
-        if (!imap_flag_may_be_given(*word))
-            return FALSE;
-    return TRUE;
-}
-
 /* FALSE: what is behind the inode is a message already. */
 static gboolean
 change_file_flags(FsOperation *operation, const char *value, FsFlagsKind kind)
@@ -535,8 +522,7 @@ change_file_flags(FsOperation *operation, const char *value, FsFlagsKind kind)
     present = fs_file_flags_of(fs_writing_flags(writing), file, file->directory,
                                file->name);
     if (fs_flag_values_parse(value, strlen(value), kind, present, &add,
-                             &remove) &&
-        may_be_given(add)) {
+                             &remove)) {
         fs_file_flags_change(fs_writing_flags(writing), file, add, remove);
         reply_flags(operation);
     } else {

@@ -125,6 +125,8 @@ def work_aerc(case, root, count):
     """It reads the folder's listing for each message whose header it wants, and
     wants all headers to sort by date or to seek: so it sorts by nothing, which
     it does unless told, and messages are chosen by their places."""
+    for name in os.listdir(f'{root}/INBOX/new'):
+        renamed(f'{root}/INBOX/new/{name}', letters(name))  # they come last
     lot = lots(root, 'aerc')
     others, kept = len(names(root, 'Other')), len(names(root, 'Drafts'))
     before = sum('F' in letters(name) for name in names(root, 'INBOX'))

@@ -363,7 +363,7 @@ def work_in_both(case, pair, program, work, count):
     case.note(f'{program}: {took[0]:.1f} s, in plain files {took[1]:.1f} s')
 
 
-@tap.test(limit=7200 if BY_HAND else 560)
+@tap.test(limit=7200 if BY_HAND else 760)
 def test_programs_leave_the_server_as_in_plain_files(case):
     need('mlist', 'mutt', 'neomutt', 'aerc', 'notmuch', 'mu', 'mbsync',
          'doveadm')

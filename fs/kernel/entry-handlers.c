@@ -86,6 +86,11 @@ fs_entry_handlers_unlink(fuse_req_t request, fuse_ino_t parent,
         return TRUE;
     }
     fs_writing_let_go(fs_handlers_writing(fuse_req_userdata(request)), file,
+    if (fs_local_files_take_back(files, file)) {
+        file->linked = FALSE;
+        fuse_reply_err(request, 0); /* what it was linked from is there */
+        return TRUE;
+    }
                       TRUE);
     fs_local_files_unlist(files, file);
     fuse_reply_err(request, 0);

@@ -96,6 +96,12 @@ fs_upload_name(const FsUpload *upload)
     return upload->name;
 }
 
+guint32
+fs_upload_replaces(const FsUpload *upload)
+{
+    return upload->held == 0 ? upload->replaces : 0;
+}
+
 gboolean
 fs_upload_is_safe(const FsUpload *upload)
 {

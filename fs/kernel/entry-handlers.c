@@ -10,6 +10,7 @@
 #include "fs/kernel/busy-message.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
+#include "fs/kernel/message-changes.h"
 #include "fs/kernel/operation.h"
 #include "fs/kernel/write-private.h"
 #include "fs/names/maildir-layout.h"
@@ -83,6 +84,11 @@ fs_entry_handlers_unlink(fuse_req_t request, fuse_ino_t parent,
     if (file->upload != NULL && !fs_writing_give_up(file)) {
         /* The server may have it in a moment. */
         fuse_reply_err(request, EBUSY);
+        return TRUE;
+    }
+    if (fs_local_files_take_back(files, file)) {
+        file->linked = FALSE;
+        fuse_reply_err(request, 0); /* what it was linked from is there */
         return TRUE;
     }
     fs_writing_let_go(fs_handlers_writing(fuse_req_userdata(request)), file,
@@ -282,7 +288,8 @@ prepare_move(FsOperation *operation)
     guint32 uid;
 
     if (error_number != 0) {
-        fs_operation_fail(operation, error_number);
+        fs_message_changes_refuse_new(operation, move->place.mailbox,
+                                      error_number);
         return FALSE;
     }
     if (!look_at_target(operation, &uid))

@@ -234,9 +234,12 @@ may_move(FsOperation *operation, const FsPlace *place, const FsEntry *entry)
         return TRUE;
     if (fs_message_changes_is_edited(operation, entry))
         return FALSE;
-    if (target == NULL || !target->selectable ||
-        !fs_rights_may_insert(rights, place->mailbox)) {
+    if (target == NULL || !target->selectable) {
         fs_operation_fail(operation, EACCES);
+        return FALSE;
+    }
+    if (!fs_rights_may_insert(rights, place->mailbox)) {
+        fs_message_changes_refuse(operation, place->mailbox);
         return FALSE;
     }
     return fs_message_changes_may_take(operation, entry->mailbox, TRUE);

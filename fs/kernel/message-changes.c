@@ -141,6 +141,34 @@ knows_rights(FsOperation *operation, guint32 mailbox)
     return need == NULL;
 }
 
+void
+fs_message_changes_refuse(FsOperation *operation, guint32 mailbox)
+{
+    FsRights *rights = rights_of(operation);
+    int error_number = fs_rights_refusal(rights, mailbox);
+    FsNeed *need = NULL;
+
+    if (error_number != EROFS && !fs_line_is_away(account_of(operation)->line))
+        need = fs_rights_need_newer(rights, mailbox, operation->since);
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    else
+        fs_operation_fail(operation, error_number);
+}
+
+void
+fs_message_changes_refuse_new(FsOperation *operation, guint32 mailbox,
+                              int error_number)
+{
+    FsRights *rights = rights_of(operation);
+
+    if (!fs_rights_may_insert(rights, mailbox) &&
+        error_number == fs_rights_refusal(rights, mailbox))
+        fs_message_changes_refuse(operation, mailbox);
+    else
+        fs_operation_fail(operation, error_number);
+}
+
 gboolean
 fs_message_changes_may_take(FsOperation *operation, guint32 mailbox,
                             gboolean expunge)
@@ -151,7 +179,7 @@ fs_message_changes_may_take(FsOperation *operation, guint32 mailbox,
         return FALSE;
     if (fs_rights_may_delete(rights, mailbox, expunge))
         return TRUE;
-    fs_operation_fail(operation, fs_rights_refusal(rights, mailbox));
+    fs_message_changes_refuse(operation, mailbox);
     return FALSE;
 }
 
@@ -165,7 +193,7 @@ fs_message_changes_may_flag(FsOperation *operation, guint32 mailbox,
         return FALSE;
     if (fs_rights_may_flag(rights, mailbox, add, remove))
         return TRUE;
-    fs_operation_fail(operation, fs_rights_refusal(rights, mailbox));
+    fs_message_changes_refuse(operation, mailbox);
     return FALSE;
 }
 
@@ -420,10 +448,12 @@ ask_rename(FsOperation *operation, Renaming *renaming)
                                  &entry) ||
         fs_message_changes_is_edited(operation, &entry))
         return FALSE;
-    if (target == 0 || !fs_rights_may_insert(rights, target)) {
-        fs_operation_fail(operation, target == 0
-                                         ? EACCES
-                                         : fs_rights_refusal(rights, target));
+    if (target == 0) {
+        fs_operation_fail(operation, EACCES);
+        return FALSE;
+    }
+    if (!fs_rights_may_insert(rights, target)) {
+        fs_message_changes_refuse(operation, target);
         return FALSE;
     }
     if (target != entry.mailbox &&

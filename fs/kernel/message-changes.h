@@ -39,6 +39,14 @@ gboolean fs_message_changes_find(FsOperation *operation, fuse_ino_t parent,
  * failed then, with EBUSY. */
 gboolean fs_message_changes_is_edited(FsOperation *operation,
                                       const FsEntry *entry);
+/* Something in @mailbox may not be done, as far as is known (see
+ * fs/writing/rights.h). The operation has failed, or waits to be told whether
+ * that is still so. */
+void fs_message_changes_refuse(FsOperation *operation, guint32 mailbox);
+/* Nothing can be put into @mailbox, because of @error_number: the same, if that
+ * is for want of a right, else the operation has failed. */
+void fs_message_changes_refuse_new(FsOperation *operation, guint32 mailbox,
+                                   int error_number);
 /* Whether messages can be taken out of @mailbox. FALSE: the operation waits for
  * the answer, or has failed: nothing is sent that is going to be refused. */
 gboolean fs_message_changes_may_take(FsOperation *operation, guint32 mailbox,

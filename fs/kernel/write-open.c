@@ -7,6 +7,7 @@
 #include "fs/kernel/busy-message.h"
 #include "fs/kernel/handlers.h"
 #include "fs/kernel/inode.h"
+#include "fs/kernel/message-changes.h"
 #include "fs/live/line.h"
 #include "fs/names/maildir-message.h"
 #include "fs/sync/refresh.h"
@@ -83,7 +84,7 @@ make_file(FsOperation *operation, FsEntry *entry)
         return NULL;
     error_number = refusal(handlers, entry, &place, operation->name);
     if (error_number != 0) {
-        fs_operation_fail(operation, error_number);
+        fs_message_changes_refuse_new(operation, entry->mailbox, error_number);
         return NULL;
     }
     answer = fs_name_space_look_up(handlers->names, operation->inode,
@@ -267,9 +268,7 @@ fs_write_find_file(FsOperation *operation)
         return NULL;
     else if (!fs_rights_may_replace(fs_writing_rights(handlers->writing),
                                     entry.mailbox))
-        fs_operation_fail(
-            operation, fs_rights_refusal(fs_writing_rights(handlers->writing),
-                                         entry.mailbox));
+        fs_message_changes_refuse(operation, entry.mailbox);
     else if (!fs_busy_message_is_replaced(operation, handlers->account, &entry))
         return edit_message(operation, &entry);
     return NULL;

@@ -365,13 +365,14 @@ fs_local_files_unlink_first(FsLocalFiles *files, FsLocalFile *file,
     return TRUE;
 }
 
-void
+gboolean
 fs_local_files_take_back(FsLocalFiles *files, FsLocalFile *file)
 {
     g_autofree char *name = g_strdup(file->first_name);
 
     if (name != NULL)
         fs_local_files_move(files, file, file->first_directory, name);
+    return name != NULL;
 }
 
 /* ---- making ---- */

@@ -49,8 +49,8 @@ void fs_local_files_link(FsLocalFiles *files, FsLocalFile *file,
 /* TRUE if that is @name in @directory, and then it is so no more. */
 gboolean fs_local_files_unlink_first(FsLocalFiles *files, FsLocalFile *file,
                                      guint32 directory, const char *name);
-/* It is listed by that name, if it has one, and no longer by the other. */
-void fs_local_files_take_back(FsLocalFiles *files, FsLocalFile *file);
+/* It is listed by that name, and no longer by the other. FALSE: it has none. */
+gboolean fs_local_files_take_back(FsLocalFiles *files, FsLocalFile *file);
 /* It is listed nowhere any more; it lives on for those who have it open. */
 void fs_local_files_unlist(FsLocalFiles *files, FsLocalFile *file);
 /* If nobody has it open any more, and it is neither listed nor being stored,

@@ -9,6 +9,8 @@
 #include <errno.h>
 
 #define KEEP_US (5 * G_TIME_SPAN_MINUTE)
+/* Who is refused many things at once has it asked for once. */
+#define RECENT_US G_TIME_SPAN_SECOND
 #define ALL G_MAXUINT
 
 /* Reference counted: the pool may call back after the end. */
@@ -145,8 +147,10 @@ mailbox_of(FsRights *rights, guint32 id)
     return mailbox;
 }
 
-FsNeed *
-fs_rights_need(FsRights *rights, guint32 id)
+/* NULL: there is nothing to ask for, or there has been an answer since @since.
+ */
+static Mailbox *
+ask(FsRights *rights, guint32 id, gint64 since)
 {
     Mailbox *mailbox;
     Request *request;
@@ -154,7 +158,7 @@ fs_rights_need(FsRights *rights, guint32 id)
     if (rights->unsupported || rights->account == NULL || id == 0)
         return NULL;
     mailbox = mailbox_of(rights, id);
-    if (mailbox->at != 0 && g_get_monotonic_time() - mailbox->at < KEEP_US)
+    if (mailbox->at != 0 && mailbox->at > since)
         return NULL;
     if (mailbox->need == NULL) {
         request = g_new0(Request, 1);
@@ -164,8 +168,24 @@ fs_rights_need(FsRights *rights, guint32 id)
         mailbox->need = fs_need_new();
         imap_pool_acquire(rights->account->pool, NULL, on_lease, request);
     }
+    return mailbox;
+}
+
+FsNeed *
+fs_rights_need(FsRights *rights, guint32 id)
+{
+    const Mailbox *mailbox = ask(rights, id, g_get_monotonic_time() - KEEP_US);
+
     /* What was so a while ago is good enough meanwhile. */
-    return mailbox->at == 0 ? mailbox->need : NULL;
+    return mailbox != NULL && mailbox->at == 0 ? mailbox->need : NULL;
+}
+
+FsNeed *
+fs_rights_need_newer(FsRights *rights, guint32 id, gint64 since)
+{
+    const Mailbox *mailbox = ask(rights, id, since - RECENT_US);
+
+    return mailbox != NULL ? mailbox->need : NULL;
 }
 
 static gboolean

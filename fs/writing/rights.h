@@ -19,6 +19,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsRights, fs_rights_free)
  * allowed. */
 FsNeed *fs_rights_need(FsRights *rights, guint32 mailbox);
 
+/* The same for who is refused something that he has asked for at @since
+ * (microseconds, monotonic): what was told much earlier may be so no longer,
+ * and is asked for anew. */
+FsNeed *fs_rights_need_newer(FsRights *rights, guint32 mailbox, gint64 since);
+
 /* As far as is known: whether messages can be stored there; whether those that
  * are there can be replaced; and deleted, for good (@expunge) or by a mark. */
 gboolean fs_rights_may_insert(FsRights *rights, guint32 mailbox);

@@ -22,10 +22,7 @@ typedef struct {
 #member, G_STRUCT_OFFSET(FsSpoolNote, member)                          \
     }
 static const Field texts[] = {
-    TEXT(name),
-    TEXT(flags),
-    TEXT(message_id),
-    TEXT(digest),
+    TEXT(name), TEXT(flags), TEXT(own_flags), TEXT(message_id), TEXT(digest),
 };
 static const Field longs[] = {
     TEXT(uidvalidity),

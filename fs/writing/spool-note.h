@@ -24,7 +24,9 @@ typedef struct {
     guint64 uidvalidity; /* 0: not known */
     guint32 from_uid;    /* below that are older messages */
     char *flags;
-    gint64 date; /* seconds since the epoch */
+    char *own_flags; /* instead of those, if it is another message than that
+                        whose place it takes; NULL: the same */
+    gint64 date;     /* seconds since the epoch */
     char *message_id;
     char *digest;
     guint32 replaces;   /* UID of the message whose place it takes; 0: none */

@@ -66,13 +66,26 @@ read_back(const FsUpload *upload)
                             &upload->text.size, 1, on_probed, probe);
 }
 
+/* Not while another has been seen to stand in its place, of which the index
+ * does not know. */
+static gboolean
+is_mailbox_known(const FsUpload *upload)
+{
+    CacheMailbox known;
+
+    return upload->uidvalidity != 0 &&
+           cache_index_mailbox(upload->uploads->account->index, upload->mailbox,
+                               &known) &&
+           known.uidvalidity == upload->uidvalidity;
+}
+
 void
 fs_upload_keep(const FsUpload *upload)
 {
     FsUploads *uploads = upload->uploads;
 
     if (!upload->is_told || upload->file == NULL || uploads->changes_octets ||
-        upload->uidvalidity == 0)
+        !is_mailbox_known(upload))
         return;
     fs_stored_body_keep(uploads->account->bodies, upload->mailbox, upload->uid,
                         upload->file);

@@ -96,6 +96,12 @@ fs_upload_name(const FsUpload *upload)
     return upload->name;
 }
 
+guint32
+fs_upload_replaces(const FsUpload *upload)
+{
+    return upload->held == 0 ? upload->replaces : 0;
+}
+
 gboolean
 fs_upload_is_safe(const FsUpload *upload)
 {
@@ -428,6 +434,7 @@ write_note(FsUpload *upload, gboolean durable, CacheSpoolDoneFunc done,
         .uidvalidity = upload->uidvalidity,
         .from_uid = upload->from_uid,
         .flags = upload->flags,
+        .own_flags = upload->own_flags,
         .date = upload->date,
         .message_id = upload->message_id,
         .digest = upload->text.digest,
@@ -738,6 +745,7 @@ fs_uploads_resume(FsUploads *uploads, CacheSpoolFile *file, const char *text)
     upload->mailbox = note.mailbox;
     upload->name = g_steal_pointer(&note.name);
     upload->flags = g_steal_pointer(&note.flags);
+    upload->own_flags = g_steal_pointer(&note.own_flags);
     upload->date = note.date;
     upload->message_id = g_steal_pointer(&note.message_id);
     upload->uidvalidity = note.uidvalidity;

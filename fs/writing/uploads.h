@@ -70,6 +70,9 @@ FsUploadState fs_upload_state(const FsUpload *upload);
  * any more. Borrowed; there is another one when a pending upload goes on. */
 FsNeed *fs_upload_need(const FsUpload *upload);
 const GError *fs_upload_error(const FsUpload *upload);
+/* The message that it will have deleted when it is stored; 0: none, or one that
+ * is deleted already. */
+guint32 fs_upload_replaces(const FsUpload *upload);
 /* It is not to be stored after all. FALSE: the server may have been sent it, or
  * is being asked; it goes on. Else it is over, as one that was refused, but
  * nobody is told. */

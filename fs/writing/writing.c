@@ -387,10 +387,19 @@ outcome(const FsWriting *writing, const FsLocalFile *file, FsNeed **need,
     return FS_COMMIT_WAIT;
 }
 
+/* Without it, the message that it goes by the name of would show again, and be
+ * there after it was removed. */
+static gboolean
+stands_for_another(const FsLocalFile *file)
+{
+    return !fs_local_file_is_scratch(file) &&
+           fs_upload_replaces(file->upload) != 0;
+}
+
 gboolean
 fs_writing_give_up(FsLocalFile *file)
 {
-    if (!fs_upload_give_up(file->upload))
+    if (stands_for_another(file) || !fs_upload_give_up(file->upload))
         return FALSE;
     g_clear_pointer(&file->upload, fs_upload_unref);
     return TRUE;

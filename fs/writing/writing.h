@@ -56,7 +56,8 @@ FsCommit fs_writing_commit(FsWriting *writing, FsLocalFile *file,
                            int *error_number);
 
 /* @file, whose upload is not finished, is to be removed: TRUE if that is not
- * made either. FALSE: the server may have been sent it. */
+ * made either. FALSE: the server may have been sent it, or it has taken the
+ * place of a message that would show again. */
 gboolean fs_writing_give_up(FsLocalFile *file);
 
 /* If a message of that name has just been deleted, @file is written in its

@@ -376,6 +376,35 @@ def test_right_to_some_flags_is_no_right_to_others(case):
     case.expect(found == ('\\Seen',), found)
 
 
+@tap.test
+def test_right_that_was_given_is_seen_by_who_needs_it(case):
+    """What was told once is not believed for minutes, if it is a refusal."""
+    desk = Desk(case, shared('lr'), capabilities=ABLE + ' ACL')
+    shared_folder = desk.server.find('Shared')
+    steps = (('s', lambda path: os.setxattr(path, 'user.imap.flags',
+                                            b'+\\Seen')),
+             ('wi', lambda path: os.rename(
+                 desk.file(2), desk.path('Shared/moved.eml'))),
+             ('te', os.unlink))
+    path = desk.file(1, 'Shared')
+    for letters, change in steps:
+        got = errno_of(lambda change=change: change(path))
+        case.expect(got == errno.EACCES, letters, errno.errorcode.get(got, got))
+        shared_folder.rights += letters
+        got = [0]
+
+        def is_allowed(change=change, got=got):
+            got[0] = errno_of(lambda: change(path))
+            return got[0] == 0
+        case.expect(wait_until(is_allowed, PATIENT), letters,
+                    errno.errorcode.get(got[0], got[0]))
+    got = errno_of(lambda: put(case, desk, folder='Shared'))
+    case.expect(got == 0, errno.errorcode.get(got, got))
+    desk.wait()
+    case.expect([one.uid for one in shared_folder.present] == [2, 3, 4, 5],
+                shared_folder.present)
+
+
 # ---- no room ----
 
 

@@ -58,6 +58,13 @@ class Away(Box):
     def back(self):
         self.proxy = Proxy(self.to, self.case, port=self.proxy.port)
 
+    def come_back(self):
+        """The line is there again, and known to be."""
+        self.back()
+        self.case.expect(wait_until(
+            lambda: 'can be reached again' in self.mount.messages(), SOON),
+            'the server is away')
+
     def move(self, number, source, target, letters='S', base=None):
         """In the Maildirs."""
         old = self.known[number]
@@ -188,6 +195,13 @@ def test_moved_again_while_the_server_does_not_answer(case):
                   if folder == 'INBOX' else {}) for folder in FOLDERS})
 
 
+def goes(path):
+    """It may just be tried to store it."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+    return not os.path.exists(path)
+
+
 @tap.test(limit=120)
 def test_delivery_that_failed_without_a_line_may_be_taken_back(case):
     """Who is told that it failed removes the file, and tries again later under
@@ -205,18 +219,10 @@ def test_delivery_that_failed_without_a_line_may_be_taken_back(case):
     except OSError as error:
         case.expect(error.errno in (errno.ENETDOWN, errno.EHOSTUNREACH,
                                     errno.ETIMEDOUT), error)
-
-    def is_removed(path):
-        """It may just be tried again."""
-        with contextlib.suppress(OSError):
-            os.unlink(path)
-        return not os.path.exists(path)
     for path in first, second:
-        case.expect(wait_until(lambda: is_removed(path), SOON), path, 'stays')
+        case.expect(wait_until(lambda: goes(path), SOON), path, 'stays')
     case.expect(os.listdir(box.path('.imapfs', 'lost+found')) == [], 'lost')
-    box.back()
-    case.expect(wait_until(
-        lambda: 'can be reached again' in box.mount.messages(), SOON), 'away')
+    box.come_back()
     box.deliver(message(11), '2.R2.host', 'new', 'Other')
     box.wait()
     case.expect([one.body for one in box.stored('Other')] ==
@@ -224,6 +230,48 @@ def test_delivery_that_failed_without_a_line_may_be_taken_back(case):
     case.expect(box.list('Other') == {'2.R2.host': 'new'}, box.list('Other'))
     box.again()
     box.expect_same('Other')
+
+
+@tap.test(limit=120)
+def test_link_that_is_removed_again_leaves_what_it_was_made_of(case):
+    box = Away(case, options={'writeback': None})
+    box.gone()
+    first = box.maildir('Other', 'tmp', '1.R1.host')
+    second = box.maildir('Other', 'new', '1.R1.host')
+    with open(first, 'xb') as file:
+        file.write(message(11))
+    os.link(first, second)
+    case.expect(wait_until(lambda: goes(second), SOON), 'it stays')
+    case.expect(os.listdir(box.maildir('Other', 'tmp')) == ['1.R1.host'],
+                'what it was made of is gone')
+    with open(first, 'rb') as file:
+        case.expect(file.read() == message(11), 'it has other octets')
+    os.link(first, second)
+    os.unlink(first)
+    box.come_back()
+    box.wait()
+    case.expect([one.body for one in box.stored('Other')] ==
+                [crlf(message(11))], box.stored('Other'))
+    case.expect(box.list('Other') == {'1.R1.host': 'new'}, box.list('Other'))
+
+
+@tap.test(limit=120)
+def test_removed_after_it_was_replaced_without_a_line_is_not_there(case):
+    """What it has replaced must not come back."""
+    box = Away(case, options={'writeback': None})
+    box.gone()
+    path = box.path('INBOX', box.plain[1])
+    with open(box.path('INBOX', '.new.tmp'), 'xb') as file:
+        file.write(message(1, body='edited'))
+    os.rename(box.path('INBOX', '.new.tmp'), path)
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+        case.expect(not os.path.exists(path), 'it is there after it was removed')
+    box.come_back()
+    case.expect(wait_until(lambda: goes(path), SOON), 'it stays')
+    box.wait()
+    case.expect(not any(b'number 1' in one.body for one in box.stored('INBOX')),
+                box.stored('INBOX'))
 
 
 if __name__ == '__main__':

@@ -166,6 +166,32 @@ def test_other_message_that_is_moved_onto_it_keeps_its_own(case):
 
 
 @tap.test
+def test_other_message_keeps_its_own_also_if_the_next_mount_stores_it(case):
+    place = scene(case, options={'new_flags': '\\Seen'})
+    other = place.server.find('Other')
+    other.store(crlf(message(1)), 1700000000)
+    other.set_flags(1, '\\Flagged', 'work')
+    name = os.listdir(place.path('Other'))[0]
+
+    def cut(line, command):
+        """What it takes the place of cannot be looked at."""
+        if 'BODY' not in command.text:
+            return False
+        line.close()
+        return True
+    place.server.hooks['UID FETCH'] = cut
+    os.unlink(place.path('Other', name))
+    case.expect(put(case, place, message(2), name) != 0, 'it is stored')
+    data = place.mount.data
+    place.mount.terminate()
+    place.server.hooks.clear()
+    place.start(data=data)
+    wait(case, place)
+    case.expect([one.uid for one in other.present] == [2], other.present)
+    case.expect(flags(place, 2) == {'\\Seen'}, flags(place, 2))
+
+
+@tap.test
 def test_name_on_the_way_is_one_that_it_had(case):
     """"UID.eml" cannot be given: until the server has answered, it is the name
     that the message had."""

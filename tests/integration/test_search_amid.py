@@ -14,7 +14,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 import mailstore
 import seeking
 import tap
-from command import run
+from command import run, wait_until
 from desk import Desk
 from imapserver import CAPABILITIES
 from scene import Scene
@@ -190,6 +190,40 @@ def test_search_that_nobody_waits_for_any_more_ends(case):
                 'the first has gone on:', searched(scene))
     case.expect('cannot be run' not in scene.mount.messages(),
                 scene.mount.messages())
+
+
+@tap.test(limit=120)
+def test_nobody_waits_behind_a_search_that_was_given_up(case):
+    names = ['INBOX', 'Other', 'Third', 'Fourth']
+    scene = scene_of(case, *names)
+    first, second = threading.Event(), threading.Event()
+    begun = []
+
+    def search(line, command):
+        if not is_of_people(command):
+            return False
+        begun.append(line.mailbox.name)
+        (first if len(begun) == 1 else second).wait(60 * PATIENCE)
+        return answer(line, command)
+
+    scene.server.hooks['UID SEARCH'] = search
+    scene.start()
+    case.defer(second.set)
+    case.defer(first.set)
+    given_up = start_listing(case, scene.path('.imapfs/search/all/raw:ALL'))
+    case.expect(wait_until(lambda: len(begun) == 2, 30 * PATIENCE), begun)
+    given_up.terminate()
+    given_up.wait(30 * PATIENCE)
+    first.set()
+    # Twice: by the second, the answer to the first search has been seen.
+    for folder in begun[:2] * 2:
+        result = run('cat', scene.file(3, folder), limit=30 * PATIENCE)
+        case.expect(result.clean, folder, result.err)
+    # Who asks for the same meanwhile gets all of it.
+    again = start_listing(case, scene.path('.imapfs/search/all/raw:ALL'))
+    second.set()
+    out, err = again.communicate(timeout=60 * PATIENCE)
+    case.expect(again.returncode == 0 and len(out.split()) == 12, out, err)
 
 
 @tap.test(limit=120)

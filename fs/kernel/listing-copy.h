@@ -61,8 +61,8 @@ void fs_listing_copy_end(FsListingCopy *copy, guint64 handle);
 void fs_listing_copy_change(FsListingCopy *copy, guint64 state);
 
 /* Somebody shares a copy that is whole, and not of the present state: the
- * kernel is to drop its pages. It may come to be so with each change, and each
- * end. */
+ * kernel is to drop its pages. It may come to be so with each change, each end,
+ * and each close. */
 gboolean fs_listing_copy_is_outdated(const FsListingCopy *copy);
 
 /* The kernel makes copies that come to nothing, and is to forget the directory:

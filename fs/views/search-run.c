@@ -305,7 +305,8 @@ begin_part(FsSearchRun *run)
 }
 
 /* What the server has begun, it carries out: its connection is not free before
- * that, so the end of it is awaited although nobody wants it. */
+ * that, so the end of it is awaited although nobody wants it, or there is
+ * nothing to be had any more. */
 static void
 go_on(FsSearchRun *run)
 {
@@ -314,7 +315,7 @@ go_on(FsSearchRun *run)
     while (run->error == NULL && !run->left && run->parts->len < AT_ONCE &&
            run->next < run->mailboxes->len)
         begin_part(run);
-    if (run->error != NULL || run->parts->len == 0)
+    if (run->parts->len == 0)
         finish(run);
 }
 

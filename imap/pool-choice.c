@@ -133,15 +133,25 @@ will_serve(const ImapWorker *worker, const ImapPoolRequest *request)
     return worker->state == IMAP_WORKER_SWITCHING && suits(worker, request);
 }
 
-/* Leases for much are held for longer. */
+/* Leases for much are held for longer, and what is slow for longest. */
 static gboolean
 is_freer(const ImapWorker *worker, const ImapWorker *than)
 {
     if (than == NULL)
         return TRUE;
+    if ((worker->n_slow > 0) != (than->n_slow > 0))
+        return worker->n_slow == 0;
     if ((worker->n_bulk > 0) != (than->n_bulk > 0))
         return worker->n_bulk == 0;
     return worker->n_leases < than->n_leases;
+}
+
+/* Behind what is slow goes only who finds nothing else. */
+static void
+consider_slow(Found *found, ImapWorker *worker)
+{
+    if (found->shares == NULL)
+        found->shares = worker;
 }
 
 /* One that already fetches much is the better for fetching more. */
@@ -149,7 +159,7 @@ static void
 consider_for_bulk(Found *found, ImapWorker *worker)
 {
     if (worker->n_slow > 0)
-        found->shares = found->shares != NULL ? found->shares : worker;
+        consider_slow(found, worker);
     else if (worker->n_bulk > 0)
         found->serves = worker;
     else if (worker->n_leases == 0 && found->serves == NULL)
@@ -186,6 +196,8 @@ consider(Found *found, ImapWorker *worker, const ImapPoolRequest *request)
         consider_for_slow(found, worker);
     else if (request->kind != IMAP_LEASE_SINGLE)
         consider_for_bulk(found, worker);
+    else if (worker->n_slow > 0)
+        consider_slow(found, worker);
     else if (worker->n_bulk > worker->n_light)
         found->shares = worker;
     else if (worker->n_bulk > 0)

@@ -128,7 +128,9 @@ tell(FsKernelCache *cache, Directory *directory)
                                  entry->inode);
     }
     if (directory->listing)
-        fs_notifier_forget_listing(cache->notifier, directory->inode);
+        fs_notifier_forget_listing(
+            cache->notifier, directory->inode,
+            fs_listing_copy_is_outdated(&directory->copy));
     g_clear_pointer(&directory->entries, g_ptr_array_unref);
     directory->all_entries = directory->listing = FALSE;
     directory->gathering_since = 0;
@@ -645,11 +647,22 @@ fs_kernel_cache_open(FsKernelCache *cache, guint64 inode,
     file->fh = handle;
 }
 
+static void
+forget_outdated(FsKernelCache *cache, Directory *directory)
+{
+    if (fs_listing_copy_is_outdated(&directory->copy) &&
+        gather(cache, directory->inode) != NULL)
+        directory->listing = TRUE;
+}
+
 void
 fs_kernel_cache_close(FsKernelCache *cache, guint64 inode,
                       const struct fuse_file_info *file)
 {
-    fs_listing_copy_close(&directory_of(cache, inode)->copy, file->fh);
+    Directory *directory = directory_of(cache, inode);
+
+    fs_listing_copy_close(&directory->copy, file->fh);
+    forget_outdated(cache, directory);
 }
 
 /* The kernel makes a new directory of it, whose copy is another. */
@@ -684,7 +697,10 @@ void
 fs_kernel_cache_read_to_its_end(FsKernelCache *cache, guint64 inode,
                                 const struct fuse_file_info *file)
 {
-    fs_listing_copy_end(&directory_of(cache, inode)->copy, file->fh);
+    Directory *directory = directory_of(cache, inode);
+
+    fs_listing_copy_end(&directory->copy, file->fh);
+    forget_outdated(cache, directory);
 }
 
 /* ---- making and ending ---- */

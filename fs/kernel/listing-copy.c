@@ -7,10 +7,10 @@
 /* Of one who shares the copy. */
 typedef struct {
     guint64 id;
-    guint64 state;  /* when it was opened */
-    gboolean kept;  /* the copy was good then */
-    gboolean began; /* of the copy that is in the making */
-    gboolean ended;
+    guint64 state; /* when it was opened */
+    gboolean kept; /* the copy was good then */
+    gboolean began;
+    gboolean ended; /* since it has begun, if it has */
 } Handle;
 
 void
@@ -47,17 +47,14 @@ is_current(const FsListingCopy *copy)
     return copy->of != 0 && copy->of == copy->state;
 }
 
-/* Whether somebody else opened it in an earlier state: what was read then may
- * still go into a copy. */
+/* Whether somebody opened it in an earlier state: what was read then may be in
+ * a copy, or still go into it. */
 static gboolean
-has_older(const FsListingCopy *copy, const Handle *own)
+has_older(const FsListingCopy *copy)
 {
-    for (guint i = 0; i < copy->handles->len; i++) {
-        const Handle *other = &g_array_index(copy->handles, Handle, i);
-
-        if (other != own && other->state != copy->state)
+    for (guint i = 0; i < copy->handles->len; i++)
+        if (g_array_index(copy->handles, Handle, i).state != copy->state)
             return TRUE;
-    }
     return FALSE;
 }
 
@@ -110,16 +107,12 @@ fs_listing_copy_begin(FsListingCopy *copy, guint64 id)
     } else {
         if (handle->kept && is_current(copy))
             copy->n_in_vain++;
-        copy->of = has_older(copy, handle) ? 0 : copy->state;
-        for (guint i = 0; i < copy->handles->len; i++) {
-            Handle *other = &g_array_index(copy->handles, Handle, i);
-
-            other->began = other->ended = FALSE;
-        }
+        copy->of = has_older(copy) ? 0 : copy->state;
     }
     copy->dropping = FALSE;
     copy->making = TRUE;
     handle->began = TRUE;
+    handle->ended = FALSE;
 }
 
 void
@@ -127,9 +120,10 @@ fs_listing_copy_end(FsListingCopy *copy, guint64 id)
 {
     Handle *handle = handle_of(copy, id);
 
-    /* Until it is closed, the answer may be on its way. */
+    /* Until it is closed, the answer may be on its way. It may be that of a
+     * copy which another one has begun, or only begins then. */
     if (handle != NULL)
-        handle->ended = handle->began;
+        handle->ended = TRUE;
 }
 
 void
@@ -137,6 +131,22 @@ fs_listing_copy_change(FsListingCopy *copy, guint64 state)
 {
     copy->state = state;
     copy->n_in_vain = 0;
+}
+
+static gboolean
+has_ended(const FsListingCopy *copy)
+{
+    for (guint i = 0; i < copy->handles->len; i++)
+        if (g_array_index(copy->handles, Handle, i).ended)
+            return TRUE;
+    return FALSE;
+}
+
+gboolean
+fs_listing_copy_is_outdated(const FsListingCopy *copy)
+{
+    return copy->handles->len > 0 && !is_current(copy) && !copy->dropping &&
+           (!copy->making || has_ended(copy));
 }
 
 gboolean

@@ -15,6 +15,11 @@
  * (without FOPEN_CACHE_DIR), and reads what is so. A making that was given up
  * is taken to its end by the next who reads, and then thrown away.
  *
+ * Who has opened the directory may read it again from its beginning, and the
+ * kernel asks nobody whether its copy is still good. So it is told that the
+ * pages of one that is whole are not, when the directory has changed, and by
+ * then somebody has it open who shares the copy.
+ *
  * All of it is called from one thread. */
 #pragma once
 
@@ -54,6 +59,11 @@ void fs_listing_copy_end(FsListingCopy *copy, guint64 handle);
 /* The directory has changed, and is now in @state: another than ever
  * before. */
 void fs_listing_copy_change(FsListingCopy *copy, guint64 state);
+
+/* Somebody shares a copy that is whole, and not of the present state: the
+ * kernel is to drop its pages. It may come to be so with each change, each end,
+ * and each close. */
+gboolean fs_listing_copy_is_outdated(const FsListingCopy *copy);
 
 /* The kernel makes copies that come to nothing, and is to forget the directory:
  * it has lost a part of one in the making, for want of memory perhaps. Says so

@@ -12,6 +12,7 @@
 typedef enum {
     FORGET_ENTRY,
     FORGET_LISTING,
+    FORGET_COPY,
     FLUSH,
     END,
 } What;
@@ -66,8 +67,11 @@ send_one(FsNotifier *notifier, const Notification *notification)
                                              strlen(notification->name));
         break;
     case FORGET_LISTING:
-        /* Its attributes alone: see fs/kernel/listing-copy.h. */
+        /* Its attributes alone. */
         fuse_lowlevel_notify_inval_inode(fuse, inode, -1, 0);
+        break;
+    case FORGET_COPY:
+        fuse_lowlevel_notify_inval_inode(fuse, inode, 0, 0);
         break;
     case FLUSH:
     case END:
@@ -220,7 +224,8 @@ fs_notifier_forget_entry(FsNotifier *notifier, guint64 directory,
 }
 
 void
-fs_notifier_forget_listing(FsNotifier *notifier, guint64 directory)
+fs_notifier_forget_listing(FsNotifier *notifier, guint64 directory,
+                           gboolean with_copy)
 {
-    push(notifier, FORGET_LISTING, 0, "", directory);
+    push(notifier, with_copy ? FORGET_COPY : FORGET_LISTING, 0, "", directory);
 }

@@ -29,8 +29,10 @@ void fs_notifier_free(FsNotifier *notifier);
  * good, and whoever watches it is told; 0: just not to be believed. */
 void fs_notifier_forget_entry(FsNotifier *notifier, guint64 directory,
                               const char *name, guint64 inode);
-/* Entries have come to or gone from @directory. */
-void fs_notifier_forget_listing(FsNotifier *notifier, guint64 directory);
+/* Entries have come to or gone from @directory. @with_copy: the pages of the
+ * kernel's copy of its listing are to go (fs/kernel/listing-copy.h). */
+void fs_notifier_forget_listing(FsNotifier *notifier, guint64 directory,
+                                gboolean with_copy);
 
 /* Completes @need (borrowed), from the main loop, when the kernel has been told
  * of all that was queued before. */

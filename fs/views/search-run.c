@@ -10,8 +10,6 @@
 #include "imap/error.h"
 #include "imap/pool-status.h"
 
-#include <gio/gio.h>
-
 #define AT_ONCE 2u
 
 /* One mailbox that is being searched. */
@@ -34,6 +32,7 @@ struct FsSearchRun {
     GPtrArray *parts;  /* of Part, owned; those begun and not done */
     GArray *found;     /* of FsFound */
     guint source;      /* until it has begun */
+    gboolean left;     /* nobody wanted it at one time: no more are begun */
     GError *error;
 };
 
@@ -232,7 +231,8 @@ static void
 finish(FsSearchRun *run)
 {
     g_array_sort(run->found, compare_found);
-    run->done(run->error == NULL ? g_steal_pointer(&run->found) : NULL,
+    run->done(run->error == NULL && !run->left ? g_steal_pointer(&run->found)
+                                               : NULL,
               run->error, run->user_data);
     run_free(run);
 }
@@ -285,7 +285,7 @@ on_found(const ImapUidSet *uids, const GError *error, gpointer user_data)
     if (error == NULL && imap_uid_set_n_ranges(uids) > 0) {
         found.uids = imap_uid_set_intersection(uids, uids);
         g_array_append_val(run->found, found);
-    } else if (error != NULL && !is_passed_over(run, error)) {
+    } else if (error != NULL && !run->left && !is_passed_over(run, error)) {
         note_error(run, found.mailbox, error);
     }
     go_on(run);
@@ -304,17 +304,18 @@ begin_part(FsSearchRun *run)
                               make_program, on_found, part);
 }
 
+/* What the server has begun, it carries out: its connection is not free before
+ * that, so the end of it is awaited although nobody wants it, or there is
+ * nothing to be had any more. */
 static void
 go_on(FsSearchRun *run)
 {
-    if (run->error == NULL && run->next < run->mailboxes->len &&
-        !run->wanted(run->user_data))
-        run->error = g_error_new(G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                                 "nobody waits for it any more");
-    while (run->error == NULL && run->parts->len < AT_ONCE &&
+    run->left = run->left || (run->next < run->mailboxes->len &&
+                              !run->wanted(run->user_data));
+    while (run->error == NULL && !run->left && run->parts->len < AT_ONCE &&
            run->next < run->mailboxes->len)
         begin_part(run);
-    if (run->error != NULL || run->parts->len == 0)
+    if (run->parts->len == 0)
         finish(run);
 }
 

@@ -21,7 +21,8 @@ typedef struct {
 
 typedef struct FsSearchRun FsSearchRun;
 
-/* @found: of FsFound, by mailbox (takes ownership); NULL on error. */
+/* @found: of FsFound, by mailbox (takes ownership); NULL on error, and, without
+ * one, if it was left undone for want of anybody who waits. */
 typedef void (*FsSearchRunFunc)(GArray *found, const GError *error,
                                 gpointer user_data);
 
@@ -29,9 +30,9 @@ typedef void (*FsSearchRunFunc)(GArray *found, const GError *error,
 typedef gboolean (*FsSearchWantedFunc)(gpointer user_data);
 
 /* Searches for the query @text in @mailbox (an id, or FS_SEARCH_ALL) of the
- * tree, which must be known. It ends with an error before another mailbox is
- * searched if it is @wanted no more. @done runs once, from the main loop, never
- * inside this call, and after it the result must not be used. */
+ * tree, which must be known. If it is @wanted no more before another mailbox is
+ * searched, it ends with those that are. @done runs once, from the main loop,
+ * never inside this call, and after it the result must not be used. */
 FsSearchRun *fs_search_run_new(FsAccount *account, guint32 mailbox,
                                const char *text, FsSearchWantedFunc wanted,
                                FsSearchRunFunc done, gpointer user_data);

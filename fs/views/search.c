@@ -84,8 +84,9 @@ on_done(GArray *found, const GError *error, gpointer user_data)
         fs_kept_results_put(search->results, &search->kept, found);
         search->found_at = g_get_real_time() / G_USEC_PER_SEC;
     }
-    if (found != NULL ||
-        (search->kept.found != NULL && imap_error_is_of_the_line(error))) {
+    /* Who has come after it was left asks anew. */
+    if (found != NULL || (error != NULL && search->kept.found != NULL &&
+                          imap_error_is_of_the_line(error))) {
         search->asked_at = search->began_at;
         error = NULL;
     }

@@ -134,6 +134,66 @@ only_connection_is_shared_with_what_is_slow(void **state)
     stop(&f);
 }
 
+/* In whatever order they are found. */
+static void
+what_is_not_slow_is_shared_rather(void **state)
+{
+    static const char *const steps[] = {LOGIN, EXAMINE(2, "A"), "QUIET", NULL};
+    const char *const *const scripts[] = {steps, steps, NULL};
+    const ImapLeaseKind kinds[] = {IMAP_LEASE_BULK, IMAP_LEASE_SLOW};
+
+    for (guint first = 0; first < 2; first++) {
+        Fixture f;
+        Wish held[2], one, upload;
+
+        start(&f, scripts, 2, LONG_TIMEOUT_MS);
+        for (guint i = 0; i < 2; i++) {
+            ask_kind(&f, &held[i], "A", kinds[(first + i) % 2]);
+            get(&f, &held[i]);
+        }
+        ask(&f, &one, "A");
+        assert_ptr_equal(get(&f, &one), get(&f, &held[first]));
+        ask_kind(&f, &upload, NULL, IMAP_LEASE_UPLOAD);
+        assert_ptr_equal(get(&f, &upload), get(&f, &held[first]));
+        release(&held[0]);
+        release(&held[1]);
+        release(&one);
+        release(&upload);
+        stop(&f);
+    }
+}
+
+/* For another mailbox, that one is freed which is free first. */
+static void
+another_mailbox_does_not_wait_for_what_is_slow(void **state)
+{
+    Fixture f;
+    Wish slow, bulk, more, other;
+    static const char *const first[] = {LOGIN, EXAMINE(2, "A"), "QUIET", NULL};
+    static const char *const second[] = {LOGIN, EXAMINE(2, "A"),
+                                         EXAMINE(3, "B"), "QUIET", NULL};
+    const char *const *const scripts[] = {first, second, NULL};
+
+    start(&f, scripts, 2, LONG_TIMEOUT_MS);
+    ask_slow(&f, &slow, "A");
+    get(&f, &slow);
+    ask_kind(&f, &bulk, "A", IMAP_LEASE_BULK);
+    get(&f, &bulk);
+    ask(&f, &other, "B");
+    ask_kind(&f, &more, "A", IMAP_LEASE_BULK);
+    run_for(2 * WAIT_MS);
+    assert_false(other.done);
+    assert_false(more.done);
+    release(&bulk);
+    get(&f, &other);
+    assert_false(more.done);
+    release(&slow);
+    get(&f, &more);
+    release(&other);
+    release(&more);
+    stop(&f);
+}
+
 int
 main(void)
 {
@@ -143,6 +203,8 @@ main(void)
         cmocka_unit_test(what_is_slow_alone_needs_one_connection),
         cmocka_unit_test(one_connection_is_left_to_others),
         cmocka_unit_test(only_connection_is_shared_with_what_is_slow),
+        cmocka_unit_test(what_is_not_slow_is_shared_rather),
+        cmocka_unit_test(another_mailbox_does_not_wait_for_what_is_slow),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -239,6 +239,10 @@ for line in sys.stdin:
         return reader.stdout.readline().split()
 
     case.expect('2.eml' in read())
+    for uid in (20, 21):
+        add(scene.inbox, uid)
+        shows(case, lambda u=uid: f'{u}.eml' in read(),
+              'new in the open directory')
     remove(scene.inbox, 2)
     shows(case, lambda: '2.eml' not in read(), 'gone from the open directory')
 

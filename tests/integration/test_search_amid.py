@@ -14,7 +14,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 import mailstore
 import seeking
 import tap
-from command import run
+from command import run, wait_until
 from desk import Desk
 from imapserver import CAPABILITIES
 from scene import Scene
@@ -190,6 +190,57 @@ def test_search_that_nobody_waits_for_any_more_ends(case):
                 'the first has gone on:', searched(scene))
     case.expect('cannot be run' not in scene.mount.messages(),
                 scene.mount.messages())
+
+
+@tap.test(limit=120)
+def test_nobody_waits_behind_a_search_that_was_left(case):
+    """The first answer comes when nobody wants it, or is a refusal: the second
+    search goes on."""
+    names = ['INBOX', 'Other', 'Third', 'Fourth']
+    for refused in (False, True):
+        scene = scene_of(case, *names)
+        first, second = threading.Event(), threading.Event()
+        begun = []
+
+        def search(line, command, refused=refused, gates=(first, second),
+                   begun=begun):
+            if not is_of_people(command):
+                return False
+            begun.append(line.mailbox.name)
+            is_first = len(begun) == 1
+            gates[0 if is_first else 1].wait(60 * PATIENCE)
+            if is_first and refused:
+                line.line(f'{command.tag} NO no search')
+                return True
+            return answer(line, command)
+
+        scene.server.hooks['UID SEARCH'] = search
+        scene.start()
+        case.defer(second.set)
+        case.defer(first.set)
+        found = scene.path('.imapfs/search/all/raw:ALL')
+        slow = start_listing(case, found)
+        case.expect(wait_until(lambda b=begun: len(b) == 2, 30 * PATIENCE),
+                    begun)
+        if not refused:
+            slow.terminate()
+            slow.wait(30 * PATIENCE)
+        first.set()
+        # Twice: by the second, the first answer has been seen.
+        for folder in begun[:2] * 2:
+            result = run('cat', scene.file(3, folder), limit=30 * PATIENCE)
+            case.expect(result.clean, folder, result.err)
+        if refused:
+            second.set()
+            slow.communicate(timeout=60 * PATIENCE)
+            case.expect(slow.returncode != 0, 'it is not said')
+            case.expect(len(begun) == 2, 'it goes on', begun)
+            continue
+        # Who asks for the same meanwhile gets all of it.
+        again = start_listing(case, found)
+        second.set()
+        out, err = again.communicate(timeout=60 * PATIENCE)
+        case.expect(again.returncode == 0 and len(out.split()) == 12, out, err)
 
 
 @tap.test(limit=120)

@@ -71,9 +71,10 @@ fs_notifier_forget_entry(FsNotifier *notifier, guint64 directory,
 }
 
 void
-fs_notifier_forget_listing(FsNotifier *notifier, guint64 directory)
+fs_notifier_forget_listing(FsNotifier *notifier, guint64 directory,
+                           gboolean with_copy)
 {
-    g_string_append_printf(told, "listing %s\n",
+    g_string_append_printf(told, "%s %s\n", with_copy ? "copy" : "listing",
                            directory == FS_INODE_ROOT ? "/" : "INBOX");
 }
 

@@ -1,6 +1,7 @@
 /* The copy that the kernel has of a listing, against a model of how the kernel
- * makes and drops it: readers that do so at the same time, are slow, and give
- * up; a directory that changes meanwhile, and whose time does not tell it. */
+ * makes and drops it: readers that do so at the same time, are slow, give up,
+ * and begin again; a directory that changes meanwhile, and whose time does not
+ * tell it. */
 #include "fs/kernel/listing-copy.h"
 
 #include <setjmp.h>
@@ -14,7 +15,7 @@
 #define READERS 4
 #define ENTRIES 24 /* at the most in a listing; also their largest name */
 #define PORTION 5
-#define ROUNDS 3000
+#define ROUNDS 10000
 #define STEPS 120
 
 /* An entry, which is there from appeared on until vanished. */
@@ -39,7 +40,7 @@ typedef struct {
     Stage stage;
     guint64 handle;
     FsListingUse use;
-    guint64 opened; /* the state then */
+    guint64 opened; /* the state then, or when it began again */
     guint at;       /* the name after which it goes on */
     gboolean reads_copy;
     guint next; /* of the copy */
@@ -56,6 +57,7 @@ typedef struct {
     guint version;
     Listed listed[ENTRIES + 1]; /* from 1 on */
     guint64 state;
+    gboolean to_tell; /* something to the kernel */
     Reader readers[READERS];
     guint n_asked;
     GRand *random;
@@ -70,6 +72,7 @@ change(Scene *scene)
     Listed *listed = &scene->listed[name];
 
     fs_listing_copy_change(&scene->copy, ++scene->state);
+    scene->to_tell = TRUE;
     listed->there = !listed->there;
     if (listed->there)
         listed->appeared = scene->state;
@@ -93,6 +96,21 @@ forget(Scene *scene)
 {
     begin_copy_again(scene);
     scene->kernel.pages = FALSE;
+}
+
+static void
+tell(Scene *scene)
+{
+    if (scene->to_tell && fs_listing_copy_is_outdated(&scene->copy))
+        scene->kernel.pages = FALSE;
+    scene->to_tell = FALSE;
+}
+
+static void
+look(Scene *scene)
+{
+    if (fs_listing_copy_is_outdated(&scene->copy))
+        scene->to_tell = TRUE;
 }
 
 /* An entry that was read behind @at. */
@@ -144,8 +162,10 @@ ask(Scene *scene, Reader *reader)
     for (guint name = reader->at + 1; name <= ENTRIES; name++)
         if (scene->listed[name].there && reader->n_portion < PORTION)
             reader->portion[reader->n_portion++] = name;
-    if (reader->n_portion == 0)
+    if (reader->n_portion == 0) {
         fs_listing_copy_end(&scene->copy, reader->handle);
+        look(scene);
+    }
     reader->stage = WAITING;
 }
 
@@ -211,6 +231,25 @@ start(Scene *scene, Reader *reader)
     reader->stage = OPENING;
 }
 
+/* Until the kernel is told, and those have come to their end who read what was
+ * before, anything may show. */
+static void
+begin_again(const Scene *scene, Reader *reader)
+{
+    gboolean is_told = !scene->to_tell;
+
+    for (guint i = 0; i < READERS; i++) {
+        const Reader *other = &scene->readers[i];
+
+        if (other != reader && other->stage != CLOSED && !other->done)
+            is_told = FALSE;
+    }
+    reader->opened = is_told ? scene->state : 0;
+    reader->at = reader->next = 0;
+    reader->done = FALSE;
+    memset(reader->seen, 0, sizeof reader->seen);
+}
+
 static void
 step(Scene *scene, Reader *reader)
 {
@@ -224,8 +263,12 @@ step(Scene *scene, Reader *reader)
         reader->stage = OPEN;
         break;
     case OPEN:
-        if (reader->done || g_rand_int_range(scene->random, 0, 20) == 0) {
+        if (reader->done && g_rand_boolean(scene->random)) {
+            begin_again(scene, reader);
+        } else if (reader->done ||
+                   g_rand_int_range(scene->random, 0, 20) == 0) {
             fs_listing_copy_close(&scene->copy, reader->handle);
+            look(scene);
             reader->stage = CLOSED;
         } else if (!read_copy(scene, reader)) {
             ask(scene, reader);
@@ -249,6 +292,18 @@ close_all(Scene *scene)
     }
 }
 
+static void
+read_all(Scene *scene, Reader *reader)
+{
+    while (!reader->done)
+        if (reader->stage == WAITING)
+            take(scene, reader);
+        else if (reader->stage == OPENING)
+            step(scene, reader);
+        else if (!read_copy(scene, reader))
+            ask(scene, reader);
+}
+
 /* The requests that it takes. */
 static guint
 list(Scene *scene)
@@ -257,13 +312,7 @@ list(Scene *scene)
     guint before = scene->n_asked;
 
     start(scene, reader);
-    while (!reader->done)
-        if (reader->stage == WAITING)
-            take(scene, reader);
-        else if (reader->stage == OPENING)
-            step(scene, reader);
-        else if (!read_copy(scene, reader))
-            ask(scene, reader);
+    read_all(scene, reader);
     close_all(scene);
     return scene->n_asked - before;
 }
@@ -370,6 +419,40 @@ directory_that_is_stuck_is_forgotten(void **state)
 }
 
 static void
+who_reads_it_again_sees_changes(void **state)
+{
+    Scene *scene = *state;
+    Reader *reader = &scene->readers[1];
+
+    start(scene, reader);
+    read_all(scene, reader);
+    for (guint i = 0; i < 3; i++) {
+        guint before = scene->n_asked;
+
+        begin_again(scene, reader);
+        read_all(scene, reader);
+        assert_int_equal(scene->n_asked, before);
+        change(scene);
+        tell(scene);
+        begin_again(scene, reader);
+        read_all(scene, reader);
+        assert_true(scene->n_asked > before);
+    }
+    /* It changed while it was being read. */
+    change(scene);
+    tell(scene);
+    begin_again(scene, reader);
+    ask(scene, reader);
+    change(scene);
+    tell(scene);
+    read_all(scene, reader);
+    tell(scene);
+    begin_again(scene, reader);
+    read_all(scene, reader);
+    close_all(scene);
+}
+
+static void
 listings_are_right_and_kept_in_the_end(void **state)
 {
     Scene *scene = *state;
@@ -378,6 +461,10 @@ listings_are_right_and_kept_in_the_end(void **state)
         for (guint i = 0; i < STEPS; i++)
             if (g_rand_int_range(scene->random, 0, 12) == 0)
                 change(scene);
+            else if (g_rand_int_range(scene->random, 0, 6) == 0)
+                tell(scene);
+            else if (g_rand_int_range(scene->random, 0, 100) == 0)
+                scene->kernel.pages = FALSE; /* for want of memory */
             else
                 step(scene, &scene->readers[g_rand_int_range(scene->random, 0,
                                                              READERS)]);
@@ -399,6 +486,8 @@ main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(directory_that_is_stuck_is_forgotten,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_reads_it_again_sees_changes, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(listings_are_right_and_kept_in_the_end,
                                         set_up, tear_down),
     };

@@ -16,9 +16,11 @@ import tap
 from command import run, wait_until
 from mailstore import Mailbox, Message, make_message, simple_mailbox
 from mount import Mount
-from rows import (SERVERS, Held, Scan, change, fetches, listed, names, rows_of,
-                  stale, tagged)
+from rows import (SERVERS, Behind, Held, Scan, change, fetches, listed, names,
+                  rows_of, stale, tagged)
 from scene import Scene
+
+PATIENT = 20 * tap.PATIENCE
 
 
 class Mounts:
@@ -153,6 +155,34 @@ for server in SERVERS:
         listed(case, scene)
         case.expect(not fetches(scene, mark),
                     [str(c) for c in fetches(scene, mark)])
+
+
+    @tap.test(name=f'what_is_told_behind_the_answer_is_listed_{server}',
+              arguments=(server,))
+    def behind(case, kind):
+        """Something has come, and then as much has gone as has come."""
+        scene = Scene(case, [simple_mailbox(count=5, size=500)], timeout=10,
+                      capabilities=SERVERS[kind], options={'poll': 1})
+        inbox = scene.inbox
+        scene.start()
+        listed(case, scene)
+        answers = Behind(scene)
+        for gone in ((), (1,)):
+            def change_it(gone=gone):
+                inbox.remove(*gone)
+                inbox.store(make_message(inbox.uidnext, 500), 1795339800)
+
+            answers.told, answers.deed = None, change_it
+            stale()
+            case.expect(wait_until(lambda: run('ls', scene.path('INBOX')).clean
+                                   and answers.told, PATIENT), 'never asked')
+            case.expect(wait_until(answers.next, PATIENT)
+                        and answers.next() == 'UID SEARCH',
+                        f'not looked for, but {answers.next()}')
+            case.expect(wait_until(
+                lambda: set(names(run('ls', scene.path('INBOX'))))
+                == {f'{m.uid}.eml' for m in inbox.present}, PATIENT),
+                'it does not show')
 
 
 # ---- servers that contradict themselves

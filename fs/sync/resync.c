@@ -158,7 +158,6 @@ fs_sync_apply(FsSync *sync, const ImapChanges *changes)
 
         fs_sync_set_flags(mailbox, change->uid, change->flags);
     }
-    sync->flags_in = TRUE;
 }
 
 static void

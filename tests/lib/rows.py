@@ -92,15 +92,15 @@ class Held:
 
 class Behind:
     """Answers what is sent together with a NOOP by what the client was told
-    before, and tells what is new at the end of it, as Dovecot does. When the
-    client next asks, deed() was done right before."""
+    before, and tells what is new at the end of it, as Dovecot does: behind the
+    search, or the new rows. When the client next asks, deed() was done right
+    before."""
 
     COMMANDS = ('NOOP', 'UID SEARCH', 'UID FETCH')
 
     def __init__(self, scene):
         self.server = scene.server
         self.server.tells = True
-        self.server.delay = 0.1
         self.deed = None
         self.told = None  # the number of commands when it was told
         for name in self.COMMANDS:
@@ -115,18 +115,13 @@ class Behind:
                 self.deed = None
             answer = (b'' if command.name == 'NOOP'
                       else self._of_old(line, command))
-            if not self._is_followed(line, command):
+            if command.name != 'NOOP' and '(UID FLAGS)' not in command.text:
                 news = line.news()
                 if news:
                     self.told = len(self.server.commands)
                 answer += news
         line.send(answer + tagged(command))
         return True
-
-    def _is_followed(self, line, command):
-        commands = self.server.commands
-        return any(c.connection == line.number and c.name in self.COMMANDS
-                   for c in commands[commands.index(command) + 1:])
 
     def next(self):
         """What was asked for after that; nothing: None."""

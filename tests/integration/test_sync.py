@@ -188,6 +188,36 @@ for server in SERVERS:
 # ---- servers that contradict themselves
 
 @tap.test
+def test_message_the_line_does_not_know_yet_is_read(case):
+    """Neither sent nor found, but behind that the server sees what is new."""
+    scene = Scene(case, [simple_mailbox(count=3)], timeout=10)
+    scene.start()
+    listed(case, scene)
+    asked = []
+
+    def fetch(line, command):
+        if 'BODY.PEEK[]' not in command.text or asked:
+            return False
+        asked.append(command)
+        line.send(tagged(command))
+        return True
+
+    def search(line, command):
+        if len(asked) != 1:
+            return False
+        asked.append(command)
+        with scene.server.changing:
+            scene.inbox.store(make_message(4), 1795339800)
+        line.line(f'* ESEARCH (TAG "{command.tag}") UID\r\n* 4 EXISTS')
+        line.send(tagged(command))
+        return True
+
+    scene.server.hooks.update({'UID FETCH': fetch, 'UID SEARCH': search})
+    case.expect(scene.cat(2), 'it passes for gone')
+    case.expect(len(asked) == 2, [str(c) for c in asked])
+
+
+@tap.test
 def test_vanished_that_is_there_is_listed(case):
     """QRESYNC names a message that exists: its count tells."""
     scene = Scene(case, [simple_mailbox(count=50)], timeout=10,

@@ -81,6 +81,7 @@ imap_mailbox_apply(ImapMailbox *mailbox, const ImapResponse *response)
     } else if (response->type == IMAP_RESPONSE_EXISTS) {
         /* Some servers say it again and again. */
         mailbox->changes += mailbox->exists != response->number;
+        mailbox->arrivals += mailbox->exists < response->number;
         mailbox->exists = response->number;
     } else if (response->type == IMAP_RESPONSE_EXPUNGE) {
         mailbox->exists -= mailbox->exists > 0;

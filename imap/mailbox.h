@@ -19,6 +19,7 @@ typedef struct {
                               did not say, so any */
     gboolean emptied;      /* the last message has gone since it was selected */
     guint changes;         /* goes up when messages come or go */
+    guint arrivals;        /* goes up when messages come */
     guint flag_changes;    /* goes up when the server tells flags unasked */
 } ImapMailbox;
 

@@ -71,7 +71,10 @@ void imap_request_ping(ImapConnection *connection, ImapDoneFunc done,
 /* The UIDs of the selected mailbox, all (@uids NULL) or those in @uids that
  * exist. Sends NOOP first, so that a server which keeps showing what another
  * client has expunged has the chance to stop; Dovecot, which answers the two
- * together, may do so behind the answer. @found is borrowed, NULL on error. */
+ * together, may do so behind the answer. What has come it tells behind it, too:
+ * those in @uids that were not found are sought once more then. Who asks for
+ * all has to look himself whether anything has come (ImapMailbox). @found is
+ * borrowed, NULL on error. */
 typedef void (*ImapSearchFunc)(const ImapUidSet *found, const GError *error,
                                gpointer user_data);
 void imap_request_search(ImapConnection *connection, const ImapUidSet *uids,

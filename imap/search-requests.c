@@ -13,6 +13,8 @@ typedef struct {
     ImapUidSet *found;
     ImapUidSet *bounds; /* what may be among it */
     guint n_responses;
+    guint arrivals;       /* of the mailbox, when it was sent, or answered */
+    gboolean beside_noop; /* that was sent together with it */
     ImapSearchFunc done;
     gpointer user_data;
 } SearchRequest;
@@ -38,6 +40,7 @@ on_search_untagged(const ImapResponse *response, gpointer user_data)
 
     if (response->type != IMAP_RESPONSE_SEARCH)
         return FALSE;
+    request->arrivals = imap_connection_mailbox(request->connection)->arrivals;
     uids = response->search->uids;
     fits = ++request->n_responses <= MAX_SEARCH_RESPONSES;
     for (guint i = 0; fits && i < imap_uid_set_n_ranges(uids); i++) {
@@ -49,6 +52,8 @@ on_search_untagged(const ImapResponse *response, gpointer user_data)
     return TRUE;
 }
 
+static gboolean search_again(SearchRequest *request, const ImapUidSet *found);
+
 static void
 on_search_done(const ImapStatus *status, const GError *error,
                gpointer user_data)
@@ -58,6 +63,8 @@ on_search_done(const ImapStatus *status, const GError *error,
     g_autoptr(ImapUidSet) found =
         imap_uid_set_intersection(request->found, request->bounds);
 
+    if (error == NULL && search_again(request, found))
+        return;
     request->done(error == NULL ? found : NULL, error, request->user_data);
     imap_uid_set_free(request->found);
     imap_uid_set_free(request->bounds);
@@ -156,9 +163,9 @@ begin_search(ImapConnection *connection)
 }
 
 /* @bounds (takes ownership): what may be found. */
-static void
-send_search(ImapConnection *connection, ImapCommand *command,
-            ImapUidSet *bounds, ImapSearchFunc done, gpointer user_data)
+static SearchRequest *
+request_new(ImapConnection *connection, ImapUidSet *bounds, ImapSearchFunc done,
+            gpointer user_data)
 {
     SearchRequest *request = g_new0(SearchRequest, 1);
 
@@ -167,7 +174,48 @@ send_search(ImapConnection *connection, ImapCommand *command,
     request->bounds = bounds;
     request->done = done;
     request->user_data = user_data;
-    imap_connection_send(connection, command, &search_handler, request);
+    return request;
+}
+
+static void
+send_request(SearchRequest *request, ImapCommand *command)
+{
+    request->arrivals = imap_connection_mailbox(request->connection)->arrivals;
+    imap_connection_send(request->connection, command, &search_handler,
+                         request);
+}
+
+static void
+send_search(ImapConnection *connection, ImapCommand *command,
+            ImapUidSet *bounds, ImapSearchFunc done, gpointer user_data)
+{
+    send_request(request_new(connection, bounds, done, user_data), command);
+}
+
+/* ---- by UIDs, together with a NOOP ---- */
+
+/* Dovecot searches before it carries out the NOOP, and tells then of what has
+ * come: what it did not find may be among that. Once is enough, for the NOOP is
+ * answered now. */
+static gboolean
+search_again(SearchRequest *request, const ImapUidSet *found)
+{
+    const ImapSought sought = {.uids = request->bounds};
+    ImapCommand *command;
+
+    if (!request->beside_noop ||
+        request->arrivals ==
+            imap_connection_mailbox(request->connection)->arrivals ||
+        imap_uid_set_count(found) == imap_uid_set_count(request->bounds))
+        return FALSE;
+    request->beside_noop = FALSE;
+    imap_uid_set_free(request->found);
+    request->found = imap_uid_set_new();
+    request->n_responses = 0;
+    command = begin_search(request->connection);
+    add_criteria(command, &sought);
+    send_request(request, command);
+    return TRUE;
 }
 
 /* A search that is sent when NOOP was answered. */
@@ -236,8 +284,11 @@ imap_request_search(ImapConnection *connection, const ImapUidSet *uids,
 {
     const ImapSought sought = {.uids = uids};
     ImapCommand *command = begin_search(connection);
+    SearchRequest *request =
+        request_new(connection, bounds_of(&sought), done, user_data);
 
+    request->beside_noop = uids != NULL;
     imap_request_noop(connection);
     add_criteria(command, &sought);
-    send_search(connection, command, bounds_of(&sought), done, user_data);
+    send_request(request, command);
 }

@@ -60,7 +60,10 @@ is_refusal(const GError *error)
 void
 fs_sync_note_changes(FsSync *sync)
 {
-    sync->changes_noted = imap_connection_mailbox(connection_of(sync))->changes;
+    const ImapMailbox *mailbox = imap_connection_mailbox(connection_of(sync));
+
+    sync->changes_noted = mailbox->changes;
+    sync->arrivals_noted = mailbox->arrivals;
 }
 
 /* Whether the server has told of something since. */
@@ -71,19 +74,25 @@ has_changed(const FsSync *sync)
            sync->changes_noted;
 }
 
+/* Whether the server has told of messages that have come since. */
+static gboolean
+has_grown(const FsSync *sync)
+{
+    return imap_connection_mailbox(connection_of(sync))->arrivals !=
+           sync->arrivals_noted;
+}
+
 /* A server may carry out what was asked together with the NOOP before it looks
  * for changes, as Dovecot does; and with one gone and one come the number of
  * messages tells nothing. Then it is asked again, once: what it has told of is
  * in by now. With QRESYNC it has told which have gone; but not which have come,
- * perhaps before we began. */
+ * perhaps before we began: of those, too, numbers tell nothing. */
 static gboolean
 is_overtaken(FsSync *sync)
 {
-    const ImapMailbox *mailbox = imap_connection_mailbox(connection_of(sync));
+    gboolean by_name = imap_connection_has_qresync(connection_of(sync));
 
-    if (!has_changed(sync) || sync->repeated ||
-        (imap_connection_has_qresync(connection_of(sync)) &&
-         mailbox->exists <= mailbox->exists_searched))
+    if (sync->repeated || !(by_name ? has_grown(sync) : has_changed(sync)))
         return FALSE;
     sync->repeated = TRUE;
     return TRUE;
@@ -149,7 +158,6 @@ fs_sync_apply(FsSync *sync, const ImapChanges *changes)
 
         fs_sync_set_flags(mailbox, change->uid, change->flags);
     }
-    sync->flags_in = TRUE;
 }
 
 static void

@@ -336,7 +336,9 @@ begin(FsSync *sync, gboolean fresh)
     set_target(sync, &situation);
     note_beginning(sync, &situation);
     sync->flags_in = situation.count == 0;
-    situation.applied = apply_changes(sync);
+    /* Of an old selection they do not tell all. */
+    situation.applied = apply_changes(sync) && fresh;
+    sync->flags_in |= situation.applied;
     situation.count = cache_index_count(fs_sync_index(mailbox), mailbox->id);
     situation.next_uid = mailbox->next_uid;
     sync->can_tell = fs_sync_plan_can_tell(&situation);

@@ -70,6 +70,7 @@ struct FsSync {
     guint rounds;
     guint overtaken;      /* rounds that count for nothing, as it had changed */
     guint changes_noted;  /* of the connection's mailbox, when asking began */
+    guint arrivals_noted; /* likewise */
     gboolean begins_anew; /* when the mailbox has been selected again */
     gboolean repeated;    /* because of them */
     guint pending;        /* requests of the step under way */

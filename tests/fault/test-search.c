@@ -195,6 +195,57 @@ search_that_gets_no_farther_ends(void **state)
     assert_error(f->error, IMAP_ERROR_TIMEOUT, "");
 }
 
+/* ---- by UIDs ---- */
+
+/* As Dovecot does, which carries out the NOOP behind what follows it. */
+static void
+what_has_come_behind_the_answer_is_sought_again(void **state)
+{
+    Fixture *f = *state;
+    const struct {
+        const char *log;
+        const char *steps[24];
+    } cases[] = {
+        /* It was not known yet. */
+        {"[7] ",
+         {LOGIN(""), "C:i3 EXAMINE INBOX", "S:* 3 EXISTS", "S:i3 OK",
+          "C:i4 NOOP", "C:i5 UID SEARCH UID 7,9", "S:* SEARCH", "S:* 4 EXISTS",
+          "S:i4 OK", "S:i5 OK", "C:i6 UID SEARCH UID 7,9", "S:* SEARCH 7",
+          "S:* 5 EXISTS", "S:i6 OK"}},
+        /* Nor told of: no line at all. */
+        {"[7] ",
+         {LOGIN(""), "C:i3 EXAMINE INBOX", "S:* 3 EXISTS", "S:i3 OK",
+          "C:i4 NOOP", "C:i5 UID SEARCH UID 7,9", "S:* VANISHED 2",
+          "S:* 3 EXISTS", "S:i4 OK", "S:i5 OK", "C:i6 UID SEARCH UID 7,9",
+          "S:* SEARCH 7", "S:i6 OK"}},
+        /* It was told before, something has gone, or all is there. */
+        {"[9] ",
+         {LOGIN(""), "C:i3 EXAMINE INBOX", "S:* 3 EXISTS", "S:i3 OK",
+          "C:i4 NOOP", "C:i5 UID SEARCH UID 7,9", "S:* 4 EXISTS", "S:i4 OK",
+          "S:* SEARCH 9", "S:* 1 EXPUNGE", "S:i5 OK", "QUIET"}},
+        {"[7,9] ",
+         {LOGIN(""), "C:i3 EXAMINE INBOX", "S:* 3 EXISTS", "S:i3 OK",
+          "C:i4 NOOP", "C:i5 UID SEARCH UID 7,9", "S:* SEARCH 7 9",
+          "S:* 4 EXISTS", "S:i4 OK", "S:i5 OK", "QUIET"}},
+    };
+    g_autoptr(ImapUidSet) uids = imap_uid_set_new();
+
+    imap_uid_set_add(uids, 7, 7);
+    imap_uid_set_add(uids, 9, 9);
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        open_ready(f, cases[i].steps);
+        imap_request_examine(f->connection, "INBOX", on_done, f);
+        wait_done(f);
+        imap_request_search(f->connection, uids, on_found, f);
+        wait_for(&f->done);
+        assert_null(f->error);
+        run_for(2 * WAIT_MS);
+        check_script(f);
+        assert_string_equal(f->log->str, cases[i].log);
+        drop(f);
+    }
+}
+
 int
 main(void)
 {
@@ -206,6 +257,7 @@ main(void)
         connection_test(refusals_tell_why),
         connection_test(search_goes_on_while_the_server_says_so),
         connection_test(search_that_gets_no_farther_ends),
+        connection_test(what_has_come_behind_the_answer_is_sought_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

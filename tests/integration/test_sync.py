@@ -16,9 +16,11 @@ import tap
 from command import run, wait_until
 from mailstore import Mailbox, Message, make_message, simple_mailbox
 from mount import Mount
-from rows import (SERVERS, Held, Scan, change, fetches, listed, names, rows_of,
-                  stale, tagged)
+from rows import (SERVERS, Behind, Held, Scan, change, fetches, listed, names,
+                  rows_of, stale, tagged)
 from scene import Scene
+
+PATIENT = 20 * tap.PATIENCE
 
 
 class Mounts:
@@ -155,7 +157,65 @@ for server in SERVERS:
                     [str(c) for c in fetches(scene, mark)])
 
 
+    @tap.test(name=f'what_is_told_behind_the_answer_is_listed_{server}',
+              arguments=(server,))
+    def behind(case, kind):
+        """Something has come, and then as much has gone as has come."""
+        scene = Scene(case, [simple_mailbox(count=5, size=500)], timeout=10,
+                      capabilities=SERVERS[kind], options={'poll': 1})
+        inbox = scene.inbox
+        scene.start()
+        listed(case, scene)
+        answers = Behind(scene)
+        for gone in ((), (1,)):
+            def change_it(gone=gone):
+                inbox.remove(*gone)
+                inbox.store(make_message(inbox.uidnext, 500), 1795339800)
+
+            answers.told, answers.deed = None, change_it
+            stale()
+            case.expect(wait_until(lambda: run('ls', scene.path('INBOX')).clean
+                                   and answers.told, PATIENT), 'never asked')
+            case.expect(wait_until(answers.next, PATIENT)
+                        and answers.next() == 'UID SEARCH',
+                        f'not looked for, but {answers.next()}')
+            case.expect(wait_until(
+                lambda: set(names(run('ls', scene.path('INBOX'))))
+                == {f'{m.uid}.eml' for m in inbox.present}, PATIENT),
+                'it does not show')
+
+
 # ---- servers that contradict themselves
+
+@tap.test
+def test_message_the_line_does_not_know_yet_is_read(case):
+    """Neither sent nor found, but behind that the server sees what is new."""
+    scene = Scene(case, [simple_mailbox(count=3)], timeout=10)
+    scene.start()
+    listed(case, scene)
+    asked = []
+
+    def fetch(line, command):
+        if 'BODY.PEEK[]' not in command.text or asked:
+            return False
+        asked.append(command)
+        line.send(tagged(command))
+        return True
+
+    def search(line, command):
+        if len(asked) != 1:
+            return False
+        asked.append(command)
+        with scene.server.changing:
+            scene.inbox.store(make_message(4), 1795339800)
+        line.line(f'* ESEARCH (TAG "{command.tag}") UID\r\n* 4 EXISTS')
+        line.send(tagged(command))
+        return True
+
+    scene.server.hooks.update({'UID FETCH': fetch, 'UID SEARCH': search})
+    case.expect(scene.cat(2), 'it passes for gone')
+    case.expect(len(asked) == 2, [str(c) for c in asked])
+
 
 @tap.test
 def test_vanished_that_is_there_is_listed(case):

@@ -90,6 +90,60 @@ class Held:
         return True
 
 
+class Behind:
+    """Answers what is sent together with a NOOP by what the client was told
+    before, and tells what is new at the end of it, as Dovecot does: behind the
+    search, or the new rows. When the client next asks, deed() was done right
+    before."""
+
+    COMMANDS = ('NOOP', 'UID SEARCH', 'UID FETCH')
+
+    def __init__(self, scene):
+        self.server = scene.server
+        self.server.tells = True
+        self.deed = None
+        self.told = None  # the number of commands when it was told
+        for name in self.COMMANDS:
+            self.server.hooks[name] = self
+
+    def __call__(self, line, command):
+        if line.mailbox is None:
+            return False
+        with self.server.changing:
+            if self.deed is not None:
+                self.deed()
+                self.deed = None
+            answer = (b'' if command.name == 'NOOP'
+                      else self._of_old(line, command))
+            if command.name != 'NOOP' and '(UID FLAGS)' not in command.text:
+                news = line.news()
+                if news:
+                    self.told = len(self.server.commands)
+                answer += news
+        line.send(answer + tagged(command))
+        return True
+
+    def next(self):
+        """What was asked for after that; nothing: None."""
+        return next((c.name for c in self.server.commands[self.told:]
+                     if c.name in self.COMMANDS[1:]), None)
+
+    @staticmethod
+    def _of_old(line, command):
+        """Its answer without the tagged line."""
+        mailbox = line.mailbox
+        real = [(m, m.expunged) for m in mailbox.messages]
+        vanished = mailbox.vanished
+        for message, _ in real:
+            message.expunged = message.uid not in line.told
+        mailbox.vanished = [one for one in vanished if one[1] not in line.told]
+        whole = line.default(command)
+        mailbox.vanished = vanished
+        for message, expunged in real:
+            message.expunged = expunged
+        return whole[:whole.rstrip().rfind(b'\n') + 1]
+
+
 SCAN = '''
 import os, sys
 for entry in os.scandir(sys.argv[1]):

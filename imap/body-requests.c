@@ -301,11 +301,13 @@ imap_request_fetch_bodies(ImapConnection *connection, const ImapUidSet *uids,
 }
 
 void
-imap_request_fetch_part(ImapConnection *connection, guint32 uid, guint64 offset,
-                        guint32 length, const ImapBodiesHandler *handler,
-                        gpointer user_data)
+imap_request_fetch_section_part(ImapConnection *connection, guint32 uid,
+                                const char *section, guint64 offset,
+                                guint32 length,
+                                const ImapBodiesHandler *handler,
+                                gpointer user_data)
 {
-    BodiesRequest *request = bodies_request_new("", handler, user_data);
+    BodiesRequest *request = bodies_request_new(section, handler, user_data);
     ImapCommand *command = imap_command_new("UID FETCH ");
 
     imap_uid_set_add(request->wanted, uid, uid);
@@ -314,7 +316,16 @@ imap_request_fetch_part(ImapConnection *connection, guint32 uid, guint64 offset,
     request->offset = offset;
     request->length = length;
     imap_command_add_format(command,
-                            "%u (UID BODY.PEEK[]<%" G_GUINT64_FORMAT ".%u>)",
-                            uid, offset, length);
+                            "%u (UID BODY.PEEK[%s]<%" G_GUINT64_FORMAT ".%u>)",
+                            uid, section, offset, length);
     imap_connection_send(connection, command, &bodies_handler, request);
+}
+
+void
+imap_request_fetch_part(ImapConnection *connection, guint32 uid, guint64 offset,
+                        guint32 length, const ImapBodiesHandler *handler,
+                        gpointer user_data)
+{
+    imap_request_fetch_section_part(connection, uid, "", offset, length,
+                                    handler, user_data);
 }

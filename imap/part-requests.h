@@ -34,6 +34,14 @@ void imap_request_fetch_section(ImapConnection *connection,
                                 const ImapBodiesHandler *handler,
                                 gpointer user_data);
 
+/* Of the part @section of one message, as it was sent, the @length octets from
+ * @offset, or as many of them as there are. Marks nothing as read. */
+void imap_request_fetch_section_part(ImapConnection *connection, guint32 uid,
+                                     const char *section, guint64 offset,
+                                     guint32 length,
+                                     const ImapBodiesHandler *handler,
+                                     gpointer user_data);
+
 /* UID FETCH of the header fields @fields ("FROM TO", protocol text of ours) of
  * messages, and, @with_structure, of their structures: some servers refuse
  * those of broken messages. As imap_request_heads. */

@@ -21,6 +21,10 @@
 #define ASKING_MAX 12u
 #define BATCH_US 20000
 
+/* What has so many parts that their structure is not proven is fetched whole,
+ * up to this size: to ask for that many one by one takes longer. */
+#define MANY_PARTS_MAX (1024u * 1024)
+
 static void acquire(FsHeadBatch *batch);
 
 static void
@@ -227,13 +231,30 @@ believe(FsHeadBatch *batch, FsHeadItem *item)
     fs_head_batch_end_item(batch, item, NULL);
 }
 
+/* Whether the header can be read in one way only, and says the same. */
 static gboolean
-has_plain_fields(GBytes *header)
+agrees(GBytes *header, const ImapStructure *structure)
 {
     gsize length;
     const char *data = g_bytes_get_data(header, &length);
+    const ImapPart *first = g_ptr_array_index(structure->parts, 0);
 
-    return fs_mime_fields_are_plain(data, length);
+    return fs_mime_fields_are_plain(data, length) &&
+           fs_mime_fields_say_multipart(data, length) ==
+               (first->kind == IMAP_PART_MULTIPART);
+}
+
+static gboolean
+is_doubtful(const ImapFetch *fetch)
+{
+    /* Of what is too large to be fetched whole, anything is better. */
+    if (fetch->has_size && fetch->size > FS_WHOLE_MESSAGE_MAX)
+        return FALSE;
+    if (fetch->structure->parts->len > FS_PROOF_PARTS_MAX && fetch->has_size &&
+        fetch->size <= MANY_PARTS_MAX)
+        return TRUE;
+    return fs_structure_is_doubtful(fetch->structure) ||
+           !agrees(fetch->header, fetch->structure);
 }
 
 static void
@@ -252,9 +273,7 @@ on_head(const ImapFetch *fetch, gpointer user_data)
         fetch->structure == NULL || fetch->header == NULL ||
         fetch->header_is_cut ||
         (item->size != 0 && fetch->has_size && fetch->size != item->size);
-    item->useless = item->useless ||
-                    fs_structure_is_doubtful(fetch->structure) ||
-                    !has_plain_fields(fetch->header);
+    item->useless = item->useless || is_doubtful(fetch);
     if (item->useless)
         return;
     parts = fs_mime_parts_of_structure(fetch->structure);

@@ -3,6 +3,7 @@
 #include "fs/views/head-fetch-private.h"
 
 #include "fs/views/text-form.h"
+#include "fs/views/whole-message.h"
 #include "imap/part-requests.h"
 
 #include <string.h>
@@ -135,6 +136,13 @@ on_section_end(guint32 uid, gpointer user_data)
     if (item == NULL || incoming == NULL)
         return;
     section->batch->maker->n_octets += incoming->len;
+    /* Courier is wrong by an octet about the ends of some, as in
+     * fs/views/part-fetch.c. */
+    if (incoming->len > 0 && incoming->data[incoming->len - 1] == '\r' &&
+        item->size <= FS_WHOLE_MESSAGE_MAX) {
+        item->useless = TRUE;
+        return;
+    }
     content = decode(part_of(item, section->section), incoming);
     set_content(section->batch, item, section, content);
 }

@@ -7,6 +7,8 @@
 #include "fs/views/part-maker-private.h"
 
 #include "fs/kernel/errno.h"
+#include "fs/views/base64-tail.h"
+#include "fs/views/tail-fetch.h"
 #include "fs/views/text-form.h"
 #include "fs/views/whole-message.h"
 #include "imap/error.h"
@@ -30,8 +32,12 @@ typedef struct {
     char *encoding;
     char *charset; /* NULL: no text */
     guint64 octets;
-    gboolean as_sent; /* BINARY was refused, or would not do */
-    gboolean decoded; /* BINARY was asked for */
+    gboolean as_sent;  /* BINARY was refused, or would not do */
+    gboolean decoded;  /* BINARY was asked for */
+    gboolean is_known; /* how large it is then */
+    guint64 size;
+    guint n_requests; /* under way */
+    GError *error;    /* of that for the part */
     ImapLease *lease;
     ImapConnection *connection; /* a reference */
     ImapRetry retry;
@@ -42,6 +48,7 @@ typedef struct {
     FsDecodedWriter *writer; /* of what is no text */
     GByteArray *text;        /* of text */
     guint64 since_progress;
+    guint8 last; /* of its octets as they were sent */
 } Fetch;
 
 static void acquire(Fetch *fetch);
@@ -69,6 +76,7 @@ fetch_free(gpointer data)
     clear_incoming(fetch);
     release(fetch);
     fs_part_maker_unref(fetch->maker);
+    g_clear_error(&fetch->error);
     g_free(fetch->key);
     g_free(fetch->section);
     g_free(fetch->encoding);
@@ -99,22 +107,35 @@ refuse_flood(Fetch *fetch, guint64 size)
 }
 
 /* Whether what comes can be the part. What is gone some servers replace, by
- * nothing or by a text of theirs; and what was not decoded after all is longer
- * than it can be. A message that cannot be had as a whole is taken as it is. */
+ * nothing or by a text of theirs. What was not decoded after all, or what each
+ * decoder makes something else of, is not as large as it can only be. A message
+ * that cannot be had as a whole is taken as it is. */
 static gboolean
 is_likely(const Fetch *fetch, guint64 size)
 {
     CacheMessage message;
 
+    if (fetch->decoded)
+        return fetch->is_known && size == fetch->size;
     if (fetch->octets == 0)
         return TRUE;
-    if (fetch->decoded)
-        return size <= fetch->octets / 4 * 3 + 3 &&
-               (size > 0 || fetch->octets < 4);
     return size == fetch->octets ||
            (cache_index_message(fetch->maker->account->index, fetch->mailbox,
                                 fetch->uid, &message) &&
             message.size > FS_WHOLE_MESSAGE_MAX);
+}
+
+/* Courier is wrong by an octet about the ends of some messages in messages: it
+ * ends them amid the end of a line. */
+static gboolean
+is_cut(const Fetch *fetch)
+{
+    CacheMessage message;
+
+    return !fetch->decoded && fetch->last == '\r' &&
+           cache_index_message(fetch->maker->account->index, fetch->mailbox,
+                               fetch->uid, &message) &&
+           message.size <= FS_WHOLE_MESSAGE_MAX;
 }
 
 static void
@@ -131,6 +152,7 @@ on_begin(guint32 uid, guint64 size, gpointer user_data)
     }
     if (!is_likely(fetch, size))
         return;
+    fetch->last = 0;
     fetch->decoder = fs_part_decoder_new(fetch->decoded ? "" : fetch->encoding);
     if (fetch->charset != NULL)
         fetch->text = g_byte_array_new();
@@ -176,6 +198,7 @@ on_data(const guint8 *data, gsize length, gpointer user_data)
     if (fetch->maker->account == NULL || fetch->decoder == NULL)
         return;
     take(fetch, data, length, FALSE);
+    fetch->last = data[length - 1];
     fs_message_bodies_pause_if_behind(fetch->maker->account->bodies,
                                       fetch->connection);
     fetch->since_progress += length;
@@ -195,6 +218,10 @@ on_end(guint32 uid, gpointer user_data)
     if (fetch->maker->account == NULL || fetch->decoder == NULL)
         return;
     take(fetch, (const guint8 *)"", 0, TRUE);
+    if (is_cut(fetch)) {
+        clear_incoming(fetch);
+        return;
+    }
     fetch->made = TRUE;
     if (fetch->text != NULL) {
         g_autoptr(GBytes) content =
@@ -226,9 +253,9 @@ give_up(Fetch *fetch)
 }
 
 static void
-on_done(const GError *error, gpointer user_data)
+conclude(Fetch *fetch)
 {
-    Fetch *fetch = user_data;
+    g_autoptr(GError) error = g_steal_pointer(&fetch->error);
 
     clear_incoming(fetch);
     if (fetch->maker->account == NULL || fetch->made) {
@@ -245,6 +272,37 @@ on_done(const GError *error, gpointer user_data)
         give_up(fetch);
     }
 }
+
+static void
+on_done(const GError *error, gpointer user_data)
+{
+    Fetch *fetch = user_data;
+
+    if (error != NULL)
+        fetch->error = g_error_copy(error);
+    if (--fetch->n_requests == 0)
+        conclude(fetch);
+}
+
+static void
+on_tail_size(guint64 size, gpointer user_data)
+{
+    Fetch *fetch = user_data;
+
+    fetch->is_known = TRUE;
+    fetch->size = size;
+}
+
+static void
+on_tail_done(gpointer user_data)
+{
+    on_done(NULL, user_data);
+}
+
+static const FsTailHandler tail_handler = {
+    .size = on_tail_size,
+    .done = on_tail_done,
+};
 
 static const ImapBodiesHandler handler = {
     .begin = on_begin,
@@ -283,6 +341,7 @@ static gboolean
 is_for_server(const Fetch *fetch)
 {
     return !fetch->as_sent && fetch->charset == NULL &&
+           fetch->octets >= FS_BASE64_MIN &&
            g_str_equal(fetch->encoding, "base64") &&
            imap_connection_has(fetch->connection, "BINARY");
 }
@@ -301,6 +360,11 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
     fetch->lease = lease;
     fetch->connection = imap_connection_ref(imap_lease_connection(lease));
     fetch->decoded = is_for_server(fetch);
+    fetch->is_known = FALSE;
+    fetch->n_requests = fetch->decoded ? 2 : 1;
+    if (fetch->decoded)
+        fs_tail_fetch(fetch->connection, fetch->uid, fetch->section,
+                      fetch->octets, &tail_handler, fetch);
     if (fetch->is_header)
         imap_request_heads(fetch->connection, uids,
                            fetch->section[0] != '\0' ? fetch->section : NULL,

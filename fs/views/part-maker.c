@@ -3,15 +3,13 @@
  * makes the forms, in fs/views/part-whole.c, head-fetch.c, part-fetch.c. */
 #include "fs/views/part-maker-private.h"
 
+#include "fs/views/base64-tail.h"
 #include "fs/views/whole-message.h"
 
 /* A message is fetched whole, up to this size, to be taken apart: that is
  * quicker than to ask what is in it. Not for its text: of many texts each octet
  * counts. */
 #define SMALL_MAX (32u * 1024)
-
-/* Of a smaller part its size costs as much as it does. */
-#define ASK_MIN (8u * 1024)
 
 FsAnswer
 fs_part_maker_tree(FsPartMaker *maker, guint32 mailbox, guint32 uid,
@@ -85,7 +83,8 @@ gboolean
 fs_part_is_askable(const FsPart *part)
 {
     return part->kind == FS_PART_CONTENT && part->charset == NULL &&
-           part->octets >= ASK_MIN && g_str_equal(part->encoding, "base64");
+           part->octets >= FS_BASE64_MIN &&
+           g_str_equal(part->encoding, "base64");
 }
 
 FsAnswer

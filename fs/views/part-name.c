@@ -71,6 +71,19 @@ find_plain(const GArray *parameters, const char *name)
     return found;
 }
 
+/* What follows @name in a parameter's: "" for the whole of it, "*" for the
+ * whole encoded, "*1" or "*1*" for a piece. NULL: it is another. */
+static const char *
+rest_of_name(const ImapParameter *parameter, const char *name)
+{
+    gsize length = strlen(name);
+
+    if (g_ascii_strncasecmp(parameter->name, name, length) != 0 ||
+        (parameter->name[length] != '\0' && parameter->name[length] != '*'))
+        return NULL;
+    return parameter->name + length;
+}
+
 /* GMime decodes pieces and sets of characters: it is given the field that they
  * came from. */
 static char *
@@ -80,7 +93,6 @@ decode_parameter(const GArray *parameters, const char *name)
     GMimeContentDisposition *disposition;
     const char *plain = find_plain(parameters, name);
     char *value;
-    gsize length = strlen(name);
 
     if (plain != NULL)
         return g_strdup(plain);
@@ -88,8 +100,7 @@ decode_parameter(const GArray *parameters, const char *name)
         const ImapParameter *parameter =
             &g_array_index(parameters, ImapParameter, i);
 
-        if (g_ascii_strncasecmp(parameter->name, name, length) != 0 ||
-            (parameter->name[length] != '\0' && parameter->name[length] != '*'))
+        if (rest_of_name(parameter, name) == NULL)
             continue;
         g_string_append_printf(field, "; %s=", parameter->name);
         if (is_extended(parameter))
@@ -105,6 +116,29 @@ decode_parameter(const GArray *parameters, const char *name)
         g_strdup(g_mime_content_disposition_get_parameter(disposition, name));
     g_object_unref(disposition);
     return value;
+}
+
+gboolean
+fs_part_name_has_gap(const GArray *parameters, const char *name)
+{
+    gboolean whole = FALSE;
+    gboolean first = FALSE;
+    gboolean others = FALSE;
+
+    for (guint i = 0; i < parameters->len; i++) {
+        const char *rest =
+            rest_of_name(&g_array_index(parameters, ImapParameter, i), name);
+
+        if (rest == NULL)
+            continue;
+        if (rest[0] == '\0' || rest[1] == '\0')
+            whole = TRUE;
+        else if (g_str_equal(rest, "*0") || g_str_equal(rest, "*0*"))
+            first = TRUE;
+        else
+            others = TRUE;
+    }
+    return whole && others && !first;
 }
 
 char *

@@ -78,7 +78,7 @@ fs_mime_parts_of_structure(const ImapStructure *structure)
 #define BOUNDARY_MAX 70u
 
 /* Servers say of a multipart in which they find no part that it has an empty
- * one. */
+ * one, or is one. */
 static gboolean
 is_stand_in(const ImapPart *part)
 {
@@ -102,6 +102,16 @@ is_encoded(const ImapPart *part)
            strstr(part->encoding, "uu") != NULL;
 }
 
+/* Of the body of a message in the message, no header tells. */
+static gboolean
+is_empty_body(const GPtrArray *parts, guint index)
+{
+    const ImapPart *part = g_ptr_array_index(parts, index);
+    const ImapPart *parent = g_ptr_array_index(parts, part->parent);
+
+    return parent->kind == IMAP_PART_MESSAGE && is_stand_in(part);
+}
+
 gboolean
 fs_structure_is_doubtful(const ImapStructure *structure)
 {
@@ -119,6 +129,13 @@ fs_structure_is_doubtful(const ImapStructure *structure)
             is_stand_in(g_ptr_array_index(parts, i + 1)))
             return TRUE;
         if (g_str_has_prefix(part->type, "message/") && is_encoded(part))
+            return TRUE;
+        if (is_empty_body(parts, i) ||
+            (part->kind == IMAP_PART_LEAF &&
+             g_str_has_prefix(part->type, "multipart/")))
+            return TRUE;
+        if (fs_part_name_has_gap(part->disposition_parameters, "filename") ||
+            fs_part_name_has_gap(part->type_parameters, "name"))
             return TRUE;
     }
     return FALSE;

@@ -2,14 +2,21 @@
  * listing does not have to fetch them. Whatever goes wrong, the parts
  * themselves tell.
  *
- * Dovecot 2.3 is wrong about every part but the last: a size is believed only
- * if it fits the encoded one, as lines of usual lengths give it. */
+ * Dovecot 2.3 is wrong about every part but the last, and of broken base64 each
+ * decoder makes something else: a size is believed only if it is the one that
+ * the encoded part can have. */
 #include "fs/views/part-maker-private.h"
 
+#include "fs/views/tail-fetch.h"
 #include "imap/part-requests.h"
 
 /* At a time. */
 #define SECTIONS_MAX 100u
+
+typedef struct {
+    guint index;    /* in the tree */
+    guint64 likely; /* the size that it can only have; 0: it is not known */
+} Asked;
 
 typedef struct {
     FsPartMaker *maker; /* a reference */
@@ -17,7 +24,7 @@ typedef struct {
     guint32 uid;
     FsPartTree *tree; /* likewise */
     char *key;        /* of the job */
-    GArray *asked;    /* guint: indices in the tree */
+    GArray *asked;    /* of Asked */
     ImapLease *lease;
     guint n_requests; /* under way */
 } Fetch;
@@ -61,31 +68,6 @@ keep_told(Fetch *fetch, guint index, guint64 size)
     fs_part_maker_keep_told(fetch->maker, key, size);
 }
 
-/* Base64 makes four octets of three, and breaks lines after @width of them (0:
- * it does not). The last line need not end. */
-static gboolean
-fits(guint64 octets, guint width, guint64 size)
-{
-    guint64 lines = width == 0 ? 0 : octets / (width + 2);
-    guint64 rest = octets - lines * (width + 2);
-    guint64 most = lines * width + rest;
-    guint64 least = lines * width + (rest > 2 ? rest - 2 : 0);
-
-    /* One or two of the last three may be padding. */
-    return size <= most / 4 * 3 && size + 2 >= least / 4 * 3;
-}
-
-static gboolean
-is_plausible(const FsPart *part, guint64 size)
-{
-    static const guint widths[] = {76, 72, 64, 60, 0};
-
-    for (guint i = 0; i < G_N_ELEMENTS(widths); i++)
-        if (fits(part->octets, widths[i], size))
-            return TRUE;
-    return FALSE;
-}
-
 static void
 on_sizes(const ImapFetch *head, gpointer user_data)
 {
@@ -98,12 +80,12 @@ on_sizes(const ImapFetch *head, gpointer user_data)
             &g_array_index(head->binary_sizes, ImapBinarySize, i);
 
         for (guint j = 0; j < fetch->asked->len; j++) {
-            guint index = g_array_index(fetch->asked, guint, j);
-            const FsPart *part = fs_part_tree_get(fetch->tree, index);
+            const Asked *asked = &g_array_index(fetch->asked, Asked, j);
+            const FsPart *part = fs_part_tree_get(fetch->tree, asked->index);
 
             if (g_str_equal(part->section, size->section) &&
-                is_plausible(part, size->size))
-                keep_told(fetch, index, size->size);
+                size->size == asked->likely && asked->likely != 0)
+                keep_told(fetch, asked->index, size->size);
         }
     }
 }
@@ -115,7 +97,7 @@ finish(Fetch *fetch, const GError *error)
     gboolean asked = fetch->lease != NULL;
 
     for (guint i = 0; maker->account != NULL && i < fetch->asked->len; i++) {
-        guint index = g_array_index(fetch->asked, guint, i);
+        guint index = g_array_index(fetch->asked, Asked, i).index;
 
         if (asked &&
             find_told(maker, fetch->mailbox, fetch->uid, index) == NULL)
@@ -135,7 +117,48 @@ on_done(const GError *error, gpointer user_data)
         finish(fetch, error);
 }
 
+typedef struct {
+    Fetch *fetch;
+    guint number; /* of what was asked */
+} Tail;
+
+static void
+on_tail_size(guint64 size, gpointer user_data)
+{
+    const Tail *tail = user_data;
+
+    g_array_index(tail->fetch->asked, Asked, tail->number).likely = size;
+}
+
+static void
+on_tail_done(gpointer user_data)
+{
+    g_autofree Tail *tail = user_data;
+
+    on_done(NULL, tail->fetch);
+}
+
+static const FsTailHandler tail_handler = {
+    .size = on_tail_size,
+    .done = on_tail_done,
+};
+
 static const ImapHeadsHandler handler = {.head = on_sizes, .done = on_done};
+
+static void
+ask(Fetch *fetch, ImapConnection *connection, guint number)
+{
+    const FsPart *part = fs_part_tree_get(
+        fetch->tree, g_array_index(fetch->asked, Asked, number).index);
+    Tail *tail = g_new0(Tail, 1);
+
+    tail->fetch = fetch;
+    tail->number = number;
+    fs_tail_fetch(connection, fetch->uid, part->section, part->octets,
+                  &tail_handler, tail);
+    imap_request_binary_size(connection, fetch->uid, part->section, &handler,
+                             fetch);
+}
 
 static void
 on_lease(ImapLease *lease, const GError *error, gpointer user_data)
@@ -148,14 +171,9 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
         finish(fetch, error);
         return;
     }
-    fetch->n_requests = fetch->asked->len;
-    for (guint i = 0; i < fetch->asked->len; i++) {
-        const FsPart *part = fs_part_tree_get(
-            fetch->tree, g_array_index(fetch->asked, guint, i));
-
-        imap_request_binary_size(imap_lease_connection(lease), fetch->uid,
-                                 part->section, &handler, fetch);
-    }
+    fetch->n_requests = 2 * fetch->asked->len;
+    for (guint i = 0; i < fetch->asked->len; i++)
+        ask(fetch, imap_lease_connection(lease), i);
 }
 
 void
@@ -169,12 +187,15 @@ fs_view_sizes_fetch(FsPartMaker *maker, guint32 mailbox, guint32 uid,
     fetch->uid = uid;
     fetch->tree = fs_part_tree_ref((FsPartTree *)tree);
     fetch->key = g_strdup(key);
-    fetch->asked = g_array_new(FALSE, FALSE, sizeof(guint));
+    fetch->asked = g_array_new(FALSE, FALSE, sizeof(Asked));
     for (guint i = 0; i < tree->parts->len && fetch->asked->len < SECTIONS_MAX;
-         i++)
+         i++) {
+        Asked asked = {.index = i};
+
         if (fs_part_is_askable(fs_part_tree_get(tree, i)) &&
             find_told(maker, mailbox, uid, i) == NULL)
-            g_array_append_val(fetch->asked, i);
+            g_array_append_val(fetch->asked, asked);
+    }
     fs_leases_acquire(maker->leases, mailbox, IMAP_LEASE_SINGLE, on_lease,
                       fetch, fetch_free);
 }

@@ -176,6 +176,27 @@ fs_mime_fields_are_plain(const char *header, gsize length)
     return TRUE;
 }
 
+gboolean
+fs_mime_fields_say_multipart(const char *header, gsize length)
+{
+    const char *end = header + length;
+
+    for (const char *at = header, *next; at < end; at = next) {
+        g_autofree char *field = NULL;
+        const char *value;
+
+        next = end_of_field(at, end);
+        field = g_strndup(at, (gsize)(next - at));
+        value = field + strlen("Content-Type:");
+        if (g_ascii_strncasecmp(
+                field, "Content-Type:", strlen("Content-Type:")) == 0 &&
+            g_ascii_strncasecmp(skip_space(value), "multipart/",
+                                strlen("multipart/")) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* ---- the parts ---- */
 
 static void
@@ -364,10 +385,14 @@ are_fields_plain(const FsStructureProof *proof)
 
     if (!fs_mime_fields_are_plain(data, length))
         return FALSE;
-    for (guint i = 1; i < proof->parts->len; i++)
-        if (!fs_mime_fields_are_plain(part_at(proof, i)->fields,
-                                      part_at(proof, i)->fields_length))
+    for (guint i = 1; i < proof->parts->len; i++) {
+        const Part *part = part_at(proof, i);
+
+        if (!fs_mime_fields_are_plain(part->fields, part->fields_length) ||
+            fs_mime_fields_say_multipart(part->fields, part->fields_length) !=
+                part->multipart)
             return FALSE;
+    }
     return TRUE;
 }
 

@@ -22,6 +22,9 @@
  * most, and as the grammar has them (RFC 2045 section 5.1, RFC 2183). */
 gboolean fs_mime_fields_are_plain(const char *header, gsize length);
 
+/* Whether they say of it that it is a multipart. */
+gboolean fs_mime_fields_say_multipart(const char *header, gsize length);
+
 typedef struct FsStructureProof FsStructureProof;
 
 /* Of a message of @size octets with @header (a reference is kept). NULL: there

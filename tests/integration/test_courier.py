@@ -15,6 +15,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 import courier
 import debian
 import dovecot
+import elsewhere
 import tap
 import commands
 from command import run
@@ -165,6 +166,16 @@ def test_what_is_written_is_stored(case):
     run(BINARY, '--wait', place.mount.mountpoint, limit=60 * tap.PATIENCE,
         check=True)
     case.expect(os.listdir(folder) == [], os.listdir(folder))
+
+
+@tap.test
+def test_views_are_what_the_messages_hold(case):
+    one = Place(case, names='uid')
+    stored = dict(enumerate(elsewhere.messages(), 1))
+    for uid, (_title, body) in stored.items():
+        one.place.add('Empty', uid, body)
+    one.open_all()
+    elsewhere.check(case, one.mount, 'INBOX/Empty', stored)
 
 
 @tap.test

@@ -17,6 +17,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 import cyrus
 import debian
 import dovecot
+import elsewhere
 import mailstore
 import tap
 import commands
@@ -246,6 +247,20 @@ def test_listing_is_whole_while_others_rename_it(case):
         return False
 
     case.expect(wait_until(is_back, 20 * tap.PATIENCE), 'it is not back')
+
+
+@tap.test
+def test_views_are_what_the_messages_hold(case):
+    place = Place(case, names='uid')
+    stored = {}
+    for title, body in elsewhere.messages():
+        # It takes no NUL.
+        if b'\0' not in body:
+            status, answer = place.other.append('Empty', None, None, body)
+            assert status == 'OK', (title, answer)
+            stored[len(stored) + 1] = title, body
+    assert len(stored) > 40, len(stored)
+    elsewhere.check(case, place.mount, 'Empty', stored)
 
 
 @tap.test

@@ -167,7 +167,10 @@ def test_attachment_is_fetched_alone(case):
         lambda: read(bench.parts(1, 'small.pdf'))))
     case.expect(content == PDF, f'{len(content)} octets of the attachment')
     case.expect(octets < 32 * KB, f'{octets} octets for one of 10,000')
-    case.expect(fetches == ['1 (UID BINARY.PEEK[2])'], fetches)
+    # Its end shows that what the server decodes can be believed.
+    case.expect(len(fetches) == 2 and fetches[1] == '1 (UID BINARY.PEEK[2])'
+                and re.fullmatch(r'1 \(UID BODY\.PEEK\[2\]<\d+\.256>\)',
+                                 fetches[0]), fetches)
     again, fetches = bench.fetches(
         lambda: (read(bench.parts(1, 'small.pdf')),
                  os.stat(bench.parts(1, 'small.pdf')).st_size))
@@ -430,6 +433,11 @@ def as_told(line, command, message, lies):
         lie = encoded if lies[item] is None else lies[item]
         what = b'%s[1] {%d}\r\n%s' % (item.partition('.')[0].encode(),
                                       len(lie), lie)
+        asked = re.search(r'<(\d+)\.(\d+)>', command.text)
+        if asked:
+            begin, length = int(asked[1]), int(asked[2])
+            piece = encoded[begin:begin + length]
+            what = b'BODY[1]<%d> {%d}\r\n%s' % (begin, len(piece), piece)
     line.send(b'* 1 FETCH (UID %d %s)\r\n' % (message.uid, what)
               + f'{command.tag} OK done\r\n'.encode())
     return True
@@ -443,6 +451,7 @@ def test_part_that_cannot_be_what_was_told_is_not_shown(case):
     fake = b'This message is no longer available on the server.\r\n'
     for lies in ({'BINARY.PEEK': None, 'BODY.PEEK[1]': None},
                  {'BINARY.PEEK': b'', 'BODY.PEEK[1]': None},
+                 {'BINARY.PEEK': octets[:-1], 'BODY.PEEK[1]': None},
                  {'BODY.PEEK[1]': b''}, {'BODY.PEEK[1]': fake}):
         message = mailstore.Message(
             1, b'Subject: a part\r\nContent-Type: application/octet-stream\r\n'

@@ -332,6 +332,46 @@ def oddities(rng):
         f'X-Field-{i}: ' + 'v' * 200 for i in range(200)])])
 
 
+def long_broken_encodings():
+    """Parts so long that a server may be asked to decode them."""
+    good = encoded(b'The quick brown fox. ' * 600, 'base64')
+    for name, body in {
+            'good': good, 'one octet less': good[:-1],
+            'cut': good[:-101], 'padding inside': good[:40] + b'==' + good[40:],
+            'padding in place of digits': good[:40] + b'==' + good[42:],
+            'a line end less': good[:78].rstrip() + good[78:],
+            'garbage': good[:50] + b'!#$%&*()' + good[50:],
+            'trailing text': good + b'\r\n==\r\nA list appended this.\r\n',
+            'empty lines behind': good + b'\r\n' * 4}.items():
+        yield mixed(f'long base64, {name}', [
+            TEXT, part('image/png; name="p.png"', body,
+                       'Content-Transfer-Encoding: base64')])
+
+
+def without_parts():
+    """Multiparts in which there is nothing, in other things."""
+    empty = part('multipart/alternative; boundary="in"', multipart('in', []))
+    for name, message in {
+            'in a multipart': part(
+                'message/rfc822', mixed('x', [TEXT, empty])[1]),
+            'in a message': part(
+                'message/rfc822', mixed('x', [], boundary='in')[1]),
+            'alone': empty}.items():
+        yield mixed(f'no parts, {name}', [TEXT, message])
+    yield mixed('no parts, but an empty text', [
+        TEXT, part('message/rfc822', part('text/plain', b''))])
+
+
+# What servers have ideas of their own of: how titles begin.
+SERVERS_DIFFER = (
+    'base64, ', 'long base64, ', 'names: RFC 2231', 'boundary no parts',
+    'boundary one empty', 'boundary empty parts', 'boundary missing',
+    'boundary that never', 'boundary text behind', 'no parts, ', 'no type',
+    'type of garbage', 'only a message', 'a digest', 'a message in base64',
+    'an empty message', 'a message without a body',
+    'messages, 2 deep', 'messages, 5 deep', 'text in utf-8, ')
+
+
 def mutated(messages, rng, count=60):
     """Some of the others, with a piece cut out, doubled, or overwritten."""
     for number in range(count):
@@ -357,6 +397,7 @@ def corpus():
                 *wrong_charsets(), *names(), *nested(), *boundaries(),
                 *oddities(rng)]
     messages += mutated(messages, rng)
+    messages += [*long_broken_encodings(), *without_parts()]
     assert len(messages) >= 300, len(messages)
     # As a client's APPEND would send them: no CR or LF stands alone.
     return [(title, re.sub(rb'\r\n|\r|\n', b'\r\n', body))

@@ -62,6 +62,28 @@ fields_that_are_read_in_two_ways_are_not_plain(void **state)
             fail_msg("%s", headers[i]);
 }
 
+static void
+fields_of_multiparts_say_so(void **state)
+{
+    static const struct {
+        const char *header;
+        gboolean multipart;
+    } cases[] = {
+        {"", FALSE},
+        {"Content-Type: text/plain\r\n\r\n", FALSE},
+        {"Subject: Content-Type: multipart/mixed\r\n\r\n", FALSE},
+        {"X: y\r\ncontent-TYPE:Multipart/Mixed; boundary=b\r\n", TRUE},
+        {"Content-Type:\r\n multipart/mixed; boundary=b\r\n\r\n", TRUE},
+        {"Content-Type:", FALSE},
+        {"Content-Type: multipart", FALSE},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++)
+        if (fs_mime_fields_say_multipart(
+                cases[i].header, strlen(cases[i].header)) != cases[i].multipart)
+            fail_msg("%s", cases[i].header);
+}
+
 /* ---- accounts ---- */
 
 static void
@@ -221,6 +243,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_of_everyday_mail_are_plain),
         cmocka_unit_test(fields_that_are_read_in_two_ways_are_not_plain),
+        cmocka_unit_test(fields_of_multiparts_say_so),
         cmocka_unit_test(message_that_adds_up_is_beyond_doubt),
         cmocka_unit_test(message_that_does_not_is_doubtful),
         cmocka_unit_test(single_parts_need_no_proof),

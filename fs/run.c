@@ -197,7 +197,8 @@ fs_mount_run_find(FsMountRun *run, FsMountIdentity *identity)
         g_message("The mount is not in the list of mounts");
         return FALSE;
     }
-    fs_supervisor_watch(run->supervisor, identity);
+    fs_supervisor_watch(run->supervisor, identity,
+                        fuse_session_fd(fs_session_fuse(run->session)));
     return TRUE;
 }
 
@@ -452,6 +453,8 @@ static void
 serve(FsMountRun *run, FsServing *serving, const FsOptions *options)
 {
     FsMountIdentity identity;
+    /* Before anybody hears that it is mounted, and may unmount it. */
+    gboolean found = fs_mount_run_find(run, &identity);
 
     fs_mount_run_announce_views(options, options->mountpoint, serving);
     fs_serving_begin(serving);
@@ -459,8 +462,7 @@ serve(FsMountRun *run, FsServing *serving, const FsOptions *options)
         fs_log_use_system();
         fs_background_detach(0);
     }
-    fs_serving_mounted(serving,
-                       fs_mount_run_find(run, &identity) ? &identity : NULL);
+    fs_serving_mounted(serving, found ? &identity : NULL);
     fs_mount_run_serve(run);
 }
 

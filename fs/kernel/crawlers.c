@@ -2,14 +2,21 @@
  *
  * Every open asks, and most come from threads that have just asked: what was
  * found out holds for a moment. A number may then be another process's; in so
- * short a time it hardly is. */
+ * short a time it hardly is. But a shell that has expanded a pattern here may
+ * be a crawler in the next instant, by exec: so a thread that has been silent
+ * for as long as that takes is asked for its name, which costs less than its
+ * silence did. */
 #include "fs/kernel/crawlers.h"
 
 #include "fs/kernel/process.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #define KNOWN_US (1 * G_USEC_PER_SEC)
+/* To run another program takes some times as long. */
+#define EXEC_US 100
 /* Threads that are remembered, and processes that the log has told of. */
 #define KNOWN_MAX 1000u
 #define TOLD_MAX 1000u
@@ -19,8 +26,14 @@ const char fs_crawlers_default[] =
     "tumblerd+*thumbnail*+*-thum*+*-thu+tracker-*+tracker3*+localsearch*+"
     "baloo*+recoll*+updatedb*+zeitgeist*+strigi*+nepomuk*";
 
+/* The kernel cuts it. */
+#define NAME_BYTES 32
+
+/* Times are in microseconds, monotonic. */
 typedef struct {
-    gint64 at; /* microseconds, monotonic: when it was found out */
+    gint64 at;             /* when it was found out */
+    gint64 asked;          /* when somebody wanted to know it last */
+    char name[NAME_BYTES]; /* of the thread, then */
     gboolean crawls;
 } Known;
 
@@ -76,6 +89,38 @@ is_one(const FsCrawlers *crawlers, pid_t thread)
     return FALSE;
 }
 
+/* Not as of its process, which takes longer to find out. Empty: it is gone. */
+static void
+name_thread(pid_t thread, char name[NAME_BYTES])
+{
+    char path[NAME_BYTES];
+    ssize_t length = 0;
+    int file;
+
+    g_snprintf(path, sizeof path, "/proc/%d/comm", (int)thread);
+    file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file >= 0) {
+        length = read(file, name, NAME_BYTES - 1);
+        close(file);
+    }
+    name[MAX(length, 0)] = '\0';
+}
+
+static gboolean
+is_still(Known *known, pid_t thread, gint64 now)
+{
+    gint64 silence = now - known->asked;
+    char name[NAME_BYTES];
+
+    known->asked = now;
+    if (now - known->at >= KNOWN_US)
+        return FALSE;
+    if (silence < EXEC_US)
+        return TRUE;
+    name_thread(thread, name);
+    return strcmp(name, known->name) == 0;
+}
+
 gboolean
 fs_crawlers_has(FsCrawlers *crawlers, pid_t thread)
 {
@@ -85,7 +130,7 @@ fs_crawlers_has(FsCrawlers *crawlers, pid_t thread)
     if (crawlers->patterns->len == 0 || thread <= 0)
         return FALSE;
     known = g_hash_table_lookup(crawlers->known, GINT_TO_POINTER(thread));
-    if (known != NULL && now - known->at < KNOWN_US)
+    if (known != NULL && is_still(known, thread, now))
         return known->crawls;
     if (known == NULL) {
         if (g_hash_table_size(crawlers->known) >= KNOWN_MAX)
@@ -93,7 +138,8 @@ fs_crawlers_has(FsCrawlers *crawlers, pid_t thread)
         known = g_new0(Known, 1);
         g_hash_table_insert(crawlers->known, GINT_TO_POINTER(thread), known);
     }
-    known->at = now;
+    known->at = known->asked = now;
+    name_thread(thread, known->name);
     known->crawls = is_one(crawlers, thread);
     return known->crawls;
 }

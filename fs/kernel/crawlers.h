@@ -21,7 +21,7 @@ void fs_crawlers_free(FsCrawlers *crawlers); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FsCrawlers, fs_crawlers_free)
 
 /* Whether @thread is one of a crawler's. Of a thread that has just asked, it is
- * known. */
+ * known, unless it runs another program since. */
 gboolean fs_crawlers_has(FsCrawlers *crawlers, pid_t thread);
 /* It is, and is being refused something: the log says so, once of a process. */
 void fs_crawlers_note(FsCrawlers *crawlers, pid_t thread);

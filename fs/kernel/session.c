@@ -208,12 +208,13 @@ shake_hands(FsSession *session, const char *mountpoint, GError **error)
     result = fuse_session_receive_buf(session->fuse, &session->buffer);
     if (result > 0)
         fs_session_handle(session, &session->buffer);
-    /* Unmounted already (0): the loop finds that out, too. */
-    if (result == 0 ||
-        (session->initialised && !fuse_session_exited(session->fuse)))
+    if (session->initialised && !fuse_session_exited(session->fuse))
         return TRUE;
-    fs_mount_set_error(error, mountpoint,
-                       "the kernel and libfuse do not agree on the options");
+    /* Nobody has seen it mounted: that is no proper end. */
+    fs_mount_set_error(
+        error, mountpoint,
+        result == 0 ? "it was unmounted before it could be served"
+                    : "the kernel and libfuse do not agree on the options");
     return FALSE;
 }
 

@@ -8,8 +8,8 @@
 
 #include "fs/file-limit.h"
 #include "fs/kernel/errno.h"
+#include "fs/mount/fuse-connection.h"
 #include "fs/mount/guarded-stat.h"
-#include "fs/mount/mount-identity.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -141,65 +141,80 @@ is_dead(const char *mountpoint)
            (error == ETIMEDOUT && is_ours(mountpoint));
 }
 
-/* The file belongs to whoever mounted; but fusectl need not be mounted. */
-int
-fs_mount_open_abort(const FsMountIdentity *mount)
-{
-    g_autofree char *path = g_strdup_printf("/sys/fs/fuse/connections/%u/abort",
-                                            (guint)mount->device);
-
-    return open(path, O_WRONLY | O_CLOEXEC);
-}
-
-void
-fs_mount_abort_by(int file)
-{
-    if (file >= 0 && write(file, "1", 1) != 1)
-        g_debug("abort: %s", g_strerror(errno));
-}
-
-void
-fs_mount_abort(const FsMountIdentity *mount)
-{
-    int file = fs_mount_open_abort(mount);
-
-    fs_mount_abort_by(file);
-    if (file >= 0)
-        close(file);
-}
-
 static void
 set_up_child(gpointer user_data)
 {
     fs_file_limit_restore();
 }
 
-void
-fs_mount_detach(const char *mountpoint)
+/* Not by its path, which may lead elsewhere by now. Returns an errno. */
+static int
+detach_top(int top)
 {
-    const char *const argv[] = {"fusermount3", "-u",       "-q", "-z",
-                                "--",          mountpoint, NULL};
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", top);
 
-    if (umount2(mountpoint, MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW) != 0)
-        g_spawn_sync(NULL, (char **)argv, NULL,
-                     G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL |
-                         G_SPAWN_STDERR_TO_DEV_NULL,
-                     set_up_child, NULL, NULL, NULL, NULL, NULL);
+    return umount2(path, MNT_FORCE | MNT_DETACH) == 0 ? 0 : errno;
+}
+
+/* By its path, for an ordinary user has no other way. */
+static gboolean
+detach_by_fusermount(const char *path)
+{
+    const char *const argv[] = {"fusermount3", "-u", "-q", "-z",
+                                "--",          path, NULL};
+    int status = -1;
+
+    return g_spawn_sync(NULL, (char **)argv, NULL,
+                        G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL |
+                            G_SPAWN_STDERR_TO_DEV_NULL,
+                        set_up_child, NULL, NULL, NULL, &status, NULL) &&
+           status == 0;
+}
+
+gboolean
+fs_mount_detach(const FsMountIdentity *mount, const FsMountMark *mark)
+{
+    int top = fs_mount_mark_open(mark, mount);
+    int error;
+
+    if (top < 0)
+        return FALSE;
+    error = detach_top(top);
+    close(top);
+    return error == 0 || (error == EPERM && detach_by_fusermount(mount->path));
+}
+
+/* @mark was taken before: asking may take long. */
+static gboolean
+detach_dead(FsMountIdentity *mount, const FsMountMark *mark,
+            const char *mountpoint)
+{
+    int top;
+
+    if (!is_dead(mountpoint) ||
+        fs_mount_identity_locate(mount) != FS_MOUNT_ON_TOP)
+        return FALSE;
+    top = fs_mount_mark_open(mark, mount);
+    if (top < 0)
+        return FALSE;
+    close(top);
+    fs_fuse_connection_abort(mark->connection);
+    return fs_mount_detach(mount, mark);
 }
 
 void
 fs_mount_remove_dead(const char *mountpoint)
 {
     FsMountIdentity mount;
+    gboolean detached = TRUE;
 
-    for (int i = 0; i < MAX_DEAD_MOUNTS; i++) {
-        /* Which one, before it is asked: the answer may take long. */
-        if (!fs_mount_identity_find(mountpoint, &mount) ||
-            !is_dead(mountpoint) ||
-            fs_mount_identity_locate(&mount) != FS_MOUNT_ON_TOP)
-            return;
-        fs_mount_abort(&mount);
-        fs_mount_detach(mountpoint);
+    for (int i = 0; i < MAX_DEAD_MOUNTS && detached &&
+                    fs_mount_identity_find(mountpoint, &mount);
+         i++) {
+        FsMountMark mark = fs_mount_mark_take(&mount);
+
+        detached = detach_dead(&mount, &mark, mountpoint);
+        fs_mount_mark_clear(&mark);
     }
 }
 

@@ -2,7 +2,7 @@
  * about it, in sentences that a user can act on. */
 #pragma once
 
-#include "fs/mount/mount-identity.h"
+#include "fs/mount/mount-mark.h"
 
 #include <glib.h>
 
@@ -12,17 +12,10 @@ gboolean fs_mount_prepare(const char *mountpoint, GError **error);
 /* Detaches what is mounted there if nobody serves it any longer, or if it is a
  * mount of imapfs that does not answer. */
 void fs_mount_remove_dead(const char *mountpoint);
-/* Ends the connection of the kernel to whoever serves @mount: all that waits
- * for an answer gets an error. Only if fusectl is mounted. */
-void fs_mount_abort(const FsMountIdentity *mount);
-/* What to write to for the same, as long as the connection lives, whatever
- * becomes of the mount; a number that another connection gets is none of it.
- * Without fusectl -1. To be closed. */
-int fs_mount_open_abort(const FsMountIdentity *mount);
-void fs_mount_abort_by(int file);
-/* Detaches what is mounted there, whatever that is. Who waits for an answer of
- * it gets an error, if we may unmount without fusermount3. */
-void fs_mount_detach(const char *mountpoint);
+/* Detaches @mount, if that is at its path with its @mark, and nothing else. Who
+ * waits for an answer of it gets an error, if we may unmount without
+ * fusermount3. TRUE if it was there, and is detached. */
+gboolean fs_mount_detach(const FsMountIdentity *mount, const FsMountMark *mark);
 
 /* From here on the messages of libfuse are gathered, and with them whatever is
  * written to the standard error: fusermount3 writes there. Not nested. */

@@ -9,11 +9,14 @@
  * connection is then aborted, and all that waits comes free.
  *
  * A daemon that has unmounted kills its supervisor: so whatever is found
- * mounted at its death is a dead mount, if it is the same mount still. The file
- * by which its connection is aborted is open from the beginning, for a mount
- * that was detached and is in use cannot be found by then. */
+ * mounted at its death is a dead mount, if it is the same mount still. That its
+ * numbers do not tell, for the kernel gives them to the next mount at once. So
+ * the daemon takes the mount's mark while it serves it, and sends it: later
+ * nobody could know whose it is, nor find the connection of a mount that was
+ * detached and is in use. */
 #include "fs/mount/supervisor.h"
 
+#include "fs/mount/fuse-connection.h"
 #include "fs/mount/helper-process.h"
 #include "fs/mount/mount.h"
 
@@ -21,6 +24,7 @@
 #include <glib-unix.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -40,31 +44,93 @@ struct FsSupervisor {
 /* What it supervises. */
 typedef struct {
     FsMountIdentity mount; /* its id is 0 until it is told */
-    int abort;             /* see fs_mount_open_abort */
+    FsMountMark mark;      /* its connection is sent beside it */
 } Charge;
+
+/* ---- the line ---- */
+
+/* Room for one descriptor. */
+typedef union {
+    struct cmsghdr header;
+    char octets[CMSG_SPACE(sizeof(int))];
+} Beside;
+
+static gboolean
+tell(int line, const Charge *charge)
+{
+    struct iovec part = {(void *)charge, sizeof *charge};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    Beside beside = {.octets = ""};
+
+    if (charge->mark.connection >= 0) {
+        message.msg_control = &beside;
+        message.msg_controllen = sizeof beside;
+        beside.header =
+            (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+        memcpy(CMSG_DATA(&beside.header), &charge->mark.connection,
+               sizeof(int));
+    }
+    return sendmsg(line, &message, MSG_NOSIGNAL) >= 0;
+}
+
+/* FALSE: there is nothing to be told any more, or with MSG_DONTWAIT just now.
+ */
+static gboolean
+hear(int line, Charge *charge, int flags)
+{
+    Charge told;
+    struct iovec part = {&told, sizeof told};
+    Beside beside = {.octets = ""};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &beside,
+                             .msg_controllen = sizeof beside};
+    ssize_t length;
+
+    do
+        length = recvmsg(line, &message, flags | MSG_CMSG_CLOEXEC);
+    while (length < 0 && errno == EINTR);
+    if (length != (ssize_t)sizeof told)
+        return FALSE;
+    *charge = told;
+    charge->mark.connection = -1;
+    if (CMSG_FIRSTHDR(&message) != NULL)
+        memcpy(&charge->mark.connection, CMSG_DATA(CMSG_FIRSTHDR(&message)),
+               sizeof(int));
+    return TRUE;
+}
+
+/* ---- the end of the mount ---- */
+
+/* Without a mark, what has the numbers elsewhere is likely to be another. */
+static gboolean
+may_be_ours(const Charge *charge, const FsMountIdentity *found)
+{
+    return charge->mark.number != 0 || charge->mark.connection >= 0 ||
+           strcmp(found->path, charge->mount.path) == 0;
+}
 
 /* One that was detached (fusermount3 -uz) and is still in use is not in the
  * list of mounts any more, and is aborted all the same. */
 static void
 end_mount(Charge *charge)
 {
-    FsMountIdentity *mount = &charge->mount;
-
-    if (mount->id == 0)
+    if (charge->mount.id == 0)
         return;
-    fs_mount_abort_by(charge->abort);
+    fs_fuse_connection_abort(charge->mark.connection);
     alarm(END_SECONDS);
+    /* Again, for it may be moved meanwhile. */
     for (int i = 0; i < END_ATTEMPTS; i++) {
-        FsMountPlace place = fs_mount_identity_locate(mount);
+        FsMountIdentity found = charge->mount;
 
-        if (place == FS_MOUNT_GONE)
+        if (fs_mount_identity_locate(&found) != FS_MOUNT_ON_TOP ||
+            !may_be_ours(charge, &found) ||
+            fs_mount_detach(&found, &charge->mark))
             return;
-        fs_mount_abort(mount);
-        if (place == FS_MOUNT_COVERED)
-            return;
-        fs_mount_detach(mount->path);
     }
 }
+
+/* ---- the daemon's death ---- */
 
 /* Anybody may send that signal; the kernel sends it in the daemon's name. */
 static gboolean
@@ -76,14 +142,7 @@ is_of_daemon(int signals, pid_t daemon)
            sent.ssi_pid == (guint32)daemon;
 }
 
-static void
-take_charge(Charge *charge, const FsMountIdentity *mount)
-{
-    charge->mount = *mount;
-    charge->abort = fs_mount_open_abort(mount);
-}
-
-/* Until the daemon is dead. */
+/* What it said last may be still to be heard. */
 static void
 wait_for_death(int line, int signals, pid_t daemon, Charge *charge)
 {
@@ -91,27 +150,14 @@ wait_for_death(int line, int signals, pid_t daemon, Charge *charge)
                               {.fd = signals, .events = POLLIN}};
 
     for (;;) {
-        FsMountIdentity told;
-        ssize_t length;
-
         if (poll(events, G_N_ELEMENTS(events), -1) < 0) {
             if (errno == EINTR)
                 continue;
             return;
         }
-        if (events[1].revents != 0 && is_of_daemon(signals, daemon)) {
-            /* Its last word may be still to be read. */
-            if (recv(line, &told, sizeof told, MSG_DONTWAIT) ==
-                (ssize_t)sizeof told)
-                take_charge(charge, &told);
+        if (events[1].revents != 0 && is_of_daemon(signals, daemon))
             return;
-        }
-        if (events[0].revents == 0)
-            continue;
-        length = recv(line, &told, sizeof told, 0);
-        if (length == (ssize_t)sizeof told)
-            take_charge(charge, &told);
-        else if (length >= 0 || errno != EINTR)
+        if (events[0].revents != 0 && !hear(line, charge, 0))
             return;
     }
 }
@@ -119,7 +165,7 @@ wait_for_death(int line, int signals, pid_t daemon, Charge *charge)
 static void
 supervise(int line, pid_t daemon)
 {
-    Charge charge = {.abort = -1};
+    Charge charge = {.mark = FS_MOUNT_MARK_INIT};
     sigset_t death;
     int signals;
 
@@ -128,8 +174,10 @@ supervise(int line, pid_t daemon)
     sigprocmask(SIG_BLOCK, &death, NULL);
     signals = signalfd(-1, &death, SFD_CLOEXEC);
     prctl(PR_SET_PDEATHSIG, DEATH);
+    /* It may have died before we were as far as this. */
     if (getppid() == daemon)
         wait_for_death(line, signals, daemon, &charge);
+    hear(line, &charge, MSG_DONTWAIT);
     end_mount(&charge);
 }
 
@@ -158,17 +206,31 @@ on_end(int line, GIOCondition condition, gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
-void
-fs_supervisor_watch(FsSupervisor *supervisor, const FsMountIdentity *mount)
+/* The kernel has cut it, or there is no mount any more. */
+static gboolean
+is_cut(int fuse)
 {
+    struct pollfd end = {.fd = fuse};
+
+    return poll(&end, 1, 0) > 0;
+}
+
+void
+fs_supervisor_watch(FsSupervisor *supervisor, const FsMountIdentity *mount,
+                    int fuse)
+{
+    Charge charge;
     int line;
 
     if (supervisor == NULL)
         return;
     line = fs_helper_process_line(supervisor->process);
-    /* If it is gone, the source will tell. */
-    if (send(line, mount, sizeof *mount, MSG_NOSIGNAL) < 0)
+    charge = (Charge){*mount, fs_mount_mark_take(mount)};
+    /* If it is not cut, it was ours. If the supervisor is gone, the source will
+     * tell. */
+    if (!is_cut(fuse) && !tell(line, &charge))
         g_debug("supervisor: %s", g_strerror(errno));
+    fs_mount_mark_clear(&charge.mark);
     supervisor->source =
         g_unix_fd_add(line, G_IO_IN | G_IO_HUP, on_end, supervisor);
 }

@@ -63,6 +63,18 @@ def test_crawler_lists_and_reads_what_is_cached_alone(case):
 
 
 @tap.test(limit=90)
+def test_crawler_that_a_shell_becomes_is_one(case):
+    """The shell has just opened a message itself; the process is the same."""
+    scene = scene_of(case)
+    assert scene.cat(3)
+    mark = scene.server.mark()
+    result = run('sh', '-c', 'read -r line <"$1"; exec "$0" "$2"',
+                 program(case, 'tumblerd', 'cat'), scene.file(3), scene.file(4))
+    case.expect(denied(result), result)
+    case.expect(not fetched(scene, mark), fetched(scene, mark))
+
+
+@tap.test(limit=90)
 def test_crawler_is_kept_out_of_the_views(case):
     scene = scene_of(case)
     run('ls', scene.path('INBOX'), check=True)

@@ -25,6 +25,8 @@ GUARD, ANNOUNCER = 'imapfs-guard', 'imapfs-announce'
 SOON = 5 * tap.PATIENCE  # seconds, on a machine that does more beside it
 PROBE = os.environ.get('IMAPFS_HELPER_PROBE', os.path.join(
     HERE, '../../build/tests/integration/helper-probe'))
+SUPERVISOR_PROBE = os.environ.get('IMAPFS_SUPERVISOR_PROBE', os.path.join(
+    HERE, '../../build/tests/integration/supervisor-probe'))
 NOBODY = ('setpriv', '--reuid=65534', '--regid=65534', '--clear-groups')
 
 
@@ -490,6 +492,22 @@ def test_mount_that_does_not_answer_is_replaced(case):
     scene.mount = again
     case.expect(scene.listing() and scene.cat(2))
     again.unmount()
+
+
+@tap.test(arguments=(False,), name='killed_daemons_take_no_other_mount_along')
+@tap.test(arguments=(True,),
+          name='killed_daemons_take_no_other_mount_along_without_fusectl')
+def killed_daemons(case, without):
+    """Beside mounts that come and go, and get the numbers of theirs. Some of
+    theirs are unmounted before their supervisors look."""
+    enter_own_namespace(case)
+    if without:
+        run('umount', '/sys/fs/fuse/connections', check=True)
+    directory = case.path('mounts')
+    os.mkdir(directory)
+    result = run(SUPERVISOR_PROBE, directory, '80', limit=60 * tap.PATIENCE)
+    case.note(result.out.decode().strip())
+    case.expect(result.status == 0, result.err)
 
 
 ROUNDS = 40

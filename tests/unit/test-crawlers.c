@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -107,6 +108,41 @@ unknown_thread_is_none(void **state)
     fs_crawlers_note(crawlers, gone);
 }
 
+/* As a shell does: it looks for files, and becomes the program that it starts
+ * with them. */
+static void
+crawler_since_just_now_is_known(void **state)
+{
+    g_autoptr(FsCrawlers) crawlers = fs_crawlers_new("tail");
+    gint64 end_at;
+    int ready[2];
+    char octet;
+    pid_t process;
+
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    process = fork();
+    if (process == 0) {
+        prctl(PR_SET_NAME, "sh");
+        if (write(ready[1], "", 1) != 1)
+            _exit(1);
+        raise(SIGSTOP);
+        execlp("tail", "tail", "-f", "/dev/null", NULL);
+        _exit(1);
+    }
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &octet, 1), 1);
+    assert_int_equal(waitpid(process, NULL, WUNTRACED), process);
+    end_at = g_get_monotonic_time() + G_USEC_PER_SEC / 2;
+    assert_false(fs_crawlers_has(crawlers, process));
+    kill(process, SIGCONT);
+    /* Closed by exec. */
+    assert_int_equal(read(ready[0], &octet, 1), 0);
+    close(ready[0]);
+    if (g_get_monotonic_time() < end_at)
+        assert_true(fs_crawlers_has(crawlers, process));
+    end(process);
+}
+
 int
 main(void)
 {
@@ -115,6 +151,7 @@ main(void)
         cmocka_unit_test(names_are_as_given),
         cmocka_unit_test(allow_is_nobody),
         cmocka_unit_test(unknown_thread_is_none),
+        cmocka_unit_test(crawler_since_just_now_is_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #define KNOWN_US (1 * G_USEC_PER_SEC)
-/* To run another program takes some times as long. */
-#define EXEC_US 100
+/* To run another program, and load it, takes longer; a scan asks more often. */
+#define EXEC_US 400
 /* Threads that are remembered, and processes that the log has told of. */
 #define KNOWN_MAX 1000u
 #define TOLD_MAX 1000u

@@ -138,6 +138,8 @@ crawler_since_just_now_is_known(void **state)
     /* Closed by exec. */
     assert_int_equal(read(ready[0], &octet, 1), 0);
     close(ready[0]);
+    /* To be loaded takes it some time. */
+    g_usleep(1000);
     if (g_get_monotonic_time() < end_at)
         assert_true(fs_crawlers_has(crawlers, process));
     end(process);

@@ -25,6 +25,7 @@ struct FsMessageBodies {
     GQueue readers;    /* of FsReader, by their links */
     FsResizedFunc resized;
     gpointer resized_data;
+    gboolean trusted; /* known to be; see stored-body.c */
 };
 
 FsMessageBodies *fs_message_bodies_ref(FsMessageBodies *bodies);

@@ -77,7 +77,10 @@ fs_stored_body_keep(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
 gboolean
 fs_stored_body_is_trusted(FsMessageBodies *bodies)
 {
-    return cache_blocks_has(bodies->account->blocks, TRUST_KEY, 0);
+    if (!bodies->trusted)
+        bodies->trusted =
+            cache_blocks_has(bodies->account->blocks, TRUST_KEY, 0);
+    return bodies->trusted;
 }
 
 void
@@ -85,6 +88,7 @@ fs_stored_body_trust(FsMessageBodies *bodies, gboolean trusted)
 {
     g_autoptr(GBytes) mark = g_bytes_new_static("y", 1);
 
+    bodies->trusted = trusted;
     if (trusted)
         cache_blocks_put(bodies->account->blocks, TRUST_KEY, 0, mark);
     else
@@ -96,11 +100,13 @@ fs_stored_body_take(FsMessageBodies *bodies, guint32 mailbox,
                     const CacheMessage *message)
 {
     CacheBlocks *blocks = bodies->account->blocks;
-    g_autofree char *kept = key_of(mailbox, message->uid, message->size);
+    g_autofree char *kept = NULL;
     g_autofree char *key = NULL;
 
-    if (!is_kept(message->size) || !cache_blocks_has(blocks, kept, 0) ||
-        !fs_stored_body_is_trusted(bodies))
+    if (!is_kept(message->size) || !fs_stored_body_is_trusted(bodies))
+        return FALSE;
+    kept = key_of(mailbox, message->uid, message->size);
+    if (!cache_blocks_has(blocks, kept, 0))
         return FALSE;
     key = fs_message_key(mailbox, message);
     for (guint32 i = 0; i < n_blocks(message->size); i++) {

@@ -93,10 +93,18 @@ class Changes:
         folder = self.random.choice(FOLDERS)
         name = f'by-hand-{self.delivered}.eml'
         one.inode = os.stat(one.path).st_ino
-        entry = next(entry for entry in os.scandir(self.box.path(one.folder))
-                     if entry.inode() == one.inode)
-        self.did('by hand', one.path, entry.path, folder, name)
-        os.rename(entry.path, self.box.path(folder, name))
+        # Of one that has just been moved here, the name is another when the
+        # server has said its UID, which may be between looking and renaming.
+        for attempt in range(5):
+            entry = next(entry for entry in os.scandir(self.box.path(one.folder))
+                         if entry.inode() == one.inode)
+            self.did('by hand', one.path, entry.path, folder, name)
+            try:
+                os.rename(entry.path, self.box.path(folder, name))
+                break
+            except FileNotFoundError:
+                if attempt == 4:
+                    raise
         one.folder = folder
 
     def find(self, one):

@@ -20,12 +20,12 @@ struct FsMessageBodies {
     FsLeases *leases;
     GHashTable *under_way; /* by mailbox and UID: of FsBody, references */
     GHashTable *checks;    /* see fs/sync/existence.c */
+    GHashTable *stored_in; /* see fs/bodies/stored-body.c */
     FsReadAhead *ahead;
     GPtrArray *paused; /* of ImapConnection, references */
     GQueue readers;    /* of FsReader, by their links */
     FsResizedFunc resized;
     gpointer resized_data;
-    gboolean trusted; /* known to be; see stored-body.c */
 };
 
 FsMessageBodies *fs_message_bodies_ref(FsMessageBodies *bodies);

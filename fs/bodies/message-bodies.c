@@ -470,6 +470,7 @@ bodies_clear(gpointer data)
 
     g_hash_table_unref(bodies->under_way);
     g_hash_table_unref(bodies->checks);
+    g_hash_table_unref(bodies->stored_in);
     g_ptr_array_unref(bodies->paused);
 }
 
@@ -496,6 +497,7 @@ fs_message_bodies_new(FsAccount *account)
     bodies->under_way =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, unref_body);
     bodies->checks = g_hash_table_new(NULL, NULL);
+    bodies->stored_in = g_hash_table_new(NULL, NULL);
     bodies->paused = g_ptr_array_new_with_free_func(unref_connection);
     g_queue_init(&bodies->readers);
     bodies->ahead = fs_read_ahead_new(bodies);

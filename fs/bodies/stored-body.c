@@ -2,7 +2,11 @@
  *
  * The name of their blocks has the size in it: what the server says to be of
  * another size is another message. They get the name of the message when that
- * is known, for it may be one by the content, which the server alone gives. */
+ * is known, for it may be one by the content, which the server alone gives.
+ *
+ * Each message that is opened is asked for, so a mailbox has a mark, in the
+ * cache as well, if octets of its messages were put aside. If the cache has
+ * dropped that, they are fetched. */
 #include "fs/bodies/stored-body.h"
 
 #include "fs/bodies/message-bodies-private.h"
@@ -14,6 +18,48 @@
 
 /* Its one block says that the server can be relied on. */
 #define TRUST_KEY "stored"
+
+/* What is known of a mailbox; 0: nothing yet. */
+enum { NOTHING_STORED = 1, SOME_STORED };
+
+static char *
+mark_of(guint32 mailbox)
+{
+    return g_strdup_printf("stored:%u", mailbox);
+}
+
+static void
+put_mark(FsMessageBodies *bodies, const char *key)
+{
+    g_autoptr(GBytes) mark = g_bytes_new_static("y", 1);
+
+    cache_blocks_put(bodies->account->blocks, key, 0, mark);
+}
+
+static void
+remember(FsMessageBodies *bodies, guint32 mailbox, guint what)
+{
+    g_hash_table_insert(bodies->stored_in, GUINT_TO_POINTER(mailbox),
+                        GUINT_TO_POINTER(what));
+}
+
+static gboolean
+may_hold(FsMessageBodies *bodies, guint32 mailbox)
+{
+    gpointer known =
+        g_hash_table_lookup(bodies->stored_in, GUINT_TO_POINTER(mailbox));
+    guint what = GPOINTER_TO_UINT(known);
+
+    if (what == 0) {
+        g_autofree char *mark = mark_of(mailbox);
+
+        what = cache_blocks_has(bodies->account->blocks, mark, 0)
+                   ? SOME_STORED
+                   : NOTHING_STORED;
+        remember(bodies, mailbox, what);
+    }
+    return what == SOME_STORED;
+}
 
 static char *
 key_of(guint32 mailbox, guint32 uid, guint64 size)
@@ -59,6 +105,7 @@ fs_stored_body_keep(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
     CacheBlocks *blocks = bodies->account->blocks;
     guint64 size = cache_spool_file_size(file);
     g_autofree char *key = key_of(mailbox, uid, size);
+    g_autofree char *mark = mark_of(mailbox);
 
     if (!is_kept(size) || cache_blocks_room(blocks) < size ||
         cache_blocks_unwritten(blocks) > UNWRITTEN_MAX)
@@ -72,25 +119,22 @@ fs_stored_body_keep(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
         }
         cache_blocks_put(blocks, key, i, block);
     }
+    if (!may_hold(bodies, mailbox))
+        put_mark(bodies, mark);
+    remember(bodies, mailbox, SOME_STORED);
 }
 
 gboolean
 fs_stored_body_is_trusted(FsMessageBodies *bodies)
 {
-    if (!bodies->trusted)
-        bodies->trusted =
-            cache_blocks_has(bodies->account->blocks, TRUST_KEY, 0);
-    return bodies->trusted;
+    return cache_blocks_has(bodies->account->blocks, TRUST_KEY, 0);
 }
 
 void
 fs_stored_body_trust(FsMessageBodies *bodies, gboolean trusted)
 {
-    g_autoptr(GBytes) mark = g_bytes_new_static("y", 1);
-
-    bodies->trusted = trusted;
     if (trusted)
-        cache_blocks_put(bodies->account->blocks, TRUST_KEY, 0, mark);
+        put_mark(bodies, TRUST_KEY);
     else
         cache_blocks_remove(bodies->account->blocks, TRUST_KEY);
 }
@@ -103,7 +147,8 @@ fs_stored_body_take(FsMessageBodies *bodies, guint32 mailbox,
     g_autofree char *kept = NULL;
     g_autofree char *key = NULL;
 
-    if (!is_kept(message->size) || !fs_stored_body_is_trusted(bodies))
+    if (!is_kept(message->size) || !may_hold(bodies, mailbox) ||
+        !fs_stored_body_is_trusted(bodies))
         return FALSE;
     kept = key_of(mailbox, message->uid, message->size);
     if (!cache_blocks_has(blocks, kept, 0))

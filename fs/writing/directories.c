@@ -47,11 +47,8 @@ on_lease(ImapLease *lease, const GError *error, gpointer user_data)
 {
     g_autoptr(FsDirectoryChange) change = user_data;
 
-    if (change->abandoned) {
-        imap_lease_release(lease);
+    if (!fs_directory_change_take(change, lease))
         return;
-    }
-    change->lease = lease;
     if (lease == NULL)
         fs_directory_change_end(change, error);
     else if (!make_wire_name(change))

@@ -51,6 +51,16 @@ fs_directory_change_await(FsDirectoryChange *change)
     return change;
 }
 
+gboolean
+fs_directory_change_take(FsDirectoryChange *change, ImapLease *lease)
+{
+    if (change->abandoned)
+        imap_lease_release(lease);
+    else
+        change->lease = lease;
+    return !change->abandoned;
+}
+
 ImapConnection *
 fs_directory_change_connection(const FsDirectoryChange *change)
 {

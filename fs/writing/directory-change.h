@@ -49,6 +49,9 @@ FsDirectoryChange *fs_directory_change_new(FsAccount *account,
 const GQueue *fs_directory_changes_under_way(void);
 /* @change, with a reference for who will be called back. */
 FsDirectoryChange *fs_directory_change_await(FsDirectoryChange *change);
+/* The change has @lease (NULL: none could be had) from now on. FALSE: it is
+ * abandoned, and the lease given back. */
+gboolean fs_directory_change_take(FsDirectoryChange *change, ImapLease *lease);
 ImapConnection *fs_directory_change_connection(const FsDirectoryChange *change);
 void fs_directory_change_end(FsDirectoryChange *change, const GError *error);
 void fs_directory_change_end_with(FsDirectoryChange *change, ImapError code,

@@ -53,11 +53,8 @@ on_lease_to_remove(ImapLease *lease, const GError *error, gpointer user_data)
 {
     g_autoptr(FsDirectoryChange) change = user_data;
 
-    if (change->abandoned) {
-        imap_lease_release(lease);
+    if (!fs_directory_change_take(change, lease))
         return;
-    }
-    change->lease = lease;
     if (lease == NULL)
         give_up(change, error);
     else
@@ -104,11 +101,8 @@ on_lease_to_count(ImapLease *lease, const GError *error, gpointer user_data)
     g_autoptr(FsDirectoryChange) change = user_data;
     const ImapSought anything = {0};
 
-    if (change->abandoned) {
-        imap_lease_release(lease);
+    if (!fs_directory_change_take(change, lease))
         return;
-    }
-    change->lease = lease;
     if (lease == NULL)
         give_up(change, error);
     else
@@ -141,11 +135,8 @@ on_lease_to_make_again(ImapLease *lease, const GError *error,
 {
     g_autoptr(FsDirectoryChange) change = user_data;
 
-    if (change->abandoned) {
-        imap_lease_release(lease);
+    if (!fs_directory_change_take(change, lease))
         return;
-    }
-    change->lease = lease;
     if (lease == NULL)
         give_up(change, error);
     else

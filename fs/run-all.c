@@ -269,7 +269,7 @@ attach(Together *together, GError **error)
         return FALSE;
     run->branches = fs_branches_new(run->session);
     return add_accounts(together, error) &&
-           fs_mount_run_mount(run, options->mountpoint, error);
+           fs_mount_run_mount(run, options, error);
 }
 
 static void

@@ -37,9 +37,11 @@ GError *fs_mount_run_interrupted(const char *whom);
  * signal, for whoever has started us is to see that. */
 int fs_mount_run_fail(const FsMountRun *run, const GError *error);
 
-/* Mounts what @session is at @mountpoint. From before it is mounted, signals
- * are seen to, so that none leaves a dead mount; if it fails, no longer. */
-gboolean fs_mount_run_mount(FsMountRun *run, const char *mountpoint,
+/* Mounts what @session is. From before it is mounted, signals are seen to, so
+ * that none leaves a dead mount; if it fails, no longer. It fails, too, if it
+ * was unmounted before the kernel's first request; but in the foreground that
+ * is an end like any other, for who sees the mount may unmount it at once. */
+gboolean fs_mount_run_mount(FsMountRun *run, const FsOptions *options,
                             GError **error);
 /* The mount is there: from here on somebody sees to it if we are killed. FALSE
  * if it cannot be found. */

@@ -7,6 +7,7 @@
 #include "fs/file-limit.h"
 #include "fs/log.h"
 #include "fs/mount/background.h"
+#include "fs/mount/mount.h"
 #include "fs/opening.h"
 #include "fs/remedies.h"
 #include "fs/run-private.h"
@@ -179,14 +180,23 @@ fs_mount_run_add_options(struct fuse_args *args, const FsOptions *options,
 }
 
 gboolean
-fs_mount_run_mount(FsMountRun *run, const char *mountpoint, GError **error)
+fs_mount_run_mount(FsMountRun *run, const FsOptions *options, GError **error)
 {
+    gboolean mounted;
+
     fs_session_set_ended(run->session, on_ended, run);
     heed_signals(run);
-    if (fs_session_mount(run->session, mountpoint, error))
-        return TRUE;
-    ignore_signals(run);
-    return FALSE;
+    mounted = fs_session_mount(run->session, options->mountpoint, error);
+    /* Whoever waits to hear that it is mounted must not hear that it is. */
+    if (mounted && !options->foreground && fs_session_has_ended(run->session)) {
+        fs_session_unmount(run->session);
+        fs_mount_set_error(error, options->mountpoint,
+                           "it was unmounted before it could be served");
+        mounted = FALSE;
+    }
+    if (!mounted)
+        ignore_signals(run);
+    return mounted;
 }
 
 gboolean
@@ -443,7 +453,7 @@ attach(FsMountRun *run, FsServing *serving, const FsOptions *options,
     if (run->session == NULL)
         return FALSE;
     fs_serving_attach(serving, fs_session_fuse(run->session), 0);
-    if (fs_mount_run_mount(run, options->mountpoint, error))
+    if (fs_mount_run_mount(run, options, error))
         return TRUE;
     g_clear_pointer(&run->session, fs_session_free);
     return FALSE;

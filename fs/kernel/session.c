@@ -208,13 +208,13 @@ shake_hands(FsSession *session, const char *mountpoint, GError **error)
     result = fuse_session_receive_buf(session->fuse, &session->buffer);
     if (result > 0)
         fs_session_handle(session, &session->buffer);
+    /* Unmounted already: the loop will find that, too. */
+    if (result == 0)
+        return TRUE;
     if (session->initialised && !fuse_session_exited(session->fuse))
         return TRUE;
-    /* Nobody has seen it mounted: that is no proper end. */
-    fs_mount_set_error(
-        error, mountpoint,
-        result == 0 ? "it was unmounted before it could be served"
-                    : "the kernel and libfuse do not agree on the options");
+    fs_mount_set_error(error, mountpoint,
+                       "the kernel and libfuse do not agree on the options");
     return FALSE;
 }
 
@@ -414,6 +414,12 @@ struct fuse_session *
 fs_session_fuse(FsSession *session)
 {
     return session->fuse;
+}
+
+gboolean
+fs_session_has_ended(FsSession *session)
+{
+    return fuse_session_exited(session->fuse);
 }
 
 const char *

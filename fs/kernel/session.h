@@ -39,7 +39,8 @@ void fs_session_handle(FsSession *session, struct fuse_buf *request);
 /* Mounts at @mountpoint, once, and attaches to the default main context. May
  * wait for fusermount3. Fails with FS_ERROR_MOUNT: not a directory, no
  * permission, /dev/fuse missing … with the remedy. A dead mount that is already
- * there (ENOTCONN) is unmounted first. */
+ * there (ENOTCONN) is unmounted first. To have been unmounted again before the
+ * kernel's first request is no failure, but an end like a later one. */
 gboolean fs_session_mount(FsSession *session, const char *mountpoint,
                           GError **error);
 
@@ -47,6 +48,9 @@ gboolean fs_session_mount(FsSession *session, const char *mountpoint,
  * outside or the kernel cut the connection. */
 void fs_session_set_ended(FsSession *session, void (*ended)(gpointer user_data),
                           gpointer user_data);
+
+/* Already before @ended hears of it. */
+gboolean fs_session_has_ended(FsSession *session);
 
 /* Unmounts if mounted, lazily if it is in use. Neither this nor freeing from
  * within a handler; who notifies from another thread stops that first, and

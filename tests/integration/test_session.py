@@ -4,6 +4,7 @@ session-probe.c. Prints TAP. Whoever may block is a process or thread of its
 own, so that a broken promise is a failed test and not a hang."""
 
 import contextlib
+import ctypes
 import errno
 import os
 import shutil
@@ -342,6 +343,22 @@ def unmount_from_outside_ends_the_program():
         served.ended("unmounted")
 
 
+def unmount_before_the_first_request_is_an_end_too():
+    """Whoever looks for the mount in the kernel's list may be that quick;
+    some of these are."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with directory() as path:
+        for _ in range(150):
+            process = subprocess.Popen(
+                [PROBE, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True)
+            while libc.umount2(os.fsencode(path), 0) != 0:
+                assert process.poll() is None, process.stderr.read()
+            output, errors = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 0, errors
+            assert output.split() == ["mounted", "unmounted"], output
+
+
 def unmount_while_requests_wait_lets_them_finish():
     with probe() as served:
         process = cat(served.path("open-1"))
@@ -497,6 +514,7 @@ TESTS = [
     lookups_pass_a_waiting_lookup_and_readdir,
     idle_session_does_nothing,
     unmount_from_outside_ends_the_program,
+    unmount_before_the_first_request_is_an_end_too,
     unmount_while_requests_wait_lets_them_finish,
     termination_while_requests_wait_fails_them,
     connection_cut_by_the_kernel_leaves_no_mount,

@@ -4,7 +4,11 @@
  * that is known; what was found by its octets has been fetched for that. And
  * only from a server that keeps what it is given, octet by octet: the first
  * message stored, if it is small, is read back to see. What was put aside until
- * then counts if it is the same, and for later mounts with the same cache. */
+ * then counts if it is the same, and for later mounts with the same cache.
+ *
+ * That one message does not stand for those with a header that is not ASCII:
+ * Cyrus keeps all others, and writes an X for each such octet, which leaves the
+ * size as it was. So these are fetched. */
 #include "fs/writing/upload-private.h"
 
 #include "fs/bodies/stored-body.h"
@@ -79,13 +83,26 @@ is_mailbox_known(const FsUpload *upload)
            known.uidvalidity == upload->uidvalidity;
 }
 
+/* All of the header has been looked at. One that an earlier mount has left is
+ * not at hand. */
+static gboolean
+has_plain_header(const FsMessageText *text)
+{
+    const GString *header = text->header;
+
+    return header->len > 0 &&
+           (header->len == text->size ||
+            g_str_has_suffix(header->str, "\r\n\r\n")) &&
+           g_str_is_ascii(header->str);
+}
+
 void
 fs_upload_keep(const FsUpload *upload)
 {
     FsUploads *uploads = upload->uploads;
 
     if (!upload->is_told || upload->file == NULL || uploads->changes_octets ||
-        !is_mailbox_known(upload))
+        !is_mailbox_known(upload) || !has_plain_header(&upload->text))
         return;
     fs_stored_body_keep(uploads->account->bodies, upload->mailbox, upload->uid,
                         upload->file);

@@ -119,6 +119,26 @@ def test_one_message_that_the_server_has_changed_is_read_as_it_is_there(case):
                     'wrong octets')
 
 
+def without_eight_bits(body):
+    header, end, rest = body.partition(b'\r\n\r\n')
+    return bytes(octet if octet < 128 else ord('X') for octet in header) + (
+        end + rest)
+
+
+@tap.test
+def test_header_that_the_server_has_changed_is_read_as_it_is_there(case):
+    """Cyrus writes an X for each octet that is not ASCII: of the same size, and
+    all other messages it keeps."""
+    place = scene(case)
+    store_first(case, place)
+    changing(place, without_eight_bits)
+    body = message(101, subject='gr\u00fc\u00dfe', body='gr\u00fc\u00dfe')
+    name = f'n{len(bodies(place)) + 1}.eml'
+    case.expect(put(case, place, body, name) == 0, 'it fails')
+    case.expect(read(place, name) == bodies(place)[-1] != crlf(body),
+                'wrong octets')
+
+
 # ---- names and flags ----
 
 def flags(place, uid):

@@ -139,19 +139,42 @@ fs_stored_body_trust(FsMessageBodies *bodies, gboolean trusted)
         cache_blocks_remove(bodies->account->blocks, TRUST_KEY);
 }
 
+/* The name of what was put aside for @message, if it can be relied on; NULL:
+ * there is nothing. Caller frees. */
+static char *
+find_kept(FsMessageBodies *bodies, guint32 mailbox, const CacheMessage *message)
+{
+    CacheBlocks *blocks = bodies->account->blocks;
+    g_autofree char *kept = NULL;
+
+    if (!is_kept(message->size) || !may_hold(bodies, mailbox) ||
+        !fs_stored_body_is_trusted(bodies))
+        return NULL;
+    kept = key_of(mailbox, message->uid, message->size);
+    for (guint32 i = 0; i < n_blocks(message->size); i++)
+        if (!cache_blocks_has(blocks, kept, i))
+            return NULL;
+    return g_steal_pointer(&kept);
+}
+
+gboolean
+fs_stored_body_has(FsMessageBodies *bodies, guint32 mailbox,
+                   const CacheMessage *message)
+{
+    g_autofree char *kept = find_kept(bodies, mailbox, message);
+
+    return kept != NULL;
+}
+
 gboolean
 fs_stored_body_take(FsMessageBodies *bodies, guint32 mailbox,
                     const CacheMessage *message)
 {
     CacheBlocks *blocks = bodies->account->blocks;
-    g_autofree char *kept = NULL;
+    g_autofree char *kept = find_kept(bodies, mailbox, message);
     g_autofree char *key = NULL;
 
-    if (!is_kept(message->size) || !may_hold(bodies, mailbox) ||
-        !fs_stored_body_is_trusted(bodies))
-        return FALSE;
-    kept = key_of(mailbox, message->uid, message->size);
-    if (!cache_blocks_has(blocks, kept, 0))
+    if (kept == NULL)
         return FALSE;
     key = fs_message_key(mailbox, message);
     for (guint32 i = 0; i < n_blocks(message->size); i++) {

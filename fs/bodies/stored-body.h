@@ -21,7 +21,11 @@ void fs_stored_body_keep(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
 gboolean fs_stored_body_is_trusted(FsMessageBodies *bodies);
 void fs_stored_body_trust(FsMessageBodies *bodies, gboolean trusted);
 
-/* Makes what was put aside for @message its body in the cache. TRUE: it is.
- * FALSE: there is nothing, or nothing that can be relied on. */
+/* Whether octets were put aside for @message, and can be relied on. */
+gboolean fs_stored_body_has(FsMessageBodies *bodies, guint32 mailbox,
+                            const CacheMessage *message);
+/* Makes them its body in the cache, which writes them once more: for one that
+ * is about to be read, and not while the disk is behind. FALSE: there are none.
+ */
 gboolean fs_stored_body_take(FsMessageBodies *bodies, guint32 mailbox,
                              const CacheMessage *message);

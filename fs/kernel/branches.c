@@ -36,6 +36,9 @@
 #define SIGNALS_MS 100
 /* Of a notification before its name or content. */
 #define NOTIFICATION_BYTES 64
+/* Since Linux 6.6: what FUSE_GETATTR asks for, and when it was made. Nobody
+ * answers that here, and the kernel then asks by the other. */
+#define STATX_OPCODE 52u
 
 typedef struct {
     guint account;
@@ -323,8 +326,9 @@ hand_on(FsBranches *branches, Branch *branch, struct fuse_buf *message)
 static gboolean
 is_about_attributes(guint32 opcode)
 {
-    return opcode == FUSE_GETATTR || opcode == FUSE_STATFS ||
-           opcode == FUSE_GETXATTR || opcode == FUSE_LISTXATTR;
+    return opcode == FUSE_GETATTR || opcode == STATX_OPCODE ||
+           opcode == FUSE_STATFS || opcode == FUSE_GETXATTR ||
+           opcode == FUSE_LISTXATTR;
 }
 
 /* For a branch that has no session. FALSE: the mount's own answers it. */

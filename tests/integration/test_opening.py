@@ -170,6 +170,8 @@ def test_account_that_waits_leaves_the_others_served(case):
     case.expect('Holidays' in house.names('home'), 'the other is not there')
     # What is known of it is told, and the rest waits.
     case.expect(run('ls', '-ld', house.at('work')).clean)
+    case.expect(run('stat', house.at('work')).clean)
+    case.expect(not house.top_status()['accounts'][0]['served'], 'it waited')
     case.expect(wait_until(lambda: WAITING in house.said(), STUCK),
                 house.said())
     case.expect(f'imapfs: work: {case.path("state")}' in house.said(),

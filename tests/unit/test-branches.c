@@ -374,6 +374,10 @@ request_waits_for_an_account_that_is_expected(void **state)
                      sizeof getattr, NULL, NULL);
     assert_true(S_ISDIR(attributes->attr.mode));
     assert_int_equal(attributes->attr_valid, 0);
+    /* As stat(1) asks first (FUSE_STATX). */
+    assert_int_equal(
+        errno_of(scene, 52, root_of(scene, LATER), NULL, 0, NULL, NULL),
+        ENOSYS);
     /* Others are served meanwhile. */
     ask(scene, FUSE_LOOKUP, root_of(scene, WORK), NULL, 0, "mail", NULL);
 

@@ -389,12 +389,20 @@ FsNeed *
 fs_message_bodies_take_stored(FsMessageBodies *bodies, guint32 mailbox,
                               const CacheMessage *message)
 {
+    g_autofree char *key = NULL;
+
+    if (!fs_stored_body_has(bodies, mailbox, message))
+        return NULL;
+    key = fs_message_key(mailbox, message);
+    if (has_blocks(bodies, key, message->size)) {
+        /* What has come from the server counts. */
+        fs_stored_body_drop(bodies, mailbox, message->uid, message->size);
+        return NULL;
+    }
     if (cache_blocks_unwritten(bodies->account->blocks) < UNWRITTEN_MAX) {
         fs_stored_body_take(bodies, mailbox, message);
         return NULL;
     }
-    if (!fs_stored_body_has(bodies, mailbox, message))
-        return NULL;
     if (bodies->caught_up == NULL)
         bodies->caught_up = fs_need_new();
     return fs_need_ref(bodies->caught_up);
@@ -423,13 +431,18 @@ gboolean
 fs_message_bodies_at_hand(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
                           guint64 *size)
 {
+    g_autofree char *key = NULL;
     CacheMessage message;
 
     if (!cache_index_message(bodies->account->index, mailbox, uid, &message))
         return FALSE;
-    if (cache_blocks_unwritten(bodies->account->blocks) < AT_HAND_UNWRITTEN_MAX)
+    key = fs_message_key(mailbox, &message);
+    if (cache_blocks_unwritten(bodies->account->blocks) <
+            AT_HAND_UNWRITTEN_MAX &&
+        !has_blocks(bodies, key, message.size))
         fs_stored_body_take(bodies, mailbox, &message);
-    if (!fs_message_is_cached(bodies, mailbox, &message) ||
+    if ((message.size > 0 ? !has_blocks(bodies, key, message.size)
+                          : !message.size_verified) ||
         (!message.size_verified &&
          !cache_proves_size(bodies, mailbox, &message)))
         return FALSE;

@@ -11,14 +11,15 @@
 #include "fs/bodies/message-bodies.h"
 
 /* Puts aside the octets of @file, which are those that were stored as the
- * message @uid of @mailbox. Large ones are passed over, and all while the disk
- * is behind. */
+ * message @uid of @mailbox. Large ones are passed over, all while the disk is
+ * behind, and all from a server that is not to be relied on. */
 void fs_stored_body_keep(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
                          CacheSpoolFile *file);
 
-/* Whether the server is known to keep octets as they are; that it does, or does
- * not, is kept with them. */
+/* Whether the server is known to keep octets as they are; and whether it is
+ * known not to. Which of both is kept with them. */
 gboolean fs_stored_body_is_trusted(FsMessageBodies *bodies);
+gboolean fs_stored_body_is_distrusted(FsMessageBodies *bodies);
 void fs_stored_body_trust(FsMessageBodies *bodies, gboolean trusted);
 
 /* Whether octets were put aside for @message, and can be relied on. */
@@ -29,3 +30,6 @@ gboolean fs_stored_body_has(FsMessageBodies *bodies, guint32 mailbox,
  */
 gboolean fs_stored_body_take(FsMessageBodies *bodies, guint32 mailbox,
                              const CacheMessage *message);
+/* They are of no use. */
+void fs_stored_body_drop(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
+                         guint64 size);

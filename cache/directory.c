@@ -61,7 +61,8 @@ refuse_owner(GError **error, const char *path, const struct stat *entry)
     return FALSE;
 }
 
-/* Who owns the directory around it could put another one in its place. */
+/* Who owns the directory around it could put another one in its place; and who
+ * may write there, unless only owners may move what is theirs. */
 static gboolean
 check_parent(const CacheDirectory *directory, GError **error)
 {
@@ -72,7 +73,11 @@ check_parent(const CacheDirectory *directory, GError **error)
         return set_error(error, "cannot look at %s", path);
     if (entry.st_uid != geteuid() && entry.st_uid != 0)
         return refuse_owner(error, path, &entry);
-    return TRUE;
+    if ((entry.st_mode & (S_IWOTH | S_ISVTX)) != S_IWOTH)
+        return TRUE;
+    g_set_error(error, CACHE_ERROR, CACHE_ERROR_IO,
+                "in the directory %s everybody can write", path);
+    return FALSE;
 }
 
 static gboolean

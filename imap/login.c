@@ -502,13 +502,19 @@ is_refusal_certain(const ImapLogin *login)
                            imap_auth_mechanism(login->auth));
 }
 
+/* Of whatever kind: the settings may have become others since this connection
+ * was begun in clear. */
+static gboolean
+lacks_tls(const ImapLogin *login)
+{
+    return imap_connection_settings(login->connection)->tls != IMAP_TLS_OFF &&
+           !imap_connection_is_encrypted(login->connection);
+}
+
 static void
 next_step(ImapLogin *login)
 {
-    const ImapSettings *settings = imap_connection_settings(login->connection);
-
-    if (settings->tls == IMAP_TLS_STARTTLS &&
-        !imap_connection_is_encrypted(login->connection))
+    if (lacks_tls(login))
         send_starttls(login);
     else if (login->authenticated)
         ask_final(login);
@@ -563,7 +569,7 @@ is_way_known(const ImapLogin *login)
     gboolean is_known;
     ImapAuth *auth;
 
-    if (imap_connection_settings(connection)->tls == IMAP_TLS_STARTTLS)
+    if (lacks_tls(login))
         return imap_connection_has(connection, "STARTTLS");
     mechanisms = imap_capabilities_mechanisms(session->capabilities);
     if (mechanisms[0] == NULL)
@@ -604,7 +610,7 @@ imap_login_greeting(ImapLogin *login, const ImapStatus *greeting)
         begin(login, greeting);
         break;
     case IMAP_CONDITION_PREAUTH:
-        if (settings->tls == IMAP_TLS_STARTTLS) {
+        if (lacks_tls(login)) {
             fail(login, IMAP_ERROR_TLS,
                  "%s claims in clear that we are logged in (PREAUTH), which "
                  "would skip encryption; somebody may be tampering with the "

@@ -23,6 +23,7 @@ struct FsMessageBodies {
     GHashTable *stored_in; /* see fs/bodies/stored-body.c */
     FsReadAhead *ahead;
     GPtrArray *paused; /* of ImapConnection, references */
+    FsNeed *caught_up; /* that the store has; NULL: nobody waits for it */
     GQueue readers;    /* of FsReader, by their links */
     FsResizedFunc resized;
     gpointer resized_data;

@@ -15,6 +15,9 @@
 #define UNWRITTEN_MAX (4u * 1024 * 1024)
 #define UNWRITTEN_RESUME (1u * 1024 * 1024)
 
+/* Who waits for nothing has it fall behind by so much at the most. */
+#define AT_HAND_UNWRITTEN_MAX (64u * 1024 * 1024)
+
 /* What Courier sends for a message that another client has expunged, and says
  * of its size: nothing of that size is believed without asking. */
 #define STAND_IN_SIZE 129
@@ -68,7 +71,7 @@ fs_message_is_cached(FsMessageBodies *bodies, guint32 mailbox,
     if (message->size == 0)
         return message->size_verified;
     return has_blocks(bodies, key, message->size) ||
-           fs_stored_body_take(bodies, mailbox, message);
+           fs_stored_body_has(bodies, mailbox, message);
 }
 
 GBytes *
@@ -383,16 +386,42 @@ need_size(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
 }
 
 FsNeed *
+fs_message_bodies_take_stored(FsMessageBodies *bodies, guint32 mailbox,
+                              const CacheMessage *message)
+{
+    g_autofree char *key = NULL;
+
+    if (!fs_stored_body_has(bodies, mailbox, message))
+        return NULL;
+    key = fs_message_key(mailbox, message);
+    if (has_blocks(bodies, key, message->size)) {
+        /* What has come from the server counts. */
+        fs_stored_body_drop(bodies, mailbox, message->uid, message->size);
+        return NULL;
+    }
+    if (cache_blocks_unwritten(bodies->account->blocks) < UNWRITTEN_MAX) {
+        fs_stored_body_take(bodies, mailbox, message);
+        return NULL;
+    }
+    if (bodies->caught_up == NULL)
+        bodies->caught_up = fs_need_new();
+    return fs_need_ref(bodies->caught_up);
+}
+
+FsNeed *
 fs_message_bodies_open(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
                        pid_t by, guint64 *size)
 {
     gboolean expected = fs_read_ahead_opened(bodies->ahead, mailbox, uid, by);
     CacheMessage message;
-    FsNeed *need;
+    FsNeed *need = NULL;
 
-    if (cache_index_message(bodies->account->index, mailbox, uid, &message) &&
-        !fs_stored_body_take(bodies, mailbox, &message))
+    if (cache_index_message(bodies->account->index, mailbox, uid, &message)) {
+        need = fs_message_bodies_take_stored(bodies, mailbox, &message);
+        if (need != NULL)
+            return need;
         take_over_moved(bodies, mailbox, &message);
+    }
     need = need_size(bodies, mailbox, uid, expected, size);
     fs_read_ahead_plan(bodies->ahead, mailbox);
     return need;
@@ -402,10 +431,18 @@ gboolean
 fs_message_bodies_at_hand(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
                           guint64 *size)
 {
+    g_autofree char *key = NULL;
     CacheMessage message;
 
-    if (!cache_index_message(bodies->account->index, mailbox, uid, &message) ||
-        !fs_message_is_cached(bodies, mailbox, &message) ||
+    if (!cache_index_message(bodies->account->index, mailbox, uid, &message))
+        return FALSE;
+    key = fs_message_key(mailbox, &message);
+    if (cache_blocks_unwritten(bodies->account->blocks) <
+            AT_HAND_UNWRITTEN_MAX &&
+        !has_blocks(bodies, key, message.size))
+        fs_stored_body_take(bodies, mailbox, &message);
+    if ((message.size > 0 ? !has_blocks(bodies, key, message.size)
+                          : !message.size_verified) ||
         (!message.size_verified &&
          !cache_proves_size(bodies, mailbox, &message)))
         return FALSE;
@@ -451,8 +488,14 @@ on_written(gpointer user_data)
 {
     FsMessageBodies *bodies = user_data;
 
-    if (cache_blocks_unwritten(bodies->account->blocks) <= UNWRITTEN_RESUME)
-        resume_all(bodies);
+    g_autoptr(FsNeed) caught_up = NULL;
+
+    if (cache_blocks_unwritten(bodies->account->blocks) > UNWRITTEN_RESUME)
+        return;
+    resume_all(bodies);
+    caught_up = g_steal_pointer(&bodies->caught_up);
+    if (caught_up != NULL)
+        fs_need_complete(caught_up, NULL);
 }
 
 /* ---- making and ending ---- */
@@ -529,6 +572,7 @@ fs_message_bodies_free(FsMessageBodies *bodies)
         return;
     cache_blocks_set_written_func(bodies->account->blocks, NULL, NULL);
     resume_all(bodies);
+    g_clear_pointer(&bodies->caught_up, fs_need_unref);
     bodies->account = NULL;
     g_clear_pointer(&bodies->leases, fs_leases_free);
     g_clear_pointer(&bodies->ahead, fs_read_ahead_free);

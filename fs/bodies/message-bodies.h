@@ -50,9 +50,15 @@ char *fs_message_key(guint32 mailbox, const CacheMessage *message);
 FsNeed *fs_message_bodies_open(FsMessageBodies *bodies, guint32 mailbox,
                                guint32 uid, pid_t by, guint64 *size);
 
-/* Whether all octets of @message, as of its size, are in the cache. */
+/* Whether all octets of @message, as of its size, are in the cache; perhaps as
+ * those of one that was stored by this machine, and not read since. */
 gboolean fs_message_is_cached(FsMessageBodies *bodies, guint32 mailbox,
                               const CacheMessage *message);
+/* Makes those the body of @message, as fs_message_bodies_open does. NULL: it is
+ * done, or there are none. Else, for the disk is behind, what to wait for; the
+ * caller owns it. */
+FsNeed *fs_message_bodies_take_stored(FsMessageBodies *bodies, guint32 mailbox,
+                                      const CacheMessage *message);
 /* Whether all of the message is at hand, and so can be opened and read without
  * asking the server; then its size is @size. */
 gboolean fs_message_bodies_at_hand(FsMessageBodies *bodies, guint32 mailbox,

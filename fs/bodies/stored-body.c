@@ -16,8 +16,10 @@
 /* The disk is behind. */
 #define UNWRITTEN_MAX (16u * 1024 * 1024)
 
-/* Its one block says that the server can be relied on. */
+/* Their one block says that the server can be relied on; or that it was seen to
+ * change what it stores. */
 #define TRUST_KEY "stored"
+#define DISTRUST_KEY "stored otherwise"
 
 /* What is known of a mailbox; 0: nothing yet. */
 enum { NOTHING_STORED = 1, SOME_STORED };
@@ -107,7 +109,8 @@ fs_stored_body_keep(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
     g_autofree char *key = key_of(mailbox, uid, size);
     g_autofree char *mark = mark_of(mailbox);
 
-    if (!is_kept(size) || cache_blocks_room(blocks) < size ||
+    if (fs_stored_body_is_distrusted(bodies) || !is_kept(size) ||
+        cache_blocks_room(blocks) < size ||
         cache_blocks_unwritten(blocks) > UNWRITTEN_MAX)
         return;
     for (guint32 i = 0; i < n_blocks(size); i++) {
@@ -130,13 +133,56 @@ fs_stored_body_is_trusted(FsMessageBodies *bodies)
     return cache_blocks_has(bodies->account->blocks, TRUST_KEY, 0);
 }
 
+gboolean
+fs_stored_body_is_distrusted(FsMessageBodies *bodies)
+{
+    return cache_blocks_has(bodies->account->blocks, DISTRUST_KEY, 0);
+}
+
 void
 fs_stored_body_trust(FsMessageBodies *bodies, gboolean trusted)
 {
-    if (trusted)
-        put_mark(bodies, TRUST_KEY);
-    else
-        cache_blocks_remove(bodies->account->blocks, TRUST_KEY);
+    cache_blocks_remove(bodies->account->blocks,
+                        trusted ? DISTRUST_KEY : TRUST_KEY);
+    put_mark(bodies, trusted ? TRUST_KEY : DISTRUST_KEY);
+}
+
+/* The name of what was put aside for @message, if it can be relied on; NULL:
+ * there is nothing. Caller frees. */
+static char *
+find_kept(FsMessageBodies *bodies, guint32 mailbox, const CacheMessage *message)
+{
+    CacheBlocks *blocks = bodies->account->blocks;
+    g_autofree char *kept = NULL;
+
+    if (!is_kept(message->size) || !may_hold(bodies, mailbox) ||
+        !fs_stored_body_is_trusted(bodies))
+        return NULL;
+    kept = key_of(mailbox, message->uid, message->size);
+    for (guint32 i = 0; i < n_blocks(message->size); i++)
+        if (!cache_blocks_has(blocks, kept, i))
+            return NULL;
+    return g_steal_pointer(&kept);
+}
+
+gboolean
+fs_stored_body_has(FsMessageBodies *bodies, guint32 mailbox,
+                   const CacheMessage *message)
+{
+    g_autofree char *kept = find_kept(bodies, mailbox, message);
+
+    return kept != NULL;
+}
+
+void
+fs_stored_body_drop(FsMessageBodies *bodies, guint32 mailbox, guint32 uid,
+                    guint64 size)
+{
+    g_autofree char *kept = key_of(mailbox, uid, size);
+
+    if (is_kept(size) && may_hold(bodies, mailbox) &&
+        cache_blocks_has(bodies->account->blocks, kept, 0))
+        cache_blocks_remove(bodies->account->blocks, kept);
 }
 
 gboolean
@@ -144,14 +190,10 @@ fs_stored_body_take(FsMessageBodies *bodies, guint32 mailbox,
                     const CacheMessage *message)
 {
     CacheBlocks *blocks = bodies->account->blocks;
-    g_autofree char *kept = NULL;
+    g_autofree char *kept = find_kept(bodies, mailbox, message);
     g_autofree char *key = NULL;
 
-    if (!is_kept(message->size) || !may_hold(bodies, mailbox) ||
-        !fs_stored_body_is_trusted(bodies))
-        return FALSE;
-    kept = key_of(mailbox, message->uid, message->size);
-    if (!cache_blocks_has(blocks, kept, 0))
+    if (kept == NULL)
         return FALSE;
     key = fs_message_key(mailbox, message);
     for (guint32 i = 0; i < n_blocks(message->size); i++) {

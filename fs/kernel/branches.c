@@ -31,8 +31,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* So often it is looked whether who was interrupted, and went on waiting, is to
+ * end by now. */
+#define SIGNALS_MS 100
 /* Of a notification before its name or content. */
 #define NOTIFICATION_BYTES 64
+/* Since Linux 6.6: what FUSE_GETATTR asks for, and when it was made. Nobody
+ * answers that here, and the kernel then asks by the other. */
+#define STATX_OPCODE 52u
 
 typedef struct {
     guint account;
@@ -57,7 +63,8 @@ struct FsBranches {
     GByteArray *body;       /* where an answer is translated */
     GBytes *first;          /* request; NULL: there was none yet */
     gboolean initialising;
-    gint ended; /* atomic */
+    guint signals_source; /* 0: nobody whose request is kept was interrupted */
+    gint ended;           /* atomic */
 };
 
 static FsBranches *serving; /* libfuse hands on no word of ours */
@@ -230,9 +237,38 @@ initialise_all(FsBranches *branches, const struct fuse_buf *message)
             initialise(branches, branch);
 }
 
+/* A FsKeptEndedFunc. */
+static void
+answer_ended(guint64 unique, gpointer user_data)
+{
+    send_error(user_data, unique, EINTR);
+}
+
+static gboolean
+on_signals(gpointer user_data)
+{
+    FsBranches *branches = user_data;
+    gboolean others = FALSE;
+    GHashTableIter iter;
+    gpointer each;
+
+    g_hash_table_iter_init(&iter, branches->by_account);
+    while (g_hash_table_iter_next(&iter, NULL, &each)) {
+        FsKeptRequests *kept = ((const Branch *)each)->kept;
+
+        if (kept != NULL)
+            others |=
+                fs_kept_requests_remove_ended(kept, answer_ended, branches);
+    }
+    branches->signals_source =
+        others ? g_timeout_add(SIGNALS_MS, on_signals, branches) : 0;
+    return G_SOURCE_REMOVE;
+}
+
 /* TRUE: it was kept. */
 static gboolean
-interrupt_kept(FsBranches *branches, guint64 unique)
+interrupt_kept(FsBranches *branches, guint64 unique,
+               const struct fuse_buf *message)
 {
     GHashTableIter iter;
     gpointer each;
@@ -241,11 +277,13 @@ interrupt_kept(FsBranches *branches, guint64 unique)
     while (g_hash_table_iter_next(&iter, NULL, &each)) {
         const Branch *branch = each;
 
-        if (branch->kept != NULL &&
-            fs_kept_requests_remove(branch->kept, unique)) {
-            send_error(branches, unique, EINTR);
-            return TRUE;
-        }
+        if (branch->kept == NULL ||
+            !fs_kept_requests_interrupt(branch->kept, unique, message))
+            continue;
+        if (branches->signals_source == 0)
+            branches->signals_source =
+                g_idle_add_full(G_PRIORITY_HIGH, on_signals, branches, NULL);
+        return TRUE;
     }
     return FALSE;
 }
@@ -259,7 +297,7 @@ interrupt(FsBranches *branches, struct fuse_buf *message)
     const Request *request;
 
     if (message->size < sizeof(struct fuse_in_header) + sizeof *interrupt ||
-        interrupt_kept(branches, interrupt->unique))
+        interrupt_kept(branches, interrupt->unique, message))
         return;
     request = g_hash_table_lookup(branches->requests, &interrupt->unique);
     if (request != NULL)
@@ -288,8 +326,9 @@ hand_on(FsBranches *branches, Branch *branch, struct fuse_buf *message)
 static gboolean
 is_about_attributes(guint32 opcode)
 {
-    return opcode == FUSE_GETATTR || opcode == FUSE_STATFS ||
-           opcode == FUSE_GETXATTR || opcode == FUSE_LISTXATTR;
+    return opcode == FUSE_GETATTR || opcode == STATX_OPCODE ||
+           opcode == FUSE_STATFS || opcode == FUSE_GETXATTR ||
+           opcode == FUSE_LISTXATTR;
 }
 
 /* For a branch that has no session. FALSE: the mount's own answers it. */
@@ -385,6 +424,7 @@ fs_branches_free(FsBranches *branches)
     if (branches == NULL)
         return;
     fs_session_set_divert(branches->mount, NULL, NULL);
+    g_clear_handle_id(&branches->signals_source, g_source_remove);
     g_hash_table_unref(branches->by_account);
     g_hash_table_unref(branches->by_fd);
     g_hash_table_unref(branches->requests);
@@ -454,6 +494,17 @@ fs_branches_add(FsBranches *branches, guint account, const char *name,
     return fs_session_fuse(branch->session);
 }
 
+/* Who serves it now is to look after a sender who goes on waiting. */
+static void
+hand_on_interrupt(FsBranches *branches, GBytes *interrupt)
+{
+    struct fuse_buf message = {0};
+
+    message.mem = g_bytes_unref_to_data(interrupt, &message.size);
+    fs_session_handle(branches->mount, &message);
+    g_free(message.mem);
+}
+
 void
 fs_branches_serve_kept(FsBranches *branches, guint account)
 {
@@ -461,14 +512,17 @@ fs_branches_serve_kept(FsBranches *branches, guint account)
         g_hash_table_lookup(branches->by_account, GUINT_TO_POINTER(account));
     g_autoptr(FsKeptRequests) kept = NULL;
     struct fuse_buf message;
+    GBytes *interrupt;
     gpointer memory;
 
     if (branch != NULL)
         kept = g_steal_pointer(&branch->kept);
-    while (kept != NULL &&
-           (memory = fs_kept_requests_take(kept, &message)) != NULL) {
+    while (kept != NULL && (memory = fs_kept_requests_take(
+                                kept, &message, &interrupt)) != NULL) {
         fs_session_handle(branches->mount, &message);
         g_free(memory);
+        if (interrupt != NULL)
+            hand_on_interrupt(branches, interrupt);
     }
 }
 

@@ -49,6 +49,9 @@ load_whole(FsPartMaker *maker, guint32 mailbox, const CacheMessage *message,
             maker,
             fs_message_bodies_need_whole(bodies, mailbox, message, FALSE),
             obstacle);
+    need = fs_message_bodies_take_stored(bodies, mailbox, message);
+    if (need != NULL)
+        return hold(maker, need, obstacle);
     data = g_malloc(size + 1);
     reader = fs_reader_new(bodies, mailbox, message->uid, size);
     while (need == NULL && at < size) {

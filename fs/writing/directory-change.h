@@ -32,6 +32,7 @@ struct FsDirectoryChange {
     gboolean sent;        /* RENAME, and no list has shown it yet */
     GPtrArray *old_names; /* of RENAME: wire names of it and its children */
     ImapLease *lease;
+    gboolean counted; /* it was seen to hold nothing */
     guint n_removals; /* DELETEs that were answered by OK */
     guint n_tries;    /* beyond the first */
     guint n_lists;    /* that were asked for, since the last of them */

@@ -28,10 +28,22 @@ give_up(FsDirectoryChange *change, const GError *error)
         fs_directory_change_end(change, error);
 }
 
+/* Of a directory that is no mailbox, it is not told. */
+static void
+give_up_uncounted(FsDirectoryChange *change)
+{
+    g_autoptr(GError) error =
+        g_error_new_literal(IMAP_ERROR, IMAP_ERROR_UNAVAILABLE,
+                            "the server does not say whether it holds "
+                            "messages");
+
+    give_up(change, error);
+}
+
 /* Until all of ours had left it, some may have come, or another client have
  * made one of that name anew. */
 static void
-on_counted_again(gboolean holds, const GError *error, gpointer user_data)
+on_counted_again(FsMailboxCount count, const GError *error, gpointer user_data)
 {
     g_autoptr(FsDirectoryChange) change = user_data;
 
@@ -39,7 +51,9 @@ on_counted_again(gboolean holds, const GError *error, gpointer user_data)
         return;
     if (error != NULL)
         give_up(change, error);
-    else if (holds)
+    else if (count == FS_MAILBOX_UNTOLD && change->counted)
+        give_up_uncounted(change);
+    else if (count == FS_MAILBOX_HOLDS_MAIL)
         fs_directory_change_end_with(change, IMAP_ERROR_HAS_CHILDREN,
                                      "it holds messages");
     else
@@ -92,6 +106,7 @@ on_counted(const ImapUidSet *found, const GError *error, gpointer user_data)
                                      "it holds messages");
         return;
     }
+    change->counted = TRUE;
     fs_directory_remove_now(change);
 }
 

@@ -6,7 +6,7 @@
 
 typedef struct {
     char *wire_name;
-    gboolean holds;
+    FsMailboxCount told;
     FsMailboxCountFunc func;
     gpointer user_data;
 } Count;
@@ -16,9 +16,13 @@ on_status(const ImapMailboxStatus *status, gpointer user_data)
 {
     Count *count = user_data;
 
-    if ((status->has & IMAP_MAILBOX_MESSAGES) != 0 && status->messages > 0 &&
-        g_str_equal(status->name, count->wire_name))
-        count->holds = TRUE;
+    if ((status->has & IMAP_MAILBOX_MESSAGES) == 0 ||
+        !g_str_equal(status->name, count->wire_name))
+        return;
+    if (status->messages > 0)
+        count->told = FS_MAILBOX_HOLDS_MAIL;
+    else if (count->told == FS_MAILBOX_UNTOLD)
+        count->told = FS_MAILBOX_EMPTY;
 }
 
 static void
@@ -26,7 +30,7 @@ on_done(const GError *error, gpointer user_data)
 {
     Count *count = user_data;
 
-    count->func(count->holds, error, count->user_data);
+    count->func(count->told, error, count->user_data);
     g_free(count->wire_name);
     g_free(count);
 }
@@ -48,6 +52,7 @@ fs_mailbox_count(ImapConnection *connection, const char *wire_name,
     Count *count = g_new0(Count, 1);
 
     count->wire_name = g_strdup(wire_name);
+    count->told = FS_MAILBOX_UNTOLD;
     count->func = func;
     count->user_data = user_data;
     if (!imap_request_statuses(connection, names, &handler, count))

@@ -3,9 +3,14 @@
 
 #include "imap/connection.h"
 
-/* Runs once, from the main loop; @error is of the line. A server that does not
- * tell is taken to have none. */
-typedef void (*FsMailboxCountFunc)(gboolean holds, const GError *error,
+typedef enum {
+    FS_MAILBOX_EMPTY,
+    FS_MAILBOX_HOLDS_MAIL,
+    FS_MAILBOX_UNTOLD, /* the server has not said, or has refused to */
+} FsMailboxCount;
+
+/* Runs once, from the main loop; @error is of the line. */
+typedef void (*FsMailboxCountFunc)(FsMailboxCount count, const GError *error,
                                    gpointer user_data);
 
 /* Asks for the mailbox of @wire_name, which @connection has not selected. */

@@ -4,7 +4,12 @@
  * that is known; what was found by its octets has been fetched for that. And
  * only from a server that keeps what it is given, octet by octet: the first
  * message stored, if it is small, is read back to see. What was put aside until
- * then counts if it is the same, and for later mounts with the same cache. */
+ * then counts if it is the same, and for later mounts with the same cache. If
+ * it is not, these know that, too: nothing is put aside any more, nor believed.
+ *
+ * That one message does not stand for those with a header that is not ASCII:
+ * Cyrus keeps all others, and writes an X for each such octet, which leaves the
+ * size as it was. So these are fetched. */
 #include "fs/writing/upload-private.h"
 
 #include "fs/bodies/stored-body.h"
@@ -16,6 +21,9 @@
 
 typedef struct {
     FsUploads *uploads;
+    guint32 mailbox;
+    guint32 uid;
+    guint64 size;
     char digest[65];
 } Probe;
 
@@ -38,13 +46,12 @@ static void
 on_probed(const FsStoredText *stored, const GError *error, gpointer user_data)
 {
     Probe *probe = user_data;
-    FsUploads *uploads = probe->uploads;
+    FsMessageBodies *bodies = probe->uploads->account->bodies;
 
-    if (stored != NULL) {
-        uploads->changes_octets = is_changed(probe, stored);
-        fs_stored_body_trust(uploads->account->bodies,
-                             !uploads->changes_octets);
-    }
+    if (stored != NULL)
+        fs_stored_body_trust(bodies, !is_changed(probe, stored));
+    if (stored != NULL && is_changed(probe, stored))
+        fs_stored_body_drop(bodies, probe->mailbox, probe->uid, probe->size);
     end_probe(probe);
 }
 
@@ -55,10 +62,14 @@ read_back(const FsUpload *upload)
     Probe *probe;
 
     if (uploads->probe != NULL || upload->text.size > PROBE_MAX ||
-        fs_stored_body_is_trusted(uploads->account->bodies))
+        fs_stored_body_is_trusted(uploads->account->bodies) ||
+        fs_stored_body_is_distrusted(uploads->account->bodies))
         return;
     probe = g_new0(Probe, 1);
     probe->uploads = uploads;
+    probe->mailbox = upload->mailbox;
+    probe->uid = upload->uid;
+    probe->size = upload->text.size;
     g_strlcpy(probe->digest, upload->text.digest, sizeof probe->digest);
     uploads->probe_data = probe;
     uploads->probe =
@@ -79,13 +90,26 @@ is_mailbox_known(const FsUpload *upload)
            known.uidvalidity == upload->uidvalidity;
 }
 
+/* All of the header has been looked at. One that an earlier mount has left is
+ * not at hand. */
+static gboolean
+has_plain_header(const FsMessageText *text)
+{
+    const GString *header = text->header;
+
+    return header->len > 0 &&
+           (header->len == text->size ||
+            g_str_has_suffix(header->str, "\r\n\r\n")) &&
+           g_str_is_ascii(header->str);
+}
+
 void
 fs_upload_keep(const FsUpload *upload)
 {
     FsUploads *uploads = upload->uploads;
 
-    if (!upload->is_told || upload->file == NULL || uploads->changes_octets ||
-        !is_mailbox_known(upload))
+    if (!upload->is_told || upload->file == NULL || !is_mailbox_known(upload) ||
+        !has_plain_header(&upload->text))
         return;
     fs_stored_body_keep(uploads->account->bodies, upload->mailbox, upload->uid,
                         upload->file);

@@ -32,8 +32,8 @@ struct FsUploads {
     FsUploadLostFunc lost;
     gpointer lost_data;
     gboolean cannot_replace; /* the server, although it says so */
-    gboolean changes_octets; /* the server, of what it stores */
-    FsStoredReading *probe;  /* to see whether it does; NULL: none */
+    FsStoredReading *probe;  /* to see whether the server changes what it
+                                stores; NULL: none */
     gpointer probe_data;     /* owned; NULL: none */
 };
 

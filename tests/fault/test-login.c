@@ -234,6 +234,38 @@ starttls_is_required_and_not_to_be_tampered_with(void **state)
         try_opening(*state, &openings[i]);
 }
 
+/* A reload may change the settings while a connection is being opened. */
+static void
+clear_connection_does_not_pass_for_one_with_tls_from_the_start(void **state)
+{
+    static const Opening openings[] = {
+        {IMAP_TLS_STARTTLS,
+         IMAP_ERROR_TLS,
+         "PREAUTH",
+         {"S:* PREAUTH in", "QUIET"}},
+        {IMAP_TLS_STARTTLS,
+         IMAP_ERROR_TLS,
+         "does not offer STARTTLS",
+         {CAPABLE("AUTH=PLAIN"), "QUIET"}},
+        {IMAP_TLS_OFF,
+         IMAP_ERROR_TLS,
+         "does not offer STARTTLS",
+         {"S:* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello", "C:i1 CAPABILITY",
+          "S:* CAPABILITY IMAP4rev1 AUTH=PLAIN", "S:i1 OK", "QUIET"}},
+    };
+    Fixture *f = *state;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(openings); i++) {
+        f->settings->tls = openings[i].tls;
+        start(f, openings[i].steps);
+        f->settings->tls = IMAP_TLS_IMPLICIT;
+        wait_for(&f->opened);
+        check_script(f);
+        assert_error(f->open_error, openings[i].code, openings[i].words);
+        drop(f);
+    }
+}
+
 #define PLAIN_ANSWER "AG1lAHNlY3JldA=="
 
 static void
@@ -443,6 +475,8 @@ main(void)
         connection_test(server_is_known_by_what_it_says),
         connection_test(refusal_counts_when_the_server_has_named_the_mechanism),
         connection_test(starttls_is_required_and_not_to_be_tampered_with),
+        connection_test(
+            clear_connection_does_not_pass_for_one_with_tls_from_the_start),
         connection_test(login_takes_the_way_that_is_offered),
         connection_test(login_refused_says_what_the_server_said),
         connection_test(login_to_a_lying_server_ends),

@@ -524,6 +524,35 @@ def test_folder_that_mail_comes_to_after_the_counting_stays(case):
 
 
 @tap.test
+def test_folder_whose_messages_the_server_does_not_count_stays(case):
+    """It may say so by NO; or by nothing, where many can be asked for at
+    once."""
+    for capabilities in (CAPABILITIES.replace(' LIST-STATUS', ''),
+                         CAPABILITIES):
+        desk = Desk(case, Mailbox('Back'), capabilities=capabilities)
+        os.listdir(desk.path('Back'))
+        back = desk.server.find('Back')
+
+        def hook(line, asked, back=back):
+            with desk.server.changing:
+                back.store(crlf(message(1)), 1700000000)
+            word = 'NO' if asked.name == 'STATUS' else 'OK'
+            line.send(f'{asked.tag} {word} not now\r\n'.encode())
+            return True
+
+        desk.server.hooks['STATUS'] = hook
+        desk.server.hooks['LIST'] = lambda line, asked, hook=hook: (
+            'Back' in asked.text and 'STATUS' in asked.text and
+            hook(line, asked))
+        got = errno_of(os.rmdir, desk.path('Back'))
+        case.expect(got == errno.EBUSY, errno.errorcode.get(got, got))
+        case.expect(desk.server.find('Back') is back and back.present,
+                    'it is gone, with its message')
+        desk.server.hooks.clear()
+        desk.mount.unmount()
+
+
+@tap.test
 def test_folder_of_which_a_directory_is_left_is_removed_again(case):
     desk = Desk(case, Mailbox('Back'))
     comes_back(desk, 2, attributes=('\\Noselect',))

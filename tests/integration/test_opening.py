@@ -170,6 +170,8 @@ def test_account_that_waits_leaves_the_others_served(case):
     case.expect('Holidays' in house.names('home'), 'the other is not there')
     # What is known of it is told, and the rest waits.
     case.expect(run('ls', '-ld', house.at('work')).clean)
+    case.expect(run('stat', house.at('work')).clean)
+    case.expect(not house.top_status()['accounts'][0]['served'], 'it waited')
     case.expect(wait_until(lambda: WAITING in house.said(), STUCK),
                 house.said())
     case.expect(f'imapfs: work: {case.path("state")}' in house.said(),
@@ -210,6 +212,43 @@ def is_waiting(pid):
             name = file.read()
         return 'fuse' in name or 'request_wait' in name
     return False
+
+
+LOOKS = '''
+import os, signal, sys
+signal.signal(signal.SIGUSR1, lambda *_: print('signal', flush=True))
+os.stat(sys.argv[1])
+'''
+
+
+@tap.test(limit=120)
+def test_signal_that_a_program_goes_on_after_is_no_error_while_it_waits(case):
+    """As with any other wait: and one that is to end it still does."""
+    house, holder = house_with_one_held(case)
+    house.start()
+    case.expect('Holidays' in house.names('home'), 'the other is not there')
+    waiting = [subprocess.Popen(
+        [sys.executable, '-c', LOOKS, house.at(f'work/{name}')],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True) for name in ('other', 'INBOX')]
+    for process in waiting:
+        case.defer(process.wait)
+        case.defer(process.kill)
+    case.expect(wait_until(lambda: all(
+        is_waiting(process.pid) for process in waiting), STUCK),
+        'they do not wait')
+    for process in waiting:
+        process.send_signal(signal.SIGUSR1)
+    # By then the kernel has told of it.
+    case.expect(run('cat', house.at('home/INBOX/1.eml')).clean)
+    case.expect(all(is_waiting(process.pid) for process in waiting),
+                [process.poll() for process in waiting])
+    waiting[0].kill()
+    case.expect(waiting[0].wait(STUCK) == -signal.SIGKILL)
+    holder.leave()
+    out, err = waiting[1].communicate(timeout=STUCK)
+    case.expect(waiting[1].returncode == 0 and out == 'signal\n', out, err)
+    case.expect(house.ends(signal.SIGTERM) == 0, house.said())
 
 
 @tap.test(limit=120)

@@ -107,6 +107,33 @@ def test_what_the_server_has_changed_is_read_as_it_is_there(case):
 
 
 @tap.test
+def test_server_that_has_changed_one_is_not_relied_on_later(case):
+    """Nor is what was put aside before that was seen, in another mount."""
+    data = case.path('data')
+    os.makedirs(data)
+    place = scene(case, data=data)
+    os.listdir(place.path('Other'))
+    changing(place, lambda body: body.replace(b'body', b'BODY'))
+    case.expect(put(case, place, message(1), 'n1.eml') == 0, 'it fails')
+    case.expect(wait_until(lambda: sent(place, 1) > 0, PATIENT),
+                'it is not read back')
+    case.expect(put(case, place, message(2), 'n2.eml') == 0, 'it fails')
+    place.mount.unmount()
+    place.server.hooks.clear()
+    place.start(data=data)
+    os.listdir(place.path('Other'))
+    store(case, place)
+    for _ in range(3):
+        # Each is fetched; one after another, or the first is read back.
+        uid, _ = store(case, place)
+        case.expect(sent(place, uid) > 0, uid, 'is believed')
+    for uid in (1, 2):
+        case.expect(read(place, f'n{uid}.eml') ==
+                    crlf(message(uid)).replace(b'body', b'BODY'),
+                    uid, 'wrong octets')
+
+
+@tap.test
 def test_one_message_that_the_server_has_changed_is_read_as_it_is_there(case):
     """Of another size, of those that it keeps otherwise."""
     place = scene(case)
@@ -117,6 +144,26 @@ def test_one_message_that_the_server_has_changed_is_read_as_it_is_there(case):
         case.expect(put(case, place, body, name) == 0, 'it fails')
         case.expect(read(place, name) == b'X-Seen-By: me\r\n' + crlf(body),
                     'wrong octets')
+
+
+def without_eight_bits(body):
+    header, end, rest = body.partition(b'\r\n\r\n')
+    return bytes(octet if octet < 128 else ord('X') for octet in header) + (
+        end + rest)
+
+
+@tap.test
+def test_header_that_the_server_has_changed_is_read_as_it_is_there(case):
+    """Cyrus writes an X for each octet that is not ASCII: of the same size, and
+    all other messages it keeps."""
+    place = scene(case)
+    store_first(case, place)
+    changing(place, without_eight_bits)
+    body = message(101, subject='gr\u00fc\u00dfe', body='gr\u00fc\u00dfe')
+    name = f'n{len(bodies(place)) + 1}.eml'
+    case.expect(put(case, place, body, name) == 0, 'it fails')
+    case.expect(read(place, name) == bodies(place)[-1] != crlf(body),
+                'wrong octets')
 
 
 # ---- names and flags ----

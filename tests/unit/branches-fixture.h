@@ -51,6 +51,7 @@ struct Scene {
     struct fuse_session *fuse[N_ACCOUNTS];
     guint numbers[N_ACCOUNTS];
     guint64 unique;
+    guint32 sender; /* of requests: a thread; 0: one that is not seen */
     guint64 reply_buffer[MESSAGE_BYTES / sizeof(guint64)];
     gsize reply_length;
 };
@@ -229,6 +230,7 @@ put(Scene *scene, guint32 opcode, guint64 inode, const void *body, gsize length,
     header->unique = scene->unique;
     header->nodeid = inode;
     header->uid = getuid();
+    header->pid = scene->sender;
     if (length > 0)
         memcpy(at, body, length);
     at += length;

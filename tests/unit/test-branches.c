@@ -374,6 +374,10 @@ request_waits_for_an_account_that_is_expected(void **state)
                      sizeof getattr, NULL, NULL);
     assert_true(S_ISDIR(attributes->attr.mode));
     assert_int_equal(attributes->attr_valid, 0);
+    /* As stat(1) asks first (FUSE_STATX). */
+    assert_int_equal(
+        errno_of(scene, 52, root_of(scene, LATER), NULL, 0, NULL, NULL),
+        ENOSYS);
     /* Others are served meanwhile. */
     ask(scene, FUSE_LOOKUP, root_of(scene, WORK), NULL, 0, "mail", NULL);
 
@@ -424,14 +428,37 @@ interrupt_reaches_who_waits_for_an_account(void **state)
     const struct fuse_out_header *reply;
 
     put(scene, FUSE_INTERRUPT, 0, &interrupt, sizeof interrupt, NULL, NULL);
-    reply = take(scene);
-    assert_non_null(reply);
+    while ((reply = take(scene)) == NULL)
+        g_main_context_iteration(NULL, TRUE);
     assert_int_equal(reply->unique, interrupt.unique);
     assert_int_equal(reply->error, -EINTR);
     add_account(scene, LATER);
     fs_branches_serve_kept(scene->branches, scene->numbers[LATER]);
     assert_null(take(scene));
     assert_int_equal(scene->accounts[LATER].n_asked, 0);
+}
+
+static void
+interrupt_of_who_goes_on_waiting_is_handed_on(void **state)
+{
+    Scene *scene = *state;
+    const struct fuse_read_in read = {.size = 100};
+    struct fuse_interrupt_in interrupt;
+
+    scene->sender = getpid(); /* no signal waits for us */
+    interrupt = (struct fuse_interrupt_in){
+        .unique = put(scene, FUSE_READ, number_of(scene, LATER, MAIL_INODE),
+                      &read, sizeof read, NULL, NULL)};
+    put(scene, FUSE_INTERRUPT, 0, &interrupt, sizeof interrupt, NULL, NULL);
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    assert_null(take(scene));
+    add_account(scene, LATER);
+    fs_branches_serve_kept(scene->branches, scene->numbers[LATER]);
+    assert_null(take(scene));
+    assert_int_equal(scene->accounts[LATER].n_asked, 1);
+    assert_true(scene->accounts[LATER].interrupted);
+    fuse_reply_err(scene->accounts[LATER].waiting, EINTR);
 }
 
 static void
@@ -482,6 +509,7 @@ main(void)
         TEST(request_waits_for_an_account_that_is_expected),
         TEST(request_to_one_that_does_not_come_says_why),
         TEST(interrupt_reaches_who_waits_for_an_account),
+        TEST(interrupt_of_who_goes_on_waiting_is_handed_on),
         TEST(only_so_many_wait_for_an_account),
     };
 

@@ -151,6 +151,21 @@ open_belonging_to_another_is_refused(void **state)
     assert_refused(f->path, CACHE_ERROR_IO, "another user");
 }
 
+/* Anybody could put a link in its place; not where only owners may move what is
+ * theirs, as in /tmp. */
+static void
+open_where_all_may_write_is_refused(void **state)
+{
+    const Fixture *f = *state;
+    g_autofree char *above = g_path_get_dirname(f->path);
+
+    assert_int_equal(g_mkdir_with_parents(f->path, 0700), 0);
+    assert_int_equal(chmod(above, 0777), 0);
+    assert_refused(f->path, CACHE_ERROR_IO, "everybody can write");
+    assert_int_equal(chmod(above, 01777), 0);
+    cache_directory_close(open_good(f->path));
+}
+
 static void
 open_lock_that_is_no_file_is_refused(void **state)
 {
@@ -592,6 +607,7 @@ main(void)
         TEST(open_loose_mode_is_mended),
         TEST(open_not_a_directory_of_ours_is_refused),
         TEST(open_belonging_to_another_is_refused),
+        TEST(open_where_all_may_write_is_refused),
         TEST(open_lock_that_is_no_file_is_refused),
         TEST(open_twice_names_the_holder),
         TEST(lock_of_killed_process_is_free),

@@ -525,7 +525,7 @@ gboolean
 fs_pending_is_under_way(const FsPending *pending)
 {
     return pending->in_flight || pending->uncertain ||
-           pending->step != FS_STEP_WAITING;
+           pending->n_unanswered > 0 || pending->step != FS_STEP_WAITING;
 }
 
 gboolean

@@ -183,7 +183,8 @@ void fs_pending_note(FsPending *pending);
  * target. What may still come of an earlier attempt has no lower one, either.
  */
 void fs_pending_set_number(FsPending *pending, guint64 next);
-/* The server is being told of it, or may know: it can only be waited for. */
+/* The server is being told of it, may know, or may yet carry out what was given
+ * up: it can only be waited for. */
 gboolean fs_pending_is_under_way(const FsPending *pending);
 /* The first of its message. */
 gboolean fs_pending_is_first(const FsPending *pending);

@@ -86,6 +86,32 @@ def test_replaced_message_stays_when_the_move_is_given_up(case):
     case.expect('x.eml' in place.ls('Other'), place.ls('Other'))
 
 
+def go_away(place):
+    """The server lets nobody in any more."""
+    place.server.hooks['greeting'] = lambda line, *_: line.close()
+    place.server.drop_connections()
+    place.expect_soon(lambda: 'is shown as it was' in place.mount.messages(),
+                      'it is not away')
+
+
+def come_back(place):
+    del place.server.hooks['greeting']
+
+
+@tap.test(limit=120)
+def test_moved_back_under_the_name_of_another_message_is_refused(case):
+    """It would not be called so."""
+    place = Place(case)
+    go_away(place)
+    case.expect(place.sh('mv INBOX/2.eml Other/x.eml').clean, 'mv')
+    result = place.sh('mv Other/x.eml INBOX/99.eml')
+    case.expect(not result.ok, result)
+    case.expect(place.ls('Other') == {'x.eml'}, place.ls('Other'))
+    case.expect(place.sh('mv Other/x.eml INBOX/2.eml').clean, 'mv')
+    case.expect(place.ls('INBOX') == {'1.eml', '2.eml', '3.eml'},
+                place.ls('INBOX'))
+
+
 @tap.test(limit=120)
 def test_scratch_file_under_a_move_that_is_refused(case):
     place = Place(case)

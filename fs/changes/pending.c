@@ -33,6 +33,7 @@ fs_pending_unref(gpointer data)
     g_free(pending->name);
     g_free(pending->text);
     g_free(pending->old_name);
+    g_free(pending->way_name);
     g_free(pending);
 }
 
@@ -159,6 +160,7 @@ leave(FsPending *pending)
         g_hash_table_remove(changes->by_message, &key);
     count(changes, pending->mailbox, -1);
     count(changes, pending->target, -1);
+    fs_way_forget(pending);
     if (pending->id != 0)
         cache_journal_remove(changes->account->journal, pending->id);
     pending->changes = NULL;
@@ -271,6 +273,7 @@ fs_pending_describe(const FsPending *pending)
     case FS_PENDING_DELETE:
     case FS_PENDING_MARKS:
     case FS_PENDING_LATE:
+    case FS_PENDING_WAY:
         break;
     }
     return g_strdup_printf("message %u of %s was not deleted", pending->uid,

@@ -282,6 +282,8 @@ fs_changes_delete(FsChanges *changes, guint64 inode, const char *name,
     pending->shown_in = place.shown_in;
     hide(changes, &place);
     if (place.first != NULL) {
+        if (how == FS_DELETE_EXPUNGE)
+            fs_way_note(changes, pending, place.first);
         retract_move(changes, &place);
         fs_overlay_remove_guest(overlay, place.guest);
     }

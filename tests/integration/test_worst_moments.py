@@ -98,6 +98,41 @@ def come_back(place):
     del place.server.hooks['greeting']
 
 
+for way, is_killed in (('', False), ('_and_killed', True)):
+    @tap.test(limit=120, arguments=(is_killed,),
+              name=f'replaced_on_its_way_by_a_move_that_is_refused{way}')
+    def replaced_on_its_way(case, kills):
+        """It goes on to where it was shown, and not to where it came from."""
+        place = Place(case, folders=('Other', 'Third'))
+        bodies = place.has()
+        place.server.find('Third').store(bodies[1], 1795339800)
+        place.expect_soon(lambda: place.ls('Third') == {'1.eml'}, 'not told')
+        case.expect(place.sh('cat INBOX/2.eml Third/1.eml').clean, 'cat')
+        go_away(place)
+        result = place.sh('mv INBOX/2.eml Other/x.eml && '
+                          'mv -f Third/1.eml Other/x.eml')
+        case.expect(result.clean, result)
+        case.expect(place.ls('Other') == {'x.eml'} and
+                    place.ls('INBOX') == {'1.eml', '3.eml'}, place.ls('Other'))
+        place.server.hooks['UID MOVE'] = lambda line, command: (
+            line.mailbox.name == 'Third' and
+            (line.line(f'{command.tag} NO [NOPERM] no') or True))
+        if kills:
+            data = place.kill()
+            come_back(place)
+            place.start(data=data)
+        else:
+            come_back(place)
+        place.expect_soon(lambda: 'not moved' in place.mount.messages(),
+                          'it is not refused')
+        place.expect_soon(lambda: place.wait().ok, 'it does not end')
+        case.expect(place.has('Other') == [bodies[1]] and
+                    place.has('Third') == [bodies[1]] and
+                    place.uids() == [1, 3], place.uids(), place.uids('Other'))
+        case.expect(place.ls('Other') == {'x.eml'} and
+                    place.ls('Third') == {'1.eml'}, place.ls('Other'))
+
+
 @tap.test(limit=120)
 def test_moved_back_under_the_name_of_another_message_is_refused(case):
     """It would not be called so."""

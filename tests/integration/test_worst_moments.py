@@ -147,6 +147,40 @@ def test_moved_back_under_the_name_of_another_message_is_refused(case):
                 place.ls('INBOX'))
 
 
+REMOVED_AND_KILLED = r"""
+import contextlib, os, sys, threading, time
+large = os.open('Other/large.eml', os.O_WRONLY | os.O_CREAT)
+os.write(large, b'Subject: x\n\n')
+for _ in range(200):
+    os.write(large, b'x\n' * 50000)
+os.write(large, b'\0')  # which is seen at the end of it all
+closing = threading.Thread(target=os.close, args=(large,))
+closing.start()
+time.sleep(0.05)
+while os.path.exists('Other/x.eml'):
+    with contextlib.suppress(OSError):  # it may just be tried to store it
+        os.unlink('Other/x.eml')
+os.kill(int(sys.argv[1]), 9)
+closing.join()
+"""
+
+
+@tap.test(limit=120)
+def test_removed_before_it_is_stored_is_not_stored_after_kill(case):
+    """Killed as soon as the program is told, while there is much to write."""
+    place = Place(case, timeout=20, writeback=None)
+    go_away(place)
+    case.expect(place.put('Other/x.eml', message(7)).clean, 'it fails')
+    result = place.sh(f'python3 - {place.mount.pid}',
+                      REMOVED_AND_KILLED.encode())
+    case.expect(result.ok, result)
+    data = place.killed()
+    come_back(place)
+    place.start(data=data)
+    place.expect_soon(lambda: place.wait().ok, 'it does not end')
+    case.expect(crlf(message(7)) not in place.has('Other'), 'it is stored')
+
+
 @tap.test(limit=120)
 def test_scratch_file_under_a_move_that_is_refused(case):
     place = Place(case)

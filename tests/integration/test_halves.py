@@ -490,6 +490,27 @@ def test_files_beside_a_maildir_are_lost_with_its_folder(case):
 
 
 @tap.test(limit=120)
+def test_two_that_stay_have_names_of_their_own_in_the_maildir(case):
+    """The newer has gone by the name of the older, which cannot be deleted."""
+    place = Place(case, CAPABILITIES)
+    bodies = place.has()
+    name = place.sh('cd .imapfs/maildir; ls INBOX/new/*U2.*').out.decode()
+    refuse(place, 'NO [NOPERM] no')
+    case.expect(place.sh(f'cat INBOX/2.eml; cd .imapfs/maildir; '
+                         f'echo more >> {name.strip()}').ok, 'echo')
+    place.expect_soon(lambda: 'not deleted' in place.mount.messages(),
+                      'nothing is refused', place.mount.messages()[-2000:])
+    case.expect(len(place.has()) == 4, place.uids())
+    files = place.sh('find .imapfs/maildir/INBOX -type f').out.decode().split()
+    bases = {os.path.basename(file).partition(':2,')[0] for file in files}
+    case.expect(len(files) == 4 and len(bases) == 4, files)
+    case.expect(sorted(place.sh(f'cat {file}').out for file in files) ==
+                sorted([*bodies, bodies[1] + b'more\r\n']), 'other octets')
+    case.expect(place.sh(f'cat .imapfs/maildir/{name.strip()}').out ==
+                bodies[1], 'the older has lost its name')
+
+
+@tap.test(limit=120)
 def test_name_in_a_maildir_is_none_in_the_folder_after_a_kill(case):
     place = Place(case, CAPABILITIES)
     hung = []

@@ -328,6 +328,9 @@ def test_read_only_mount_shows_what_was_not_deleted_yet(case):
     place.server.hooks.clear()
     place.options['ro'] = None
     place.start(data=data)
+    about = place.sh('cat .imapfs/README').out.decode()
+    case.expect('cannot be written to' in about and 'write to it' not in about
+                and 'lost+found' not in about, about)
     case.expect(place.ls('INBOX') == {'1.eml', 'two.eml', '3.eml'} and
                 place.ls('Other') == set(), place.ls('INBOX'),
                 place.ls('Other'))

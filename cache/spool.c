@@ -582,6 +582,41 @@ cache_spool_file_remove(CacheSpoolFile *file)
     cache_spool_file_free(file);
 }
 
+/* ---- waiting for all ---- */
+
+typedef struct {
+    CacheSpool *spool; /* a reference */
+    CacheSpoolDoneFunc done;
+    gpointer user_data;
+} Flush;
+
+static void
+run_flush(gpointer data)
+{
+}
+
+static void
+finish_flush(gpointer data)
+{
+    Flush *flush = data;
+
+    flush->done(NULL, flush->user_data);
+    cache_spool_close(flush->spool);
+    g_free(flush);
+}
+
+void
+cache_spool_flush(CacheSpool *spool, CacheSpoolDoneFunc done,
+                  gpointer user_data)
+{
+    Flush *flush = g_new0(Flush, 1);
+
+    flush->spool = g_atomic_rc_box_acquire(spool);
+    flush->done = done;
+    flush->user_data = user_data;
+    cache_store_thread_push(spool->thread, run_flush, finish_flush, flush);
+}
+
 /* ---- reading ---- */
 
 gssize

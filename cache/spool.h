@@ -70,6 +70,11 @@ void cache_spool_file_set_note(CacheSpoolFile *file, const char *note,
                                gboolean durable, CacheSpoolDoneFunc done,
                                gpointer user_data);
 
+/* @done: when all that was asked for of any file of @spool is done; what was
+ * removed is not there after the end of the process. */
+void cache_spool_flush(CacheSpool *spool, CacheSpoolDoneFunc done,
+                       gpointer user_data);
+
 /* Octets from @offset, which were written and told to be done; fewer at the
  * end; -1 with @error set. */
 gssize cache_spool_file_read(CacheSpoolFile *file, guint64 offset, void *buffer,

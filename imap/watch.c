@@ -42,6 +42,7 @@ struct ImapWatch {
     ImapBackoff backoff;
     guint wait_ms;     /* the next wait is no shorter */
     gboolean given_up; /* that the server is there again changes nothing */
+    char *refusal;     /* owned; NULL: it tells, or was not asked to */
     Line *line;        /* a reference; NULL: none is open */
     guint renewal;     /* a timer; 0 while nothing is told */
     guint overflow;    /* likewise, until NOTIFY is tried again */
@@ -103,6 +104,8 @@ give_up_line(Line *line, const GError *error)
     g_debug("the server tells nothing by itself: %s", error->message);
     watch->wait_ms = IMAP_BACKOFF_MAX_MS;
     watch->given_up = TRUE;
+    g_free(watch->refusal);
+    watch->refusal = g_strdup(error->message);
     imap_connection_close(line->connection, error);
 }
 
@@ -112,6 +115,7 @@ begin_telling(Line *line)
     ImapWatch *watch = line->watch;
 
     line->telling = TRUE;
+    g_clear_pointer(&watch->refusal, g_free);
     if (line->telling_since == 0)
         line->telling_since = g_get_monotonic_time();
     watch->handler->begun(line->all ? NULL : line->selected, watch->user_data);
@@ -409,6 +413,7 @@ imap_watch_free(ImapWatch *watch)
     end_line(watch);
     imap_pool_stop_listening(watch->pool);
     g_free(watch->preferred);
+    g_free(watch->refusal);
     g_free(watch);
 }
 
@@ -447,4 +452,10 @@ imap_watch_is_telling(const ImapWatch *watch, const char **mailbox)
     if (!line->all)
         *mailbox = line->selected;
     return TRUE;
+}
+
+const char *
+imap_watch_refusal(const ImapWatch *watch)
+{
+    return watch->refusal;
 }

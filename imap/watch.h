@@ -49,3 +49,6 @@ void imap_watch_set_renewal(ImapWatch *watch, guint milliseconds);
 
 /* Whether the server tells, and of which mailbox (borrowed; NULL: of all). */
 gboolean imap_watch_is_telling(const ImapWatch *watch, const char **mailbox);
+/* Why the server, which offers to tell, does not, when it was last asked to;
+ * NULL: it was not asked, or does. Borrowed. */
+const char *imap_watch_refusal(const ImapWatch *watch);

@@ -143,8 +143,9 @@ forget_gone(FsChanges *changes, const Gone *gone)
     while (queue != NULL) {
         FsPending *pending = g_queue_peek_head(queue);
 
+        /* It may be by what we have sent, and given up. */
         if (pending->in_flight || pending->uncertain ||
-            pending->step == FS_STEP_COPIED)
+            pending->n_unanswered > 0 || pending->step == FS_STEP_COPIED)
             break;
         fs_pending_drop(pending);
         queue = fs_pending_queue(changes, gone->mailbox, gone->uid);

@@ -74,7 +74,7 @@ void
 fs_changes_give_up(FsPending *deletion)
 {
     if (deletion->changes != NULL && deletion->step == FS_STEP_HELD)
-        fs_pending_take_back(deletion);
+        fs_way_give_up(deletion);
 }
 
 /* ---- for what is written ---- */
@@ -83,9 +83,10 @@ static void
 release(FsChanges *changes, FsPending *pending, gboolean done)
 {
     if (!done) {
-        fs_pending_take_back(pending);
+        fs_way_give_up(pending);
         return;
     }
+    fs_way_forget(pending);
     pending->step = FS_STEP_WAITING;
     pending->number = 0;
     fs_pending_note(pending);

@@ -5,6 +5,7 @@
 #include "fs/changes/late.h"
 #include "fs/kernel/inode.h"
 #include "fs/names/given-name.h"
+#include "fs/names/maildir-message.h"
 #include "fs/names/message-name.h"
 #include "fs/sync/synchroniser.h"
 
@@ -33,6 +34,7 @@ fs_pending_unref(gpointer data)
     g_free(pending->name);
     g_free(pending->text);
     g_free(pending->old_name);
+    g_free(pending->way_name);
     g_free(pending);
 }
 
@@ -159,6 +161,7 @@ leave(FsPending *pending)
         g_hash_table_remove(changes->by_message, &key);
     count(changes, pending->mailbox, -1);
     count(changes, pending->target, -1);
+    fs_way_forget(pending);
     if (pending->id != 0)
         cache_journal_remove(changes->account->journal, pending->id);
     pending->changes = NULL;
@@ -271,6 +274,7 @@ fs_pending_describe(const FsPending *pending)
     case FS_PENDING_DELETE:
     case FS_PENDING_MARKS:
     case FS_PENDING_LATE:
+    case FS_PENDING_WAY:
         break;
     }
     return g_strdup_printf("message %u of %s was not deleted", pending->uid,
@@ -327,7 +331,29 @@ take_guest_home(FsPending *pending)
     }
 }
 
-static void land(FsPending *pending, guint32 uid);
+/* What was to take its place has its inode number, and in the Maildir its name:
+ * of two, none could be told by that. */
+static void
+part_from_heir(const FsPending *pending)
+{
+    FsAccount *account = pending->changes->account;
+    FsOverlay *overlay = account->overlay;
+    guint32 mailbox = pending->mailbox;
+    FsGuest *guest = fs_overlay_guest_by_inode(
+        overlay, fs_inode_make(account->number, mailbox, pending->uid));
+    guint32 heir = fs_maildir_message_heir(account, mailbox, pending->uid);
+
+    if (heir != 0) {
+        fs_overlay_tell(overlay, FS_OVERLAY_AWAY, mailbox, heir, NULL);
+        cache_aliases_remove(account->aliases, mailbox | FS_GIVEN_IN_MAILDIR,
+                             heir);
+    }
+    if (guest != NULL && guest->mailbox == mailbox && guest->uid != 0 &&
+        guest->uid != pending->uid) {
+        fs_overlay_tell(overlay, FS_OVERLAY_AWAY, mailbox, guest->uid, NULL);
+        fs_overlay_remove_guest(overlay, guest);
+    }
+}
 
 static void
 show_again(FsPending *pending)
@@ -336,6 +362,7 @@ show_again(FsPending *pending)
 
     if (pending->kind == FS_PENDING_FLAGS)
         return;
+    part_from_heir(pending);
     /* It is in both, if only its original could not be deleted. */
     take_guest_home(pending);
     fs_overlay_show(overlay, pending->mailbox, pending->uid);
@@ -525,7 +552,7 @@ gboolean
 fs_pending_is_under_way(const FsPending *pending)
 {
     return pending->in_flight || pending->uncertain ||
-           pending->step != FS_STEP_WAITING;
+           pending->n_unanswered > 0 || pending->step != FS_STEP_WAITING;
 }
 
 gboolean

@@ -13,6 +13,7 @@
  *     reconcile.c  finds out what has become of what was sent and not answered
  *     late.c       and what becomes of it when it was sent again
  *                  (fs/changes/late-private.h)
+ *     way.c        sends on its way again what was to be replaced there
  *     refusals.c   what the server did not want
  *     replaced.c   what it has done itself
  *     on-the-way.c under which name it shows meanwhile
@@ -32,6 +33,7 @@ typedef enum {
     FS_PENDING_FLAGS = 3,  /* text: what to add, a line feed, what to remove */
     FS_PENDING_MARKS = 4,  /* of fs/changes/expunge.c; text: a set of UIDs */
     FS_PENDING_LATE = 5,   /* of fs/changes/late.c */
+    FS_PENDING_WAY = 6,    /* of fs/changes/way.c */
 } FsPendingKind;
 
 /* How far it is; in the journal. */
@@ -82,6 +84,9 @@ struct FsPending {
     GError *refusal;     /* of a move: why its copy is to go again, if the
                             original is there; NULL: it is not */
     FsPending *replaced; /* a deletion that waits for this; a reference */
+    guint32 way_target;  /* of a deletion: see fs/changes/way.c; 0: none */
+    char *way_name;      /* there; owned */
+    guint64 way_record;  /* of the journal; 0 */
     FsNeed *written;     /* in the journal */
     FsNeed *done;
     GList link;         /* in changes->all */
@@ -183,7 +188,8 @@ void fs_pending_note(FsPending *pending);
  * target. What may still come of an earlier attempt has no lower one, either.
  */
 void fs_pending_set_number(FsPending *pending, guint64 next);
-/* The server is being told of it, or may know: it can only be waited for. */
+/* The server is being told of it, may know, or may yet carry out what was given
+ * up: it can only be waited for. */
 gboolean fs_pending_is_under_way(const FsPending *pending);
 /* The first of its message. */
 gboolean fs_pending_is_first(const FsPending *pending);
@@ -303,6 +309,19 @@ void fs_undo_copy(FsPending *pending, const GError *error);
 
 /* Finds out about all that is uncertain, now or when that is possible. */
 void fs_reconcile_start(FsChanges *changes);
+
+/* ---- way.c ---- */
+
+/* @deletion, which is not asked for yet, is of a message that @move was to
+ * bring somewhere, and that shows there. */
+void fs_way_note(FsChanges *changes, FsPending *deletion,
+                 const FsPending *move);
+/* It is not to be put there again. */
+void fs_way_forget(FsPending *deletion);
+/* The message shows again, where it did: the deletion is not to be. */
+void fs_way_give_up(FsPending *deletion);
+/* What the journal has for the deletions that were taken up. */
+void fs_way_take_up(FsChanges *changes);
 
 /* ---- refusals.c ---- */
 

@@ -282,6 +282,8 @@ fs_changes_delete(FsChanges *changes, guint64 inode, const char *name,
     pending->shown_in = place.shown_in;
     hide(changes, &place);
     if (place.first != NULL) {
+        if (how == FS_DELETE_EXPUNGE)
+            fs_way_note(changes, pending, place.first);
         retract_move(changes, &place);
         fs_overlay_remove_guest(overlay, place.guest);
     }
@@ -290,21 +292,28 @@ fs_changes_delete(FsChanges *changes, guint64 inode, const char *name,
 
 /* ---- moving ---- */
 
-/* Within its directory, only its name changes, and that is ours alone. */
-static FsPending *
-rename_here(FsChanges *changes, const FsMessagePlace *place, const char *name,
-            GError **error)
+/* Whether the message, which stays in or goes back to the folder where the
+ * server has it, can be called so there. */
+static gboolean
+can_be_called(const FsMessagePlace *place, const char *name, GError **error)
 {
-    FsAccount *account = changes->account;
     g_autofree char *stem = NULL;
     guint32 uid;
 
-    if (fs_message_name_parse(name, &stem, &uid) && stem == NULL &&
-        uid != place->uid) {
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                    "%s is the name of another message", name);
-        return NULL;
-    }
+    if (!fs_message_name_parse(name, &stem, &uid) || stem != NULL ||
+        uid == place->uid)
+        return TRUE;
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                "%s is the name of another message", name);
+    return FALSE;
+}
+
+/* Within its directory, only its name changes, and that is ours alone. */
+static FsPending *
+rename_here(FsChanges *changes, const FsMessagePlace *place, const char *name)
+{
+    FsAccount *account = changes->account;
+
     fs_overlay_tell(account->overlay, FS_OVERLAY_AWAY, place->mailbox,
                     place->uid, NULL);
     if (fs_pending_keeps_name(name))
@@ -339,6 +348,8 @@ move_on(FsChanges *changes, FsMessagePlace *place, guint32 mailbox,
     }
     if (fs_pending_keeps_name(name))
         fs_given_name_set(changes->account->aliases, mailbox, place->uid, name);
+    else
+        cache_aliases_remove(changes->account->aliases, mailbox, place->uid);
     fs_overlay_tell(overlay, FS_OVERLAY_LISTING, mailbox, 0, NULL);
     return done_here(changes, mailbox, place->uid);
 }
@@ -378,8 +389,10 @@ fs_changes_move(FsChanges *changes, guint64 inode, guint32 mailbox,
     if (!has_room(changes, need, error) ||
         !locate(changes, inode, &place, need, error))
         return NULL;
+    if (mailbox == place.mailbox && !can_be_called(&place, name, error))
+        return NULL;
     if (place.first == NULL && mailbox == place.mailbox)
-        return rename_here(changes, &place, name, error);
+        return rename_here(changes, &place, name);
     if (place.first != NULL) {
         pending = move_on(changes, &place, mailbox, name);
         if (pending != NULL)

@@ -111,6 +111,7 @@ fs_changes_take_up(FsChanges *changes)
     }
     cache_journal_foreach(account->journal, take_up, changes);
     take_up_replaced(changes);
+    fs_way_take_up(changes);
     if (changes->all.length > 0)
         fs_account_say(account,
                        "%u changes of an earlier mount are still to be made",

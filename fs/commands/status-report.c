@@ -174,6 +174,7 @@ say_push(Report *report)
 {
     const char *push = fs_mount_status_text(report->status, "push");
     const char *line = fs_mount_status_text(report->status, "line");
+    const char *refusal = fs_mount_status_text(report->status, "push_error");
 
     if (g_strcmp0(push, "all") == 0)
         say(report, FS_MARK_GOOD, "Push",
@@ -186,6 +187,11 @@ say_push(Report *report)
     else if (g_strcmp0(line, "online") != 0)
         say(report, FS_MARK_LACKING, "Push",
             "nothing is told of without the line");
+    else if (refusal != NULL)
+        say(report, FS_MARK_WARNING, "Push",
+            "the server offers to tell of changes, and does not (%s); folders "
+            "in use are polled",
+            refusal);
     else if (is_going_to_tell(report))
         say(report, FS_MARK_LACKING, "Push",
             "not yet: until the server tells of changes, folders in use are "

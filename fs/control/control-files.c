@@ -314,16 +314,17 @@ static char *
 make_readme(const FsControlFiles *control)
 {
     g_autofree char *views = fs_views_about(control->views);
+    gboolean writes = !control->account->options->read_only;
 
     return g_strconcat(
         "What this mount shows beside the mail.\n"
         "\n"
         "events      what happens, a line of JSON each, as it happens\n"
         "status      what is so now, as JSON\n"
-        "flags/      a file for each message that holds its flags; write to "
-        "it\n"
-        "wait        is read to its end when the server has all changes\n"
-        "lost+found/ what could not be stored\n"
+        "flags/      a file for each message that holds its flags",
+        writes ? "; write to it\n" : "\n",
+        "wait        is read to its end when the server has all changes\n",
+        writes ? "lost+found/ what could not be stored\n" : "",
         "\n"
         "The same mail in other forms. These directories are not listed, so\n"
         "that nothing runs into them that goes through all files.\n"
@@ -331,7 +332,9 @@ make_readme(const FsControlFiles *control)
         "maildir/\n"
         "  The folders once more, each as a Maildir with cur, new and tmp, "
         "for\n"
-        "  mail programs. It can be written to.\n"
+        "  mail programs. It can",
+        writes ? " " : "not ",
+        "be written to.\n"
         "\n",
         views, NULL);
 }

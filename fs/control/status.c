@@ -201,12 +201,16 @@ add_connections(Status *status)
     JsonBuilder *builder = status->builder;
     const ImapPool *pool = status->account->pool;
     const GError *error = imap_pool_error(pool);
+    const FsWatcher *watcher = status->account->watcher;
+    const char *refusal = watcher != NULL ? fs_watcher_refusal(watcher) : NULL;
     ImapTraffic traffic;
 
     fs_json_add_text(builder, "line", line_name(pool), TEXT_MAX);
     fs_json_add_time(builder, "line_since", imap_pool_state_since(pool));
     fs_json_add_text(builder, "push", push_name(status->account->watcher),
                      TEXT_MAX);
+    if (refusal != NULL)
+        fs_json_add_text(builder, "push_error", refusal, TEXT_MAX);
     fs_json_add_number(builder, "connections_allowed", imap_pool_limit(pool));
     begin_array(builder, "connections");
     imap_pool_describe(pool, add_connection, status);
@@ -273,10 +277,14 @@ add_mailbox(const FsSyncStatus *mailbox, gpointer user_data)
 {
     Status *status = user_data;
     JsonBuilder *builder = status->builder;
+    const FsMailbox *found =
+        fs_mailbox_tree_get(status->account->tree, mailbox->mailbox);
     g_autofree char *path =
         fs_mailbox_tree_path(status->account->tree, mailbox->mailbox);
 
-    if (path == NULL || status->n_mailboxes++ >= MAILBOXES_MAX)
+    /* Of a directory that is no mailbox, there is nothing to tell. */
+    if (path == NULL || found == NULL || !found->selectable ||
+        status->n_mailboxes++ >= MAILBOXES_MAX)
         return;
     json_builder_begin_object(builder);
     fs_json_add_text(builder, "name", path, PATH_MAX_BYTES);

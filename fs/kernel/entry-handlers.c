@@ -62,6 +62,36 @@ directory_of(guint64 inode)
 
 /* ---- removing ---- */
 
+static void
+run_forgotten(FsOperation *operation)
+{
+    FsNeed *need = operation->memory;
+
+    operation->patient = TRUE;
+    if (!fs_need_is_complete(need))
+        fs_operation_wait(operation, need);
+    else if (fs_need_error(need) != NULL)
+        fs_operation_fail_with(operation, fs_need_error(need));
+    else
+        fs_operation_reply_done(operation);
+}
+
+/* What was to be stored is not, also if we are killed next: that is on the disk
+ * before anybody is told. */
+static void
+reply_unlinked(fuse_req_t request, fuse_ino_t parent, gboolean given_up)
+{
+    FsHandlers *handlers = fuse_req_userdata(request);
+
+    if (given_up)
+        fs_operation_start_with(
+            request, run_forgotten, parent, NULL, 0, NULL,
+            fs_writing_forget(fs_handlers_writing(handlers)),
+            (GDestroyNotify)fs_need_unref);
+    else
+        fuse_reply_err(request, 0);
+}
+
 gboolean
 fs_entry_handlers_unlink(fuse_req_t request, fuse_ino_t parent,
                          const char *name)
@@ -70,6 +100,7 @@ fs_entry_handlers_unlink(fuse_req_t request, fuse_ino_t parent,
     FsLocalFiles *files = files_of(handlers);
     FsPlace place = place_of(handlers, parent);
     FsLocalFile *file = fs_local_files_find(files, place.files, name);
+    gboolean is_pending = file != NULL && file->upload != NULL;
 
     if (file == NULL) {
         if (place.kind != FS_PLACE_LOST && place.kind != FS_PLACE_TMP)
@@ -81,20 +112,20 @@ fs_entry_handlers_unlink(fuse_req_t request, fuse_ino_t parent,
         fuse_reply_err(request, 0); /* it has another name */
         return TRUE;
     }
-    if (file->upload != NULL && !fs_writing_give_up(file)) {
+    if (is_pending && !fs_writing_give_up(file)) {
         /* The server may have it in a moment. */
         fuse_reply_err(request, EBUSY);
         return TRUE;
     }
     if (fs_local_files_take_back(files, file)) {
         file->linked = FALSE;
-        fuse_reply_err(request, 0); /* what it was linked from is there */
+        /* What it was linked from is there. */
+        reply_unlinked(request, parent, is_pending);
         return TRUE;
     }
-    fs_writing_let_go(fs_handlers_writing(fuse_req_userdata(request)), file,
-                      TRUE);
+    fs_writing_let_go(fs_handlers_writing(handlers), file, TRUE);
     fs_local_files_unlist(files, file);
-    fuse_reply_err(request, 0);
+    reply_unlinked(request, parent, is_pending);
     return TRUE;
 }
 

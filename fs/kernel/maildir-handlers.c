@@ -2,7 +2,9 @@
  *
  * A message that gets a name there is given its flags first and moved then, if
  * it is to be in another folder: of one message, the server is told of changes
- * in that order. What the name is beside that is ours alone, and kept.
+ * in that order. What the name is beside that is ours alone, and kept. Who
+ * waits for the server (-o sync) is told the truth of both: it is moved when
+ * the flags are set, and if it is not, they are as they were.
  *
  * Folders are made, renamed and removed as in the first layout, under the names
  * that they have there. */
@@ -55,9 +57,11 @@ typedef struct {
     char *new_name;
     char *base; /* of it */
     char *letters;
-    guint64 inode;        /* of the message, once that is known */
-    gboolean flagged;     /* the flags were asked for, if there are any */
-    FsPending *flags;     /* NULL: none were */
+    guint64 inode;    /* of the message, once that is known */
+    gboolean flagged; /* the flags were asked for, if there are any */
+    FsPending *flags; /* NULL: none were */
+    char *added;      /* by that; owned */
+    char *removed;
     gboolean moved;       /* and so was this */
     FsPending *placement; /* likewise */
 } Renaming;
@@ -69,6 +73,8 @@ renaming_free(gpointer data)
 
     fs_pending_unref(renaming->flags);
     fs_pending_unref(renaming->placement);
+    g_free(renaming->added);
+    g_free(renaming->removed);
     g_free(renaming->name);
     g_free(renaming->new_name);
     g_free(renaming->base);
@@ -165,9 +171,50 @@ ask_flags(FsOperation *operation, Renaming *renaming, const FsEntry *entry,
                                                add, remove, &need, &error);
         if (!take(operation, renaming->flags, need, error))
             return FALSE;
+        renaming->added = g_steal_pointer(&add);
+        renaming->removed = g_steal_pointer(&remove);
     }
     renaming->flagged = TRUE;
     return TRUE;
+}
+
+static FsNeed *
+need_of(const FsOperation *operation, FsPending *pending)
+{
+    return pending != NULL
+               ? fs_changes_need(account_of(operation)->changes, pending)
+               : NULL;
+}
+
+/* Where the server is waited for, nothing is moved before it has the flags.
+ * FALSE: the operation waits, or fails as that does. */
+static gboolean
+has_flags(FsOperation *operation, const Renaming *renaming)
+{
+    FsNeed *need = account_of(operation)->options->sync
+                       ? need_of(operation, renaming->flags)
+                       : NULL;
+
+    if (need != NULL)
+        fs_operation_wait(operation, need);
+    return need == NULL;
+}
+
+/* The server has set the flags, and refused the rest: nothing is to have
+ * happened. If that is refused as well, it is told as any change is. */
+static void
+fail_as_a_whole(FsOperation *operation, const Renaming *renaming,
+                const GError *error)
+{
+    FsAccount *account = account_of(operation);
+    g_autoptr(FsPending) back = NULL;
+    g_autoptr(FsNeed) earlier = NULL;
+
+    if (account->options->sync && renaming->flags != NULL)
+        back = fs_changes_set_flags(account->changes, renaming->inode,
+                                    renaming->removed, renaming->added,
+                                    &earlier, NULL);
+    fs_operation_fail_with(operation, error);
 }
 
 /* Whether it is in the folder that it shows in, and not only on its way there.
@@ -288,18 +335,11 @@ ask_rename(FsOperation *operation, Renaming *renaming)
                                !is_free(operation, renaming, &place, &entry)))
         return FALSE;
     if (!ask_flags(operation, renaming, &entry, place.mailbox) ||
+        !has_flags(operation, renaming) ||
         !ask_move(operation, renaming, &place, &entry))
         return FALSE;
     renaming->moved = TRUE;
     return TRUE;
-}
-
-static FsNeed *
-need_of(const FsOperation *operation, FsPending *pending)
-{
-    return pending != NULL
-               ? fs_changes_need(account_of(operation)->changes, pending)
-               : NULL;
 }
 
 static void
@@ -311,10 +351,17 @@ run_rename(FsOperation *operation)
     if (!ask_rename(operation, renaming))
         return;
     need = need_of(operation, renaming->flags);
-    if (need == NULL)
-        need = need_of(operation, renaming->placement);
     if (need != NULL) {
         fs_operation_wait(operation, need);
+        return;
+    }
+    need = need_of(operation, renaming->placement);
+    if (need != NULL && fs_need_is_complete(need)) {
+        fail_as_a_whole(operation, renaming, fs_need_error(need));
+        return;
+    }
+    if (need != NULL) {
+        fs_operation_wait_any(operation, need);
         return;
     }
     /* What the kernel knew for long by its old name, it would by the new. */

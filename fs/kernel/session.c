@@ -57,6 +57,8 @@ struct FsSession {
     struct fuse_session *fuse;
     struct fuse_buf buffer; /* one for all requests; memory by libfuse */
     char *mountpoint;       /* absolute; NULL while not mounted */
+    FsMountIdentity mount;  /* what is mounted there by us; id 0: not known */
+    FsMountMark mark;
     guint source;
 
     void (*caller_init)(void *user_data, struct fuse_conn_info *connection);
@@ -143,6 +145,7 @@ fs_session_new(struct fuse_args *args, const struct fuse_lowlevel_ops *ops,
         FUSE_OPT_END,
     };
 
+    session->mark = FS_MOUNT_MARK_INIT;
     session->caller_init = ops->init;
     our_ops.init = initialise;
 
@@ -333,6 +336,17 @@ take_over(FsSession *session)
     return TRUE;
 }
 
+/* Not before the kernel is answered: whoever sees the mount may wait for that.
+ */
+static void
+note_mount(FsSession *session)
+{
+    if (fs_mount_identity_find(session->mountpoint, &session->mount))
+        session->mark = fs_mount_mark_take(&session->mount);
+    else
+        session->mount.id = 0;
+}
+
 gboolean
 fs_session_mount(FsSession *session, const char *mountpoint, GError **error)
 {
@@ -370,6 +384,7 @@ fs_session_mount(FsSession *session, const char *mountpoint, GError **error)
         fs_session_unmount(session);
         return FALSE;
     }
+    note_mount(session);
     return TRUE;
 }
 
@@ -379,6 +394,39 @@ fs_session_set_ended(FsSession *session, void (*ended)(gpointer user_data),
 {
     session->ended = ended;
     session->ended_data = user_data;
+}
+
+/* libfuse unmounts whatever its path leads to; unless the connection is cut, as
+ * it then looks. */
+static void
+keep_from_unmounting(const FsSession *session)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return;
+    close(ends[0]);
+    dup3(ends[1], fuse_session_fd(session->fuse), O_CLOEXEC);
+    close(ends[1]);
+}
+
+/* Another one may be mounted there now: over ours, or after somebody has
+ * unmounted that. */
+static void
+unmount_ours(FsSession *session)
+{
+    FsMountIdentity found = session->mount;
+    gboolean on_top =
+        found.id == 0 || (fs_mount_identity_locate(&found) == FS_MOUNT_ON_TOP &&
+                          g_str_equal(found.path, session->mountpoint));
+
+    if (!on_top)
+        keep_from_unmounting(session);
+    fuse_session_unmount(session->fuse);
+    /* libfuse leaves a mount whose connection the kernel has cut. */
+    if (found.id != 0 && fs_mount_identity_locate(&found) == FS_MOUNT_ON_TOP)
+        fs_mount_detach(&found, &session->mark);
+    fs_mount_mark_clear(&session->mark);
 }
 
 void
@@ -391,9 +439,7 @@ fs_session_unmount(FsSession *session)
     g_clear_handle_id(&session->source, g_source_remove);
     /* Answers that come later have nowhere to go; libfuse need not say so. */
     fuse_session_exit(session->fuse);
-    fuse_session_unmount(session->fuse);
-    /* libfuse leaves a mount whose connection the kernel has cut. */
-    fs_mount_remove_dead(session->mountpoint);
+    unmount_ours(session);
     g_clear_pointer(&session->mountpoint, g_free);
 }
 

@@ -331,3 +331,9 @@ fs_watcher_mode(FsWatcher *watcher)
         return FS_WATCHER_POLLS;
     return mailbox != NULL ? FS_WATCHER_ONE : FS_WATCHER_ALL;
 }
+
+const char *
+fs_watcher_refusal(const FsWatcher *watcher)
+{
+    return imap_watch_refusal(watcher->watch);
+}

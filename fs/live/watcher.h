@@ -22,3 +22,6 @@ typedef enum {
 
 /* What is told. A mode counts from when all that was missed before is in. */
 FsWatcherMode fs_watcher_mode(FsWatcher *watcher);
+/* Why the server, which offers to tell, does not; NULL: it does, or has not
+ * been asked to. Borrowed. */
+const char *fs_watcher_refusal(const FsWatcher *watcher);

@@ -202,8 +202,10 @@ detach_dead(FsMountIdentity *mount, const FsMountMark *mark,
     return fs_mount_detach(mount, mark);
 }
 
-void
-fs_mount_remove_dead(const char *mountpoint)
+/* Nobody serves it any longer, or it is a mount of imapfs that does not
+ * answer. */
+static void
+remove_dead(const char *mountpoint)
 {
     FsMountIdentity mount;
     gboolean detached = TRUE;
@@ -242,7 +244,7 @@ fs_mount_prepare(const char *mountpoint, GError **error)
     struct stat attr;
     int reason;
 
-    fs_mount_remove_dead(mountpoint);
+    remove_dead(mountpoint);
     reason = fs_guarded_stat(mountpoint, &attr);
     if (reason != 0) {
         const char *remedy = "";

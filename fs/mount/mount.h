@@ -9,9 +9,6 @@
 /* Sees to it that @mountpoint is a directory, with no dead mount on it (such
  * are unmounted), nor a live one of imapfs. Fails with FS_ERROR_MOUNT. */
 gboolean fs_mount_prepare(const char *mountpoint, GError **error);
-/* Detaches what is mounted there if nobody serves it any longer, or if it is a
- * mount of imapfs that does not answer. */
-void fs_mount_remove_dead(const char *mountpoint);
 /* Detaches @mount, if that is at its path with its @mark, and nothing else. Who
  * waits for an answer of it gets an error, if we may unmount without
  * fusermount3. TRUE if it was there, and is detached. */

@@ -238,15 +238,46 @@ append_base64(GString *octets, const EncodedWord *word)
     g_string_append_len(octets, (const char *)decoded, (gssize)length);
 }
 
+/* A NUL would end the text for GMime. TRUE: there was one. */
+static gboolean
+blank_nuls(char *text, gsize length)
+{
+    gboolean any = FALSE;
+
+    for (gsize i = 0; i < length; i++) {
+        any |= text[i] == '\0';
+        if (text[i] == '\0')
+            text[i] = ' ';
+    }
+    return any;
+}
+
+/* What is a NUL only in the end, as "+AAA-" is in UTF-7, would end it as well:
+ * then the text is converted here. */
+static const char *
+blank_converted_nuls(const char *charset, GString *octets)
+{
+    g_autofree char *text = NULL;
+    gsize length = 0;
+
+    if (strcmp(charset, "UTF-7") != 0)
+        return charset;
+    text = g_convert(octets->str, (gssize)octets->len, "UTF-8", charset, NULL,
+                     &length, NULL);
+    if (text == NULL || !blank_nuls(text, length))
+        return charset;
+    g_string_truncate(octets, 0);
+    g_string_append_len(octets, text, (gssize)length);
+    return "UTF-8";
+}
+
 static void
 append_tidy_word(GString *tidy, const char *charset, GString *octets)
 {
     g_autofree char *base64 = NULL;
 
-    /* A NUL would end the text for GMime. */
-    for (gsize i = 0; i < octets->len; i++)
-        if (octets->str[i] == '\0')
-            octets->str[i] = ' ';
+    blank_nuls(octets->str, octets->len);
+    charset = blank_converted_nuls(charset, octets);
     if (strcmp(charset, GUESS) == 0) {
         GString *text = guess_utf8(octets->str, octets->len);
 

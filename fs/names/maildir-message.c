@@ -220,6 +220,28 @@ fs_maildir_message_name_to_keep(const FsAccount *account, guint32 mailbox,
     return g_strconcat("/", NEW, made, NULL);
 }
 
+guint32
+fs_maildir_message_heir(const FsAccount *account, guint32 mailbox, guint32 uid)
+{
+    static const char *const prefixes[] = {CUR, NEW};
+    g_autofree char *made = NULL;
+    CacheMessage row;
+
+    if (given_to(account, mailbox, uid) != NULL ||
+        !cache_index_message(account->index, mailbox, uid, &row))
+        return 0;
+    made = fs_maildir_base(row.internal_date, mailbox, uid, row.size);
+    for (guint i = 0; i < G_N_ELEMENTS(prefixes); i++) {
+        g_autofree char *given = g_strconcat(prefixes[i], made, NULL);
+        guint32 heir = cache_aliases_uid(account->aliases,
+                                         mailbox | FS_GIVEN_IN_MAILDIR, given);
+
+        if (heir != 0 && heir != uid)
+            return heir;
+    }
+    return 0;
+}
+
 void
 fs_maildir_message_give(const FsAccount *account, guint32 mailbox, guint32 uid,
                         const char *base, gboolean is_new)

@@ -65,6 +65,11 @@ int fs_maildir_message_refusal(const FsAccount *account, guint32 mailbox,
 char *fs_maildir_message_name_to_keep(const FsAccount *account, guint32 mailbox,
                                       guint32 uid);
 
+/* The message that goes on being what @uid is called, which nobody has given a
+ * name, for it was to take its place; 0: there is none. */
+guint32 fs_maildir_message_heir(const FsAccount *account, guint32 mailbox,
+                                guint32 uid);
+
 /* The message is called @base from now on, and is in "new" or in "cur" while
  * both could be. Nothing is kept of what would be so anyway. */
 void fs_maildir_message_give(const FsAccount *account, guint32 mailbox,

@@ -3,7 +3,10 @@
  * A plain fork, for this runs before anything has a thread, and not a process
  * group of its own, for the command may want the terminal (pinentry): so what
  * it has started is looked for when it is to be ended. Its end counts, not that
- * of its output, which something that goes on (an agent) may hold open. */
+ * of its output, which something that goes on (an agent) may hold open, and
+ * which it may close long before. Where the kernel does not tell of its end by
+ * a descriptor (before Linux 5.3, or in a sandbox), that is looked for now and
+ * then. */
 #include "fs/options/credentials-private.h"
 
 #include "fs/file-limit.h"
@@ -24,6 +27,8 @@
 #define DEPTH_MAX 8u
 /* It may put the terminal in order. */
 #define GRACE_MS 1000
+/* From one look to the next, whether it has ended. */
+#define LOOK_MS 20
 
 guint fs_credentials_command_ms = 120 * 1000;
 
@@ -31,6 +36,8 @@ typedef struct {
     pid_t child;
     int output;
     int ended; /* can be read when it has; -1: the kernel has no such thing */
+    gboolean reaped;
+    int status;   /* once it is */
     char *buffer; /* FS_CREDENTIALS_COMMAND_BYTES + 1 */
     gsize length;
     gint64 deadline; /* microseconds, monotonic */
@@ -102,19 +109,34 @@ read_some(Command *command)
     return FALSE;
 }
 
-/* Until @deadline (microseconds, monotonic). FALSE: it has come. */
+/* Until @deadline (microseconds, monotonic), or for a moment, if its end has to
+ * be looked for. FALSE: it has come. */
 static gboolean
-wait_for(struct pollfd *fds, nfds_t n, gint64 deadline)
+wait_for(const Command *command, struct pollfd *fds, nfds_t n, gint64 deadline)
 {
     for (;;) {
         gint64 left = deadline - g_get_monotonic_time();
-        int found = poll(fds, n, (int)CLAMP(left / 1000 + 1, 0, G_MAXINT));
+        gint64 most = command->ended < 0 ? LOOK_MS : G_MAXINT;
+        int found = poll(fds, n, (int)CLAMP(left / 1000 + 1, 0, most));
 
         if (found > 0)
+            return TRUE;
+        if (found == 0 && left > 0 && command->ended < 0)
             return TRUE;
         if (found == 0 || errno != EINTR)
             return FALSE;
     }
+}
+
+static gboolean
+has_ended(Command *command)
+{
+    pid_t found = command->reaped
+                      ? command->child
+                      : waitpid(command->child, &command->status, WNOHANG);
+
+    command->reaped = found == command->child;
+    return command->reaped || (found < 0 && errno == ECHILD);
 }
 
 /* FALSE: the command has not ended in time. */
@@ -126,14 +148,13 @@ wait_for_end(Command *command)
         {.fd = command->output, .events = POLLIN},
     };
 
-    while (wait_for(fds, G_N_ELEMENTS(fds), command->deadline)) {
+    while (wait_for(command, fds, G_N_ELEMENTS(fds), command->deadline)) {
         if (fds[1].fd >= 0 && !read_some(command)) {
             fds[1].fd = -1;
-            if (command->length > FS_CREDENTIALS_COMMAND_BYTES ||
-                command->ended < 0)
+            if (command->length > FS_CREDENTIALS_COMMAND_BYTES)
                 return TRUE;
         }
-        if (fds[0].revents != 0)
+        if (has_ended(command))
             return TRUE;
     }
     return FALSE;
@@ -162,17 +183,19 @@ static void
 end(Command *command)
 {
     struct pollfd fd = {.fd = command->ended, .events = POLLIN};
+    gint64 deadline = g_get_monotonic_time() + GRACE_MS * 1000;
 
     end_all(command->child, 0);
-    if (command->ended >= 0)
-        wait_for(&fd, 1, g_get_monotonic_time() + GRACE_MS * 1000);
-    kill(command->child, SIGKILL);
+    while (!has_ended(command) && wait_for(command, &fd, 1, deadline))
+        ;
+    if (!command->reaped)
+        kill(command->child, SIGKILL);
 }
 
 static gboolean
-reap(Command *command, int *status)
+reap(Command *command)
 {
-    while (waitpid(command->child, status, 0) < 0)
+    while (!command->reaped && waitpid(command->child, &command->status, 0) < 0)
         if (errno != EINTR)
             return FALSE;
     return TRUE;
@@ -181,14 +204,13 @@ reap(Command *command, int *status)
 static gboolean
 take(Command *command, const char *name, ImapSecret **secret, GError **error)
 {
-    int status = 0;
     gboolean in_time = wait_for_end(command);
     gboolean too_long = command->length > FS_CREDENTIALS_COMMAND_BYTES;
     gboolean reaped;
 
     if (!in_time || too_long)
         end(command);
-    reaped = reap(command, &status);
+    reaped = reap(command);
     if (!in_time)
         return fs_credentials_fail(
             error,
@@ -203,7 +225,7 @@ take(Command *command, const char *name, ImapSecret **secret, GError **error)
     if (!reaped)
         return fs_credentials_fail(error, "%s: %s", name, g_strerror(errno));
     read_some(command);
-    return fs_credentials_check_status(status, name, error) &&
+    return fs_credentials_check_status(command->status, name, error) &&
            fs_credentials_take_line(
                command->buffer,
                MIN(command->length, FS_CREDENTIALS_COMMAND_BYTES), name, secret,

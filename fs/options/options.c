@@ -257,6 +257,10 @@ parse_wait(FsOptions *options, FsCommandLine *line, GError **error)
     return check_alone(line, "wait", error);
 }
 
+#define ONE_COMMAND                                                            \
+    "--check, --fetch, --status and --wait are each a command of its own; "    \
+    "choose one"
+
 /* An empty word, or one that can only be an option, is a slip. */
 static gboolean
 check_objects(const FsCommandLine *line, GError **error)
@@ -270,11 +274,18 @@ check_objects(const FsCommandLine *line, GError **error)
         {"wait", line->wait, "MOUNTPOINT"},
     };
 
-    for (guint i = 0; i < G_N_ELEMENTS(commands); i++)
-        if (commands[i].value != NULL &&
-            (*commands[i].value == '-' || *commands[i].value == '\0'))
-            return fs_usage_fail(error, "--%s has its %s right behind it",
-                                 commands[i].name, commands[i].wanted);
+    for (guint i = 0; i < G_N_ELEMENTS(commands); i++) {
+        const char *value = commands[i].value;
+
+        if (value == NULL || (*value != '-' && *value != '\0'))
+            continue;
+        for (guint j = 0; j < G_N_ELEMENTS(commands); j++)
+            if (g_str_has_prefix(value, "--") &&
+                g_str_equal(value + 2, commands[j].name))
+                return fs_usage_fail(error, ONE_COMMAND);
+        return fs_usage_fail(error, "--%s has its %s right behind it",
+                             commands[i].name, commands[i].wanted);
+    }
     return TRUE;
 }
 
@@ -285,9 +296,7 @@ check_commands(const FsCommandLine *line, GError **error)
                        (line->fetch != NULL) + (line->status != NULL);
 
     if (n_commands > 1)
-        return fs_usage_fail(error,
-                             "--check, --fetch, --status and --wait are each a "
-                             "command of its own; choose one");
+        return fs_usage_fail(error, ONE_COMMAND);
     if (line->watch && line->status == NULL)
         return fs_usage_fail(
             error, "--watch is of no use without --status MOUNTPOINT");

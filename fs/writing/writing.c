@@ -405,6 +405,39 @@ fs_writing_give_up(FsLocalFile *file)
     return TRUE;
 }
 
+typedef struct {
+    FsNeed *need; /* a reference */
+    guint n_waiting;
+} Forgetting;
+
+static void
+on_forgotten(const GError *error, gpointer user_data)
+{
+    Forgetting *forgetting = user_data;
+
+    if (error != NULL)
+        fs_need_complete(forgetting->need, error);
+    if (--forgetting->n_waiting > 0)
+        return;
+    fs_need_complete(forgetting->need, NULL);
+    fs_need_unref(forgetting->need);
+    g_free(forgetting);
+}
+
+FsNeed *
+fs_writing_forget(FsWriting *writing)
+{
+    Forgetting *forgetting = g_new0(Forgetting, 1);
+    FsNeed *need = fs_need_new();
+
+    forgetting->need = fs_need_ref(need);
+    forgetting->n_waiting = 2;
+    cache_spool_flush(writing->spool, on_forgotten, forgetting);
+    cache_journal_flush(writing->account->journal, FALSE, on_forgotten,
+                        forgetting);
+    return need;
+}
+
 /* Whether there is a message to be made of it. */
 static gboolean
 is_message(const FsLocalFile *file, const char *name)

@@ -59,6 +59,9 @@ FsCommit fs_writing_commit(FsWriting *writing, FsLocalFile *file,
  * made either. FALSE: the server may have been sent it, or it has taken the
  * place of a message that would show again. */
 gboolean fs_writing_give_up(FsLocalFile *file);
+/* Complete when it is certain that no later mount stores what was given up so
+ * far, whatever becomes of this process. The caller owns it. */
+FsNeed *fs_writing_forget(FsWriting *writing);
 
 /* If a message of that name has just been deleted, @file is written in its
  * place: the server is not told of that before it has this one. */

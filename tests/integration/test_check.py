@@ -406,6 +406,7 @@ def test_mistakes_on_the_command_line_are_sentences(case):
             (['--check', '-o', 'ro'], 'Missing argument for --check'),
             (['--status', ''], 'MOUNTPOINT right behind it'),
             (['--watch'], '--status'),
+            (['--check', '--status', '/mnt'], 'choose one'),
             (['--status', '/mnt', '--check', 'imaps://h/'], 'choose one'),
             (['-q', '-v', 'imaps://h/', '/mnt'], 'choose one')):
         result = imapfs(case, *words)

@@ -328,6 +328,9 @@ def test_read_only_mount_shows_what_was_not_deleted_yet(case):
     place.server.hooks.clear()
     place.options['ro'] = None
     place.start(data=data)
+    about = place.sh('cat .imapfs/README').out.decode()
+    case.expect('cannot be written to' in about and 'write to it' not in about
+                and 'lost+found' not in about, about)
     case.expect(place.ls('INBOX') == {'1.eml', 'two.eml', '3.eml'} and
                 place.ls('Other') == set(), place.ls('INBOX'),
                 place.ls('Other'))
@@ -487,6 +490,27 @@ def test_files_beside_a_maildir_are_lost_with_its_folder(case):
     place.mount.unmount()
     place.start(data=data)
     case.expect(place.lost() == {'my-list'}, place.lost())
+
+
+@tap.test(limit=120)
+def test_two_that_stay_have_names_of_their_own_in_the_maildir(case):
+    """The newer has gone by the name of the older, which cannot be deleted."""
+    place = Place(case, CAPABILITIES)
+    bodies = place.has()
+    name = place.sh('cd .imapfs/maildir; ls INBOX/new/*U2.*').out.decode()
+    refuse(place, 'NO [NOPERM] no')
+    case.expect(place.sh(f'cat INBOX/2.eml; cd .imapfs/maildir; '
+                         f'echo more >> {name.strip()}').ok, 'echo')
+    place.expect_soon(lambda: 'not deleted' in place.mount.messages(),
+                      'nothing is refused', place.mount.messages()[-2000:])
+    case.expect(len(place.has()) == 4, place.uids())
+    files = place.sh('find .imapfs/maildir/INBOX -type f').out.decode().split()
+    bases = {os.path.basename(file).partition(':2,')[0] for file in files}
+    case.expect(len(files) == 4 and len(bases) == 4, files)
+    case.expect(sorted(place.sh(f'cat {file}').out for file in files) ==
+                sorted([*bodies, bodies[1] + b'more\r\n']), 'other octets')
+    case.expect(place.sh(f'cat .imapfs/maildir/{name.strip()}').out ==
+                bodies[1], 'the older has lost its name')
 
 
 @tap.test(limit=120)

@@ -14,7 +14,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 import tap
 from command import wait_until
 from imapserver import CAPABILITIES
-from mailstore import Message
+from mailstore import Message, in_set, parse_set
 from place import ABLE, PATIENT, Place
 from writing import crlf, message
 
@@ -267,6 +267,47 @@ for way, name in ((ABLE, 'UID MOVE'), (CAPABILITIES, 'UID COPY')):
         place.settles('Other', [bodies[1]])
         case.expect(place.has() == [bodies[0], bodies[2]], place.uids())
         case.expect(place.ls('Other') == {'two.eml'}, place.ls('Other'))
+
+
+@tap.test(limit=120)
+def test_moved_on_before_the_late_move_comes(case):
+    """Some also before it is sent again. What comes late, comes to the folder
+    that they were not to stay in."""
+    count = 8
+    place = Late(case, ABLE, folders=('Other', 'Third'), timeout=20,
+                 messages=count + 1, settle_ms=100)
+    bodies = place.has()
+
+    def carry_out(commands):
+        if not seen('UID MOVE')(commands):
+            return False
+        for one in place.inbox.messages:
+            if in_set(one.uid, parse_set(place.late[0][1].arguments[0], count)):
+                one.expunged = False  # both had begun before either ended
+        return True
+
+    place.be_late('UID MOVE', carry_out)
+    cut = place.server.hooks['UID MOVE']
+    place.server.hooks['UID MOVE'] = lambda line, asked: (
+        'Other' in asked.text and cut(line, asked))
+    # After one, there is a while in which others gather.
+    at_once = ('import os\n'
+               f'os.rename("INBOX/{count + 1}.eml", "Third/first.eml")\n'
+               f'for n in range(1, {count + 1}):'
+               ' os.rename(f"INBOX/{n}.eml", f"Other/m{n}.eml")')
+    case.expect(place.sh(f"python3 -c '{at_once}'").clean, 'mv')
+    place.expect_soon(lambda: place.late, 'nothing is cut')
+    # The moments are what is being tried.
+    result = place.sh(f'for n in {{1..{count}}}; do sleep 0.08; '
+                      'mv Other/m$n.eml Third/t$n.eml & done; wait')
+    case.expect(result.clean, result)
+    place.settles('Third', bodies)
+    place.expect_soon(lambda: not place.has('Other'), place.uids('Other'),
+                      place.mount.messages()[-2000:])
+    case.expect(place.has() == [], place.uids())
+    case.expect({f't{n}.eml' for n in range(1, count + 1)} <=
+                place.ls('Third') and place.ls('Other') == set(),
+                place.ls('Third'))
 
 
 @tap.test(limit=120)

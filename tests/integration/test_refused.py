@@ -328,6 +328,41 @@ def test_server_that_does_nothing_and_says_ok_is_found_out(case):
     case.expect('2.eml' in desk.names(), desk.names())
 
 
+for refused in 'STORE', 'MOVE':
+    @tap.test(arguments=(refused,),
+              name=f'maildir_rename_whose_{refused.lower()}_is_refused')
+    def rename_by_half(case, command):
+        """With -o sync, rename tells what has happened: all of it or
+        nothing."""
+        desk = Desk(case, sync=None)
+        maildir = desk.path('.imapfs', 'maildir')
+
+        def listed():
+            return set(desk.run(
+                'find', maildir, '-name', '*U5.*', '-printf', '%P\n'
+            ).out.decode().split())
+
+        desk.inbox.set_flags(5, '\\Seen')
+        case.expect(wait_until(lambda: any(
+            name.endswith(':2,S') for name in listed()), 20 * tap.PATIENCE),
+            listed())
+        old = listed().pop()
+        new = old.replace('INBOX', 'Other').replace(':2,S', ':2,F')
+        desk.refuse(f'UID {command}', 'NOPERM')
+        desk.fails(errno.EACCES, 'mv', f'{maildir}/{old}', f'{maildir}/{new}')
+        case.expect(wait_until(lambda: listed() == {old}, 20 * tap.PATIENCE),
+                    listed())
+        case.expect(desk.uids() == [1, 2, 3, 4, 5, 6] and wait_until(
+            lambda: desk.inbox.get(5).flags == ('\\Seen',), 20 * tap.PATIENCE),
+            desk.uids(), desk.inbox.get(5).flags)
+        desk.server.hooks.clear()
+        moved = desk.run('mv', f'{maildir}/{old}', f'{maildir}/{new}')
+        case.expect(moved.clean and listed() == {new}, moved, listed())
+        case.expect(desk.uids('Other') == [1, 2, 3, 4] and
+                    desk.server.find('Other').get(4).flags == ('\\Flagged',),
+                    desk.server.find('Other').get(4))
+
+
 @tap.test
 def test_refused_move_in_a_maildir_shows_in_the_times_of_both(case):
     """Programs that go by times have seen the message where it is not."""

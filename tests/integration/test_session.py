@@ -147,6 +147,53 @@ def assert_dies_of(signal_number, kind):
         wait_until(lambda: served.counts()[2] == opened, "all is released")
 
 
+def serves(path, name):
+    assert run_cat(os.path.join(path, name)) == [name, ""], name
+
+
+def end_of_a_detached_mount_leaves_the_next_one():
+    """Somebody has it in use, so that it does not end when it is detached."""
+    with directory() as path:
+        first = Probe(path)
+        held = open(os.path.join(path, "plain-held"), "rb")
+        try:
+            subprocess.run(["fusermount3", "-uz", path], check=True)
+            second = Probe(path)
+            try:
+                serves(path, "plain-second")
+                first.process.terminate()
+                assert first.process.wait(PATIENCE) == 0
+                serves(path, "plain-again")
+                second.process.terminate()
+                second.ended("signal")
+            finally:
+                second.process.kill()
+                second.process.wait()
+        finally:
+            first.process.kill()
+            first.process.wait()
+            held.close()
+
+
+def end_of_a_covered_mount_leaves_what_covers_it():
+    if os.geteuid() != 0:
+        return
+    with directory() as path:
+        served = Probe(path)
+        try:
+            subprocess.run(["mount", "-t", "tmpfs", "over", path], check=True)
+            with open(os.path.join(path, "file"), "x", encoding="utf-8"):
+                pass
+            served.process.terminate()
+            assert served.process.wait(PATIENCE) == 0
+            assert os.listdir(path) == ["file"], os.listdir(path)
+        finally:
+            served.process.kill()
+            served.process.wait()
+            while is_mounted(path):
+                subprocess.run(["umount", "-l", path], check=True)
+
+
 def interrupt_of_lookup_ends_the_process():
     assert_dies_of(signal.SIGINT, "lookup")
 
@@ -518,6 +565,8 @@ TESTS = [
     unmount_while_requests_wait_lets_them_finish,
     termination_while_requests_wait_fails_them,
     connection_cut_by_the_kernel_leaves_no_mount,
+    end_of_a_detached_mount_leaves_the_next_one,
+    end_of_a_covered_mount_leaves_what_covers_it,
     dead_mount_is_removed_first,
     wrong_mountpoint_is_named,
     unknown_option_is_named,

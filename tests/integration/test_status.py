@@ -17,7 +17,7 @@ from command import run, wait_until
 from commands import imapfs, marks
 from desk import Desk
 from imapserver import CAPABILITIES
-from mailstore import make_message
+from mailstore import Mailbox, make_message, simple_mailbox
 from mount import is_mounted
 from scene import Scene
 from terminal import Terminal
@@ -150,6 +150,25 @@ def test_push_that_is_not_there_yet_is_no_lack_of_the_server(case):
                        'connections_allowed': allowed,
                        'capabilities': words}, file)
         says(case, case.path('odd'), 'Push', mark, text)
+
+
+@tap.test(limit=120)
+def test_push_that_is_offered_and_refused_is_told_so(case):
+    """And a directory that is no mailbox is not said to have no messages."""
+    mailboxes = [simple_mailbox(), Mailbox('Top', attributes=('\\Noselect',)),
+                 Mailbox('Top/Below')]
+    scene = Scene(case, mailboxes, timeout=10, names='uid',
+                  capabilities=CAPABILITIES + ' IDLE')
+    scene.server.hooks['IDLE'] = lambda line, command: line.line(
+        f'{command.tag} NO nobody may')
+    scene.start()
+    for folder in 'INBOX', 'Top', 'Top/Below':
+        case.expect(run('ls', scene.path(folder)).clean, folder)
+    top = scene.mount.mountpoint
+    says(case, top, 'Push', '!', 'nobody may', 'polled')
+    text = status(case, top).out.decode()
+    case.expect('  Top/Below' in text and not re.search('^  Top ', text, re.M),
+                text)
 
 
 # ---- for as long as one looks

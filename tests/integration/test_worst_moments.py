@@ -86,6 +86,101 @@ def test_replaced_message_stays_when_the_move_is_given_up(case):
     case.expect('x.eml' in place.ls('Other'), place.ls('Other'))
 
 
+def go_away(place):
+    """The server lets nobody in any more."""
+    place.server.hooks['greeting'] = lambda line, *_: line.close()
+    place.server.drop_connections()
+    place.expect_soon(lambda: 'is shown as it was' in place.mount.messages(),
+                      'it is not away')
+
+
+def come_back(place):
+    del place.server.hooks['greeting']
+
+
+for way, is_killed in (('', False), ('_and_killed', True)):
+    @tap.test(limit=120, arguments=(is_killed,),
+              name=f'replaced_on_its_way_by_a_move_that_is_refused{way}')
+    def replaced_on_its_way(case, kills):
+        """It goes on to where it was shown, and not to where it came from."""
+        place = Place(case, folders=('Other', 'Third'))
+        bodies = place.has()
+        place.server.find('Third').store(bodies[1], 1795339800)
+        place.expect_soon(lambda: place.ls('Third') == {'1.eml'}, 'not told')
+        case.expect(place.sh('cat INBOX/2.eml Third/1.eml').clean, 'cat')
+        go_away(place)
+        result = place.sh('mv INBOX/2.eml Other/x.eml && '
+                          'mv -f Third/1.eml Other/x.eml')
+        case.expect(result.clean, result)
+        case.expect(place.ls('Other') == {'x.eml'} and
+                    place.ls('INBOX') == {'1.eml', '3.eml'}, place.ls('Other'))
+        place.server.hooks['UID MOVE'] = lambda line, command: (
+            line.mailbox.name == 'Third' and
+            (line.line(f'{command.tag} NO [NOPERM] no') or True))
+        if kills:
+            data = place.kill()
+            come_back(place)
+            place.start(data=data)
+        else:
+            come_back(place)
+        place.expect_soon(lambda: 'not moved' in place.mount.messages(),
+                          'it is not refused')
+        place.expect_soon(lambda: place.wait().ok, 'it does not end')
+        case.expect(place.has('Other') == [bodies[1]] and
+                    place.has('Third') == [bodies[1]] and
+                    place.uids() == [1, 3], place.uids(), place.uids('Other'))
+        case.expect(place.ls('Other') == {'x.eml'} and
+                    place.ls('Third') == {'1.eml'}, place.ls('Other'))
+
+
+@tap.test(limit=120)
+def test_moved_back_under_the_name_of_another_message_is_refused(case):
+    """It would not be called so."""
+    place = Place(case)
+    go_away(place)
+    case.expect(place.sh('mv INBOX/2.eml Other/x.eml').clean, 'mv')
+    result = place.sh('mv Other/x.eml INBOX/99.eml')
+    case.expect(not result.ok, result)
+    case.expect(place.ls('Other') == {'x.eml'}, place.ls('Other'))
+    case.expect(place.sh('mv Other/x.eml INBOX/2.eml').clean, 'mv')
+    case.expect(place.ls('INBOX') == {'1.eml', '2.eml', '3.eml'},
+                place.ls('INBOX'))
+
+
+REMOVED_AND_KILLED = r"""
+import contextlib, os, sys, threading, time
+large = os.open('Other/large.eml', os.O_WRONLY | os.O_CREAT)
+os.write(large, b'Subject: x\n\n')
+for _ in range(200):
+    os.write(large, b'x\n' * 50000)
+os.write(large, b'\0')  # which is seen at the end of it all
+closing = threading.Thread(target=os.close, args=(large,))
+closing.start()
+time.sleep(0.05)
+while os.path.exists('Other/x.eml'):
+    with contextlib.suppress(OSError):  # it may just be tried to store it
+        os.unlink('Other/x.eml')
+os.kill(int(sys.argv[1]), 9)
+closing.join()
+"""
+
+
+@tap.test(limit=120)
+def test_removed_before_it_is_stored_is_not_stored_after_kill(case):
+    """Killed as soon as the program is told, while there is much to write."""
+    place = Place(case, timeout=20, writeback=None)
+    go_away(place)
+    case.expect(place.put('Other/x.eml', message(7)).clean, 'it fails')
+    result = place.sh(f'python3 - {place.mount.pid}',
+                      REMOVED_AND_KILLED.encode())
+    case.expect(result.ok, result)
+    data = place.killed()
+    come_back(place)
+    place.start(data=data)
+    place.expect_soon(lambda: place.wait().ok, 'it does not end')
+    case.expect(crlf(message(7)) not in place.has('Other'), 'it is stored')
+
+
 @tap.test(limit=120)
 def test_scratch_file_under_a_move_that_is_refused(case):
     place = Place(case)

@@ -77,8 +77,12 @@ class Place(Scene):
 
     def kill(self):
         """As kill -9 of the daemon; returns where its data is."""
-        data = self.mount.data
         os.kill(self.mount.pid, signal.SIGKILL)
+        return self.killed()
+
+    def killed(self):
+        """The same, when a program has done that."""
+        data = self.mount.data
         wait_until(lambda: not self.mount.is_alive(), 20)
         self.mount.process.returncode = 0
         run('fusermount3', '-uz', self.mount.mountpoint)

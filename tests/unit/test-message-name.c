@@ -108,6 +108,7 @@ static const Case cases[] = {
             "=?utf-8?B?ww==?= =?utf-8?Q?=BC?=", "_ü"),
     SUBJECT("words of two sets", "=?utf-8?Q?=C3=BC?= =?koi8-r?Q?=C1?=", "_üа"),
     SUBJECT("NUL in a word", "=?utf-8?Q?a=00b?= c", "_a-b-c"),
+    SUBJECT("NUL of utf-7", "=?utf-7?Q?a+AAA-b_+APw-?= c", "_a-b-ü-c"),
     SUBJECT("newlines in a word",
             "=?utf-8?Q?a=0D=0ASubject:_b?=", "_a-subject-b"),
     SUBJECT("word in a word",

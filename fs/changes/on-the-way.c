@@ -3,25 +3,50 @@
  *
  * Mostly that is the name that it is to have. "UID.eml" is none that could be
  * given: it may be another message's there, and a name in a Maildir is none
- * here. Then it shows under the name that it has, as if none had been asked
- * for. */
+ * here. Then it shows under the name that is made of its header, with the UID
+ * that it had, as if none had been asked for; not under one that a user has
+ * given it, which might be wanted for something else. Where names are UIDs, or
+ * the header is not known, it is
+ *
+ *     moving-M12U1234.eml
+ *
+ * by the mailbox and the UID that it had: no other message is ever called so,
+ * and the next mount calls it so, too. Who moves it by that name has not given
+ * it one: it goes on being called so while it is on its way. */
 #include "fs/changes/pending.h"
 
 #include "fs/names/given-name.h"
 #include "fs/names/message-name.h"
 
-/* Of the message as it is listed now. Caller frees. */
+#include <stdio.h>
+#include <string.h>
+
+#define FORM "moving-M%uU%u.eml"
+
+gboolean
+fs_pending_is_made_up_name(const char *name)
+{
+    char again[sizeof FORM + 20];
+    guint mailbox;
+    guint uid;
+
+    if (sscanf(name, FORM, &mailbox, &uid) != 2)
+        return FALSE;
+    g_snprintf(again, sizeof again, FORM, mailbox, uid);
+    return strcmp(again, name) == 0;
+}
+
+/* Made of what is known of the message where it was; NULL: too little is.
+ * Caller frees. */
 static char *
 name_before(const FsAccount *account, const FsPending *pending,
             const CacheMessage *row)
 {
-    const char *given =
-        cache_aliases_name(account->aliases, pending->mailbox, pending->uid);
     gboolean sent =
         account->options->date == FS_DATE_SENT && row->sent_date != G_MININT64;
 
-    if (given != NULL)
-        return g_strdup(given);
+    if (account->options->names != FS_NAMES_SUBJECT || row->stem == NULL)
+        return NULL;
     return fs_message_name(
         row->stem, sent ? row->sent_date : row->internal_date, pending->uid);
 }
@@ -38,21 +63,31 @@ is_free(const FsAccount *account, const FsPending *pending, const char *name)
                NULL;
 }
 
+static gboolean
+can_be_given(const char *name)
+{
+    g_autofree char *stem = NULL;
+    guint32 uid;
+
+    return !fs_given_name_is_maildir(name) &&
+           (!fs_message_name_parse(name, &stem, &uid) || stem != NULL);
+}
+
 char *
 fs_pending_name_on_the_way(FsChanges *changes, const FsPending *pending,
                            const CacheMessage *row)
 {
     const FsAccount *account = changes->account;
-    g_autofree char *before = NULL;
-    g_autofree char *stem = NULL;
-    guint32 uid;
+    char *name;
 
-    if (!fs_given_name_is_maildir(pending->name) &&
-        (!fs_message_name_parse(pending->name, &stem, &uid) || stem != NULL))
+    if (can_be_given(pending->name))
         return g_strdup(pending->name);
-    before = name_before(account, pending, row);
-    if (account->options->names == FS_NAMES_SUBJECT && row->stem != NULL &&
-        is_free(account, pending, before))
-        return g_steal_pointer(&before);
-    return g_strdup_printf("moving-%u.eml", ++changes->n_moved);
+    name = name_before(account, pending, row);
+    if (name == NULL)
+        name = g_strdup_printf(FORM, pending->mailbox, pending->uid);
+    while (!is_free(account, pending, name)) {
+        g_free(name);
+        name = g_strdup_printf("moving-%u.eml", ++changes->n_moved);
+    }
+    return name;
 }

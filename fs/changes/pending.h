@@ -165,6 +165,8 @@ FsPending *fs_pending_new(FsPendingKind kind, guint32 mailbox, guint32 uid);
  * is what is known of the message. Caller frees. */
 char *fs_pending_name_on_the_way(FsChanges *changes, const FsPending *pending,
                                  const CacheMessage *row);
+/* Whether @name is one that the above has made up of mailbox and UID. */
+gboolean fs_pending_is_made_up_name(const char *name);
 FsPending *fs_pending_from_record(const CacheJournalRecord *record);
 /* Takes its place among the others, which keep a reference. */
 void fs_pending_enter(FsChanges *changes, FsPending *pending);

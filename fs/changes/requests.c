@@ -358,6 +358,7 @@ fs_changes_make_guest(FsChanges *changes, FsMessagePlace *place,
                                             shown, &place->row);
     else
         fs_overlay_move_guest(overlay, place->guest, mailbox, shown);
+    place->guest->is_seen = fs_pending_is_made_up_name(name);
     place->guest->from_mailbox = place->mailbox;
     place->guest->from_uid = place->uid;
     if (fs_given_name_is_maildir(name))

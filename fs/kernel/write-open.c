@@ -89,7 +89,7 @@ make_file(FsOperation *operation, FsEntry *entry)
     }
     answer = fs_name_space_look_up(handlers->names, operation->inode,
                                    operation->name, FS_KNOWN, entry, &obstacle);
-    if (answer == FS_ANSWER_FOUND) {
+    if (answer == FS_ANSWER_FOUND && !entry->former) {
         fs_operation_fail(operation, EEXIST);
         return NULL;
     }

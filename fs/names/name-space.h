@@ -30,6 +30,8 @@ typedef struct {
     gboolean fleeting; /* the kernel is to ask again each time */
     gboolean restless; /* and so it is for the attributes alone */
     gboolean renamed;  /* it is so for the name alone */
+    gboolean former;   /* and it is found by one that it had: for who makes
+                          something of that name, it is not there */
 } FsEntry;
 
 /* Why an answer is not FS_ANSWER_FOUND. */

@@ -238,7 +238,7 @@ forget_name(Mailbox *mailbox, const FsGuest *guest, const char *name)
 }
 
 static void
-forget_former_name(FsOverlay *overlay, FsGuest *guest)
+drop_former_name(FsOverlay *overlay, FsGuest *guest)
 {
     const Mailbox *mailbox = find(overlay, guest->mailbox);
 
@@ -255,7 +255,7 @@ unlist_guest(FsOverlay *overlay, FsGuest *guest)
 {
     Mailbox *mailbox = find_or_make(overlay, guest->mailbox);
 
-    forget_former_name(overlay, guest);
+    drop_former_name(overlay, guest);
     g_tree_remove(mailbox->guests, GUINT_TO_POINTER(guest->number));
     if (guest->uid != 0)
         g_hash_table_remove(mailbox->by_uid, GUINT_TO_POINTER(guest->uid));
@@ -365,13 +365,23 @@ fs_overlay_keep_former_name(FsOverlay *overlay, FsGuest *guest)
     while ((oldest = g_queue_peek_head(&overlay->former)) != NULL &&
            (is_long_landed(oldest) ||
             overlay->former.length >= FS_OVERLAY_FORMER_MAX))
-        forget_former_name(overlay, oldest);
-    forget_former_name(overlay, guest);
+        drop_former_name(overlay, oldest);
+    drop_former_name(overlay, guest);
     if (mailbox->by_former_name == NULL)
         mailbox->by_former_name = g_hash_table_new(g_str_hash, g_str_equal);
     g_hash_table_replace(mailbox->by_former_name, guest->name, guest);
     guest->former.data = guest;
     g_queue_push_tail_link(&overlay->former, &guest->former);
+}
+
+void
+fs_overlay_forget_former_name(FsOverlay *overlay, guint32 mailbox,
+                              const char *name)
+{
+    FsGuest *guest = fs_overlay_guest_by_former_name(overlay, mailbox, name);
+
+    if (guest != NULL)
+        drop_former_name(overlay, guest);
 }
 
 void

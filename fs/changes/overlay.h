@@ -116,6 +116,10 @@ void fs_overlay_land_guest(FsOverlay *overlay, FsGuest *guest, guint32 uid);
 /* It has landed, and is not called guest->name any more: it is found by that
  * for a while, if somebody has seen it. */
 void fs_overlay_keep_former_name(FsOverlay *overlay, FsGuest *guest);
+/* Something else is called @name, or is going to be: when that is gone, nobody
+ * is to find by it what was called so before. */
+void fs_overlay_forget_former_name(FsOverlay *overlay, guint32 mailbox,
+                                   const char *name);
 void fs_overlay_remove_guest(FsOverlay *overlay, FsGuest *guest);
 
 /* Each NULL if there is none. Borrowed likewise. */

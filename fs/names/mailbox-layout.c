@@ -336,8 +336,12 @@ look_up_former(FsAccount *account, guint32 mailbox, const char *name,
         fs_overlay_guest_by_former_name(account->overlay, mailbox, name);
     FsAnswer answer;
 
-    if (guest == NULL || is_made_name(account, mailbox, name))
+    if (guest == NULL)
         return FS_ANSWER_NONE;
+    if (is_made_name(account, mailbox, name)) {
+        fs_overlay_forget_former_name(account->overlay, mailbox, name);
+        return FS_ANSWER_NONE;
+    }
     answer = look_up_message(account, mailbox, guest->uid, NULL, since, entry,
                              obstacle);
     if (answer == FS_ANSWER_FOUND)

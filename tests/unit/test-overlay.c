@@ -220,7 +220,21 @@ former_name_of_two_is_that_of_the_last(void **state)
     assert_null(fs_overlay_guest_by_former_name(overlay, THERE, "a.eml"));
 }
 
-/* Both of the time and of the number. */
+static void
+former_name_that_is_forgotten_does_not_come_back(void **state)
+{
+    Scene *scene = *state;
+    FsOverlay *overlay = scene->overlay;
+    FsGuest *guest = land_guest(scene, INODE, "a.eml", 30);
+
+    fs_overlay_forget_former_name(overlay, HERE, "a.eml");
+    fs_overlay_forget_former_name(overlay, THERE, "b.eml");
+    assert_non_null(fs_overlay_guest_by_former_name(overlay, THERE, "a.eml"));
+    fs_overlay_forget_former_name(overlay, THERE, "a.eml");
+    assert_null(fs_overlay_guest_by_former_name(overlay, THERE, "a.eml"));
+    assert_ptr_equal(fs_overlay_guest_by_uid(overlay, THERE, 30), guest);
+}
+
 static void
 former_names_are_bounded(void **state)
 {
@@ -260,6 +274,7 @@ main(void)
         TEST(name_that_nobody_has_seen_is_not_found_afterwards),
         TEST(guest_that_goes_on_loses_its_former_name),
         TEST(former_name_of_two_is_that_of_the_last),
+        TEST(former_name_that_is_forgotten_does_not_come_back),
         TEST(former_names_are_bounded),
     };
 

@@ -20,6 +20,7 @@ from scene import Scene
 PATIENT = 30 * tap.PATIENCE
 COUNT = 8
 FOLDERS = ('INBOX', 'Other', 'Third')
+NEW = b'Subject: new\r\nMessage-ID: <new@example.org>\r\n\r\nnew\r\n'
 
 
 class Moving(Scene):
@@ -112,7 +113,7 @@ def use_all(case, names, move):
     case.expect(sorted(bodies.values()) == other, 'wrong octets')
     case.expect(not set(moving.names()) & set(seen), 'they are listed')
 
-    moved, removed, dated, flagged, edited, taken, *_ = seen
+    moved, removed, dated, flagged, edited, taken, stored, _ = seen
     os.rename(paths[moved], moving.path('Third/moved.eml'))
     fails(case, errno.ENOENT, os.stat, paths[moved])
     os.unlink(paths[removed])
@@ -120,6 +121,8 @@ def use_all(case, names, move):
     case.expect(len(moving.names()) == COUNT - 2, moving.names())
     os.utime(paths[dated])
     os.setxattr(paths[flagged], 'user.imap.flags', b'+\\Flagged')
+    with open(moving.path('.imapfs/flags/Other', flagged), 'w') as file:
+        file.write('+\\Seen')
     with open(paths[edited], 'ab') as file:
         file.write(b'edited\r\n')
     moving.wait()
@@ -129,14 +132,22 @@ def use_all(case, names, move):
                    bodies[edited] + b'edited\r\n'])
     case.expect(moving.on_server() == want, 'Other')
     case.expect([one.body for one in moving.server.find('Other').present
-                 if '\\Flagged' in one.flags] == [bodies[flagged]], 'flags')
+                 if {'\\Flagged', '\\Seen'} <= set(one.flags)] ==
+                [bodies[flagged]], 'flags')
 
-    # What another message is called by now, is that.
+    # What something else is called by now, is that.
     os.rename(moving.path('Third/moved.eml'), paths[taken])
     case.expect(os.stat(paths[taken]).st_ino == seen[moved], 'not taken')
     case.expect(taken in moving.names(), moving.names())
     os.unlink(paths[taken])
     fails(case, errno.ENOENT, os.unlink, paths[taken])
+    with open(moving.path('Other/.new'), 'wb') as file:
+        file.write(NEW)
+    os.rename(moving.path('Other/.new'), paths[stored])
+    moving.wait()
+    case.expect(moving.on_server() == sorted([*want, NEW]), 'not stored')
+    os.unlink(paths[stored])
+    fails(case, errno.ENOENT, os.unlink, paths[stored])
     moving.wait()
     case.expect(moving.on_server() == want, 'the wrong one was removed')
 
@@ -157,7 +168,7 @@ def test_name_that_nobody_has_seen_is_free_at_once(case):
     for name in moving.listed:
         fails(case, errno.ENOENT, os.stat, moving.path('Other', name))
     with open(moving.path('Other', moving.listed[0]), 'xb') as file:
-        file.write(b'Subject: x\r\nMessage-ID: <x@y>\r\n\r\nx\r\n')
+        file.write(NEW)
     case.expect(len(moving.on_server()) == COUNT + 1, moving.on_server())
 
 

@@ -117,7 +117,7 @@ void fs_overlay_land_guest(FsOverlay *overlay, FsGuest *guest, guint32 uid);
  * for a while, if somebody has seen it. */
 void fs_overlay_keep_former_name(FsOverlay *overlay, FsGuest *guest);
 /* Something else is called @name, or is going to be: when that is gone, nobody
- * is to find by it what was called so before. */
+ * is to find by it what was called so before. Or that is given another name. */
 void fs_overlay_forget_former_name(FsOverlay *overlay, guint32 mailbox,
                                    const char *name);
 void fs_overlay_remove_guest(FsOverlay *overlay, FsGuest *guest);

@@ -307,6 +307,9 @@ rename_here(FsChanges *changes, const FsMessagePlace *place, const char *name,
     }
     fs_overlay_tell(account->overlay, FS_OVERLAY_AWAY, place->mailbox,
                     place->uid, NULL);
+    if (place->guest != NULL)
+        fs_overlay_forget_former_name(account->overlay, place->mailbox,
+                                      place->guest->name);
     if (fs_pending_keeps_name(name))
         fs_given_name_set(account->aliases, place->mailbox, place->uid, name);
     else

@@ -113,9 +113,11 @@ def use_all(case, names, move):
     case.expect(sorted(bodies.values()) == other, 'wrong octets')
     case.expect(not set(moving.names()) & set(seen), 'they are listed')
 
-    moved, removed, dated, flagged, edited, taken, stored, _ = seen
+    moved, removed, dated, flagged, edited, taken, stored, renamed = seen
     os.rename(paths[moved], moving.path('Third/moved.eml'))
     fails(case, errno.ENOENT, os.stat, paths[moved])
+    os.rename(paths[renamed], moving.path('Other/renamed.eml'))
+    fails(case, errno.ENOENT, os.stat, paths[renamed])
     os.unlink(paths[removed])
     fails(case, errno.ENOENT, os.unlink, paths[removed])
     case.expect(len(moving.names()) == COUNT - 2, moving.names())

@@ -36,11 +36,9 @@ fs_pending_is_made_up_name(const char *name)
     return strcmp(again, name) == 0;
 }
 
-/* Made of what is known of the message where it was; NULL: too little is.
- * Caller frees. */
+/* Of what is known of the message; NULL: too little is. Caller frees. */
 static char *
-name_before(const FsAccount *account, const FsPending *pending,
-            const CacheMessage *row)
+made_name(const FsAccount *account, const CacheMessage *row)
 {
     gboolean sent =
         account->options->date == FS_DATE_SENT && row->sent_date != G_MININT64;
@@ -48,11 +46,27 @@ name_before(const FsAccount *account, const FsPending *pending,
     if (account->options->names != FS_NAMES_SUBJECT || row->stem == NULL)
         return NULL;
     return fs_message_name(
-        row->stem, sent ? row->sent_date : row->internal_date, pending->uid);
+        row->stem, sent ? row->sent_date : row->internal_date, row->uid);
 }
 
-/* The index is not asked: @row is borrowed from it. A message that would be
- * listed so gives way (fs/names/mailbox-layout.c). */
+/* Whether a message of the target is listed so because of its own header: the
+ * same one, most likely, which is there twice then. It is not to give way. */
+static gboolean
+is_made_of_another(const FsAccount *account, const FsPending *pending,
+                   const char *name)
+{
+    g_autofree char *stem = NULL;
+    g_autofree char *made = NULL;
+    CacheMessage there;
+    guint32 uid;
+
+    if (!fs_message_name_parse(name, &stem, &uid) ||
+        !cache_index_message(account->index, pending->target, uid, &there))
+        return FALSE;
+    made = made_name(account, &there);
+    return g_strcmp0(made, name) == 0;
+}
+
 static gboolean
 is_free(const FsAccount *account, const FsPending *pending, const char *name)
 {
@@ -60,7 +74,8 @@ is_free(const FsAccount *account, const FsPending *pending, const char *name)
                NULL &&
            cache_aliases_uid(account->aliases, pending->target, name) == 0 &&
            fs_overlay_guest_by_name(account->overlay, pending->target, name) ==
-               NULL;
+               NULL &&
+           !is_made_of_another(account, pending, name);
 }
 
 static gboolean
@@ -78,13 +93,17 @@ fs_pending_name_on_the_way(FsChanges *changes, const FsPending *pending,
                            const CacheMessage *row)
 {
     const FsAccount *account = changes->account;
+    CacheMessage before = *row;
     char *name;
 
     if (can_be_given(pending->name))
         return g_strdup(pending->name);
-    name = name_before(account, pending, row);
-    if (name == NULL)
+    before.uid = pending->uid;
+    name = made_name(account, &before);
+    if (name == NULL || !is_free(account, pending, name)) {
+        g_free(name);
         name = g_strdup_printf(FORM, pending->mailbox, pending->uid);
+    }
     while (!is_free(account, pending, name)) {
         g_free(name);
         name = g_strdup_printf("moving-%u.eml", ++changes->n_moved);

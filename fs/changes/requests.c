@@ -346,6 +346,17 @@ move_on(FsChanges *changes, FsMessagePlace *place, guint32 mailbox,
     return done_here(changes, mailbox, place->uid);
 }
 
+/* The index has been asked for something else since. */
+static void
+borrow_again(const FsChanges *changes, FsMessagePlace *place)
+{
+    CacheMessage row;
+
+    if (cache_index_message(changes->account->index, place->mailbox, place->uid,
+                            &row))
+        place->row = row;
+}
+
 void
 fs_changes_make_guest(FsChanges *changes, FsMessagePlace *place,
                       const FsPending *pending)
@@ -353,9 +364,11 @@ fs_changes_make_guest(FsChanges *changes, FsMessagePlace *place,
     FsOverlay *overlay = changes->account->overlay;
     const char *name = pending->name;
     guint32 mailbox = pending->target;
-    g_autofree char *shown =
-        fs_pending_name_on_the_way(changes, pending, &place->row);
+    g_autofree char *shown = NULL;
 
+    borrow_again(changes, place);
+    shown = fs_pending_name_on_the_way(changes, pending, &place->row);
+    borrow_again(changes, place);
     if (place->guest == NULL)
         place->guest = fs_overlay_add_guest(overlay, pending->inode, mailbox, 0,
                                             shown, &place->row);

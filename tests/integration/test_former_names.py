@@ -25,11 +25,11 @@ NEW = b'Subject: new\r\nMessage-ID: <new@example.org>\r\n\r\nnew\r\n'
 
 class Moving(Scene):
     """Eight messages in INBOX, which can be moved to Other while the server
-    does not answer. There, they get other UIDs."""
+    does not answer. There, they get other UIDs. same: they are there, too."""
 
-    def __init__(self, case, names):
+    def __init__(self, case, names, same=False):
         other = simple_mailbox('Other', count=3 * COUNT)
-        other.remove(*range(1, 3 * COUNT + 1))
+        other.remove(*range(COUNT + 1 if same else 1, 3 * COUNT + 1))
         super().__init__(
             case, [simple_mailbox(count=COUNT), other, Mailbox('Third')],
             timeout=PATIENT, names=names,
@@ -172,6 +172,24 @@ def test_name_that_nobody_has_seen_is_free_at_once(case):
     with open(moving.path('Other', moving.listed[0]), 'xb') as file:
         file.write(NEW)
     case.expect(len(moving.on_server()) == COUNT + 1, moving.on_server())
+
+
+@tap.test(limit=120)
+def test_name_of_another_is_left_to_it(case):
+    """Which is the same message, there already, by the same UID."""
+    moving = Moving(case, 'subject', same=True)
+    before = moving.names()
+    moving.hold()
+    move_by_uid(moving)
+    seen = moving.names()
+    case.expect(len(seen) == 2 * COUNT, seen)
+    case.expect(before.items() <= seen.items(), 'other names', seen)
+    moving.free.set()
+    moving.wait()
+    case.expect(before.items() <= moving.names().items(), moving.names())
+    for name, number in seen.items():
+        case.expect(os.stat(moving.path('Other', name)).st_ino == number,
+                    name, 'is another')
 
 
 @tap.test(limit=120)

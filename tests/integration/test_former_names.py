@@ -4,12 +4,14 @@ being moved: who has seen it can go by it after the server has answered."""
 
 import errno
 import os
+import signal
 import sys
 import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
+import mount as mounting
 import tap
 from command import run, wait_until
 from imapserver import CAPABILITIES
@@ -209,6 +211,42 @@ def test_name_that_was_made_up_does_not_stay(case):
         case.expect(os.stat(moving.path('Third', name)).st_ino == number,
                     name, 'is another')
         fails(case, errno.ENOENT, os.stat, moving.path('Other', name))
+
+
+def kill(moving):
+    os.kill(moving.mount.pid, signal.SIGKILL)
+    wait_until(lambda: not moving.mount.is_alive(), PATIENT)
+    if mounting.is_mounted(moving.mount.mountpoint):
+        run('fusermount3', '-uz', moving.mount.mountpoint)
+    moving.mount.process.returncode = 0
+
+
+@tap.test(limit=120)
+def test_next_mount_calls_it_as_that_which_was_killed(case):
+    def cut(line, command):
+        line.close()
+        return True
+
+    def bases():
+        return {name.partition(':2,')[0] for kind in ('cur', 'new')
+                for name in os.listdir(moving.in_maildir('Other', kind))}
+
+    moving = Moving(case, 'uid')
+    moving.server.hooks['UID MOVE'] = cut
+    move_by_uid(moving)
+    seen, in_maildir = moving.names(), bases()
+    case.expect(len(seen) == COUNT and len(in_maildir) == COUNT, seen)
+    kill(moving)
+    moving.start(data=moving.mount.data)
+    case.expect(moving.names() == seen, 'names are', moving.names())
+    case.expect(bases() == in_maildir, 'bases are', bases())
+    moving.server.hooks.clear()
+    moving.wait()
+    case.expect(len(moving.on_server()) == COUNT, moving.on_server())
+    case.expect(bases() == in_maildir, 'bases are', bases())
+    for name, number in seen.items():
+        case.expect(os.stat(moving.path('Other', name)).st_ino == number,
+                    name, 'is another')
 
 
 @tap.test(limit=120)

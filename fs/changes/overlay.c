@@ -12,13 +12,15 @@ typedef struct {
     GTree *guests;       /* number -> FsGuest, borrowed */
     GHashTable *by_uid;  /* UID -> FsGuest, borrowed */
     GHashTable *by_name; /* guest->name -> FsGuest, borrowed: without a UID */
-    GArray *held;        /* of guint32: see fs_overlay_hold_new */
+    GHashTable *by_former_name; /* likewise, with one; NULL: there are none */
+    GArray *held;               /* of guint32: see fs_overlay_hold_new */
     gint64 changed_at;
 } Mailbox;
 
 struct FsOverlay {
     GHashTable *mailboxes; /* id -> Mailbox, owned */
     GHashTable *guests;    /* &guest->inode -> FsGuest, owned */
+    GQueue former; /* of FsGuest, borrowed, by the time when they landed */
     guint32 last_number;
     FsListeners listeners;
 };
@@ -43,6 +45,7 @@ mailbox_free(gpointer data)
     g_tree_unref(mailbox->guests);
     g_hash_table_unref(mailbox->by_uid);
     g_hash_table_unref(mailbox->by_name);
+    g_clear_pointer(&mailbox->by_former_name, g_hash_table_unref);
     g_array_unref(mailbox->held);
     g_free(mailbox);
 }
@@ -222,9 +225,9 @@ list_guest(FsOverlay *overlay, FsGuest *guest)
         g_hash_table_insert(mailbox->by_uid, GUINT_TO_POINTER(guest->uid),
                             guest);
     else
-        g_hash_table_insert(mailbox->by_name, guest->name, guest);
+        g_hash_table_replace(mailbox->by_name, guest->name, guest);
     if (guest->uid == 0 && guest->maildir != NULL)
-        g_hash_table_insert(mailbox->by_name, guest->maildir, guest);
+        g_hash_table_replace(mailbox->by_name, guest->maildir, guest);
 }
 
 static void
@@ -235,10 +238,24 @@ forget_name(Mailbox *mailbox, const FsGuest *guest, const char *name)
 }
 
 static void
+drop_former_name(FsOverlay *overlay, FsGuest *guest)
+{
+    const Mailbox *mailbox = find(overlay, guest->mailbox);
+
+    if (guest->former.data == NULL)
+        return;
+    g_queue_unlink(&overlay->former, &guest->former);
+    guest->former.data = NULL;
+    if (g_hash_table_lookup(mailbox->by_former_name, guest->name) == guest)
+        g_hash_table_remove(mailbox->by_former_name, guest->name);
+}
+
+static void
 unlist_guest(FsOverlay *overlay, FsGuest *guest)
 {
     Mailbox *mailbox = find_or_make(overlay, guest->mailbox);
 
+    drop_former_name(overlay, guest);
     g_tree_remove(mailbox->guests, GUINT_TO_POINTER(guest->number));
     if (guest->uid != 0)
         g_hash_table_remove(mailbox->by_uid, GUINT_TO_POINTER(guest->uid));
@@ -287,6 +304,7 @@ fs_overlay_move_guest(FsOverlay *overlay, FsGuest *guest, guint32 mailbox,
     guest->uid = 0;
     g_free(guest->name);
     guest->name = g_strdup(name);
+    guest->is_seen = FALSE;
     g_clear_pointer(&guest->maildir, g_free);
     /* Who lists the directory that it comes to may be beyond its number. */
     guest->number = ++overlay->last_number;
@@ -330,6 +348,42 @@ fs_overlay_land_guest(FsOverlay *overlay, FsGuest *guest, guint32 uid)
     list_guest(overlay, guest);
 }
 
+static gboolean
+is_long_landed(const FsGuest *guest)
+{
+    return g_get_monotonic_time() - guest->landed_at >= FS_OVERLAY_FORMER_US;
+}
+
+void
+fs_overlay_keep_former_name(FsOverlay *overlay, FsGuest *guest)
+{
+    Mailbox *mailbox = find_or_make(overlay, guest->mailbox);
+    FsGuest *oldest;
+
+    if (!guest->is_seen || guest->uid == 0)
+        return;
+    while ((oldest = g_queue_peek_head(&overlay->former)) != NULL &&
+           (is_long_landed(oldest) ||
+            overlay->former.length >= FS_OVERLAY_FORMER_MAX))
+        drop_former_name(overlay, oldest);
+    drop_former_name(overlay, guest);
+    if (mailbox->by_former_name == NULL)
+        mailbox->by_former_name = g_hash_table_new(g_str_hash, g_str_equal);
+    g_hash_table_replace(mailbox->by_former_name, guest->name, guest);
+    guest->former.data = guest;
+    g_queue_push_tail_link(&overlay->former, &guest->former);
+}
+
+void
+fs_overlay_forget_former_name(FsOverlay *overlay, guint32 mailbox,
+                              const char *name)
+{
+    FsGuest *guest = fs_overlay_guest_by_former_name(overlay, mailbox, name);
+
+    if (guest != NULL)
+        drop_former_name(overlay, guest);
+}
+
 void
 fs_overlay_remove_guest(FsOverlay *overlay, FsGuest *guest)
 {
@@ -360,6 +414,19 @@ fs_overlay_guest_by_name(const FsOverlay *overlay, guint32 mailbox,
     const Mailbox *found = find(overlay, mailbox);
 
     return found != NULL ? g_hash_table_lookup(found->by_name, name) : NULL;
+}
+
+FsGuest *
+fs_overlay_guest_by_former_name(const FsOverlay *overlay, guint32 mailbox,
+                                const char *name)
+{
+    const Mailbox *found = find(overlay, mailbox);
+    FsGuest *guest;
+
+    if (found == NULL || found->by_former_name == NULL)
+        return NULL;
+    guest = g_hash_table_lookup(found->by_former_name, name);
+    return guest != NULL && !is_long_landed(guest) ? guest : NULL;
 }
 
 FsGuest *

@@ -11,7 +11,11 @@
  * written the one that it was made with, until it is unmounted. As long as the
  * message has no UID in the mailbox where it is shown, because the server has
  * not been told or has not answered, its attributes are those the guest says,
- * and its octets are to be had where it comes from. */
+ * and its octets are to be had where it comes from.
+ *
+ * The name that it has meanwhile may be one that it does not keep. Who has seen
+ * that goes by it a moment later: so it is found by it for a while longer. Only
+ * if somebody has seen it, for a name is in nobody's way that nobody knows. */
 #pragma once
 
 #include "cache/index.h"
@@ -37,6 +41,9 @@ typedef struct {
     gint64 landed_at;  /* microseconds, monotonic: when it got its UID */
     FsNeed *under_way; /* a reference: the server has been asked, and has not
                           answered; NULL: it has not been asked, or has */
+    gboolean is_seen;  /* somebody has been told its name */
+    GList former;      /* among those that are found by a name which is theirs
+                          no more; data NULL: it is not */
 } FsGuest;
 
 /* Told what the mount shows otherwise than a moment ago. */
@@ -106,6 +113,13 @@ void fs_overlay_name_in_maildir(FsOverlay *overlay, FsGuest *guest,
 void fs_overlay_set_guest_flags(FsGuest *guest, const char *flags);
 /* The server has the message as @uid of the mailbox that shows it. */
 void fs_overlay_land_guest(FsOverlay *overlay, FsGuest *guest, guint32 uid);
+/* It has landed, and is not called guest->name any more: it is found by that
+ * for a while, if somebody has seen it. */
+void fs_overlay_keep_former_name(FsOverlay *overlay, FsGuest *guest);
+/* Something else is called @name, or is going to be: when that is gone, nobody
+ * is to find by it what was called so before. Or that is given another name. */
+void fs_overlay_forget_former_name(FsOverlay *overlay, guint32 mailbox,
+                                   const char *name);
 void fs_overlay_remove_guest(FsOverlay *overlay, FsGuest *guest);
 
 /* Each NULL if there is none. Borrowed likewise. */
@@ -116,6 +130,12 @@ FsGuest *fs_overlay_guest_by_uid(const FsOverlay *overlay, guint32 mailbox,
 /* Which has no UID yet, and shows as @name, of either kind. */
 FsGuest *fs_overlay_guest_by_name(const FsOverlay *overlay, guint32 mailbox,
                                   const char *name);
+/* Which has got a UID, and was called @name until then: not for longer than the
+ * first, nor more guests than the second. */
+#define FS_OVERLAY_FORMER_US (60 * G_USEC_PER_SEC)
+#define FS_OVERLAY_FORMER_MAX 100000u
+FsGuest *fs_overlay_guest_by_former_name(const FsOverlay *overlay,
+                                         guint32 mailbox, const char *name);
 /* That with the lowest number above @after. */
 FsGuest *fs_overlay_next_guest(const FsOverlay *overlay, guint32 mailbox,
                                guint32 after);

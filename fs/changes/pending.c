@@ -292,7 +292,8 @@ guest_of(const FsPending *pending)
                                      pending->inode);
 }
 
-/* "UID.eml" stands for that message, and so is no other's for long. */
+/* "UID.eml" stands for that message, and so is no other's for long. Nor was a
+ * name given to the message that we have made up. */
 gboolean
 fs_pending_keeps_name(const char *name)
 {
@@ -300,6 +301,7 @@ fs_pending_keeps_name(const char *name)
     guint32 uid;
 
     return strlen(name) <= CACHE_ALIAS_MAX &&
+           !fs_pending_is_made_up_name(name) &&
            !(fs_message_name_parse(name, &stem, &uid) && stem == NULL);
 }
 
@@ -395,9 +397,11 @@ land(FsPending *pending, guint32 uid)
         fs_given_name_set(account->aliases, pending->target, uid,
                           guest->maildir);
     if (!g_str_equal(name, pending->name) ||
-        !fs_pending_keeps_name(pending->name))
+        !fs_pending_keeps_name(pending->name)) {
+        fs_overlay_keep_former_name(account->overlay, guest);
         fs_overlay_tell(account->overlay, FS_OVERLAY_NAME, pending->target, 0,
                         name);
+    }
 }
 
 void

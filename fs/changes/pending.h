@@ -167,9 +167,12 @@ gboolean fs_pending_is_of_copy(const FsPending *pending);
 /* It belongs to nobody yet; the caller owns the reference. */
 FsPending *fs_pending_new(FsPendingKind kind, guint32 mailbox, guint32 uid);
 /* Under which name @pending, a move that has one, shows until it is done; @row
- * is what is known of the message. Caller frees. */
+ * is what is known of the message. The index is asked then, so that what is
+ * borrowed from it is not @row's any more. Caller frees. */
 char *fs_pending_name_on_the_way(FsChanges *changes, const FsPending *pending,
                                  const CacheMessage *row);
+/* Whether @name is one that the above has made up of mailbox and UID. */
+gboolean fs_pending_is_made_up_name(const char *name);
 FsPending *fs_pending_from_record(const CacheJournalRecord *record);
 /* Takes its place among the others, which keep a reference. */
 void fs_pending_enter(FsChanges *changes, FsPending *pending);

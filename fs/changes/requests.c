@@ -316,6 +316,9 @@ rename_here(FsChanges *changes, const FsMessagePlace *place, const char *name)
 
     fs_overlay_tell(account->overlay, FS_OVERLAY_AWAY, place->mailbox,
                     place->uid, NULL);
+    if (place->guest != NULL)
+        fs_overlay_forget_former_name(account->overlay, place->mailbox,
+                                      place->guest->name);
     if (fs_pending_keeps_name(name))
         fs_given_name_set(account->aliases, place->mailbox, place->uid, name);
     else
@@ -354,6 +357,17 @@ move_on(FsChanges *changes, FsMessagePlace *place, guint32 mailbox,
     return done_here(changes, mailbox, place->uid);
 }
 
+/* The index has been asked for something else since. */
+static void
+borrow_again(const FsChanges *changes, FsMessagePlace *place)
+{
+    CacheMessage row;
+
+    if (cache_index_message(changes->account->index, place->mailbox, place->uid,
+                            &row))
+        place->row = row;
+}
+
 void
 fs_changes_make_guest(FsChanges *changes, FsMessagePlace *place,
                       const FsPending *pending)
@@ -361,14 +375,17 @@ fs_changes_make_guest(FsChanges *changes, FsMessagePlace *place,
     FsOverlay *overlay = changes->account->overlay;
     const char *name = pending->name;
     guint32 mailbox = pending->target;
-    g_autofree char *shown =
-        fs_pending_name_on_the_way(changes, pending, &place->row);
+    g_autofree char *shown = NULL;
 
+    borrow_again(changes, place);
+    shown = fs_pending_name_on_the_way(changes, pending, &place->row);
+    borrow_again(changes, place);
     if (place->guest == NULL)
         place->guest = fs_overlay_add_guest(overlay, pending->inode, mailbox, 0,
                                             shown, &place->row);
     else
         fs_overlay_move_guest(overlay, place->guest, mailbox, shown);
+    place->guest->is_seen = fs_pending_is_made_up_name(name);
     place->guest->from_mailbox = place->mailbox;
     place->guest->from_uid = place->uid;
     if (fs_given_name_is_maildir(name))

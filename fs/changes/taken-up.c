@@ -5,15 +5,19 @@
 #include "fs/changes/pending.h"
 #include "fs/kernel/inode.h"
 #include "fs/names/given-name.h"
+#include "fs/names/maildir-message.h"
 
 /* What an earlier mount has left shows as it did then. The row of what is being
- * moved is the index's, if that has it; until then, little is known of it. */
+ * moved is the index's, if that has it; until then, little is known of it. What
+ * it was called in its Maildir it may have been seen by, which nobody has
+ * noted: it goes on being called so. */
 static void
 show_taken_up(FsChanges *changes, FsPending *pending)
 {
     FsAccount *account = changes->account;
     CacheMessage row = {.uid = pending->uid, .sent_date = G_MININT64};
     FsMessagePlace place = {.mailbox = pending->mailbox, .uid = pending->uid};
+    gboolean is_known;
 
     fs_overlay_hide(account->overlay, pending->mailbox, pending->uid);
     if (pending->kind != FS_PENDING_MOVE || pending->name == NULL)
@@ -24,12 +28,15 @@ show_taken_up(FsChanges *changes, FsPending *pending)
                               pending->target_uid, pending->name);
         return;
     }
-    if (cache_index_message(account->index, pending->mailbox, pending->uid,
-                            &place.row) == FALSE)
+    is_known = cache_index_message(account->index, pending->mailbox,
+                                   pending->uid, &place.row);
+    if (!is_known)
         place.row = row;
     pending->inode =
         fs_inode_make(account->number, pending->mailbox, pending->uid);
     fs_changes_make_guest(changes, &place, pending);
+    if (is_known)
+        fs_maildir_message_name_guest(account, place.guest, &place.guest->row);
 }
 
 static void

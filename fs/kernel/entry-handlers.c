@@ -236,7 +236,10 @@ look_at_target(FsOperation *operation, guint32 *uid)
     answer =
         fs_name_space_look_up(fs_handlers_names(handlers), move->new_parent,
                               move->new_name, FS_KNOWN, &entry, &obstacle);
-    if (answer == FS_ANSWER_NONE)
+    if (answer == FS_ANSWER_NONE ||
+        (answer == FS_ANSWER_FOUND &&
+         fs_name_space_gives_way(fs_handlers_names(handlers), &entry,
+                                 move->new_name)))
         return TRUE;
     if (answer != FS_ANSWER_FOUND) {
         fs_answer_obstacle(operation, answer, &obstacle, ENOENT);

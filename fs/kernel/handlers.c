@@ -70,7 +70,7 @@ fs_handlers_fill_entry(FsHandlers *handlers, const FsEntry *entry,
     param->attr_timeout = attribute_validity(handlers, entry);
     param->entry_timeout =
         fs_kernel_cache_validity(handlers->kernel_cache, entry);
-    if (entry->renamed)
+    if (entry->renamed || entry->former)
         param->entry_timeout = 0;
 }
 

@@ -403,7 +403,10 @@ clear_way(FsOperation *operation, Renaming *renaming, const FsEntry *entry)
     answer = fs_name_space_look_up(fs_handlers_names(handlers_of(operation)),
                                    renaming->new_parent, renaming->new_name,
                                    operation->since, &there, &obstacle);
-    if (answer == FS_ANSWER_NONE)
+    if (answer == FS_ANSWER_NONE ||
+        (answer == FS_ANSWER_FOUND &&
+         fs_name_space_gives_way(fs_handlers_names(handlers_of(operation)),
+                                 &there, renaming->new_name)))
         return TRUE;
     if (answer != FS_ANSWER_FOUND) {
         fs_answer_obstacle(operation, answer, &obstacle, ENOENT);

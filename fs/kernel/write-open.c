@@ -89,7 +89,8 @@ make_file(FsOperation *operation, FsEntry *entry)
     }
     answer = fs_name_space_look_up(handlers->names, operation->inode,
                                    operation->name, FS_KNOWN, entry, &obstacle);
-    if (answer == FS_ANSWER_FOUND) {
+    if (answer == FS_ANSWER_FOUND &&
+        !fs_name_space_gives_way(handlers->names, entry, operation->name)) {
         fs_operation_fail(operation, EEXIST);
         return NULL;
     }

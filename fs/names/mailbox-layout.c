@@ -13,7 +13,8 @@
  * pass it over, or show it twice.
  *
  * A name that the user gave wins over one that is made; "UID.eml" opens the
- * message all the same.
+ * message all the same. So does, for a while, the name that a guest has lost,
+ * unless anything else has that.
  *
  * A mailbox's name wins over a message's: a message whose name a child has is
  * listed as "message.UID.eml". */
@@ -296,17 +297,56 @@ static FsAnswer
 look_up_given(FsAccount *account, guint32 mailbox, const char *name,
               gint64 since, FsEntry *entry, FsObstacle *obstacle)
 {
-    const FsGuest *guest =
-        fs_overlay_guest_by_name(account->overlay, mailbox, name);
+    FsGuest *guest = fs_overlay_guest_by_name(account->overlay, mailbox, name);
     guint32 uid;
 
-    if (guest != NULL)
+    if (guest != NULL) {
+        guest->is_seen = TRUE;
         return describe_guest(account, guest, entry) ? FS_ANSWER_FOUND
                                                      : FS_ANSWER_NONE;
+    }
     uid = cache_aliases_uid(account->aliases, mailbox, name);
     if (uid == 0)
         return FS_ANSWER_NONE;
     return look_up_message(account, mailbox, uid, name, since, entry, obstacle);
+}
+
+/* Whether a message of the mailbox is listed as @name, made of its header. */
+static gboolean
+is_made_name(const FsAccount *account, guint32 mailbox, const char *name)
+{
+    char listed[sizeof((FsEntry *)NULL)->name];
+    g_autofree char *stem = NULL;
+    CacheMessage message;
+    guint32 uid;
+
+    if (!fs_message_name_parse(name, &stem, &uid) ||
+        !cache_index_message(account->index, mailbox, uid, &message))
+        return FALSE;
+    name_message(account, mailbox, &message, listed, sizeof listed);
+    return g_str_equal(listed, name);
+}
+
+/* What was called @name when somebody looked, if nothing is by now. */
+static FsAnswer
+look_up_former(FsAccount *account, guint32 mailbox, const char *name,
+               gint64 since, FsEntry *entry, FsObstacle *obstacle)
+{
+    const FsGuest *guest =
+        fs_overlay_guest_by_former_name(account->overlay, mailbox, name);
+    FsAnswer answer;
+
+    if (guest == NULL)
+        return FS_ANSWER_NONE;
+    if (is_made_name(account, mailbox, name)) {
+        fs_overlay_forget_former_name(account->overlay, mailbox, name);
+        return FS_ANSWER_NONE;
+    }
+    answer = look_up_message(account, mailbox, guest->uid, NULL, since, entry,
+                             obstacle);
+    if (answer == FS_ANSWER_FOUND)
+        entry->former = TRUE;
+    return answer;
 }
 
 static FsAnswer
@@ -331,6 +371,8 @@ layout_look_up(FsNameSpace *names, guint64 directory, const char *name,
         return FS_ANSWER_FOUND;
     }
     answer = look_up_given(account, mailbox, name, since, entry, obstacle);
+    if (answer == FS_ANSWER_NONE)
+        answer = look_up_former(account, mailbox, name, since, entry, obstacle);
     if (answer != FS_ANSWER_NONE)
         return answer;
     if (is_selectable(account, mailbox) &&
@@ -453,7 +495,7 @@ name_guest(const FsAccount *account, const FsGuest *guest, char *name,
 static gboolean
 next_guest(FsAccount *account, guint32 mailbox, guint32 after, FsEntry *entry)
 {
-    const FsGuest *guest;
+    FsGuest *guest;
 
     while ((guest = fs_overlay_next_guest(account->overlay, mailbox, after)) !=
            NULL) {
@@ -463,6 +505,7 @@ next_guest(FsAccount *account, guint32 mailbox, guint32 after, FsEntry *entry)
             !describe_guest(account, guest, entry))
             continue;
         name_guest(account, guest, entry->name, sizeof entry->name);
+        guest->is_seen = TRUE;
         entry->cookie = GUESTS_COOKIE | guest->number;
         return TRUE;
     }

@@ -67,21 +67,28 @@ fs_maildir_message_of_row(const FsAccount *account, guint32 mailbox,
          result);
 }
 
-/* One that has no UID where it shows. Its base tells where it was, and is its
- * own once anybody has seen it, so that it stays when it gets a UID. */
-static void
-of_guest(const FsAccount *account, FsGuest *guest, const CacheMessage *row,
-         FsMaildirMessage *result)
+void
+fs_maildir_message_name_guest(const FsAccount *account, FsGuest *guest,
+                              const CacheMessage *row)
 {
-    char *made = fs_maildir_base(row->internal_date, guest->from_mailbox,
-                                 guest->from_uid, row->size);
-    char *flags = fs_changes_flags(account->changes, guest->from_mailbox,
-                                   guest->from_uid, row->flags);
+    g_autofree char *made = fs_maildir_base(
+        row->internal_date, guest->from_mailbox, guest->from_uid, row->size);
     g_autofree char *given = g_strconcat("/", NEW, made, NULL);
 
     if (guest->maildir == NULL)
         fs_overlay_name_in_maildir(account->overlay, guest, given);
-    fill(account, guest->mailbox, guest->maildir + 1, flags, made, result);
+}
+
+/* One that has no UID where it shows. */
+static void
+of_guest(const FsAccount *account, FsGuest *guest, const CacheMessage *row,
+         FsMaildirMessage *result)
+{
+    char *flags = fs_changes_flags(account->changes, guest->from_mailbox,
+                                   guest->from_uid, row->flags);
+
+    fs_maildir_message_name_guest(account, guest, row);
+    fill(account, guest->mailbox, guest->maildir + 1, flags, NULL, result);
 }
 
 gboolean

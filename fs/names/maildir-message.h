@@ -35,6 +35,11 @@ void fs_maildir_message_of_row(const FsAccount *account, guint32 mailbox,
 gboolean fs_maildir_message_find(const FsAccount *account, guint32 shown_in,
                                  guint64 inode, guint32 mailbox, guint32 uid,
                                  FsMaildirMessage *result);
+/* Before anybody sees @guest, which has no UID where it shows: its base tells
+ * where it was, and is its own from then on, so that it stays when it gets a
+ * UID. @row: what is known of it. Does nothing if it has one. */
+void fs_maildir_message_name_guest(const FsAccount *account, FsGuest *guest,
+                                   const CacheMessage *row);
 void fs_maildir_message_clear(FsMaildirMessage *message);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FsMaildirMessage, fs_maildir_message_clear)
 

@@ -1,6 +1,8 @@
 /* The interface of the layouts: calls go through the class. */
 #include "fs/names/name-space.h"
 
+#include "fs/changes/overlay.h"
+
 gboolean
 fs_place_takes_files(const FsPlace *place)
 {
@@ -27,6 +29,16 @@ fs_name_space_look_up(FsNameSpace *names, guint64 directory, const char *name,
 {
     return names->class->look_up(names, directory, name, since, entry,
                                  obstacle);
+}
+
+gboolean
+fs_name_space_gives_way(const FsNameSpace *names, const FsEntry *entry,
+                        const char *name)
+{
+    if (entry->former)
+        fs_overlay_forget_former_name(names->account->overlay, entry->mailbox,
+                                      name);
+    return entry->former;
 }
 
 FsAnswer

@@ -30,6 +30,8 @@ typedef struct {
     gboolean fleeting; /* the kernel is to ask again each time */
     gboolean restless; /* and so it is for the attributes alone */
     gboolean renamed;  /* it is so for the name alone */
+    gboolean former;   /* and it is found by one that it had: see
+                          fs_name_space_gives_way */
 } FsEntry;
 
 /* Why an answer is not FS_ANSWER_FOUND. */
@@ -97,6 +99,12 @@ struct FsNameSpace {
 FsAnswer fs_name_space_look_up(FsNameSpace *names, guint64 directory,
                                const char *name, gint64 since, FsEntry *entry,
                                FsObstacle *obstacle);
+
+/* Whether @entry, found as @name by the above, is not in the way of what is to
+ * be called so: it was called so before, and from now on is found by its own
+ * name alone. */
+gboolean fs_name_space_gives_way(const FsNameSpace *names, const FsEntry *entry,
+                                 const char *name);
 
 /* What @inode is. FS_ANSWER_NONE: nothing any more. */
 FsAnswer fs_name_space_describe(FsNameSpace *names, guint64 inode,

@@ -95,16 +95,10 @@ class Changes:
         one.inode = os.stat(one.path).st_ino
         # Of one that has just been moved here, the name is another when the
         # server has said its UID, which may be between looking and renaming.
-        for attempt in range(5):
-            entry = next(entry for entry in os.scandir(self.box.path(one.folder))
-                         if entry.inode() == one.inode)
-            self.did('by hand', one.path, entry.path, folder, name)
-            try:
-                os.rename(entry.path, self.box.path(folder, name))
-                break
-            except FileNotFoundError:
-                if attempt == 4:
-                    raise
+        entry = next(entry for entry in os.scandir(self.box.path(one.folder))
+                     if entry.inode() == one.inode)
+        self.did('by hand', one.path, entry.path, folder, name)
+        os.rename(entry.path, self.box.path(folder, name))
         one.folder = folder
 
     def find(self, one):

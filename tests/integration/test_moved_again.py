@@ -167,7 +167,6 @@ def test_moved_twice_without_a_line_and_killed(case):
     kill(box)
     box.back()
     box.start()
-    box.take_name(7, 'Third')  # nobody but that mount had called it so
     expect(box)
 
 

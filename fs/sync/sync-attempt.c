@@ -90,6 +90,17 @@ tell_waiting(FsSyncMailbox *mailbox, const GError *error)
         fs_need_complete(more, mailbox->refresh.known ? NULL : error);
 }
 
+static void
+tell_failure(const FsSyncMailbox *mailbox, const GError *error)
+{
+    const FsAccount *account = mailbox->synchroniser->account;
+    g_autofree char *path = fs_mailbox_tree_path(account->tree, mailbox->id);
+
+    fs_account_say(account, "%s cannot be listed: %s",
+                   path != NULL ? path : "a mailbox that is gone",
+                   error->message);
+}
+
 void
 fs_sync_finish(FsSync *sync, const GError *error)
 {
@@ -102,8 +113,7 @@ fs_sync_finish(FsSync *sync, const GError *error)
     } else {
         doubt_rows(sync);
         if (fs_refresh_is_news(&mailbox->refresh))
-            fs_account_say(synchroniser->account,
-                           "a mailbox cannot be listed: %s", error->message);
+            tell_failure(mailbox, error);
     }
     /* Before the end: what changed meanwhile is in, and makes nothing stale. */
     fs_sync_end_attempt(sync);

@@ -331,8 +331,7 @@ make_readme(const FsControlFiles *control)
         "maildir/\n"
         "  The folders once more, each as a Maildir with cur, new and tmp, "
         "for\n"
-        "  mail programs. It can be written to.\n"
-        "\n",
+        "  mail programs. It can be written to.\n",
         views, NULL);
 }
 

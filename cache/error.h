@@ -15,6 +15,7 @@ typedef enum {
 } CacheError;
 
 /* Gives @reason (takes ownership) to @error: why a database that nobody else
- * has a copy of cannot be opened. If it is damaged or foreign, with what can be
- * done, and what that costs: "changes are then not made". */
+ * has a copy of cannot be opened. With what can be done, if it is damaged or
+ * foreign, or the disk is full; and what that costs: "changes are then not
+ * made". */
 void cache_error_explain(GError **error, GError *reason, const char *cost);

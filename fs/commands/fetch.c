@@ -222,9 +222,12 @@ say_result(const Fetch *fetch, const FsFetchState *state)
                "on.\n",
                done, octets);
     else if (state->n_done > 0)
-        printf("Fetched %s messages, %s, in %s.\n", done, octets, time);
+        printf("Fetched %s message%s, %s, in %s.\n", done,
+               state->n_done == 1 ? "" : "s", octets, time);
     if (fetch->signal == 0 && fs_fetch_work_error(fetch->work) == NULL)
-        printf("All %s messages, %s, are in the cache.\n", all, size);
+        printf(state->n_all == 1 ? "The %s message, %s, is in the cache.\n"
+                                 : "All %s messages, %s, are in the cache.\n",
+               all, size);
     fflush(stdout);
 }
 

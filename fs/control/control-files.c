@@ -334,8 +334,7 @@ make_readme(const FsControlFiles *control)
         "for\n"
         "  mail programs. It can",
         writes ? " " : "not ",
-        "be written to.\n"
-        "\n",
+        "be written to.\n",
         views, NULL);
 }
 

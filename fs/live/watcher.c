@@ -5,6 +5,7 @@
 #include "fs/sync/freshener.h"
 #include "fs/sync/lister.h"
 #include "fs/sync/synchroniser.h"
+#include "imap/mailbox-encoding.h"
 #include "imap/watch.h"
 
 #include <stdlib.h>
@@ -100,6 +101,21 @@ mailbox_named(const FsWatcher *watcher, const char *wire_name)
     return fs_mailbox_tree_by_wire_name(watcher->account->tree, wire_name);
 }
 
+/* The mailbox that @name, of an event, stands for; NULL if there is none.
+ * Dovecot (2.3) tells of mailboxes by their names in UTF-8, where everything
+ * else that it says has them in modified UTF-7. */
+static const FsMailbox *
+mailbox_told_of(const FsWatcher *watcher, const char *name)
+{
+    const FsMailbox *mailbox = mailbox_named(watcher, name);
+    g_autofree char *wire_name = NULL;
+
+    if (mailbox != NULL || !g_utf8_validate(name, -1, NULL))
+        return mailbox;
+    wire_name = imap_mailbox_encode(name, FALSE);
+    return mailbox_named(watcher, wire_name);
+}
+
 /* ---- what the server tells ---- */
 
 static void
@@ -143,7 +159,7 @@ static void
 on_status(FsWatcher *watcher, const ImapMailboxStatus *status)
 {
     CacheIndex *index = watcher->account->index;
-    const FsMailbox *mailbox = mailbox_named(watcher, status->name);
+    const FsMailbox *mailbox = mailbox_told_of(watcher, status->name);
     CacheMailbox known;
 
     if (mailbox == NULL) {
@@ -155,7 +171,8 @@ on_status(FsWatcher *watcher, const ImapMailboxStatus *status)
                                    cache_index_count(index, mailbox->id)))
             return;
         if (fs_watch_plan_is_another(status, &known))
-            imap_pool_forget_selected(watcher->account->pool, status->name);
+            imap_pool_forget_selected(watcher->account->pool,
+                                      mailbox->wire_name);
     }
     hint(watcher, mailbox->id);
 }

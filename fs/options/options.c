@@ -364,7 +364,8 @@ parse_all(const FsCommandLine *line, FsOptions *parsed, GError **error)
     return FS_OPTIONS_ERROR;
 }
 
-/* Of the account that @source stands for. */
+/* Of the account that @source stands for; also if it would not do, for that is
+ * when somebody wants to see it. */
 static gboolean
 print_account(const FsCommandLine *line, const char *source, const char *file,
               GError **error)
@@ -373,12 +374,11 @@ print_account(const FsCommandLine *line, const char *source, const char *file,
     g_autoptr(FsChoices) choices = fs_choices_new();
     g_autofree char *text = NULL;
 
-    if (!apply(options, line, source, choices, error) ||
-        !fs_options_check(options, error))
+    if (!apply(options, line, source, choices, error))
         return FALSE;
     text = fs_print_config(options, choices, file);
     printf("%s\n", text);
-    return TRUE;
+    return fs_options_check(options, error);
 }
 
 static gboolean

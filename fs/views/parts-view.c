@@ -206,7 +206,7 @@ static const FsViewClass parts_class = {
         "  The folders once more, with a directory for each message: its\n"
         "  attachments, decoded, as the sender has named them; header.txt,\n"
         "  body.txt, body.html; messages in it as directories. What is read\n"
-        "  is fetched alone.\n",
+        "  is fetched alone.",
     .first = FS_VIEW_PARTS,
     .last = FS_VIEW_PARTS_LAST,
     .look_up = look_up,

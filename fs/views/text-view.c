@@ -195,7 +195,7 @@ static const FsViewClass text_class = {
     .about =
         "  The folders once more, with a file NAME.txt for each message:\n"
         "  its headers and texts, decoded, as UTF-8 with LF at the ends of\n"
-        "  lines. For grep -r, which finds nothing in base64.\n",
+        "  lines. For grep -r, which finds nothing in base64.",
     .first = FS_VIEW_TEXT,
     .last = FS_VIEW_TEXT,
     .look_up = look_up,

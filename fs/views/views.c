@@ -92,7 +92,7 @@ fs_views_about(FsViews *views)
         const FsView *view = g_ptr_array_index(views->views, i);
 
         if (view->class->about != NULL)
-            g_string_append_printf(text, "%s/\n%s\n", view->class->name,
+            g_string_append_printf(text, "\n%s/\n%s\n", view->class->name,
                                    view->class->about);
     }
     return g_string_free(text, FALSE);

@@ -303,7 +303,8 @@ def test_status_keeps_the_last_errors(case):
             f'{command.tag} NO out of order\r\n'.encode()) or True
     run('ls', scene.path('INBOX'))
     errors = wait_until(lambda: status(scene.mount)['last_errors'], 5)
-    case.expect(errors and 'out of order' in errors[-1]['text'], errors)
+    case.expect(errors and re.match(r'INBOX .*out of order', errors[-1]['text']),
+                errors)
     case.expect(len(errors) <= 20)
     reader.expect(case, 'error')
 

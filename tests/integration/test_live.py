@@ -253,6 +253,24 @@ for one in (NOTIFY, IDLE):
 
 
 @tap.test
+def test_folders_of_all_names_are_told_of(case):
+    """Dovecot tells of them by other names than it lists."""
+    place = Place(case, NOTIFY)
+    folders = ('Entwürfe', 'Kunz & Söhne', 'Q&A', '会议', 'R&-D')
+    wire = {folder: f'"{dovecot.encode_name(folder)}"' for folder in folders}
+    for folder in folders:
+        place.ok(place.client.imap.create(wire[folder]))
+        place.append(wire[folder])
+    place.look()
+    place.watched('all mailboxes')
+    place.look(*folders)
+    for folder in folders:
+        uid, _ = place.append(wire[folder], 8)
+        place.shows(f'append in {folder}',
+                    lambda f=folder, u=uid: u in place.uids(f), SOON)
+
+
+@tap.test
 def test_idle_follows_who_works_elsewhere(case):
     place = Place(case, Way('idle', BASIC + ' IDLE', 60))
     place.look('INBOX')

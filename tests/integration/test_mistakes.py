@@ -2,6 +2,7 @@
 """What can be wrong when one begins: each ends in one sentence that names what
 failed, why, and what to do; the sentences are compared, and the status is 1."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -15,6 +16,7 @@ import tap
 from command import run
 from mistakes import HOSTS, Scene
 from mount import BINARY, Mount
+from writing import small_disk
 
 USAGE = 'usage: imapfs [options] URL|NAME MOUNTPOINT'
 NOBODY = 65534
@@ -35,7 +37,10 @@ COMMAND_LINES = [
      "unknown option '--print-confg'; did you mean '--print-config'?"),
     (['%', '@', '--delete=trash'],
      "unknown option '--delete'; did you mean '-o delete=...'?"),
-    (['--check', '-o', 'ro'], 'Missing argument for --check; ' + USAGE),
+    (['--check', '-o', 'ro'],
+     'nothing follows --check; write --check ACCOUNT'),
+    (['--status'], 'nothing follows --status; write --status MOUNTPOINT'),
+    (['-o'], 'nothing follows -o; write -o A,B=C,...'),
     (['%', '@', '-o', 'timout=5'],
      "unknown option 'timout'; did you mean 'timeout'?"),
     (['%', '@', '-o', 'kernel_cache'],
@@ -369,6 +374,18 @@ def test_mount_point_that_is_not_empty_can_be_hidden(case):
     listed = run('ls', scene.home, check=True).out
     case.expect(b'INBOX' in listed and b'file' not in listed, listed)
     mount.unmount()
+
+
+@tap.test
+def test_full_disk(case):
+    scene = Scene(case)
+    disk = small_disk(case, '64k')
+    with open(disk + '/rest', 'wb', buffering=0) as rest:
+        with contextlib.suppress(OSError):
+            while rest.write(bytes(4096)):
+                pass
+    scene.says('…/state.db: …full; make room on that disk',
+               scene.words({'state_dir': disk + '/state'}))
 
 
 @tap.test

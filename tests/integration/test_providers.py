@@ -123,6 +123,10 @@ def test_provider_brings_its_limits(case):
         printed = run(BINARY, '--print-config', f'{name}:me@example.org', '-o',
                       'token_command=x', check=True).out.decode()
         case.expect('delete = trash\n' in printed, name, printed)
+    lacking = run(BINARY, '--print-config', 'outlook:me@outlook.com')
+    case.expect(b'delete = trash\n' in lacking.out, 'not shown', lacking)
+    case.expect('needs an access token' in lacking.err and
+                lacking.status == 1, lacking)
 
 
 if __name__ == '__main__':

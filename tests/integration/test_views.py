@@ -369,7 +369,7 @@ def test_views_are_named_once_after_mounting(case):
                 <= set(named), named)
     for name in named:
         case.expect(os.path.isdir(desk.path('.imapfs', name)), name)
-        case.expect(f'\n{name}/\n' in about, name, 'is not in', about)
+        case.expect(f'\n\n{name}/\n' in about, name, 'is not in', about)
     desk.mount.unmount()
     quiet = Mount(case, desk.url, desk.options,
                   password=dovecot.password(desk.server), arguments=('-q',),

@@ -11,6 +11,7 @@ import threading
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
+import ports
 import tap
 from command import run
 from mistakes import HOSTS, Scene
@@ -211,8 +212,7 @@ def test_servers_that_cannot_be_reached(case):
     # Where there is no name server at all, that is what it says.
     scene.says('…no-such-host.invalid…; check …',
                scene.words({'timeout': 5}, scene.url('no-such-host.invalid')))
-    with socket.create_server(('127.0.0.1', 0)) as unused:
-        closed = unused.getsockname()[1]
+    closed = ports.reserve()
     scene.says(f'cannot connect to localhost port {closed}: …refused…; check '
                'host and port',
                scene.words(url=scene.url(port=closed)))

@@ -5,9 +5,9 @@ import grp
 import imaplib
 import os
 import pwd
-import socket
 import subprocess
 
+import ports
 from command import run, wait_until
 from debian import library_path
 
@@ -58,8 +58,7 @@ class Cyrus:
                                 LD_LIBRARY_PATH=library_path(root))
         account = pwd.getpwnam('mail') if os.geteuid() == 0 \
             else pwd.getpwuid(os.geteuid())
-        with socket.create_server(('127.0.0.1', 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = ports.reserve()
         self._configure(account)
         for user in ('alice', 'admin'):
             # The password is read from the standard input.

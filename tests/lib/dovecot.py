@@ -12,6 +12,7 @@ import signal
 import ssl
 import tempfile
 
+import ports
 import sample_store
 from command import wait_until
 from sample_server import SampleServer, is_listening
@@ -24,7 +25,8 @@ def start_sample(case, messages=None, directory=None, prepare=None, **named):
     case.defer(shutil.rmtree, directory, True)
     # The server of root's tests runs as another user.
     os.chmod(directory, 0o711)
-    server = SampleServer(directory + '/d', **named)
+    server = SampleServer(directory + '/d', **named,
+                          ports=(ports.reserve(), ports.reserve()))
     if messages is not None:
         server.generate(messages=messages)
     if prepare:

@@ -10,6 +10,7 @@ import subprocess
 import ports
 from command import run, wait_until
 from debian import library_path
+from tap import PATIENCE
 
 PACKAGES = ['cyrus-imapd', 'cyrus-common', 'libxapian30', 'libical3',
             'libzephyr4', 'libpq5', 'libwrap0', 'libjansson4', 'libicu72',
@@ -97,7 +98,7 @@ class Cyrus:
             except (OSError, imaplib.IMAP4.error):
                 return None
 
-        admin = wait_until(answers, 20, 0.1)
+        admin = wait_until(answers, 60 * PATIENCE, 0.1)
         assert admin, 'Cyrus does not answer'
         assert admin.create('user/alice')[0] == 'OK'
         admin.logout()

@@ -405,8 +405,11 @@ def tell_changes(case, naming):
 
         client.imap.create('"Neu/' + dovecot.encode_name('Größe') + '"')
         reader.expect(case, 'mailbox', mailbox='Neu/Größe', action='created')
-        client.delete_folder('Neu/Größe')
-        reader.expect(case, 'mailbox', mailbox='Neu/Größe', action='deleted')
+        gone = {'mailbox': 'Neu/Größe', 'action': 'deleted'}
+        client.delete_folder('Neu/Größe',
+                             lambda: reader.find('mailbox', **gone))
+        case.expect(not client.has_folder('Neu/Größe'), 'it comes back')
+        reader.expect(case, 'mailbox', **gone)
     case.expect(not reader.find('error'), reader.find('error'))
     case.expect(len(reader.find('new')) == 1 and
                 len(reader.find('expunged')) == 1, reader.events)

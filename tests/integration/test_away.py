@@ -31,7 +31,7 @@ SOON = 10 * tap.PATIENCE
 class Line:
     """A scripted server behind a line that can be taken away."""
 
-    def __init__(self, case, *, timeout=3, mailboxes=None, **options):
+    def __init__(self, case, *, timeout=8, mailboxes=None, **options):
         self.case = case
         mailboxes = mailboxes or [simple_mailbox(count=8),
                                   simple_mailbox('Other', count=3)]
@@ -253,7 +253,7 @@ def test_offline_mount_shows_the_cache(case):
 
 @tap.test
 def test_offline_mount_in_a_black_hole_begins_soon(case):
-    line = Line(case)
+    line = Line(case, timeout=3)
     line.start()
     case.expect(line.shows(), 'first reading failed')
     line.mount.unmount()
@@ -320,7 +320,8 @@ def test_password_that_was_changed_is_obtained_again(case):
 @tap.test
 def test_wrong_password_is_not_repeated(case):
     path, words = command(case, 'word', 'secret')
-    line = Line(case, password_command=words)
+    # With several, two may be logging in when the first is refused.
+    line = Line(case, password_command=words, connections=1)
     line.start(password=None)
     case.expect(line.shows() and line.cat(3).clean, 'first reading failed')
     line.server.account = ('alice', 'other')
@@ -349,13 +350,15 @@ def test_new_password_that_is_wrong_too_is_tried_once(case):
         file.write('another\n')
     mark = line.server.mark()
     line.server.drop_connections()
-    line.fails(line.cat(4), errno.EACCES)
-    for uid in (4, 5, 6):
+    for uid in (4, 4, 5, 6, 4, 5, 6):
         line.fails(line.cat(uid), errno.EACCES)
     line.served_at_once([3])
-    logins = line.server.saw('AUTHENTICATE *', mark)
-    case.expect(len(logins) == 2 and runs(path) == 2,
-                f'{len(logins)} logins, {runs(path)} runs')
+    tried = [login.text for login in line.server.saw('AUTHENTICATE *', mark)]
+    # The one before, by all connections that were just being made; then the
+    # new one, by one of them.
+    case.expect(1 <= tried.count(tried[0]) <= 3 and runs(path) == 2 and
+                len(tried) == tried.count(tried[0]) + 1, tried,
+                f'{runs(path)} runs')
 
 
 @tap.test
@@ -376,7 +379,7 @@ def test_command_that_fails_leaves_the_reason(case):
 
 @tap.test
 def test_typed_or_unchanged_password_file_is_not_repeated(case):
-    line = Line(case)
+    line = Line(case, connections=1)
     line.start()
     case.expect(line.shows() and line.cat(3).clean, 'first reading failed')
     line.server.account = ('alice', 'other')

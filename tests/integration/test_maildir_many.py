@@ -136,8 +136,11 @@ def work_aerc(case, root, count):
 
     def until(condition, what):
         if not wait_until(condition, LIMIT * tap.PATIENCE):
-            raise AssertionError(f'{what}: aerc does not do it:\n' +
-                                 terminal.text())
+            there = {folder: len(names(root, folder))
+                     for folder in ('INBOX', 'Other', 'Drafts')}
+            raise AssertionError(f'{what}: aerc does not do it; there were '
+                                 f'{count} and {others}, and are {there}, '
+                                 f'below {root}:\n' + terminal.text())
 
     def select(place, text):
         """Before it has the whole listing, it selects nothing."""

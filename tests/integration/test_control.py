@@ -722,8 +722,10 @@ def test_slow_reader_loses_and_is_told(case):
     lost = [event for event in events if event.get('lost')]
     case.expect(len(lost) == 1 and lost[0]['kind'] == 'error', lost)
     told = sum(event['kind'] == 'flags' for event in events)
-    case.expect(told + lost[0]['lost'] == 2 * count,
-                told, lost[0]['lost'], 2 * count)
+    # A connection may have come or gone meanwhile, and that be lost, too.
+    others = sum(event['kind'] != 'flags' for event in list(quick.events))
+    case.expect(2 * count <= told + lost[0]['lost'] <= 2 * count + others,
+                told, lost[0]['lost'], 2 * count, others)
 
 
 if __name__ == '__main__':

@@ -90,7 +90,7 @@ class Watch:
         return [name for _, found, name in self.events() if found == event]
 
 
-def hears(case, watch, name, events, limit=8):
+def hears(case, watch, name, events, limit=20):
     begin = time.monotonic()
     case.expect(wait_until(lambda: watch.of(name) == list(events),
                            limit * tap.PATIENCE),

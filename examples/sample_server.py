@@ -136,6 +136,7 @@ class SampleServer:
     capability: replaces what the server advertises ("+X" adds to it).
     settings: {name: value} of further settings; extra: text at the end.
     certificate: (certificate, key) files instead of one for @names.
+    ports: of TLS and of STARTTLS, if it is not to choose them.
     """
 
     host = "127.0.0.1"
@@ -146,7 +147,8 @@ class SampleServer:
     def __init__(self, directory, users=None, capability=None, settings=None,
                  extra="", certificate=None,
                  names=("localhost", host, other_host),
-                 mechanisms="plain login scram-sha-1 scram-sha-256"):
+                 mechanisms="plain login scram-sha-1 scram-sha-256",
+                 ports=(None, None)):
         self.directory = pathlib.Path(directory).absolute()
         self._make_directory()
         self._owner = pwd.getpwnam(MAIL) if os.geteuid() == 0 \
@@ -158,8 +160,8 @@ class SampleServer:
         self.home = pathlib.Path(state.get("home") or self._choose_home())
         self.run = state.get("run")
         self.pid = state.get("pid")
-        self.tls_port = state.get("tls_port")
-        self.starttls_port = state.get("starttls_port")
+        self.tls_port = state.get("tls_port") or ports[0]
+        self.starttls_port = state.get("starttls_port") or ports[1]
         self.users = {name: password or secrets.token_hex(8) for name, password
                       in (users or state.get("users") or {"me": None}).items()}
         self.user = next(iter(self.users))
@@ -240,6 +242,7 @@ class SampleServer:
         """Ends it, and waits until it is gone. Harmless if it does not run."""
         if self.running():
             stop_process(self.pid)
+            self._wait_until_silent()
         if self._process is not None:
             self._process.wait()
             self._process = None
@@ -373,6 +376,14 @@ class SampleServer:
                 **identity)
         self.pid = self._process.pid
         self._write_state()
+
+    def _wait_until_silent(self):
+        """Its children may live a moment longer, and answer on its ports."""
+        deadline = time.monotonic() + STOP_SECONDS
+        while any(is_listening(self.host, port)
+                  for port in (self.tls_port, self.starttls_port)) \
+                and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def _wait_until_ready(self):
         deadline = time.monotonic() + READY_SECONDS

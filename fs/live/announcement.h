@@ -28,7 +28,7 @@ typedef struct {
 typedef struct {
     guint32 kind;       /* of the request */
     gint32 error;       /* an errno; 0: announced */
-    gint32 duration_us; /* FS_ANNOUNCE_LOOK: how long that took */
+    gint32 took_us;     /* FS_ANNOUNCE_LOOK: of the processor */
     guint32 incomplete; /* the same: there are more than these */
     guint32 n_inodes;
     guint64 inodes[FS_INOTIFY_MAX]; /* as many as there are */

@@ -4,7 +4,7 @@
  *
  * Whether a directory is watched is found by looking at all open files of the
  * machine, which the process does, and not often: once a second at the most,
- * and less often where looking takes long. Who was seen watching is told at
+ * and less often where a look costs much. Who was seen watching is told at
  * once. Where nobody was, somebody may have begun to: there a change waits for
  * a look that begins after it. So if nobody watches, a flood of changes costs a
  * look a second, and who watches misses nothing. */
@@ -25,7 +25,7 @@
 #define MAX_WAITING 20000u
 /* The process is stuck when it has not answered for so long. */
 #define STUCK_US (10 * G_USEC_PER_SEC)
-/* From one look to the next, and in terms of what one takes. */
+/* From one look to the next, and in terms of the processor time of one. */
 #define LOOK_INTERVAL_US G_USEC_PER_SEC
 #define LOOK_MAX_US (60 * G_USEC_PER_SEC)
 #define LOOK_SHARE 20
@@ -316,9 +316,9 @@ take_watched(FsAnnouncer *announcer, const FsAnnouncementReply *reply)
     announcer->looking = FALSE;
     announcer->next_look_at =
         g_get_monotonic_time() +
-        MAX(LOOK_INTERVAL_US, (gint64)reply->duration_us * LOOK_SHARE);
+        MAX(LOOK_INTERVAL_US, (gint64)reply->took_us * LOOK_SHARE);
     g_debug("%u inodes are watched; to find out took %d ms", reply->n_inodes,
-            reply->duration_us / 1000);
+            reply->took_us / 1000);
     announcer->all_watched = reply->incomplete != 0;
     g_hash_table_remove_all(announcer->watched);
     for (guint i = 0; i < reply->n_inodes; i++) {

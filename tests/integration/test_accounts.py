@@ -6,12 +6,12 @@ import os
 import shutil
 import signal
 import subprocess
-import socket
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
+import ports
 import tap
 from command import run, wait_until
 from imapserver import Server
@@ -153,8 +153,7 @@ def test_address_finds_the_server_that_its_domain_names(case):
 @tap.test
 def test_server_that_cannot_be_reached_makes_way_for_the_next(case):
     scene = Domain(case, 'mail.example.test')
-    with socket.create_server(('127.0.0.1', 0)) as unused:
-        port = unused.getsockname()[1]
+    port = ports.reserve()
     good = service_record(scene.server.port, 'mail.example.test', priority=20)
     scene.names.records['_imaps._tcp.example.test'] = [
         good, service_record(port, 'mail.example.test', priority=10)]

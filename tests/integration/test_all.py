@@ -20,6 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import mount as mounting
+import ports
 import tap
 from command import run, wait_until
 from house import NAMES, STUCK, House, dovecot_house
@@ -28,11 +29,6 @@ from mount import BINARY, is_mounted
 from notify import Manager
 from terminal import Terminal
 from writing import message
-
-
-def unused_port():
-    with socket.create_server(('127.0.0.1', 0)) as unused:
-        return unused.getsockname()[1]
 
 
 # ---- the mount
@@ -374,7 +370,7 @@ def test_what_is_cached_is_told_of_a_moved_message(case):
 @tap.test
 def test_account_that_fails_leaves_the_others(case):
     house = House(case)
-    house.groups['work']['url'] = f'imaps://alice@localhost:{unused_port()}/'
+    house.groups['work']['url'] = f'imaps://alice@localhost:{ports.reserve()}/'
     house.write_groups()
     result = house.mount()
     case.expect(result.status == 1 and result.err.count('\n') == 1 and
@@ -443,7 +439,7 @@ def test_account_without_a_password_has_a_directory_that_says_so(case):
 def test_all_that_fail_make_no_mount(case):
     house = House(case)
     for options in house.groups.values():
-        options['url'] = f'imaps://alice@localhost:{unused_port()}/'
+        options['url'] = f'imaps://alice@localhost:{ports.reserve()}/'
     house.write_groups()
     result = house.mount()
     case.expect(result.status == 1 and result.err.count('\n') == 2 and
@@ -704,7 +700,7 @@ def test_load_on_one_account_leaves_the_other_quick(case):
 
     def slow(line, command):
         go_on.wait(STUCK)
-        line.default(command)
+        return False
 
     house.mount()
     house.names('home', 'INBOX')
@@ -741,7 +737,7 @@ def test_interrupt_reaches_the_account(case):
     def slow(line, command):
         asked.set()
         go_on.wait(STUCK)
-        line.default(command)
+        return False
 
     house.mount()
     house.names('work', 'INBOX')

@@ -22,14 +22,16 @@ from mount import Mount, mount_fails
 from proxy import Proxy
 from scene import Scene
 
-AT_ONCE = 0.5 * tap.PATIENCE  # seconds
-SOON = 5 * tap.PATIENCE
+# Seconds, of programs that begin on a machine that does more: whoever waited for
+# the server would be served after its timeout.
+AT_ONCE = 1.5 if not tap.SANITIZED else 2
+SOON = 10 * tap.PATIENCE
 
 
 class Line:
     """A scripted server behind a line that can be taken away."""
 
-    def __init__(self, case, *, timeout=3, mailboxes=None, **options):
+    def __init__(self, case, *, timeout=8, mailboxes=None, **options):
         self.case = case
         mailboxes = mailboxes or [simple_mailbox(count=8),
                                   simple_mailbox('Other', count=3)]
@@ -162,7 +164,7 @@ def test_line_comes_back_unasked(case):
     case.expect(wait_until(lambda: line.server.saw('EXAMINE INBOX*', mark)
                            or line.server.saw('EXAMINE "INBOX*', mark), SOON),
                 'nothing was asked')
-    case.expect(wait_until(line.shows, 1 * tap.PATIENCE, 0.05),
+    case.expect(wait_until(line.shows, SOON, 0.05),
                 'the kernel still has the old list')
 
 
@@ -251,7 +253,7 @@ def test_offline_mount_shows_the_cache(case):
 
 @tap.test
 def test_offline_mount_in_a_black_hole_begins_soon(case):
-    line = Line(case)
+    line = Line(case, timeout=3)
     line.start()
     case.expect(line.shows(), 'first reading failed')
     line.mount.unmount()
@@ -318,7 +320,8 @@ def test_password_that_was_changed_is_obtained_again(case):
 @tap.test
 def test_wrong_password_is_not_repeated(case):
     path, words = command(case, 'word', 'secret')
-    line = Line(case, password_command=words)
+    # With several, two may be logging in when the first is refused.
+    line = Line(case, password_command=words, connections=1)
     line.start(password=None)
     case.expect(line.shows() and line.cat(3).clean, 'first reading failed')
     line.server.account = ('alice', 'other')
@@ -347,13 +350,15 @@ def test_new_password_that_is_wrong_too_is_tried_once(case):
         file.write('another\n')
     mark = line.server.mark()
     line.server.drop_connections()
-    line.fails(line.cat(4), errno.EACCES)
-    for uid in (4, 5, 6):
+    for uid in (4, 4, 5, 6, 4, 5, 6):
         line.fails(line.cat(uid), errno.EACCES)
     line.served_at_once([3])
-    logins = line.server.saw('AUTHENTICATE *', mark)
-    case.expect(len(logins) == 2 and runs(path) == 2,
-                f'{len(logins)} logins, {runs(path)} runs')
+    tried = [login.text for login in line.server.saw('AUTHENTICATE *', mark)]
+    # The one before, by all connections that were just being made; then the
+    # new one, by one of them.
+    case.expect(1 <= tried.count(tried[0]) <= 3 and runs(path) == 2 and
+                len(tried) == tried.count(tried[0]) + 1, tried,
+                f'{runs(path)} runs')
 
 
 @tap.test
@@ -374,7 +379,7 @@ def test_command_that_fails_leaves_the_reason(case):
 
 @tap.test
 def test_typed_or_unchanged_password_file_is_not_repeated(case):
-    line = Line(case)
+    line = Line(case, connections=1)
     line.start()
     case.expect(line.shows() and line.cat(3).clean, 'first reading failed')
     line.server.account = ('alice', 'other')
@@ -391,7 +396,7 @@ def test_command_that_takes_its_time_holds_up_nobody(case):
     """What is cached is served while it runs, and what waits goes on."""
     path, words = command(case, 'word', 'secret')
     line = Line(case, timeout=8, password_command=(
-        f'test -e {path}.slow && sleep 2; {words}'))
+        f'test -e {path}.slow && sleep 4; {words}'))
     line.start(password=None)
     case.expect(line.shows() and line.cat(3).clean, 'first reading failed')
     line.server.account = ('alice', 'other')
@@ -409,6 +414,7 @@ def test_command_that_takes_its_time_holds_up_nobody(case):
     line.expect_said('trying once more')
     time.sleep(0.2)
     line.served_at_once([3])
+    case.expect(reader.poll() is None, 'the command had ended before')
     out, _ = reader.communicate(timeout=20)
     case.expect(out == line.body(4), 'who waited did not get it')
 
@@ -525,8 +531,16 @@ def test_other_certificate_is_refused_and_said(case):
     folder = next(f for f in dovecot.folders(one)
                   if f != 'INBOX' and one.stored(f))
     path = mount.path(dovecot.mounted_path(folder))
-    result = run('ls', path, limit=20)
-    case.expect(not result.ok and os.strerror(errno.EIO) in result.err, result)
+    results = []
+
+    def is_refused():
+        # It may be told first that the server has gone, if that is all that is
+        # known yet.
+        results.append(run('ls', path, limit=20))
+        return results[-1].ok or os.strerror(errno.EIO) in results[-1].err
+
+    case.expect(wait_until(is_refused, SOON, 0.1) and not results[-1].ok,
+                results[-1])
     case.expect('certificate' in mount.messages(), mount.messages())
     one.stop()
     proxy.cut()

@@ -3,7 +3,6 @@
 wrong and what to do, and that its exit status is that of a mount."""
 
 import os
-import socket
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -12,6 +11,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 import commands
 import dovecot
 import mailstore
+import ports
 import tap
 from commands import imapfs, marks
 from desk import NO_MOVE, PLAIN
@@ -58,11 +58,6 @@ class Place:
         self.case.expect(result.status == status,
                          f'a mount ends with {status}, the check said:\n',
                          result.out.decode())
-
-
-def free_port():
-    with socket.create_server(('127.0.0.1', 0)) as free:
-        return free.getsockname()[1]
 
 
 def expect_line(case, result, name, mark, *words):
@@ -349,7 +344,7 @@ def test_unknown_certificate_is_told_with_its_fingerprint(case):
 def test_places_that_are_wrong_fail_where_they_are(case):
     place = Place(case)
     server = place.server
-    closed = free_port()
+    closed = ports.reserve()
     wrong = (
         (f'imaps://me@localhost:{closed}/', 'Connection',
          ('Connection refused', 'check host and port')),

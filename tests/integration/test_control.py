@@ -26,7 +26,7 @@ from mount import BINARY, Mount
 from proxy import Proxy
 from scene import Scene
 
-AT_ONCE = 1.0 * tap.PATIENCE  # test_interrupt.py measures it alone
+AT_ONCE = 2.0 * tap.PATIENCE  # test_interrupt.py measures it alone
 HIDDEN = '.imapfs'
 CONTENT = ['.', '..', 'README', 'events', 'flags', 'lost+found', 'status',
            'wait']
@@ -44,7 +44,7 @@ class Events:
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
         assert wait_until(lambda: status(mount)['pending']['event_readers']
-                          > 0, 10), 'cat does not read'
+                          > 0, 20 * tap.PATIENCE), 'cat does not read'
 
     def _read(self):
         for line in self.process.stdout:
@@ -62,7 +62,7 @@ class Events:
                 and all(event.get(key) == value
                         for key, value in wanted.items())]
 
-    def expect(self, case, kind, limit=8, **wanted):
+    def expect(self, case, kind, limit=20, **wanted):
         found = wait_until(lambda: self.find(kind, **wanted),
                            limit * tap.PATIENCE)
         case.expect(found, f'no event {kind} {wanted} among', self.events[-20:])
@@ -166,7 +166,8 @@ def test_status_is_true(case):
     case.expect(first['mailboxes'] == [], first['mailboxes'])
     case.expect(first['line'] == 'online', first['line'])
     # Dovecot has NOTIFY.
-    case.expect(wait_until(lambda: status(mount)['push'] == 'all', 10),
+    case.expect(wait_until(lambda: status(mount)['push'] == 'all',
+                           20 * tap.PATIENCE),
                 status(mount)['push'])
     listening = [c for c in status(mount)['connections'] if c['listens']]
     case.expect(len(listening) == 1 and listening[0]['users'] == 0, listening)
@@ -302,7 +303,8 @@ def test_status_keeps_the_last_errors(case):
         lambda line, command: line.send(
             f'{command.tag} NO out of order\r\n'.encode()) or True
     run('ls', scene.path('INBOX'))
-    errors = wait_until(lambda: status(scene.mount)['last_errors'], 5)
+    errors = wait_until(lambda: status(scene.mount)['last_errors'],
+                        20 * tap.PATIENCE)
     case.expect(errors and re.match(r'INBOX .*out of order', errors[-1]['text']),
                 errors)
     case.expect(len(errors) <= 20)
@@ -332,13 +334,14 @@ def test_status_shows_who_waits(case):
     case.defer(waiting.wait, 30)
     case.defer(waiting.kill)
     case.expect(wait_until(lambda: status(scene.mount)['pending']['operations']
-                           == 1, 5), status(scene.mount)['pending'])
+                           == 1, 9), status(scene.mount)['pending'])
     pending = status(scene.mount)['pending']
     case.expect(pending['needs'] >= 1, pending)
     waiting.send_signal(signal.SIGINT)
     waiting.wait(10)
     case.expect(wait_until(lambda: status(scene.mount)['pending']['operations']
-                           == 0, 5), status(scene.mount)['pending'])
+                           == 0, 20 * tap.PATIENCE),
+                status(scene.mount)['pending'])
     case.expect(wait_until(lambda: status(scene.mount)['pending']['needs']
                            == 0, 20 * tap.PATIENCE),
                 status(scene.mount)['pending'])
@@ -403,8 +406,11 @@ def tell_changes(case, naming):
 
         client.imap.create('"Neu/' + dovecot.encode_name('Größe') + '"')
         reader.expect(case, 'mailbox', mailbox='Neu/Größe', action='created')
-        client.delete_folder('Neu/Größe')
-        reader.expect(case, 'mailbox', mailbox='Neu/Größe', action='deleted')
+        gone = {'mailbox': 'Neu/Größe', 'action': 'deleted'}
+        client.delete_folder('Neu/Größe',
+                             lambda: reader.find('mailbox', **gone))
+        case.expect(not client.has_folder('Neu/Größe'), 'it comes back')
+        reader.expect(case, 'mailbox', **gone)
     case.expect(not reader.find('error'), reader.find('error'))
     case.expect(len(reader.find('new')) == 1 and
                 len(reader.find('expunged')) == 1, reader.events)
@@ -453,7 +459,8 @@ def test_inbox_is_heard_of_without_being_looked_at(case):
     reader = Events(case, mount)
     assert wait_until(lambda: any(
         m['name'] == 'INBOX' and m['complete']
-        for m in status(mount)['mailboxes']), 10), 'INBOX is not listed'
+        for m in status(mount)['mailboxes']), 20 * tap.PATIENCE), \
+        'INBOX is not listed'
     with dovecot.Client(server) as client:
         client.imap.append('INBOX', None, None, make_message(1))
     reader.expect(case, 'new', mailbox='INBOX')
@@ -477,12 +484,28 @@ def test_events_tell_of_lost_and_regained_connections(case):
     lost = reader.expect(case, 'connection', action='lost')
     case.expect(lost.get('connection', 0) > 0 and lost.get('text'), lost)
     reader.expect(case, 'connection', action='refused', limit=15)
-    case.expect(wait_until(lambda: 'connection_error' in status(mount), 5),
+    case.expect(wait_until(lambda: 'connection_error' in status(mount),
+                           20 * tap.PATIENCE),
                 status(mount))
     server.start()
     reader.expect(case, 'connection', action='opened', limit=20)
     case.expect(wait_until(lambda: 'connection_error' not in status(mount),
-                           10), status(mount))
+                           20 * tap.PATIENCE), status(mount))
+
+
+def wait_for_polls(scene, *folders):
+    """Returns when all these have just been polled, so that none is for a
+    while: a move between the polls of two takes as long as the next is away."""
+    mark = scene.server.mark()
+    sets = {f'1:{len(folder.messages)}' for folder in folders}
+
+    def all_polled():
+        last = {command.text.split()[0]: command.time for command in
+                scene.server.saw('UID FETCH * (UID FLAGS)', mark)}
+        return sets <= last.keys() and \
+            max(last.values()) - min(last.values()) < 0.4
+
+    assert wait_until(all_polled, 20 * tap.PATIENCE), 'they are not polled'
 
 
 @tap.test
@@ -500,8 +523,11 @@ def test_message_moved_elsewhere_is_one_event(case):
         reader = Events(case, scene.mount)
         copy = Message(9, message.body)
         copy.email_id = message.email_id
-        scene.inbox.messages.remove(message)
-        scene.server.find('Archive').messages.append(copy)
+        archive = scene.server.find('Archive')
+        wait_for_polls(scene, scene.inbox, archive)
+        with scene.server.changing:
+            scene.inbox.messages.remove(message)
+            archive.messages.append(copy)
         if kind == 'moved':
             moved = reader.expect(case, 'moved')
             case.expect((moved.get('mailbox'), moved.get('uid'),
@@ -519,7 +545,8 @@ def test_message_moved_elsewhere_is_one_event(case):
 
 @tap.test
 def test_poll_select_and_epoll_wake(case):
-    scene = scripted(case)
+    # One more connection would be an event, too.
+    scene = scripted(case, connections=1)
     names(scene.path('INBOX'))
     path = scene.path(HIDDEN, 'events')
     fds = [os.open(path, os.O_RDONLY | os.O_NONBLOCK) for _ in range(3)]
@@ -595,7 +622,8 @@ def test_recipe_of_the_manual_works(case):
 
 @tap.test
 def test_line_longer_than_the_buffer_is_continued(case):
-    scene = scripted(case)
+    # One more connection would be an event, too.
+    scene = scripted(case, connections=1)
     names(scene.path('INBOX'))
     fd = os.open(scene.path(HIDDEN, 'events'), os.O_RDONLY)
     case.defer(os.close, fd)
@@ -674,9 +702,11 @@ def test_slow_reader_loses_and_is_told(case):
     case.defer(os.close, reader)
     quick = Events(case, scene.mount)
     for number in range(2):
-        mailbox.modseq += 1
-        for message in mailbox.messages:
-            message.flags, message.modseq = [f'$Word{number}'], mailbox.modseq
+        with scene.server.changing:
+            mailbox.modseq += 1
+            for message in mailbox.messages:
+                message.flags = [f'$Word{number}']
+                message.modseq = mailbox.modseq
         begin = time.monotonic()
         case.expect(wait_until(lambda n=number: len(quick.find(
             'flags', flags=[f'$Word{n}'])) == count, 40 * tap.PATIENCE, 0.2),
@@ -693,8 +723,10 @@ def test_slow_reader_loses_and_is_told(case):
     lost = [event for event in events if event.get('lost')]
     case.expect(len(lost) == 1 and lost[0]['kind'] == 'error', lost)
     told = sum(event['kind'] == 'flags' for event in events)
-    case.expect(told + lost[0]['lost'] == 2 * count,
-                told, lost[0]['lost'], 2 * count)
+    # A connection may have come or gone meanwhile, and that be lost, too.
+    others = sum(event['kind'] != 'flags' for event in list(quick.events))
+    case.expect(2 * count <= told + lost[0]['lost'] <= 2 * count + others,
+                told, lost[0]['lost'], 2 * count, others)
 
 
 if __name__ == '__main__':

@@ -136,11 +136,13 @@ def test_listing_is_fresh_as_soon_as_the_line_is_there(case):
     result = run('ls', '-f', scene.path('INBOX'), limit=20)
     case.expect(result.clean and '3.eml' in names(result), result)
     scene.server.hooks = {}
-    # The list of mailboxes is asked for on a new connection.
-    seen = len(scene.server.connections)
+    # The list of mailboxes is asked for on a connection that lasts: a new one,
+    # or one that was made right before and had asked for nothing yet.
+    mark = scene.server.mark()
     stale()
     case.expect(run('ls', scene.path(), limit=20).clean, 'no list')
-    assert wait_until(lambda: len(scene.server.connections) > seen, 5)
+    assert wait_until(lambda: scene.server.saw('LIST*', mark),
+                      10 * tap.PATIENCE)
     listed(case, scene)
 
 

@@ -73,7 +73,7 @@ for naming in ('uid', 'subject'):
 
 @tap.test
 def test_streaming_listing_fails_with_the_sync(case):
-    scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=5)
+    scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=30)
     held = Held(scene, 150, rest=lambda line, command: line.send(
         tagged(command, 'NO [UNAVAILABLE] not now')))
     scene.start()
@@ -93,7 +93,7 @@ def test_message_that_comes_late_fails_the_listing(case):
     """The numbers said that nothing was missing; then something comes."""
     mailbox = simple_mailbox(count=300, size=400)
     late = mailbox.messages.pop(50)
-    scene = Scene(case, [mailbox], timeout=5)
+    scene = Scene(case, [mailbox], timeout=30)
 
     def rest(line, command):
         mailbox.messages.insert(50, late)

@@ -315,6 +315,7 @@ def test_read_only_mount_shows_what_was_not_deleted_yet(case):
     place = Place(case)
     body = place.inbox.get(2).body
     case.expect(place.sh('mv INBOX/2.eml INBOX/two.eml').clean, 'mv')
+    place.server.hooks['UID MOVE'] = lambda line, command: line.hang()
     with place.program('os.unlink(sys.argv[1])\n'
                        'fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)\n'
                        'os.write(fd, b"Subject: ")\n'
@@ -322,7 +323,6 @@ def test_read_only_mount_shows_what_was_not_deleted_yet(case):
                        'print("written", flush=True)\n'
                        'time.sleep(600)\n', 'INBOX/two.eml',
                        'INBOX/3.eml', 'Other/three.eml') as editor:
-        place.server.hooks['UID MOVE'] = lambda line, command: line.hang()
         case.expect(editor.stdout.readline() == b'written\n', 'not written')
         data = place.kill()
     place.server.hooks.clear()

@@ -90,7 +90,7 @@ class Watch:
         return [name for _, found, name in self.events() if found == event]
 
 
-def hears(case, watch, name, events, limit=8):
+def hears(case, watch, name, events, limit=20):
     begin = time.monotonic()
     case.expect(wait_until(lambda: watch.of(name) == list(events),
                            limit * tap.PATIENCE),
@@ -264,8 +264,8 @@ for name, number in (('stopped', signal.SIGSTOP), ('killed', signal.SIGKILL)):
                 if c.name == 'UID FETCH'], 8), 'it is not fetched')
             begin = time.monotonic()
             case.expect(wait_until(lambda u=uid: f'{u}.eml' in listed(
-                scene.path('INBOX')), 3 * tap.PATIENCE),
-                f'{uid} does not show within three seconds')
+                scene.path('INBOX')), 8 * tap.PATIENCE),
+                f'{uid} does not show')
             case.expect(run('cat', scene.file(uid)).ok)
             case.note(f'{uid} shows after {time.monotonic() - begin:.2f} s')
         if number == signal.SIGSTOP:

@@ -18,7 +18,8 @@ from mount import Mount
 from proxy import Proxy
 from scene import Scene
 
-AT_ONCE = 0.3 if not tap.SANITIZED else 1.0
+# On a machine that does more; else they would wait for the timeout of 30 s.
+AT_ONCE = 1.0 if not tap.SANITIZED else 2.0
 
 
 def interrupt(case, scene, pattern, *arguments):
@@ -108,7 +109,7 @@ def test_cached_read_is_served_while_another_waits(case):
     started = time.monotonic()
     case.expect(scene.cat(5) and scene.listing(), 'cat or ls failed')
     took = time.monotonic() - started
-    case.expect(took < 1 * tap.PATIENCE, f'cat and ls took {took:.2f} s')
+    case.expect(took < 5 * tap.PATIENCE, f'cat and ls took {took:.2f} s')
 
 
 @tap.test(alone=True)

@@ -414,6 +414,12 @@ def test_dead_line_is_said_once(case):
         case.expect(0 < len(lines) <= 2, lines)
 
 
+def operations(mount):
+    """How many requests wait for something."""
+    status = run('cat', mount.path('.imapfs/status'), check=True)
+    return json.loads(status.out)['pending']['operations']
+
+
 @tap.test
 def test_termination_ends_while_notifications_wait(case):
     """A look-up that the server leaves without an answer holds the directory,
@@ -437,16 +443,17 @@ def test_termination_ends_while_notifications_wait(case):
     lookers = []
 
     def one_waits():
-        lookers.append(subprocess.Popen(
+        looker = subprocess.Popen(
             ['stat', scene.file(50)], stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL))
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            lookers[-1].wait(0.3)
-        return lookers[-1].returncode is None
+            stderr=subprocess.DEVNULL)
+        lookers.append(looker)
+        wait_until(lambda: looker.poll() is not None or
+                   operations(scene.mount) > 0, 10)
+        return looker.poll() is None
 
     case.expect(wait_until(one_waits, 10), 'nobody waits')
     go_on.set()
-    case.expect(wait_until(lambda: notifier_waits(scene.mount.pid), 5),
+    case.expect(wait_until(lambda: notifier_waits(scene.mount.pid), 9),
                 'no notification waits in the kernel')
     begin = time.monotonic()
     scene.mount.terminate(limit=5)
@@ -536,12 +543,9 @@ def test_cached_message_is_read_while_many_wait(case):
         case.defer(reader.wait)
         case.defer(reader.kill)
 
-    def n_waiting():
-        status = run('cat', scene.path('.imapfs/status'), check=True)
-        return json.loads(status.out)['pending']['operations']
-
-    case.expect(wait_until(lambda: n_waiting() >= len(readers),
-                           20 * tap.PATIENCE), n_waiting(), 'are asked for')
+    case.expect(wait_until(lambda: operations(scene.mount) >= len(readers),
+                           20 * tap.PATIENCE), operations(scene.mount),
+                'are asked for')
     # Out of the kernel's cache: the daemon is to be asked.
     run('dd', 'if=' + scene.file(1), 'iflag=nocache', 'count=0', check=True)
     result = run('cat', scene.file(1), limit=20 * tap.PATIENCE)

@@ -12,6 +12,8 @@ import threading
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
+import own_mounts
+import ports
 import tap
 from command import run
 from mistakes import HOSTS, Scene
@@ -216,8 +218,7 @@ def test_servers_that_cannot_be_reached(case):
     # Where there is no name server at all, that is what it says.
     scene.says('…no-such-host.invalid…; check …',
                scene.words({'timeout': 5}, scene.url('no-such-host.invalid')))
-    with socket.create_server(('127.0.0.1', 0)) as unused:
-        closed = unused.getsockname()[1]
+    closed = ports.reserve()
     scene.says(f'cannot connect to localhost port {closed}: …refused…; check '
                'host and port',
                scene.words(url=scene.url(port=closed)))
@@ -401,12 +402,12 @@ def test_mount_point_that_is_taken(case):
 
 def own_devices(*devices):
     """A prefix that gives a program a /dev of its own, as long as it runs."""
-    if os.geteuid() != 0 or not shutil.which('unshare'):
+    if os.geteuid() != 0:
         raise tap.Skip('a mount namespace needs root')
     made = ' && '.join(f'mknod -m 666 /dev/{name} c {number}'
                        for name, number in (('null', '1 3'),
                                             ('urandom', '1 9'), *devices))
-    return ['unshare', '--mount', '--', 'sh', '-c',
+    return [*own_mounts.prefix(), 'sh', '-c',
             f'mount -t tmpfs none /dev && {made} && exec "$@"', 'sh']
 
 

@@ -5,11 +5,12 @@ import grp
 import imaplib
 import os
 import pwd
-import socket
 import subprocess
 
+import ports
 from command import run, wait_until
 from debian import library_path
+from tap import PATIENCE
 
 PACKAGES = ['cyrus-imapd', 'cyrus-common', 'libxapian30', 'libical3',
             'libzephyr4', 'libpq5', 'libwrap0', 'libjansson4', 'libicu72',
@@ -58,8 +59,7 @@ class Cyrus:
                                 LD_LIBRARY_PATH=library_path(root))
         account = pwd.getpwnam('mail') if os.geteuid() == 0 \
             else pwd.getpwuid(os.geteuid())
-        with socket.create_server(('127.0.0.1', 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = ports.reserve()
         self._configure(account)
         for user in ('alice', 'admin'):
             # The password is read from the standard input.
@@ -98,7 +98,7 @@ class Cyrus:
             except (OSError, imaplib.IMAP4.error):
                 return None
 
-        admin = wait_until(answers, 20, 0.1)
+        admin = wait_until(answers, 60 * PATIENCE, 0.1)
         assert admin, 'Cyrus does not answer'
         assert admin.create('user/alice')[0] == 'OK'
         admin.logout()

@@ -12,9 +12,11 @@ import signal
 import ssl
 import tempfile
 
+import ports
 import sample_store
 from command import wait_until
 from sample_server import SampleServer, is_listening
+from tap import PATIENCE
 
 
 def start_sample(case, messages=None, directory=None, prepare=None, **named):
@@ -24,7 +26,8 @@ def start_sample(case, messages=None, directory=None, prepare=None, **named):
     case.defer(shutil.rmtree, directory, True)
     # The server of root's tests runs as another user.
     os.chmod(directory, 0o711)
-    server = SampleServer(directory + '/d', **named)
+    server = SampleServer(directory + '/d', **named,
+                          ports=(ports.reserve(), ports.reserve()))
     if messages is not None:
         server.generate(messages=messages)
     if prepare:
@@ -88,8 +91,22 @@ class Client:
                              '(\\Deleted)')[0] == 'OK'
         assert self.imap.expunge()[0] == 'OK'
 
-    def delete_folder(self, folder):
-        assert self.imap.delete('"' + encode_name(folder) + '"')[0] == 'OK'
+    def has_folder(self, folder):
+        return self.imap.list('""', f'"{encode_name(folder)}"')[1] != [None]
+
+    def delete_folder(self, folder, is_noticed=lambda: True):
+        """Dovecot makes it again if another session just looks at it: then it
+        is deleted once more, until that is noticed where it has to be."""
+        name = '"' + encode_name(folder) + '"'
+        assert self.imap.delete(name)[0] == 'OK'
+
+        def is_gone():
+            if self.has_folder(folder):
+                self.imap.delete(name)
+                return False
+            return is_noticed()
+
+        wait_until(is_gone, 20 * PATIENCE, 0.2)
 
 
 def folders(server):

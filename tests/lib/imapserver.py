@@ -28,6 +28,7 @@ import time
 
 import mailstore
 import mailwriter
+import ports
 
 CAPABILITIES = ('IMAP4rev1 LITERAL+ SASL-IR ID ENABLE NAMESPACE UIDPLUS '
                 'ESEARCH LIST-EXTENDED LIST-STATUS UNSELECT AUTH=PLAIN')
@@ -631,7 +632,8 @@ class Server:
             self.tls_context.set_alpn_protocols(['imap'])
 
     def start(self, port=0):
-        self._listener = socket.create_server(('127.0.0.1', port), backlog=64)
+        self._listener = socket.create_server(
+            ('127.0.0.1', port or ports.reserve()), backlog=64)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
         return self

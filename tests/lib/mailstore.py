@@ -63,12 +63,13 @@ class Mailbox:
                         '\\Draft', '\\*')
     rights: str = 'lrswipkxtea'
 
-    # Changes as another client makes them
+    # Changes as another client makes them. Others may look in the midst of it:
+    # what they would take for told, moves last.
 
     def add(self, message):
-        self.modseq += 1
-        message.modseq = self.modseq
+        message.modseq = self.modseq + 1
         self.messages.append(message)
+        self.modseq += 1
 
     def store(self, body, when, flags=(), email_id=None):
         """A new message with the next UID."""
@@ -79,14 +80,14 @@ class Mailbox:
 
     def remove(self, *uids):
         for uid in uids:
-            self.modseq += 1
             self.get(uid).expunged = True
-            self.vanished.append((self.modseq, uid))
+            self.vanished.append((self.modseq + 1, uid))
+            self.modseq += 1
 
     def set_flags(self, uid, *flags):
-        self.modseq += 1
         message = self.get(uid)
-        message.flags, message.modseq = flags, self.modseq
+        message.flags, message.modseq = flags, self.modseq + 1
+        self.modseq += 1
 
     @property
     def present(self):

@@ -5,6 +5,8 @@ import socket
 import struct
 import threading
 
+import own_mounts
+
 A, SRV = 1, 33
 NO_SUCH_NAME = 3
 
@@ -39,7 +41,7 @@ class NameServer:
 
     def prefix(self):
         """A command that has the rest of its line ask this server."""
-        return ['unshare', '--mount', '--', 'sh', '-c',
+        return [*own_mounts.prefix(), 'sh', '-c',
                 f'mount --bind {self.resolv_conf} '
                 f'{os.path.realpath("/etc/resolv.conf")} && exec "$@"', 'sh']
 

@@ -9,6 +9,8 @@ import socket
 import subprocess
 import tempfile
 
+import ports
+
 PROGRAM = os.environ.get('IMAPFS_DELAY_PROXY', os.path.join(
     os.path.dirname(os.path.abspath(__file__)),
     '../../build/tests/bench/delay-proxy'))
@@ -16,7 +18,8 @@ PROGRAM = os.environ.get('IMAPFS_DELAY_PROXY', os.path.join(
 
 class Proxy:
     """Listens at `port` and passes on to to_port, until stop() or until this
-    process ends. case, if given, stops it. port: which, 0: any."""
+    process ends. case, if given, stops it. port: which, 0: any that stays
+    the test's own when this is stopped."""
 
     def __init__(self, to_port, case=None, rtt_ms=0, rate_mbit=0,
                  program=PROGRAM, port=0):
@@ -36,7 +39,7 @@ class Proxy:
         self._process = subprocess.Popen(
             [program, '--to', str(to_port), '--rtt', str(rtt_ms),
              '--rate', str(rate_mbit), '--control', path,
-             '--listen', str(port)],
+             '--listen', str(port or ports.reserve())],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         line = self._process.stdout.readline()
         if not line:

@@ -43,7 +43,7 @@ class Test:
 _tests = []
 
 
-def test(function=None, *, name=None, limit=60, alone=False, arguments=()):
+def test(function=None, *, name=None, limit=120, alone=False, arguments=()):
     """Registers a test, a function of one Case and perhaps more arguments."""
 
     def register(run):

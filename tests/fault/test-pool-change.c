@@ -296,7 +296,8 @@ upload_that_moves_is_no_silence_to_who_waits(void **state)
     Wish upload;
     Wish reads;
 
-    start(&f, all, 1, 1000);
+    /* All of it takes longer. */
+    start(&f, all, 1, 2000);
     ask_upload(&f, &upload);
     imap_request_append(get(&f, &upload), &what, &handler, &appended);
     ask(&f, &reads, "A");

@@ -158,8 +158,8 @@ search_goes_on_while_the_server_says_so(void **state)
                                         "S:i3 OK",
                                         NULL};
 
-    f->settings->timeout_ms = 4 * WAIT_MS;
     open_ready(f, steps);
+    set_timeout(f, 6 * WAIT_MS);
     search_for(f, "a");
     assert_null(f->error);
     assert_string_equal(f->log->str, "[3] ");
@@ -189,8 +189,8 @@ search_that_gets_no_farther_ends(void **state)
                                         "S:i4 OK",
                                         NULL};
 
-    f->settings->timeout_ms = 3 * WAIT_MS;
     open_ready(f, steps);
+    set_timeout(f, 3 * WAIT_MS);
     search_for(f, "a");
     assert_error(f->error, IMAP_ERROR_TIMEOUT, "");
 }

@@ -409,7 +409,7 @@ response_that_is_long_in_coming_is_progress(void **state)
 {
     Fixture *f = *state;
     g_autofree char *numbers = g_strnfill(20000, '1');
-    const char *steps[40] = {LOGIN(""), "C:i3 NOOP", "C:i4 UID SEARCH ALL",
+    const char *steps[64] = {LOGIN(""), "C:i3 NOOP", "C:i4 UID SEARCH ALL",
                              "S:i3 OK", "R:* SEARCH "};
     guint n = g_strv_length((char **)steps);
     g_autofree char *part = NULL;
@@ -417,7 +417,7 @@ response_that_is_long_in_coming_is_progress(void **state)
     for (guint i = 0; i < 20000; i += 2)
         numbers[i] = ' ';
     part = g_strconcat("R:", numbers, NULL);
-    for (guint i = 0; i < 10; i++) {
+    for (guint i = 0; i < 20; i++) {
         steps[n++] = part;
         steps[n++] = "WAIT";
     }
@@ -425,7 +425,7 @@ response_that_is_long_in_coming_is_progress(void **state)
     steps[n++] = "S:i4 OK";
     open_ready(f, steps);
     /* Less than all of it takes, and far more than a part. */
-    set_timeout(f, 8 * WAIT_MS);
+    set_timeout(f, 16 * WAIT_MS);
     imap_request_search(f->connection, NULL, on_found, f);
     wait_done(f);
     assert_null(f->error);

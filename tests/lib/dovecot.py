@@ -15,6 +15,7 @@ import tempfile
 import sample_store
 from command import wait_until
 from sample_server import SampleServer, is_listening
+from tap import PATIENCE
 
 
 def start_sample(case, messages=None, directory=None, prepare=None, **named):
@@ -120,7 +121,7 @@ def kill(server):
     server.stop()
     assert wait_until(lambda: not any(
         is_listening(server.host, port)
-        for port in (server.tls_port, server.starttls_port)), 20)
+        for port in (server.tls_port, server.starttls_port)), 20 * PATIENCE)
     # Whose owners are gone; the next server would respect them for minutes.
     for folder, _, names in os.walk(server.mail_root()):
         for name in names:

@@ -79,7 +79,7 @@ class Place(Scene):
         """As kill -9 of the daemon; returns where its data is."""
         data = self.mount.data
         os.kill(self.mount.pid, signal.SIGKILL)
-        wait_until(lambda: not self.mount.is_alive(), 20)
+        wait_until(lambda: not self.mount.is_alive(), PATIENT)
         self.mount.process.returncode = 0
         run('fusermount3', '-uz', self.mount.mountpoint)
         return data

@@ -265,23 +265,26 @@ ask_final(ImapLogin *login)
 
 /* ---- authentication ---- */
 
-/* Some refusals are not the password's fault, and pass. */
+/* Some refusals are not the password's fault, and pass; so does a failure of
+ * the server's own (RFC 5530, section 3). */
 static gboolean
-is_for_now(const GError *error)
+is_for_now(const ImapStatus *status, const GError *error)
 {
     return g_error_matches(error, IMAP_ERROR, IMAP_ERROR_UNAVAILABLE) ||
            g_error_matches(error, IMAP_ERROR, IMAP_ERROR_LIMIT) ||
-           g_error_matches(error, IMAP_ERROR, IMAP_ERROR_IN_USE);
+           g_error_matches(error, IMAP_ERROR, IMAP_ERROR_IN_USE) ||
+           imap_status_code(status, "SERVERBUG") != NULL;
 }
 
 static GError *
-refusal_new(const ImapLogin *login, const GError *error, const char *reason)
+refusal_new(const ImapLogin *login, const ImapStatus *status,
+            const GError *error, const char *reason)
 {
     const ImapSettings *settings = imap_connection_settings(login->connection);
     const char *who =
         settings->username != NULL ? settings->username : "the client";
 
-    if (is_for_now(error))
+    if (is_for_now(status, error))
         return g_error_new(IMAP_ERROR, error->code,
                            "%s refuses the login of %s for now: %s",
                            settings->host, who, reason);
@@ -301,9 +304,9 @@ refused(ImapLogin *login, const ImapStatus *status, const GError *error)
 
     if (words[0] != '\0')
         said = words;
-    refusal =
-        refusal_new(login, error, said != NULL ? said : "no reason given");
-    if (login->is_greeting_believed && !is_for_now(error)) {
+    refusal = refusal_new(login, status, error,
+                          said != NULL ? said : "no reason given");
+    if (login->is_greeting_believed && !is_for_now(status, error)) {
         login->refusal = g_steal_pointer(&refusal);
         ask_capability(login);
     } else {

@@ -1,6 +1,8 @@
 /* What the tests of connections share. */
 #include "connection-fixture.h"
 
+#include "imap/connection-struct.h"
+
 #include <sys/socket.h>
 
 int
@@ -100,6 +102,15 @@ open_ready(Fixture *f, const char *const *steps)
     check_script(f);
     if (f->open_error != NULL)
         fail_msg("%s", f->open_error->message);
+}
+
+void
+set_timeout(Fixture *f, guint timeout_ms)
+{
+    f->settings->timeout_ms = timeout_ms;
+    f->connection->watchdog.limit_ms = timeout_ms;
+    /* It may still run for what was awaited before. */
+    imap_watchdog_stop(&f->connection->watchdog);
 }
 
 void

@@ -54,6 +54,9 @@ void start_cut(Fixture *f, const char *const *steps, gsize cut);
 void start(Fixture *f, const char *const *steps);
 /* And waits until it is ready. */
 void open_ready(Fixture *f, const char *const *steps);
+/* From now on it may be silent for no longer than that; a test whose end is not
+ * a time-out begins with more. */
+void set_timeout(Fixture *f, guint timeout_ms);
 /* Fails the test if the client did what the script does not expect. */
 void check_script(Fixture *f);
 

@@ -15,7 +15,8 @@
 
 #define OFTEN_MS 10
 #define QUIET_MS 40
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
+#define MAX_TURNS 1000 /* for servers that never cease */
 
 struct Script {
     int fd; /* -1: closed */
@@ -27,6 +28,7 @@ struct Script {
     gboolean hung_up;
     gboolean quiet;   /* nothing may come */
     gboolean waiting; /* on purpose */
+    gboolean held;    /* until it is told to go on */
     gboolean sips;
     gboolean deaf;
     guint in_source;
@@ -136,7 +138,7 @@ static void
 run(Script *script)
 {
     while (script->fd >= 0 && *script->step != NULL && !script->quiet &&
-           !script->waiting) {
+           !script->waiting && !script->held) {
         const char *step = *script->step;
 
         if (g_str_has_prefix(step, "S:")) {
@@ -168,6 +170,8 @@ run(Script *script)
         } else if (strcmp(step, "WAIT") == 0) {
             script->waiting = TRUE;
             script->timer = g_timeout_add(WAIT_MS, on_waited, script);
+        } else if (strcmp(step, "HOLD") == 0) {
+            script->held = TRUE;
         } else if (strcmp(step, "CHATTER") == 0) {
             if (script->timer == 0)
                 script->timer = g_timeout_add(OFTEN_MS, on_chatter, script);
@@ -268,6 +272,20 @@ script_is_done(const Script *script)
 }
 
 gboolean
+script_is_held(const Script *script)
+{
+    return script->held;
+}
+
+void
+script_go_on(Script *script)
+{
+    assert_true(script->held);
+    script->held = FALSE;
+    run(script);
+}
+
+gboolean
 script_is_hung_up(const Script *script)
 {
     return script->hung_up;
@@ -363,6 +381,27 @@ wait_for(const gboolean *flag)
     g_source_remove(source);
 }
 
+gint64
+wait_limit(void)
+{
+    return g_get_monotonic_time() + PATIENCE_MS * G_TIME_SPAN_MILLISECOND;
+}
+
+void
+wait_step(gint64 until, const char *what)
+{
+    gint64 left = (until - g_get_monotonic_time()) / G_TIME_SPAN_MILLISECOND;
+    gboolean late = FALSE;
+    guint source;
+
+    if (left < 0)
+        fail_msg("not within %d ms: %s", PATIENCE_MS, what);
+    source = g_timeout_add((guint)left + 1, set_flag, &late);
+    g_main_context_iteration(NULL, TRUE);
+    if (!late)
+        g_source_remove(source);
+}
+
 void
 run_for(guint milliseconds)
 {
@@ -371,4 +410,23 @@ run_for(guint milliseconds)
     g_timeout_add(milliseconds, set_flag, &over);
     while (!over)
         g_main_context_iteration(NULL, TRUE);
+    for (guint i = 0; i < MAX_TURNS; i++)
+        if (!g_main_context_iteration(NULL, FALSE))
+            return;
+}
+
+Script *
+listener_script(const Listener *listener, guint n)
+{
+    WAIT_UNTIL(listener->running->len > n);
+    return g_ptr_array_index(listener->running, n);
+}
+
+void
+listener_wait(const Listener *listener, guint n)
+{
+    const Script *script = listener_script(listener, n);
+
+    WAIT_UNTIL(script_failure(script) != NULL || script_is_done(script));
+    listener_check(listener);
 }

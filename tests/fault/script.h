@@ -7,6 +7,7 @@
  *   "D:n"      awaits n octets, whatever they are
  *   "QUIET"    makes sure that nothing comes for a moment
  *   "WAIT"     lets some time pass: WAIT_MS
+ *   "HOLD"     goes on when it is told to, by script_go_on()
  *   "CHATTER"  says "* OK still here" for ever, often
  *   "DRIP"     sends an octet of an endless line, for ever, often
  *   "HANG"     does nothing more
@@ -33,6 +34,9 @@ void script_free(Script *script); /* accepts NULL */
 /* What went wrong; NULL if nothing. */
 const char *script_failure(const Script *script);
 gboolean script_is_done(const Script *script);
+/* It is at a "HOLD". */
+gboolean script_is_held(const Script *script);
+void script_go_on(Script *script);
 /* The other side has hung up. */
 gboolean script_is_hung_up(const Script *script);
 
@@ -52,7 +56,19 @@ void listener_start(Listener *listener, const char *const *const *scripts);
 void listener_check(const Listener *listener);
 void listener_stop(Listener *listener);
 
+/* The script of the @n-th connection, from 0, when there is one. */
+Script *listener_script(const Listener *listener, guint n);
+/* Waits until that has come to its end. */
+void listener_wait(const Listener *listener, guint n);
+
 /* Runs the main loop until *@flag; fails the test when that takes long. */
 void wait_for(const gboolean *flag);
-/* Runs it for so long. */
+/* The same until @condition holds, which is looked at after every turn. */
+#define WAIT_UNTIL(condition)                                                  \
+    for (gint64 wait_until_ = wait_limit(); !(condition);)                     \
+    wait_step(wait_until_, #condition)
+gint64 wait_limit(void);
+void wait_step(gint64 until, const char *what);
+/* Runs it for so long, and until nothing is left to be done at once: a machine
+ * that is slow has then done all that no timer is waited for. */
 void run_for(guint milliseconds);

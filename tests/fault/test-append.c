@@ -477,8 +477,8 @@ server_without_a_plus_times_out(void **state)
         LOGIN("UIDPLUS"), "C:i3 APPEND INBOX {10}", "CHATTER", NULL};
     Upload upload = {0};
 
-    f->settings->timeout_ms = TIMEOUT_MS;
     open_ready(f, steps);
+    set_timeout(f, TIMEOUT_MS);
     append(f, &upload, 10, "INBOX");
     wait_done(f);
     assert_error(f->error, IMAP_ERROR_TIMEOUT, "APPEND");
@@ -496,8 +496,8 @@ server_that_stops_reading_times_out(void **state)
         "DEAF",           NULL};
     Upload upload = {0};
 
-    f->settings->timeout_ms = 5 * TIMEOUT_MS;
     open_ready(f, steps);
+    set_timeout(f, 5 * TIMEOUT_MS);
     append(f, &upload, 9000000, "INBOX");
     wait_done(f);
     assert_error(f->error, IMAP_ERROR_TIMEOUT, "APPEND");
@@ -515,15 +515,15 @@ server_that_never_answers_times_out(void **state)
                                         "CHATTER", NULL};
     Upload upload = {0};
 
-    f->settings->timeout_ms = TIMEOUT_MS;
     open_ready(f, steps);
+    set_timeout(f, TIMEOUT_MS);
     append(f, &upload, 10, "INBOX");
     wait_done(f);
     assert_error(f->error, IMAP_ERROR_TIMEOUT, "APPEND");
     assert_string_equal(f->log->str, "uncertain ");
 }
 
-/* It takes several times as long as the server may be silent. */
+/* It takes longer than the server may be silent. */
 static void
 slow_line_is_no_silence(void **state)
 {
@@ -534,8 +534,8 @@ slow_line_is_no_silence(void **state)
     Upload upload = {0};
     gint64 began;
 
-    f->settings->timeout_ms = 1000;
     open_ready(f, steps);
+    set_timeout(f, 2000);
     began = g_get_monotonic_time();
     append(f, &upload, 9000000, "INBOX");
     wait_done(f);

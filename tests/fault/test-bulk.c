@@ -7,21 +7,6 @@
         "S:* CAPABILITY IMAP4rev1 ENABLE QRESYNC", "S:i1 OK",                  \
         "C:i2 ENABLE QRESYNC", "S:* ENABLED QRESYNC", "S:i2 OK"
 
-/* Waits until the @n-th connection has seen all of its script. */
-static void
-wait_script(Fixture *f, guint n)
-{
-    gint64 until = g_get_monotonic_time() + 20 * G_TIME_SPAN_SECOND;
-
-    while (f->listener.running->len <= n ||
-           !script_is_done(g_ptr_array_index(f->listener.running, n))) {
-        g_main_context_iteration(NULL, FALSE);
-        listener_check(&f->listener);
-        if (g_get_monotonic_time() > until)
-            fail_msg("connection %u does not get on", n + 1);
-    }
-}
-
 /* ---- bulk, and its spare ---- */
 
 static void
@@ -36,7 +21,7 @@ bulk_is_alone_and_a_spare_is_ready(void **state)
     start(&f, scripts, 4, LONG_TIMEOUT_MS);
     ask_bulk(&f, &bulk, "A");
     get(&f, &bulk);
-    wait_script(&f, 1);
+    listener_wait(&f.listener, 1);
     ask(&f, &one, "A");
     ask(&f, &other, "A");
     assert_ptr_not_equal(get(&f, &one), get(&f, &bulk));
@@ -59,7 +44,7 @@ bulk_leases_of_one_mailbox_share(void **state)
     start(&f, scripts, 4, LONG_TIMEOUT_MS);
     ask_bulk(&f, &one, "A");
     get(&f, &one);
-    wait_script(&f, 1);
+    listener_wait(&f.listener, 1);
     ask_bulk(&f, &other, "A");
     assert_ptr_equal(get(&f, &one), get(&f, &other));
     release(&one);
@@ -200,13 +185,12 @@ spare_serves_another_mailbox_and_comes_back(void **state)
     start(&f, scripts, 2, LONG_TIMEOUT_MS);
     ask_bulk(&f, &bulk, "A");
     get(&f, &bulk);
-    while (f.listener.running->len < 2)
-        g_main_context_iteration(NULL, TRUE);
+    listener_script(&f.listener, 1);
     run_for(20);
     ask(&f, &other, "B");
     assert_ptr_not_equal(get(&f, &other), get(&f, &bulk));
     release(&other);
-    wait_script(&f, 1);
+    listener_wait(&f.listener, 1);
     release(&bulk);
     stop(&f);
 }
@@ -227,13 +211,11 @@ spare_serves_bulk_at_once_when_there_can_be_another(void **state)
     start(&f, scripts, 3, LONG_TIMEOUT_MS);
     ask_bulk(&f, &bulk, "A");
     get(&f, &bulk);
-    while (f.listener.running->len < 2)
-        g_main_context_iteration(NULL, TRUE);
+    listener_script(&f.listener, 1);
     run_for(20);
     ask_bulk(&f, &other, "B");
     assert_ptr_not_equal(get(&f, &other), get(&f, &bulk));
-    while (f.listener.n_accepted < 3)
-        g_main_context_iteration(NULL, TRUE);
+    WAIT_UNTIL(f.listener.n_accepted == 3);
     release(&other);
     release(&bulk);
     stop(&f);
@@ -252,7 +234,7 @@ spare_that_cannot_be_selected_is_left_alone(void **state)
     start(&f, scripts, 4, LONG_TIMEOUT_MS);
     ask_bulk(&f, &bulk, "A");
     get(&f, &bulk);
-    wait_script(&f, 1);
+    listener_wait(&f.listener, 1);
     assert_int_equal(f.listener.n_accepted, 2);
     release(&bulk);
     stop(&f);
@@ -270,7 +252,7 @@ spare_has_no_news(void **state)
     ask_bulk(&f, &bulk, "A");
     get(&f, &bulk);
     assert_true(imap_lease_is_fresh(bulk.lease));
-    wait_script(&f, 1);
+    listener_wait(&f.listener, 1);
     run_for(20);
     ask(&f, &one, "A");
     get(&f, &one);
@@ -386,9 +368,8 @@ spare_hung_up_on_is_not_opened_again(void **state)
     start(&f, scripts, 4, LONG_TIMEOUT_MS);
     ask_bulk(&f, &bulk, "A");
     get(&f, &bulk);
-    wait_script(&f, 1);
+    WAIT_UNTIL(imap_pool_limit(f.pool) == 1);
     run_for(60);
-    assert_int_equal(imap_pool_limit(f.pool), 1);
     assert_int_equal(f.listener.n_accepted, 2);
     release(&bulk);
     stop(&f);
@@ -433,8 +414,7 @@ limit_outlives_the_connections(void **state)
     ask(&f, &a, "A");
     get(&f, &a);
     ask(&f, &b, "B");
-    run_for(60);
-    assert_int_equal(imap_pool_limit(f.pool), 1);
+    WAIT_UNTIL(imap_pool_limit(f.pool) == 1);
     send_noop(get(&f, &a), &done);
     wait_for(&done);
     release(&a);
@@ -474,7 +454,7 @@ throttled_pool_opens_nothing_and_says_why(void **state)
     assert_refused(&b, IMAP_ERROR_LIMIT, "left alone for 90 seconds");
     ask(&f, &b, "A");
     assert_refused(&b, IMAP_ERROR_LIMIT, "left alone");
-    wait_script(&f, 0);
+    listener_wait(&f.listener, 0);
     assert_int_equal(f.listener.n_accepted, 1);
     release(&a);
     stop(&f);
@@ -517,7 +497,7 @@ idle_connections_log_out_down_to_one(void **state)
     static const char *const steps[] = {
         LOGIN, EXAMINE(2, "?"), "C:i3 LOGOUT", "S:* BYE", "S:i3 OK", NULL};
     const char *const *const scripts[] = {steps, NULL};
-    guint n_done;
+    const Script *first, *second;
 
     start(&f, scripts, 4, LONG_TIMEOUT_MS);
     imap_pool_set_idle(f.pool, 30, 3600 * 1000);
@@ -526,19 +506,18 @@ idle_connections_log_out_down_to_one(void **state)
     ask(&f, &b, "B");
     get(&f, &b);
     run_for(80);
-    for (guint i = 0; i < 2; i++)
-        assert_false(script_is_done(g_ptr_array_index(f.listener.running, i)));
+    first = listener_script(&f.listener, 0);
+    second = listener_script(&f.listener, 1);
+    assert_false(script_is_done(first) || script_is_done(second));
     release(&a);
     release(&b);
-    run_for(150);
-    n_done = 0;
-    for (guint i = 0; i < 2; i++)
-        n_done += script_is_done(g_ptr_array_index(f.listener.running, i));
-    assert_int_equal(n_done, 1);
+    WAIT_UNTIL(script_is_done(first) || script_is_done(second));
+    run_for(100);
+    assert_false(script_is_done(first) && script_is_done(second));
     /* The last one, later. */
     imap_pool_set_idle(f.pool, 30, 60);
-    wait_script(&f, 0);
-    wait_script(&f, 1);
+    listener_wait(&f.listener, 0);
+    listener_wait(&f.listener, 1);
     ask(&f, &a, "A");
     get(&f, &a);
     assert_int_equal(f.listener.n_accepted, 3);
@@ -559,7 +538,7 @@ spare_is_not_idle(void **state)
     imap_pool_set_idle(f.pool, 20, 40);
     ask_bulk(&f, &bulk, "A");
     get(&f, &bulk);
-    wait_script(&f, 1);
+    listener_wait(&f.listener, 1);
     assert_int_equal(f.listener.n_accepted, 2);
     release(&bulk);
     stop(&f);

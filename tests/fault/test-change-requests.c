@@ -437,8 +437,8 @@ expunge_that_is_never_answered_times_out(void **state)
     };
     g_autoptr(ImapUidSet) uids = set_of("5");
 
-    f->settings->timeout_ms = TIMEOUT_MS;
     open_ready(f, steps);
+    set_timeout(f, TIMEOUT_MS);
     select_inbox(f);
     imap_request_expunge_uids(f->connection, uids, on_done, f);
     wait_done(f);

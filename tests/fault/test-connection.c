@@ -140,7 +140,7 @@ session_hung_anywhere_times_out(void **state)
             assert_false(run_session(f));
             assert_error(f->error, IMAP_ERROR_TIMEOUT, "did not answer");
             assert_true(g_get_monotonic_time() - began <
-                        4 * TIMEOUT_MS * G_TIME_SPAN_MILLISECOND);
+                        20 * TIMEOUT_MS * G_TIME_SPAN_MILLISECOND);
             drop(f);
         }
     }
@@ -149,18 +149,20 @@ session_hung_anywhere_times_out(void **state)
 static void
 silence_counts_from_the_command_not_the_last_reply(void **state)
 {
+    const guint timeout_ms = 6 * TIMEOUT_MS;
     Fixture *f = *state;
     static const char *const steps[] = {
-        LOGIN(""), "C:i3 NOOP", "S:i3 OK", "C:i4 NOOP",
-        "QUIET",   "S:i4 OK",   NULL,
+        LOGIN(""), "C:i3 NOOP", "S:i3 OK", "C:i4 NOOP", "HOLD", "S:i4 OK", NULL,
     };
 
-    f->settings->timeout_ms = TIMEOUT_MS;
     open_ready(f, steps);
+    set_timeout(f, timeout_ms);
     send_text(f, "NOOP");
     wait_done(f);
-    run_for(TIMEOUT_MS * 8 / 10);
+    run_for(timeout_ms * 3 / 4);
     send_text(f, "NOOP");
+    run_for(timeout_ms / 2);
+    script_go_on(f->script);
     wait_done(f);
     assert_null(f->error);
 }
@@ -171,8 +173,8 @@ sending_does_not_extend_the_wait_for_what_was_sent(void **state)
     Fixture *f = *state;
     static const char *const steps[] = {LOGIN(""), "HANG", NULL};
 
-    f->settings->timeout_ms = TIMEOUT_MS;
     open_ready(f, steps);
+    set_timeout(f, TIMEOUT_MS);
     for (guint i = 0; i < 10 && !f->done; i++) {
         send_text(f, "NOOP");
         run_for(TIMEOUT_MS / 4);

@@ -268,29 +268,20 @@ whole_instead_of_a_part_passes_by(void **state)
 {
     Fixture *f = *state;
     g_autofree char *piece = g_strnfill(20000, 'x');
-    const char *steps[] = {LOGIN(""),
-                           "C:i3 UID FETCH *",
-                           "R:* 1 FETCH (UID 7 BODY[] {119988}\r\n",
-                           piece,
-                           "WAIT",
-                           piece,
-                           "WAIT",
-                           piece,
-                           "WAIT",
-                           piece,
-                           "WAIT",
-                           piece,
-                           "WAIT",
-                           piece,
-                           "WAIT",
-                           "S:)",
-                           "S:i3 OK",
-                           NULL};
+    const char *steps[64] = {LOGIN(""), "C:i3 UID FETCH *",
+                             "R:* 1 FETCH (UID 7 BODY[] {399960}\r\n"};
+    guint n = g_strv_length((char **)steps);
 
+    for (guint i = 0; i < 20; i++) {
+        steps[n++] = piece;
+        steps[n++] = "WAIT";
+    }
+    steps[n++] = "S:)";
+    steps[n++] = "S:i3 OK";
     memcpy(piece, "R:", 2);
     /* Less than all of it takes, and far more than a piece. */
-    f->settings->timeout_ms = 5 * WAIT_MS;
     open_ready(f, steps);
+    set_timeout(f, 16 * WAIT_MS);
     fetch_part(f);
     wait_done(f);
     assert_string_equal(f->log->str, "");

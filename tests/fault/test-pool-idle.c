@@ -160,7 +160,8 @@ one_connection_is_left_for_requests(void **state)
     get(&f, &b);
     release(&a);
     release(&b);
-    run_for(500);
+    listener_wait(&f.listener, 0);
+    run_for(200);
     use(&f, "C");
     run_for(60);
     assert_int_equal(f.listener.n_accepted, 2);
@@ -179,9 +180,10 @@ connection_that_hears_is_kept(void **state)
     const char *const *const scripts[] = {steps, NULL};
 
     begin(&f, &owner, scripts, 1);
-    imap_pool_set_idle(f.pool, 400, 400);
+    /* It begins to hear after 300 ms. */
+    imap_pool_set_idle(f.pool, 800, 800);
     use(&f, "A");
-    run_for(900);
+    run_for(1300);
     end(&f, &owner);
 }
 
@@ -192,16 +194,21 @@ what_is_heard_is_told_though_not_wanted_now(void **state)
     Fixture f;
     Owner owner = {.wanted = {"A"}};
     static const char *const steps[] = {
-        IDLE_LOGIN, EXAMINE(2, "A"), "C:i3 IDLE",    "S:+ idling", "WAIT",
-        "WAIT",     "WAIT",          "S:* 2 EXISTS", "QUIET",      NULL};
+        IDLE_LOGIN, EXAMINE(2, "A"), "C:i3 IDLE", "S:+ idling",
+        "HOLD",     "S:* 2 EXISTS",  "QUIET",     NULL};
     const char *const *const scripts[] = {steps, NULL};
+    Script *script;
 
     begin(&f, &owner, scripts, 1);
     use(&f, "A");
-    run_for(300 + WAIT_MS * 2);
+    script = listener_script(&f.listener, 0);
+    WAIT_UNTIL(script_is_held(script));
+    run_for(WAIT_MS);
     assert_false(owner.done);
     owner.wanted[0] = NULL;
     imap_pool_wanted_changed(f.pool);
+    run_for(WAIT_MS);
+    script_go_on(script);
     wait_for(&owner.done);
     assert_string_equal(owner.told->str, "A");
     end(&f, &owner);

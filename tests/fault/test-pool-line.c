@@ -73,8 +73,8 @@ probe_that_is_answered_keeps_the_connection(void **state)
     start(&f, scripts, 4, LONG_TIMEOUT_MS);
     ask(&f, &a, "INBOX");
     get(&f, &a);
-    imap_pool_probe(f.pool, 100);
-    run_for(300);
+    imap_pool_probe(f.pool, 400);
+    run_for(600);
     ask(&f, &b, "INBOX");
     assert_ptr_equal(get(&f, &a), get(&f, &b));
     assert_int_equal(f.listener.n_accepted, 1);
@@ -144,10 +144,7 @@ probe_so_soon_after_another_comes_later(void **state)
     get(&f, &a);
     for (guint i = 0; i < 3; i++)
         imap_pool_probe(f.pool, 5000);
-    while (!script_is_done(g_ptr_array_index(f.listener.running, 0))) {
-        g_main_context_iteration(NULL, TRUE);
-        listener_check(&f.listener);
-    }
+    listener_wait(&f.listener, 0);
     release(&a);
     stop(&f);
 }
@@ -171,14 +168,13 @@ login_gets_through_while_the_network_never_rests(void **state)
     Wish a;
     guint changes;
     static const char *const first[] = {"HANG", NULL};
-    static const char *const second[] = {
-        WAIT_LONG, WAIT_LONG,           WAIT_LONG, WAIT_LONG,
-        LOGIN,     EXAMINE(2, "INBOX"), NULL};
+    static const char *const second[] = {WAIT_LONG, WAIT_LONG, LOGIN,
+                                         EXAMINE(2, "INBOX"), NULL};
     const char *const *const scripts[] = {first, second, NULL};
 
     start(&f, scripts, 1, LONG_TIMEOUT_MS);
     ask(&f, &a, "INBOX");
-    run_for(10);
+    WAIT_UNTIL(f.listener.n_accepted == 1);
     changes = g_timeout_add(200, on_change, f.pool);
     wait_for(&a.done);
     g_source_remove(changes);
@@ -201,9 +197,9 @@ opening_of_another_network_makes_way_after_some_seconds(void **state)
 
     start(&f, scripts, 1, 20000);
     ask(&f, &a, "INBOX");
-    run_for(10);
+    WAIT_UNTIL(f.listener.n_accepted == 1);
     imap_pool_probe(f.pool, 5000);
-    run_for(10);
+    WAIT_UNTIL(f.listener.n_accepted == 2);
     imap_pool_probe(f.pool, 5000);
     get(&f, &a);
     assert_true(g_get_monotonic_time() - begin > 4 * G_USEC_PER_SEC);
@@ -230,7 +226,8 @@ lost_line_is_made_again_unasked(void **state)
     ask(&f, &a, "INBOX");
     get(&f, &a);
     release(&a);
-    run_for(300);
+    WAIT_UNTIL(owner.states->len == 2);
+    run_for(100);
     assert_int_equal(f.listener.n_accepted, 2);
     /* It never was offline; but what was known may be old. */
     assert_told(&owner, "oo");
@@ -275,7 +272,7 @@ failed_attempts_are_offline_until_one_succeeds(void **state)
     assert_refused(&a, IMAP_ERROR_CLOSED, "not now");
     assert_int_equal(imap_pool_state(f.pool), IMAP_POOL_OFFLINE);
     assert_non_null(imap_pool_error(f.pool));
-    run_for(500);
+    WAIT_UNTIL(owner.states->len == 2);
     assert_told(&owner, "fo");
     assert_null(imap_pool_error(f.pool));
     stop(&f);
@@ -299,7 +296,8 @@ lost_line_is_tried_with_one_connection(void **state)
     ask(&f, &a, "A");
     get(&f, &a);
     release(&a);
-    run_for(150);
+    listener_wait(&f.listener, 0);
+    run_for(20);
     ask(&f, &a, "A");
     ask(&f, &b, "B");
     ask(&f, &c, "C");
@@ -347,7 +345,8 @@ line_that_was_not_needed_is_tried_with_one_connection(void **state)
     ask(&f, &a, "A");
     get(&f, &a);
     release(&a);
-    run_for(200);
+    listener_wait(&f.listener, 0);
+    run_for(20);
     assert_int_equal(imap_pool_state(f.pool), IMAP_POOL_ONLINE);
     ask(&f, &a, "A");
     ask_bulk(&f, &b, "B");

@@ -386,8 +386,8 @@ paused_connection_reads_nothing_and_does_not_time_out(void **state)
     g_string_append(response, ")\r\n");
     steps[G_N_ELEMENTS(steps) - 3] = response->str;
 
-    f->settings->timeout_ms = PAUSED_TIMEOUT_MS;
     open_ready(f, steps);
+    set_timeout(f, PAUSED_TIMEOUT_MS);
     imap_request_fetch_body(f->connection, 7, &body_handler, f);
     while (f->log->len < 100000 && !f->done)
         g_main_context_iteration(NULL, TRUE);
@@ -409,26 +409,23 @@ response_that_is_long_in_coming_is_progress(void **state)
 {
     Fixture *f = *state;
     g_autofree char *numbers = g_strnfill(20000, '1');
-    const char *steps[] = {
-        LOGIN(""), "C:i3 NOOP",   "C:i4 UID SEARCH ALL",
-        "S:i3 OK", "R:* SEARCH ", NULL,
-        "WAIT",    NULL,          "WAIT",
-        NULL,      "WAIT",        "S:",
-        "S:i4 OK", NULL,
-    };
+    const char *steps[64] = {LOGIN(""), "C:i3 NOOP", "C:i4 UID SEARCH ALL",
+                             "S:i3 OK", "R:* SEARCH "};
+    guint n = g_strv_length((char **)steps);
     g_autofree char *part = NULL;
 
     for (guint i = 0; i < 20000; i += 2)
         numbers[i] = ' ';
     part = g_strconcat("R:", numbers, NULL);
-    for (guint i = 0, gap = 0; gap < 3; i++) {
-        if (steps[i] == NULL) {
-            steps[i] = part;
-            gap++;
-        }
+    for (guint i = 0; i < 20; i++) {
+        steps[n++] = part;
+        steps[n++] = "WAIT";
     }
-    f->settings->timeout_ms = TIMEOUT_MS;
+    steps[n++] = "S:";
+    steps[n++] = "S:i4 OK";
     open_ready(f, steps);
+    /* Less than all of it takes, and far more than a part. */
+    set_timeout(f, 16 * WAIT_MS);
     imap_request_search(f->connection, NULL, on_found, f);
     wait_done(f);
     assert_null(f->error);
@@ -448,8 +445,8 @@ body_that_nobody_asked_for_is_no_progress(void **state)
     };
 
     memcpy(part, "R:", 2);
-    f->settings->timeout_ms = TIMEOUT_MS;
     open_ready(f, steps);
+    set_timeout(f, TIMEOUT_MS);
     send_text(f, "NOOP");
     wait_done(f);
     assert_error(f->error, IMAP_ERROR_TIMEOUT, "NOOP");

@@ -137,29 +137,19 @@ static void
 search_goes_on_while_the_server_says_so(void **state)
 {
     Fixture *f = *state;
-    static const char *const steps[] = {LOGIN(""),
-                                        "C:i3 NOOP",
-                                        "C:i4 UID SEARCH UNSEEN FROM a",
-                                        "WAIT",
-                                        "S:* OK Searched 10% of the mailbox",
-                                        "WAIT",
-                                        "S:* OK Searched 20% of the mailbox",
-                                        "WAIT",
-                                        "S:* OK Searched 30% of the mailbox",
-                                        "WAIT",
-                                        "S:* OK Searched 50% of the mailbox",
-                                        "WAIT",
-                                        "S:* OK Searched 70% of the mailbox",
-                                        "WAIT",
-                                        "S:* OK Searched 90% of the mailbox",
-                                        "WAIT",
-                                        "S:* SEARCH 3",
-                                        "S:i4 OK",
-                                        "S:i3 OK",
-                                        NULL};
+    static const char *const steps[] = {
+        LOGIN(""), "C:i3 NOOP", "C:i4 UID SEARCH UNSEEN FROM a",
+        "WAIT",    "WAIT",      "S:* OK Searched 10% of the mailbox",
+        "WAIT",    "WAIT",      "S:* OK Searched 20% of the mailbox",
+        "WAIT",    "WAIT",      "S:* OK Searched 30% of the mailbox",
+        "WAIT",    "WAIT",      "S:* OK Searched 50% of the mailbox",
+        "WAIT",    "WAIT",      "S:* OK Searched 70% of the mailbox",
+        "WAIT",    "WAIT",      "S:* OK Searched 90% of the mailbox",
+        "WAIT",    "WAIT",      "S:* SEARCH 3",
+        "S:i4 OK", "S:i3 OK",   NULL};
 
-    f->settings->timeout_ms = 4 * WAIT_MS;
     open_ready(f, steps);
+    set_timeout(f, 12 * WAIT_MS);
     search_for(f, "a");
     assert_null(f->error);
     assert_string_equal(f->log->str, "[3] ");
@@ -189,8 +179,8 @@ search_that_gets_no_farther_ends(void **state)
                                         "S:i4 OK",
                                         NULL};
 
-    f->settings->timeout_ms = 3 * WAIT_MS;
     open_ready(f, steps);
+    set_timeout(f, 3 * WAIT_MS);
     search_for(f, "a");
     assert_error(f->error, IMAP_ERROR_TIMEOUT, "");
 }

@@ -15,8 +15,8 @@ import mailstore
 import tap
 from command import run
 from mailstore import Message, make_message, simple_mailbox
-from rows import (SERVERS, Held, Scan, change, fetches, listed, rows_of, stale,
-                  tagged)
+from rows import (SERVERS, Held, Scan, change, cut_line, fetches, listed,
+                  rows_of, stale, tagged)
 from scene import Scene
 
 
@@ -133,8 +133,7 @@ def test_descending_listing_is_complete(case):
         scene.start()
         listed(case, scene)
         change(scene.inbox)
-        scene.server.drop_connections()
-        stale()
+        cut_line(scene)
         listed(case, scene)
 
 

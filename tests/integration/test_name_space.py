@@ -183,7 +183,7 @@ def test_new_folder_is_found_by_name_after_poll(case):
     scene.start()
     case.expect(not os.path.exists(scene.path('Late')), 'is there already')
     scene.server.mailboxes.append(simple_mailbox('Late', 2))
-    case.expect(wait_until(lambda: os.path.exists(scene.path('Late/1.eml')), 5),
+    case.expect(wait_until(lambda: os.path.exists(scene.path('Late/1.eml'))),
                 'not found')
 
 
@@ -213,7 +213,7 @@ def test_replaced_mailbox_shows_the_new_one(case):
         'INBOX', [Message(3, make_message(3, 999, seed=2))], uidvalidity=77)
     scene.server.drop_connections()
     time.sleep(1.2)  # poll is what is tested
-    case.expect(wait_until(lambda: scene.listing() and scene.cat(3), 8),
+    case.expect(wait_until(lambda: scene.listing() and scene.cat(3)),
                 'still the old one')
     case.expect(os.stat(scene.file(3)).st_ino != old, 'the same inode')
 
@@ -228,7 +228,7 @@ def test_replaced_mailbox_of_the_same_uidvalidity_is_noticed(case):
         'INBOX', [Message(3, make_message(3, 2000, seed=2))])
     scene.server.drop_connections()
     time.sleep(1.2)  # poll is what is tested
-    case.expect(wait_until(lambda: scene.listing() and scene.cat(3), 8),
+    case.expect(wait_until(lambda: scene.listing() and scene.cat(3)),
                 'still the old one')
 
 
@@ -249,7 +249,7 @@ def test_replaced_mailbox_is_noticed_by_who_only_reads(case):
     case.expect(not result.ok or
                 sorted(names_in(scene.path('INBOX'))) == ['2.eml'], result)
     case.expect(wait_until(
-        lambda: run('cat', scene.file(2)).out == scene.inbox.get(2).body, 8),
+        lambda: run('cat', scene.file(2)).out == scene.inbox.get(2).body),
         'the new one is not there')
 
 
@@ -280,8 +280,8 @@ def test_replaced_while_it_is_selected_anew_sends_nothing_to_the_new_one(case):
 
     # What is in use is asked for every poll interval.
     scene.server.hooks = {'UID SEARCH': disagree, 'EXAMINE': replace}
-    assert wait_until(lambda: started, 10), 'was not selected anew'
-    started[0].communicate(timeout=20)
+    assert wait_until(lambda: started), 'was not selected anew'
+    started[0].communicate(timeout=20 * tap.PATIENCE)
     names = [c.name for c in scene.server.commands if c.connection == lines[0]]
     case.expect(names[-1] == 'EXAMINE', names)
 
@@ -312,7 +312,7 @@ def test_refused_namespace_is_no_short_root(case):
     case.expect(result.status != 0, result)
     del scene.server.hooks['LIST']
     case.expect(wait_until(
-        lambda: 'Shared' in run('ls', scene.mount.mountpoint).out.decode(), 5),
+        lambda: 'Shared' in run('ls', scene.mount.mountpoint).out.decode()),
         'did not come back')
 
 
@@ -359,7 +359,7 @@ def test_silent_server_with_known_folder_is_served_in_time(case):
         False if command.name in ('CAPABILITY', 'LOGIN', 'AUTHENTICATE', 'ID',
                                   'NAMESPACE') else line.hang())
     scene.server.drop_connections()
-    result = run('ls', scene.path('INBOX'), limit=12)
+    result = run('ls', scene.path('INBOX'), limit=12 * tap.PATIENCE)
     case.expect(result.ok and len(result.out.split()) == 5, result)
 
 
@@ -376,7 +376,7 @@ def test_listing_without_end_is_an_error(case):
             line.send(row)
 
     scene.server.hooks['UID FETCH'] = endless
-    result = run('ls', scene.path('INBOX'), limit=15)
+    result = run('ls', scene.path('INBOX'), limit=15 * tap.PATIENCE)
     case.expect(result.status != 0, result)
     case.expect(scene.mount.peak_memory() < 100e6 or tap.SANITIZED,
                 scene.mount.peak_memory())
@@ -403,11 +403,11 @@ def test_interrupted_open_still_corrects_the_size(case):
     reader = subprocess.Popen(['cat', scene.file(1)],
                               stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL)
-    assert wait_until(lambda: scene.server.saw('UID FETCH 1 *BODY.PEEK*'), 5)
+    assert wait_until(lambda: scene.server.saw('UID FETCH 1 *BODY.PEEK*'))
     reader.kill()
     reader.wait()
     mark = scene.server.mark()
-    assert wait_until(lambda: scene.server.saw('UID SEARCH *UID 1', mark), 10)
+    assert wait_until(lambda: scene.server.saw('UID SEARCH *UID 1', mark))
     time.sleep(0.3)  # the transfer ends without anybody waiting for it
     case.expect(scene.cat(1), 'cat failed')
 

@@ -22,10 +22,10 @@ ABLE = CAPABILITIES + ' MOVE'
 
 
 class Desk(Scene):
-    def __init__(self, case, capability=ABLE, **options):
+    def __init__(self, case, capability=ABLE, timeout=5, **options):
         super().__init__(
             case, [simple_mailbox('INBOX', 6), simple_mailbox('Other', 3)],
-            capabilities=capability, timeout=5 * tap.PATIENCE,
+            capabilities=capability, timeout=timeout * tap.PATIENCE,
             options={'xattr': None, 'poll': 2, **options})
         self.start()
         self.run = lambda *words: run(*words, limit=60 * tap.PATIENCE)
@@ -106,7 +106,7 @@ def test_fsync_of_a_folder_tells_of_a_refusal_once(case):
 
 @tap.test(limit=120)
 def test_refused_replacement_leaves_both(case):
-    desk = Desk(case)
+    desk = Desk(case, timeout=60)
     desk.names('Other')
     case.expect(desk.run(*mv(desk, 3, 'x.eml')).clean, 'mv failed')
     case.expect(desk.run(BINARY, '--wait', desk.mount.mountpoint).clean,
@@ -116,8 +116,9 @@ def test_refused_replacement_leaves_both(case):
     case.expect(wait_until(lambda: '7.eml' in desk.names(), 70 * tap.PATIENCE),
                 desk.names())
     looked = threading.Event()
+    case.defer(looked.set)
     desk.server.hooks['UID MOVE'] = lambda one, asked: (
-        looked.wait(4), one.line(f'{asked.tag} NO [OVERQUOTA] no'))
+        looked.wait(60 * tap.PATIENCE), one.line(f'{asked.tag} NO [OVERQUOTA] no'))
     replace = ('mv', '-f', desk.file(7), desk.path('Other/x.eml'))
     case.expect(desk.run(*replace).clean, 'mv onto the same failed')
     case.expect('7.eml' not in desk.names(), 'it shows twice')
@@ -248,7 +249,7 @@ def test_what_was_replaced_goes_though_the_server_is_busy(case):
 
 @tap.test(limit=120)
 def test_flags_of_a_copy_that_goes_again_are_those_of_the_original(case):
-    desk = Desk(case, CAPABILITIES)
+    desk = Desk(case, CAPABILITIES, timeout=60)
     desk.names('Other')
     asked_for, flagged = threading.Event(), threading.Event()
 
@@ -256,7 +257,7 @@ def test_flags_of_a_copy_that_goes_again_are_those_of_the_original(case):
         if one.mailbox.name != 'INBOX':
             return False
         asked_for.set()
-        flagged.wait(20 * tap.PATIENCE)
+        flagged.wait(60 * tap.PATIENCE)
         one.line(f'{asked.tag} NO [NOPERM] no')
         return True
 
@@ -366,7 +367,7 @@ for refused in 'STORE', 'MOVE':
 @tap.test
 def test_refused_move_in_a_maildir_shows_in_the_times_of_both(case):
     """Programs that go by times have seen the message where it is not."""
-    desk = Desk(case)
+    desk = Desk(case, timeout=60)
     answered = threading.Event()
     case.defer(answered.set)
 

@@ -56,7 +56,7 @@ def read_all(case, scene, *, order=None, expect=None):
         '    except OSError as error:\n'
         '        print(error.errno)\n')
     result = run('python3', '-c', reader, *(scene.file(uid) for uid in uids),
-                 limit=120)
+                 limit=120 * tap.PATIENCE)
     got = dict(zip(uids, result.out.decode().split()))
     for uid in uids:
         wanted = (expect or {}).get(uid) or hashlib.md5(
@@ -93,14 +93,14 @@ for program, words in SCANS.items():
             arguments = [w.replace('{copy}', case.path('copy')).replace(
                 '{}', scene.path('INBOX')) for w in arguments]
             mark = scene.server.mark()
-            result = run(*arguments, limit=120)
+            result = run(*arguments, limit=120 * tap.PATIENCE)
             case.expect(not result.err, result)
             each_once(case, scene)
             used = fetches(scene, mark)
             case.expect(len(used) <= COUNT // 6, f'{len(used)} commands:',
                         *used[:20])
             mark = scene.server.mark()
-            run(*arguments, limit=120)
+            run(*arguments, limit=120 * tap.PATIENCE)
             case.expect(not fetches(scene, mark), *fetches(scene, mark))
             each_once(case, scene)
             case.expect(not scene.server.errors, scene.server.errors)
@@ -117,7 +117,7 @@ def test_scan_by_name_of_mail_without_order_is_batched(case):
     assert scene.listing()
     mark = scene.server.mark()
     result = run('sh', '-c', 'cat "$0"/*.eml | wc -c', scene.path('INBOX'),
-                 limit=120)
+                 limit=120 * tap.PATIENCE)
     case.expect(int(result.out) == sum(len(m.body) for m in
                                        scene.inbox.messages), result)
     each_once(case, scene)
@@ -177,7 +177,7 @@ def test_scan_does_not_delay_a_single_message(case):
     scene.server.hooks['UID FETCH'] = hold
     scan = subprocess.Popen(['sh', '-c', 'cat "$0"/* > /dev/null',
                              scene.path('INBOX')], stderr=subprocess.DEVNULL)
-    assert wait_until(lambda: held, 20)
+    assert wait_until(lambda: held, 20 * tap.PATIENCE)
     uid = 900
     case.expect(scene.cat(uid), 'cat failed')
     scan.kill()
@@ -381,7 +381,7 @@ def test_flag_change_does_not_fetch_again(case):
     for message in scene.inbox.messages:
         message.flags = ('\\Seen',)
     assert wait_until(lambda: scene.listing() and len(
-        scene.server.saw('NOOP*')) + len(scene.server.saw('EXAMINE*')) > 1, 10)
+        scene.server.saw('NOOP*')) + len(scene.server.saw('EXAMINE*')) > 1)
     read_all(case, scene)
     each_once(case, scene)
 
@@ -421,7 +421,7 @@ def test_large_message_is_read_whole_once(case):
     scene.start()
     assert scene.listing()
     mark = scene.server.mark()
-    result = run('sha256sum', scene.file(2), limit=120)
+    result = run('sha256sum', scene.file(2), limit=120 * tap.PATIENCE)
     case.expect(result.out.decode().split()[0]
                 == hashlib.sha256(message.body).hexdigest(), result)
     case.expect(sent(scene) <= len(message.body) + 1,
@@ -442,7 +442,7 @@ def test_parts_of_large_message_are_right(case):
         case.expect(result.out == message.body[skip:skip + count],
                     f'{skip}: {result}')
     case.expect(sent(scene) <= 6 * MB, sent(scene))
-    case.expect(run('md5sum', scene.file(2), limit=60).out.split()[0].decode()
+    case.expect(run('md5sum', scene.file(2), limit=60 * tap.PATIENCE).out.split()[0].decode()
                 == hashlib.md5(message.body).hexdigest())
     case.expect(sent(scene) <= len(message.body) + 256 * KB,
                 sent(scene) - len(message.body))
@@ -456,7 +456,7 @@ def test_large_message_with_two_readers_is_read_once(case):
     readers = [subprocess.Popen(['md5sum', scene.file(2)],
                                 stdout=subprocess.PIPE) for _ in range(2)]
     for reader in readers:
-        out, _ = reader.communicate(timeout=60)
+        out, _ = reader.communicate(timeout=60 * tap.PATIENCE)
         case.expect(out.split()[0].decode()
                     == hashlib.md5(message.body).hexdigest(), out)
     case.expect(sent(scene) <= len(message.body) + 256 * KB,
@@ -479,7 +479,7 @@ def test_large_message_whose_line_is_cut_is_right(case):
         connection.close()
 
     scene.server.hooks['UID FETCH'] = cut
-    case.expect(run('md5sum', scene.file(2), limit=60).out.split()[0].decode()
+    case.expect(run('md5sum', scene.file(2), limit=60 * tap.PATIENCE).out.split()[0].decode()
                 == hashlib.md5(message.body).hexdigest())
     case.expect(len(cuts) == 1, *scene.server.commands)
 
@@ -490,7 +490,7 @@ def test_large_message_with_little_memory_is_read_once(case):
                                                    'cache_size': '8M'})
     scene.start()
     assert scene.listing()
-    case.expect(run('md5sum', scene.file(2), limit=60).out.split()[0].decode()
+    case.expect(run('md5sum', scene.file(2), limit=60 * tap.PATIENCE).out.split()[0].decode()
                 == hashlib.md5(message.body).hexdigest())
     case.expect(sent(scene) <= len(message.body) + MB,
                 sent(scene) - len(message.body))
@@ -503,8 +503,8 @@ def test_large_message_of_wrong_size_with_little_memory_is_right(case):
     message.announced = len(message.body) + 50
     scene.start()
     assert scene.listing()
-    case.expect(scene.cat(2, limit=60))
-    case.expect(scene.cat(2, limit=60))
+    case.expect(scene.cat(2, limit=60 * tap.PATIENCE))
+    case.expect(scene.cat(2, limit=60 * tap.PATIENCE))
 
 
 @tap.test
@@ -523,7 +523,7 @@ def test_large_messages_of_wrong_size_with_uid_at_the_end_are_right(case):
                                     stdout=subprocess.PIPE))
                for m in scene.inbox.messages]
     for message, reader in readers:
-        out, _ = reader.communicate(timeout=60)
+        out, _ = reader.communicate(timeout=60 * tap.PATIENCE)
         case.expect(out.split()[0:1] ==
                     [hashlib.md5(message.body).hexdigest().encode()],
                     f'{message.uid}: {out}')
@@ -561,7 +561,7 @@ def test_large_message_whose_line_is_cut_twice_is_right(case):
             # Its end comes after more has been asked for.
             connection.send(data[:-200])
             wait_until(lambda: connection._drain(0.05) or
-                       b'FETCH' in connection.buffer, 5)
+                       b'FETCH' in connection.buffer)
             data = data[-200:]
         connection.send(data)
         return True
@@ -569,7 +569,7 @@ def test_large_message_whose_line_is_cut_twice_is_right(case):
     scene.server.hooks['UID FETCH'] = hook
     # The kernel asks again for what it fails to read ahead; not for this.
     result = run('dd', f'if={scene.file(2)}', 'iflag=direct', 'bs=1M',
-                 'status=none', limit=60)
+                 'status=none', limit=60 * tap.PATIENCE)
     case.expect(result.out == message.body, result.err,
                 scene.mount.messages()[-500:])
     case.expect(len(cuts) == 2, len(cuts))
@@ -595,7 +595,7 @@ def test_head_of_large_message_does_not_wait_for_another_reader(case):
               and not streaming.is_set()):
             streaming.set()
             wait_until(lambda: connection._drain(0.05) or
-                       b'<0.' in connection.buffer, 20)
+                       b'<0.' in connection.buffer, 20 * tap.PATIENCE)
         return False
 
     scene.server.hooks['UID FETCH'] = hook
@@ -603,8 +603,8 @@ def test_head_of_large_message_does_not_wait_for_another_reader(case):
                                'of=/dev/null', 'status=none'])
     case.defer(reader.wait)
     case.defer(reader.kill)
-    assert streaming.wait(20)
-    result = run('head', '-c', '1000', scene.file(2), limit=10)
+    assert streaming.wait(20 * tap.PATIENCE)
+    result = run('head', '-c', '1000', scene.file(2))
     case.expect(result.out == message.body[:1000], result)
     case.expect(asked, 'the beginning was there already')
 
@@ -652,7 +652,7 @@ for change in (shorter, refused, whole, nil):
         scene.start()
         assert scene.listing()
         scene.server.hooks['UID FETCH'] = parts_that(misbehave)
-        case.expect(run('md5sum', scene.file(2), limit=60)
+        case.expect(run('md5sum', scene.file(2), limit=60 * tap.PATIENCE)
                     .out.split()[0:1] ==
                     [hashlib.md5(message.body).hexdigest().encode()],
                     scene.mount.messages()[-500:])
@@ -682,14 +682,14 @@ def test_abandoned_large_message_is_not_fetched_to_its_end(case):
     scene.server.hooks['UID FETCH'] = slowly
     reader = subprocess.Popen(['cat', scene.file(2)],
                               stdout=subprocess.DEVNULL)
-    assert wait_until(lambda: started and started[0] > MB, 20)
+    assert wait_until(lambda: started and started[0] > MB, 20 * tap.PATIENCE)
     reader.kill()
     reader.wait()
     case.expect(wait_until(lambda: sum(
         c.number > 1 for c in scene.server.connections) or
-        scene.cat(1), 20))
+        scene.cat(1), 20 * tap.PATIENCE))
     case.expect(started[0] < 20 * MB, started)
-    case.expect(scene.cat(2, limit=60))
+    case.expect(scene.cat(2, limit=60 * tap.PATIENCE))
 
 
 @tap.test

@@ -83,9 +83,10 @@ def family(pid):
     """The process, and those that it has started."""
     found = [pid]
     for task in glob.glob(f'/proc/{pid}/task/*/children'):
-        with open(task) as file:
-            for child in file.read().split():
-                found += family(int(child))
+        with contextlib.suppress(OSError):  # the thread has ended
+            with open(task) as file:
+                for child in file.read().split():
+                    found += family(int(child))
     return found
 
 

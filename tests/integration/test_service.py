@@ -35,7 +35,15 @@ def start(case, manager=None, *, environment=None, **named):
     if manager:
         environment['NOTIFY_SOCKET'] = manager.address
     scene.start(password=None, environment=environment, **named)
+    is_ready(case, manager)
     return scene, file
+
+
+def is_ready(case, manager):
+    """What is said of the start is not taken for an answer to what follows."""
+    if manager and manager.hears():
+        case.expect(manager.wait(lambda m: m.count('READY')),
+                    manager.messages)
 
 
 def write_password(file, password):
@@ -78,7 +86,7 @@ def test_ready_is_said_when_it_is_mounted(case):
 
     def login(line, command):
         asked.set()
-        go_on.wait(20)
+        go_on.wait(40 * tap.PATIENCE)
         line.send(line.default(command))
 
     for word in ('LOGIN', 'AUTHENTICATE'):
@@ -86,7 +94,7 @@ def test_ready_is_said_when_it_is_mounted(case):
     seen = []
 
     def look():
-        asked.wait(20)
+        asked.wait(20 * tap.PATIENCE)
         seen.append(list(manager.messages))
         go_on.set()
 
@@ -173,6 +181,8 @@ def test_hangup_takes_the_new_password(case):
     manager = Manager(case)
     scene, file = start(case, manager)
     assert scene.listing() and scene.cat(1)
+    # A login that is under way would be refused, and rightly said to be.
+    assert wait_until(lambda: are_all_logged_in(scene), 20 * tap.PATIENCE)
     scene.server.account = (USER, NEW)
     write_password(file, NEW)
     mark = scene.server.mark()
@@ -222,8 +232,9 @@ def test_hangup_without_the_server_says_so(case):
     reload(case, scene, manager)
     case.expect(says(scene.mount, 'Reloaded, but there is no connection'),
                 scene.mount.messages())
-    case.expect(manager.said('STATUS')[-1].startswith('Offline: '),
-                manager.messages)
+    case.expect(manager.wait(
+        lambda m: m.said('STATUS')[-1].startswith('Offline: ')),
+        manager.messages)
 
 
 def write_configuration(case, scene, **keys):
@@ -245,6 +256,7 @@ def start_configured(case, manager, **named):
         case, 'home', arguments=('--config', os.path.basename(path)),
         password=None, environment={'NOTIFY_SOCKET': manager.address},
         cwd=case.directory, **named)
+    is_ready(case, manager)
     return scene
 
 
@@ -263,7 +275,6 @@ for background in (False, True):
         manager = Manager(case)
         scene = start_configured(case, manager, background=background)
         assert scene.listing()
-        # A login that is under way would be refused, and rightly said to be.
         assert wait_until(lambda: are_all_logged_in(scene), 20 * tap.PATIENCE)
         write_password(case.path('elsewhere'), NEW)
         write_configuration(case, scene, password_file='elsewhere',

@@ -19,7 +19,7 @@ import traceback
 PROBE = sys.argv[1]
 OWN_MOUNTS = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                           "../lib/own_mounts.py")
-PATIENCE = 20  # seconds until what must happen counts as missing
+PATIENCE = 60  # seconds until what must happen counts as missing
 AT_ONCE = 0.2  # seconds in which an interrupted process must be gone
 
 
@@ -123,10 +123,10 @@ def assert_reads(served, name):
 
 def assert_dies_of(signal_number, kind):
     """A cat that waits is gone at once, and the file can be read later. The
-    machine may be busy with other things: one try of three must do."""
+    machine may be busy with other things: one try of some must do."""
     times = []
     with probe() as served:
-        for attempt in range(3):
+        for attempt in range(10):
             name = "%s-%d" % (kind, attempt)
             process = cat(served.path(name))
             wait_until(lambda n=name: served.say("need " + n) == "1",

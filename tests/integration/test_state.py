@@ -53,9 +53,9 @@ def start(case, scene, **named):
 def kill(mount):
     """As the kernel does when memory is short."""
     os.kill(mount.pid, signal.SIGKILL)
-    assert wait_until(lambda: not mount.is_alive(), 10)
+    assert wait_until(lambda: not mount.is_alive())
     run('fusermount3', '-uz', mount.mountpoint)
-    mount.process.wait(10)
+    mount.process.wait(10 * tap.PATIENCE)
     mount.process.returncode = 0  # no crash: it was us
 
 

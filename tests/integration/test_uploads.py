@@ -424,7 +424,7 @@ def kill_once(case, place, source, seconds, work=WORKLOAD):
     finally:
         writer.kill()
         writer.wait()
-    wait_until(lambda: not place.mount.is_alive(), 10)
+    wait_until(lambda: not place.mount.is_alive())
     if mounting.is_mounted(place.mount.mountpoint):
         run('fusermount3', '-uz', place.mount.mountpoint)
     return len(out.split())

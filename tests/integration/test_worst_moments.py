@@ -404,6 +404,23 @@ def test_end_of_the_mount_does_not_wait_for_a_file_with_a_hole(case):
     case.expect(place.uids() == [1, 2, 3], place.uids())
 
 
+def replace_inbox_at(place, command):
+    """At the moment that the command comes: all lines are cut then, so that no
+    other is carried out between. Returns a list that then has the octets of all."""
+    replaced = []
+
+    def replace(line, asked):
+        with place.server.changing:
+            if not replaced:
+                replaced.append(replace_inbox(place))
+            place.server.hooks.clear()
+            place.server.drop_connections()
+        line.close()
+
+    place.server.hooks[command] = replace
+    return replaced
+
+
 def replace_inbox(place):
     """As a server whose indexes were lost: the same UIDs are others now."""
     inbox = place.inbox
@@ -420,16 +437,13 @@ def test_mailbox_replaced_while_changes_wait(case):
     for command, words in (('UID MOVE', 'mv INBOX/1.eml Other/one.eml'),
                            ('UID STORE', 'rm INBOX/1.eml')):
         place = Place(case)
-        place.server.hooks[command] = lambda line, command: line.close()
+        replaced = replace_inbox_at(place, command)
         case.expect(place.sh(words).clean, words)
-        place.expect_soon(lambda: place.server.saw(f'{command}*'), 'not sent')
-        bodies = replace_inbox(place)
-        place.server.hooks.clear()
-        place.server.drop_connections()
+        place.expect_soon(lambda: replaced, 'not sent')
         place.expect_soon(lambda: 'not' in place.wait().err or
                           place.wait().ok, 'it does not end')
         place.expect_soon(lambda: place.wait().ok, 'it does not end')
-        case.expect(place.has() == bodies and place.has('Other') == [],
+        case.expect(place.has() == replaced[0] and place.has('Other') == [],
                     words, place.uids(), place.uids('Other'))
         place.expect_soon(lambda: place.ls('INBOX') ==
                           {'1.eml', '2.eml', '3.eml'}, place.ls('INBOX'))

@@ -322,9 +322,10 @@ def test_killed_cp_stores_nothing(case):
                            os.stat(path).st_size > 0, 20 * tap.PATIENCE),
                 'nothing was written')
     writer.send_signal(signal.SIGINT)
-    writer.wait(20)
+    writer.wait(20 * tap.PATIENCE)
     os.close(write)
-    case.expect(wait_until(lambda: place.lost() == {'x.eml'}, 20),
+    case.expect(wait_until(lambda: place.lost() == {'x.eml'},
+                           20 * tap.PATIENCE),
                 place.lost())
     place.expect_stored([])
     place.expect_listed([])

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import time
 
+from tap import PATIENCE
+
 
 class Stuck(Exception):
     """A program did not end within its limit."""
@@ -35,7 +37,7 @@ class Result:
                 f'{len(self.out)} octets out, stderr: {self.err.strip()!r}')
 
 
-def run(*arguments, limit=30, check=False, **named):
+def run(*arguments, limit=30 * PATIENCE, check=False, **named):
     """Runs a program. Raises Stuck when it does not end in limit seconds."""
     arguments = [os.fspath(argument) for argument in arguments]
     started = time.monotonic()
@@ -58,7 +60,7 @@ def run(*arguments, limit=30, check=False, **named):
     return result
 
 
-def wait_until(condition, limit=10, step=0.02):
+def wait_until(condition, limit=10 * PATIENCE, step=0.02):
     """The first true value of condition(), or the last one at the limit."""
     end = time.monotonic() + limit
     while True:

@@ -137,7 +137,7 @@ def kill(server):
     server.stop()
     assert wait_until(lambda: not any(
         is_listening(server.host, port)
-        for port in (server.tls_port, server.starttls_port)), 20)
+        for port in (server.tls_port, server.starttls_port)), 20 * PATIENCE)
     # Whose owners are gone; the next server would respect them for minutes.
     for folder, _, names in os.walk(server.mail_root()):
         for name in names:

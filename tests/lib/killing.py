@@ -43,7 +43,7 @@ def kill_while_reading(mount, folder, seconds):
         if reader.poll() is None:
             os.killpg(reader.pid, signal.SIGKILL)
             reader.wait()
-    wait_until(lambda: not mount.is_alive(), 10)
+    wait_until(lambda: not mount.is_alive())
     if mounting.is_mounted(mount.mountpoint):
         run('fusermount3', '-uz', mount.mountpoint)
     return reading

@@ -29,6 +29,9 @@ class Manager:
     def hear(self):
         self.thread.start()
 
+    def hears(self):
+        return self.thread.is_alive()
+
     def close(self):
         self.closing.set()
         if self.thread.is_alive():

@@ -83,7 +83,7 @@ class Place(Scene):
     def killed(self):
         """The same, when a program has done that."""
         data = self.mount.data
-        wait_until(lambda: not self.mount.is_alive(), 20)
+        wait_until(lambda: not self.mount.is_alive(), PATIENT)
         self.mount.process.returncode = 0
         run('fusermount3', '-uz', self.mount.mountpoint)
         return data

@@ -11,6 +11,9 @@ import mailstore
 from command import run, wait_until
 from imapserver import CAPABILITIES
 from mailstore import Message, make_message
+from tap import PATIENCE
+
+PATIENT = 20 * PATIENCE
 
 SERVERS = {
     'plain': CAPABILITIES,
@@ -45,8 +48,22 @@ def stale():
     time.sleep(1.2)
 
 
+SESSION = ('CAPABILITY', 'LOGIN', 'AUTHENTICATE', 'ID', 'ENABLE', 'NAMESPACE')
+
+
+def cut_line(scene):
+    """Cuts the line, and lets what is known grow old. While there is none, what
+    was known is shown: so it is there again at the end."""
+    seen = len(scene.server.connections)
+    scene.server.drop_connections()
+    stale()
+    wait_until(lambda: any(
+        c.connection > seen and c.name not in SESSION
+        for c in scene.server.since((0, 0))[0]), PATIENT)
+
+
 def listed(case, scene, directory='INBOX'):
-    result = run('ls', '-f', scene.path(directory), limit=20)
+    result = run('ls', '-f', scene.path(directory))
     case.expect(result.clean, result)
     uids = {int(u) for u in re.findall(r'(\d+)\.eml$', result.out.decode(),
                                        re.M)}
@@ -82,7 +99,7 @@ class Held:
         whole = line.fetch(command)
         middle = whole.index(b'* %d FETCH' % (self.count + 1))
         line.send(whole[:middle])
-        assert self.let_go.wait(60)
+        assert self.let_go.wait(3 * PATIENT)
         if self.rest:
             self.rest(line, command)
         else:
@@ -168,9 +185,9 @@ class Scan:
             self.names.append(line.decode().strip())
 
     def sees(self, count):
-        return wait_until(lambda: len(self.names) >= count, 20)
+        return wait_until(lambda: len(self.names) >= count, PATIENT)
 
     def end(self):
-        status = self.process.wait(20)
-        self.thread.join(20)
+        status = self.process.wait(PATIENT)
+        self.thread.join(PATIENT)
         return status, self.process.stderr.read().decode()

@@ -108,6 +108,21 @@ unknown_thread_is_none(void **state)
     fs_crawlers_note(crawlers, gone);
 }
 
+/* Which is soon, but not at the moment that exec closes its files. */
+static void
+await_name(pid_t process, const char *name)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/comm", (int)process);
+    gint64 late = g_get_monotonic_time() + 20 * G_TIME_SPAN_SECOND;
+    g_autofree char *found = NULL;
+
+    while (found == NULL || strcmp(g_strchomp(found), name) != 0) {
+        assert_true(g_get_monotonic_time() < late);
+        g_clear_pointer(&found, g_free);
+        assert_true(g_file_get_contents(path, &found, NULL, NULL));
+    }
+}
+
 /* As a shell does: it looks for files, and becomes the program that it starts
  * with them. */
 static void
@@ -138,6 +153,7 @@ crawler_since_just_now_is_known(void **state)
     /* Closed by exec. */
     assert_int_equal(read(ready[0], &octet, 1), 0);
     close(ready[0]);
+    await_name(process, "tail");
     /* To be loaded takes it some time. */
     g_usleep(1000);
     if (g_get_monotonic_time() < end_at)

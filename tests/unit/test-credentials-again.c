@@ -152,7 +152,8 @@ loop_goes_on_while_a_command_runs(void **state)
     Fixture *f = *state;
 
     f->options->password_command = g_strdup("sleep 0.3; echo new");
-    assert_true(obtain(f) >= 5);
+    /* Many more, unless the machine is busy with others. */
+    assert_true(obtain(f) >= 2);
     assert_password(f, "new");
 }
 

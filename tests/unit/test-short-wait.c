@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <gio/gio.h>
 
-#define SHORT_US (20 * G_TIME_SPAN_MILLISECOND)
+#define SHORT_US (100 * G_TIME_SPAN_MILLISECOND)
 #define LONG_US (60 * G_TIME_SPAN_SECOND)
 
 typedef struct {

@@ -42,6 +42,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapWatch, imap_watch_free)
  * be selected. */
 void imap_watch_prefer(ImapWatch *watch, const char *mailbox);
 
+/* How long after the server has told something by NOTIFY that is sent again, as
+ * some stop to tell then. Without this call: a second. */
+void imap_watch_set_again(ImapWatch *watch, guint milliseconds);
+
 /* How often the server is shown that we are there; servers hang up after half
  * an hour (RFC 2177), and what lies between often sooner. Without this call: 9
  * minutes. */

@@ -1,6 +1,7 @@
 /* From what the server tells to what has to be asked for. */
 #include "fs/live/watcher.h"
 
+#include "fs/live/recheck.h"
 #include "fs/live/watch-plan.h"
 #include "fs/sync/freshener.h"
 #include "fs/sync/lister.h"
@@ -31,6 +32,7 @@ struct FsWatcher {
     FsKernelCache *kernel_cache;
     ImapWatch *watch;
     FsFreshener *freshener;
+    FsRecheck *recheck;
     FsWatchPlan *plan;
     GPtrArray *beside; /* of wire names: see beside_at */
     guint rank_timer;  /* 0: it is as it should be */
@@ -109,8 +111,13 @@ on_begun(const char *name, gpointer user_data)
     const FsMailbox *mailbox =
         name != NULL ? mailbox_named(watcher, name) : NULL;
 
+    /* All mailboxes are begun again now and then. */
+    if (name == NULL && !watcher->missed) {
+        fs_recheck_begin(watcher->recheck);
+        return;
+    }
     g_info("the server tells of %s", name != NULL ? name : "all mailboxes");
-    if (watcher->missed || name == NULL)
+    if (watcher->missed)
         fs_kernel_cache_foreach_used(watcher->kernel_cache, hint_used, watcher);
     if (mailbox != NULL)
         hint(watcher, mailbox->id);
@@ -291,6 +298,8 @@ fs_watcher_new(FsAccount *account, FsKernelCache *kernel_cache)
     watcher->kernel_cache = kernel_cache;
     watcher->missed = TRUE;
     watcher->freshener = fs_freshener_new(REST_MS, freshen, watcher);
+    watcher->recheck =
+        fs_recheck_new(account, kernel_cache, watcher->freshener);
     watcher->plan = fs_watch_plan_new();
     watcher->beside = g_ptr_array_new_with_free_func(g_free);
     watcher->watch =
@@ -313,6 +322,7 @@ fs_watcher_free(FsWatcher *watcher)
     g_clear_handle_id(&watcher->rank_timer, g_source_remove);
     g_ptr_array_unref(watcher->beside);
     g_clear_handle_id(&watcher->list_again, g_source_remove);
+    fs_recheck_free(watcher->recheck);
     fs_freshener_free(watcher->freshener);
     fs_watch_plan_free(watcher->plan);
     g_free(watcher);

@@ -152,24 +152,133 @@ notify_tells_of_all_mailboxes(void **state)
     end(&scene);
 }
 
+/* What Dovecot tells no more of, it tells of after that. */
+#define NOTIFY_AGAIN(n, m)                                                     \
+    "C:i" #n " NOTIFY NONE", "C:i" #m NOTIFY_LINE, "S:i" #n " OK",             \
+        "S:i" #m " OK"
+
 static void
-notify_is_renewed_by_noop(void **state)
+notify_is_renewed(void **state)
 {
     static const char *const second[] = {LOGIN_WITH("NOTIFY"),
                                          "C:i2" NOTIFY_LINE,
                                          "S:i2 OK",
-                                         "C:i3 NOOP",
-                                         "S:i3 OK",
-                                         "C:i4 NOOP",
-                                         "S:i4 OK",
-                                         "S:* LIST () NIL X",
+                                         NOTIFY_AGAIN(3, 4),
+                                         NOTIFY_AGAIN(5, 6),
+                                         "HANG",
                                          NULL};
     static const char *const *const scripts[] = {with_notify, second, NULL};
     Scene scene;
 
     begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
     imap_watch_set_renewal(scene.watch, 20);
-    wait_log(&scene, "list X");
+    wait_log(&scene, "+* +* +* ");
+    end(&scene);
+}
+
+static void
+notify_is_sent_again_after_news(void **state)
+{
+    static const char *const second[] = {LOGIN_WITH("NOTIFY"),
+                                         "C:i2" NOTIFY_LINE,
+                                         "S:i2 OK",
+                                         "QUIET",
+                                         "S:* STATUS Box (MESSAGES 3)",
+                                         NOTIFY_AGAIN(3, 4),
+                                         "QUIET",
+                                         "S:* LIST () NIL New",
+                                         "S:* STATUS Box (MESSAGES 4)",
+                                         NOTIFY_AGAIN(5, 6),
+                                         "QUIET",
+                                         "S:* LIST () NIL Last",
+                                         "HANG",
+                                         NULL};
+    static const char *const *const scripts[] = {with_notify, second, NULL};
+    Scene scene;
+
+    begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
+    imap_watch_set_again(scene.watch, 10);
+    wait_log(&scene, "Last");
+    assert_string_equal(scene.log->str,
+                        "+* status Box +* list New status Box +* list Last ");
+    end(&scene);
+}
+
+#define NEWS "S:* STATUS Box (MESSAGES 3)", "WAIT"
+#define FIVE_NEWS NEWS, NEWS, NEWS, NEWS, NEWS
+#define FIVE_TOLD "status Box status Box status Box status Box status Box "
+
+static guint64
+octets_sent(const Scene *scene)
+{
+    ImapTraffic traffic;
+
+    imap_connection_traffic(scene->f.pool->listening->connection, &traffic);
+    return traffic.bytes_sent;
+}
+
+/* News without an end put it off for a while, not for ever. */
+static void
+notify_is_sent_again_amid_news(void **state)
+{
+    static const char *const second[] = {LOGIN_WITH("NOTIFY"),
+                                         "C:i2" NOTIFY_LINE,
+                                         "S:i2 OK",
+                                         FIVE_NEWS,
+                                         FIVE_NEWS,
+                                         FIVE_NEWS,
+                                         "HANG",
+                                         NULL};
+    static const char *const *const scripts[] = {with_notify, second, NULL};
+    guint64 before;
+    Scene scene;
+
+    begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
+    imap_watch_set_again(scene.watch, 2 * WAIT_MS);
+    wait_log(&scene, "+* ");
+    before = octets_sent(&scene);
+    wait_log(&scene, FIVE_TOLD FIVE_TOLD FIVE_TOLD);
+    assert_true(octets_sent(&scene) > before);
+    end(&scene);
+}
+
+/* Then the server tells nothing: a new line is as good as the first. */
+static void
+refused_second_notify_is_the_last(void **state)
+{
+    static const char *const second[] = {LOGIN_WITH("NOTIFY"),
+                                         "C:i2" NOTIFY_LINE,
+                                         "S:i2 OK",
+                                         "S:* STATUS Box (MESSAGES 3)",
+                                         "C:i3 NOTIFY NONE",
+                                         "C:i4" NOTIFY_LINE,
+                                         "S:i3 OK",
+                                         "S:i4 BAD once is enough",
+                                         "HANG",
+                                         NULL};
+    static const char *const third[] = {LOGIN_WITH("NOTIFY"),
+                                        "C:i2" NOTIFY_LINE,
+                                        "S:i2 OK",
+                                        "S:* STATUS Box (MESSAGES 4)",
+                                        "QUIET",
+                                        "QUIET",
+                                        "C:i3 NOOP",
+                                        "S:i3 OK",
+                                        "S:* LIST () NIL Last",
+                                        "HANG",
+                                        NULL};
+    static const char *const *const scripts[] = {with_notify, second, third,
+                                                 NULL};
+    Scene scene;
+
+    begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
+    imap_watch_set_again(scene.watch, 10);
+    wait_log(&scene, "- +* status Box ");
+    run_for(4 * WAIT_MS);
+    imap_watch_set_renewal(scene.watch, 20);
+    wait_log(&scene, "Last");
+    assert_string_equal(scene.log->str,
+                        "+* status Box - +* status Box list Last ");
     end(&scene);
 }
 
@@ -635,7 +744,10 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(notify_tells_of_all_mailboxes),
-        cmocka_unit_test(notify_is_renewed_by_noop),
+        cmocka_unit_test(notify_is_renewed),
+        cmocka_unit_test(notify_is_sent_again_after_news),
+        cmocka_unit_test(notify_is_sent_again_amid_news),
+        cmocka_unit_test(refused_second_notify_is_the_last),
         cmocka_unit_test(refused_notify_is_idle),
         cmocka_unit_test(overflow_asks_again_later),
         cmocka_unit_test(flood_of_names_is_told_and_kept_nowhere),

@@ -12,6 +12,7 @@ struct FsRecheck {
     GArray *mailboxes; /* of guint32: those that are looked at */
     FsNeed *need;      /* of their STATUS; NULL: no look is under way */
     FsNeedWaiter *waiter;
+    gboolean again; /* as soon as this look has ended */
 };
 
 FsRecheck *
@@ -27,21 +28,15 @@ fs_recheck_new(FsAccount *account, FsKernelCache *kernel_cache,
     return recheck;
 }
 
-static void
-stop(FsRecheck *recheck)
-{
-    if (recheck->need == NULL)
-        return;
-    fs_need_cancel(recheck->waiter);
-    g_clear_pointer(&recheck->need, fs_need_unref);
-}
-
 void
 fs_recheck_free(FsRecheck *recheck)
 {
     if (recheck == NULL)
         return;
-    stop(recheck);
+    if (recheck->need != NULL) {
+        fs_need_cancel(recheck->waiter);
+        fs_need_unref(recheck->need);
+    }
     fs_status_poll_free(recheck->poll);
     g_array_unref(recheck->mailboxes);
     g_free(recheck);
@@ -70,6 +65,8 @@ on_need(const GError *error, gpointer user_data)
     }
     g_clear_pointer(&recheck->need, fs_need_unref);
     hint_unsettled(recheck);
+    if (recheck->again)
+        fs_recheck_begin(recheck);
 }
 
 /* A FsKernelCacheUseFunc. */
@@ -87,7 +84,9 @@ fs_recheck_begin(FsRecheck *recheck)
 {
     FsNeed *need;
 
-    stop(recheck);
+    recheck->again = recheck->need != NULL;
+    if (recheck->again)
+        return;
     g_array_set_size(recheck->mailboxes, 0);
     fs_kernel_cache_foreach_used(recheck->kernel_cache, add, recheck);
     need = fs_status_poll_begin(recheck->poll,

@@ -13,6 +13,6 @@ FsRecheck *fs_recheck_new(FsAccount *account, FsKernelCache *kernel_cache,
                           FsFreshener *freshener);
 void fs_recheck_free(FsRecheck *recheck); /* accepts NULL */
 
-/* Of what was so before this call, nothing is missed then. A look that is under
- * way ends: this one finds what it would have. */
+/* Of what was so before this call, nothing is missed then. While a look is under
+ * way, another begins after it. */
 void fs_recheck_begin(FsRecheck *recheck);

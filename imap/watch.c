@@ -18,6 +18,7 @@
 #include "imap/idle.h"
 #include "imap/notify.h"
 #include "imap/requests-private.h"
+#include "imap/status-request.h"
 
 #define RENEWAL_MS (9u * 60 * 1000)
 /* A line that has told for so long was a good one. */
@@ -212,6 +213,49 @@ notify_again_soon(Line *line)
         g_timeout_add((guint)CLAMP((latest - now) / G_TIME_SPAN_MILLISECOND, 0,
                                    (gint64)watch->again_ms),
                       on_again, watch);
+}
+
+/* What is told unasked meanwhile comes here, too: it is not as complete. */
+static void
+on_looked_at(const ImapMailboxStatus *status, gpointer user_data)
+{
+    Line *line = user_data;
+    const ImapResponse response = {.type = IMAP_RESPONSE_MAILBOX_STATUS,
+                                   .mailbox_status = status};
+
+    if (line->watch == NULL || !line->telling)
+        return;
+    if ((status->has & IMAP_MAILBOX_UIDVALIDITY) == 0)
+        notify_again_soon(line);
+    line->watch->handler->told(NULL, &response, line->watch->user_data);
+}
+
+static void
+on_look_done(const GError *error, gpointer user_data)
+{
+    Line *line = user_data;
+
+    line->n_pending--;
+    line_unref(line);
+}
+
+static const ImapStatusHandler look_handler = {
+    .singly = TRUE,
+    .status = on_looked_at,
+    .done = on_look_done,
+};
+
+void
+imap_watch_look(ImapWatch *watch, const char *const *mailboxes)
+{
+    Line *line = watch->line;
+
+    if (line == NULL || !line->telling || !line->all)
+        return;
+    line->n_pending++;
+    if (!imap_request_statuses(line->connection, mailboxes, &look_handler,
+                               g_rc_box_acquire(line)))
+        on_look_done(NULL, line);
 }
 
 /* It has stopped to tell (RFC 5465, section 5.8). */

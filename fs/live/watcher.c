@@ -32,7 +32,6 @@ struct FsWatcher {
     FsKernelCache *kernel_cache;
     ImapWatch *watch;
     FsFreshener *freshener;
-    FsRecheck *recheck;
     FsWatchPlan *plan;
     GPtrArray *beside; /* of wire names: see beside_at */
     guint rank_timer;  /* 0: it is as it should be */
@@ -113,7 +112,7 @@ on_begun(const char *name, gpointer user_data)
 
     /* All mailboxes are begun again now and then. */
     if (name == NULL && !watcher->missed) {
-        fs_recheck_begin(watcher->recheck);
+        fs_recheck(watcher->account, watcher->kernel_cache, watcher->watch);
         return;
     }
     g_info("the server tells of %s", name != NULL ? name : "all mailboxes");
@@ -298,8 +297,6 @@ fs_watcher_new(FsAccount *account, FsKernelCache *kernel_cache)
     watcher->kernel_cache = kernel_cache;
     watcher->missed = TRUE;
     watcher->freshener = fs_freshener_new(REST_MS, freshen, watcher);
-    watcher->recheck =
-        fs_recheck_new(account, kernel_cache, watcher->freshener);
     watcher->plan = fs_watch_plan_new();
     watcher->beside = g_ptr_array_new_with_free_func(g_free);
     watcher->watch =
@@ -322,7 +319,6 @@ fs_watcher_free(FsWatcher *watcher)
     g_clear_handle_id(&watcher->rank_timer, g_source_remove);
     g_ptr_array_unref(watcher->beside);
     g_clear_handle_id(&watcher->list_again, g_source_remove);
-    fs_recheck_free(watcher->recheck);
     fs_freshener_free(watcher->freshener);
     fs_watch_plan_free(watcher->plan);
     g_free(watcher);

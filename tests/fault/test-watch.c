@@ -242,6 +242,47 @@ notify_is_sent_again_amid_news(void **state)
     end(&scene);
 }
 
+/* What it tells by itself meanwhile is told, too, and NOTIFY sent again for it;
+ * not for what was asked. */
+static void
+look_is_told_like_all_else(void **state)
+{
+    static const char *const second[] = {
+        LOGIN_WITH("NOTIFY LIST-EXTENDED LIST-STATUS"),
+        "C:i2" NOTIFY_LINE,
+        "S:i2 OK",
+        "C:i3 STATUS A (MESSAGES UIDNEXT UIDVALIDITY)",
+        "C:i4 STATUS B (MESSAGES UIDNEXT UIDVALIDITY)",
+        "S:* STATUS A (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 3)",
+        "S:i3 OK",
+        "S:i4 NO it is gone",
+        "QUIET",
+        "C:i5 STATUS A (MESSAGES UIDNEXT UIDVALIDITY)",
+        "S:* LIST () NIL New",
+        "S:* STATUS C (MESSAGES 4)",
+        "S:i5 OK",
+        NOTIFY_AGAIN(6, 7),
+        "HANG",
+        NULL};
+    static const char *const *const scripts[] = {with_notify, second, NULL};
+    static const char *const both[] = {"A", "B", NULL};
+    static const char *const one[] = {"A", NULL};
+    static const char *const none[] = {NULL};
+    Scene scene;
+
+    begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
+    imap_watch_look(scene.watch, both);
+    imap_watch_set_again(scene.watch, 10);
+    wait_log(&scene, "+* ");
+    imap_watch_look(scene.watch, none);
+    imap_watch_look(scene.watch, both);
+    wait_log(&scene, "status A ");
+    run_for(2 * WAIT_MS);
+    imap_watch_look(scene.watch, one);
+    wait_log(&scene, "+* status A list New status C +* ");
+    end(&scene);
+}
+
 /* Then the server tells nothing: a new line is as good as the first. */
 static void
 refused_second_notify_is_the_last(void **state)
@@ -747,6 +788,7 @@ main(void)
         cmocka_unit_test(notify_is_renewed),
         cmocka_unit_test(notify_is_sent_again_after_news),
         cmocka_unit_test(notify_is_sent_again_amid_news),
+        cmocka_unit_test(look_is_told_like_all_else),
         cmocka_unit_test(refused_second_notify_is_the_last),
         cmocka_unit_test(refused_notify_is_idle),
         cmocka_unit_test(overflow_asks_again_later),

@@ -27,8 +27,10 @@
 #define SHORT_IDLE_US (1 * G_TIME_SPAN_SECOND)
 
 /* NOTIFY is sent again when nothing was told for so long after something was;
- * and in a stream without an end so long after its beginning. */
-#define AGAIN_MS 1000u
+ * and in a stream without an end so long after its beginning. Not sooner, for
+ * what Dovecot was about to tell it tells no more: that takes it half a second,
+ * and of folders a second and a half. */
+#define AGAIN_MS 3000u
 #define AGAIN_LATEST 5 /* of those */
 
 #define INBOX "INBOX"

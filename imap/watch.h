@@ -48,7 +48,7 @@ void imap_watch_prefer(ImapWatch *watch, const char *mailbox);
 void imap_watch_look(ImapWatch *watch, const char *const *mailboxes);
 
 /* How long after the server has told something by NOTIFY that is sent again, as
- * some stop to tell then. Without this call: a second. */
+ * some stop to tell then. Without this call: 3 seconds. */
 void imap_watch_set_again(ImapWatch *watch, guint milliseconds);
 
 /* How often the server is shown that we are there; servers hang up after half

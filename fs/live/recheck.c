@@ -1,9 +1,6 @@
 /* The STATUS of each of them, on the connection that listens: those that serve
  * requests may have one of them selected, of which STATUS tells little, or what
- * was there before it was deleted and made again.
- *
- * The list of mailboxes is not asked for: that is long, and seldom has anything
- * to tell. */
+ * was there before it was deleted and made again. */
 #include "fs/live/recheck.h"
 
 typedef struct {

@@ -10,6 +10,7 @@
 #define NOTIFY_LINE                                                            \
     " NOTIFY SET (personal (MailboxName SubscriptionChange MessageNew "        \
     "MessageExpunge FlagChange))"
+#define NOTIFYING LOGIN_WITH("NOTIFY"), "C:i2" NOTIFY_LINE, "S:i2 OK"
 #define IDLE_ON(n, m, mailbox) EXAMINE(n, mailbox), "C:i" #m " IDLE"
 
 /* What happened, as words: "+INBOX", "+*", "-" when it was lost, and of what
@@ -160,13 +161,8 @@ notify_tells_of_all_mailboxes(void **state)
 static void
 notify_is_renewed(void **state)
 {
-    static const char *const second[] = {LOGIN_WITH("NOTIFY"),
-                                         "C:i2" NOTIFY_LINE,
-                                         "S:i2 OK",
-                                         NOTIFY_AGAIN(3, 4),
-                                         NOTIFY_AGAIN(5, 6),
-                                         "HANG",
-                                         NULL};
+    static const char *const second[] = {NOTIFYING, NOTIFY_AGAIN(3, 4),
+                                         NOTIFY_AGAIN(5, 6), "HANG", NULL};
     static const char *const *const scripts[] = {with_notify, second, NULL};
     Scene scene;
 
@@ -179,9 +175,7 @@ notify_is_renewed(void **state)
 static void
 notify_is_sent_again_after_news(void **state)
 {
-    static const char *const second[] = {LOGIN_WITH("NOTIFY"),
-                                         "C:i2" NOTIFY_LINE,
-                                         "S:i2 OK",
+    static const char *const second[] = {NOTIFYING,
                                          "QUIET",
                                          "S:* STATUS Box (MESSAGES 3)",
                                          NOTIFY_AGAIN(3, 4),
@@ -221,14 +215,8 @@ octets_sent(const Scene *scene)
 static void
 notify_is_sent_again_amid_news(void **state)
 {
-    static const char *const second[] = {LOGIN_WITH("NOTIFY"),
-                                         "C:i2" NOTIFY_LINE,
-                                         "S:i2 OK",
-                                         FIVE_NEWS,
-                                         FIVE_NEWS,
-                                         FIVE_NEWS,
-                                         "HANG",
-                                         NULL};
+    static const char *const second[] = {NOTIFYING, FIVE_NEWS, FIVE_NEWS,
+                                         FIVE_NEWS, "HANG",    NULL};
     static const char *const *const scripts[] = {with_notify, second, NULL};
     guint64 before;
     Scene scene;
@@ -287,9 +275,7 @@ look_is_told_like_all_else(void **state)
 static void
 refused_second_notify_is_the_last(void **state)
 {
-    static const char *const second[] = {LOGIN_WITH("NOTIFY"),
-                                         "C:i2" NOTIFY_LINE,
-                                         "S:i2 OK",
+    static const char *const second[] = {NOTIFYING,
                                          "S:* STATUS Box (MESSAGES 3)",
                                          "C:i3 NOTIFY NONE",
                                          "C:i4" NOTIFY_LINE,
@@ -297,17 +283,9 @@ refused_second_notify_is_the_last(void **state)
                                          "S:i4 BAD once is enough",
                                          "HANG",
                                          NULL};
-    static const char *const third[] = {LOGIN_WITH("NOTIFY"),
-                                        "C:i2" NOTIFY_LINE,
-                                        "S:i2 OK",
-                                        "S:* STATUS Box (MESSAGES 4)",
-                                        "QUIET",
-                                        "QUIET",
-                                        "C:i3 NOOP",
-                                        "S:i3 OK",
-                                        "S:* LIST () NIL Last",
-                                        "HANG",
-                                        NULL};
+    static const char *const third[] = {
+        NOTIFYING, "S:* STATUS Box (MESSAGES 4)", "QUIET", "QUIET", "C:i3 NOOP",
+        "S:i3 OK", "S:* LIST () NIL Last",        "HANG",  NULL};
     static const char *const *const scripts[] = {with_notify, second, third,
                                                  NULL};
     Scene scene;
@@ -356,9 +334,7 @@ refused_notify_is_idle(void **state)
 static void
 overflow_asks_again_later(void **state)
 {
-    static const char *const second[] = {LOGIN_WITH("NOTIFY"),
-                                         "C:i2" NOTIFY_LINE,
-                                         "S:i2 OK",
+    static const char *const second[] = {NOTIFYING,
                                          "S:* OK [NOTIFICATIONOVERFLOW] much",
                                          "S:* STATUS Box (MESSAGES 3)",
                                          "S:* OK [NOTIFICATIONOVERFLOW] much",
@@ -379,8 +355,7 @@ static void
 flood_of_names_is_told_and_kept_nowhere(void **state)
 {
     g_autoptr(GPtrArray) steps = g_ptr_array_new_with_free_func(g_free);
-    static const char *const beginning[] = {
-        LOGIN_WITH("NOTIFY"), "C:i2" NOTIFY_LINE, "S:i2 OK", NULL};
+    static const char *const beginning[] = {NOTIFYING, NULL};
     const char *const *scripts[3] = {with_notify, NULL, NULL};
     Scene scene;
 

@@ -177,6 +177,9 @@ imap_request_fetch_list(ImapConnection *connection, const char *uids,
 typedef struct {
     const ImapFlagsHandler *handler;
     gpointer user_data;
+    gboolean fetched; /* the FETCH is answered */
+    gboolean looked;  /* and the NOOP */
+    GError *error;    /* of the FETCH, or of the line */
 } FlagsRequest;
 
 /* What the server says on its own while it answers is as true as the answer:
@@ -204,18 +207,55 @@ on_flags_untagged(const ImapResponse *response, gpointer user_data)
     return FALSE;
 }
 
+/* What NOOP brings may be told behind the answer to the FETCH. */
+static gboolean
+on_noop_untagged(const ImapResponse *response, gpointer user_data)
+{
+    FlagsRequest *request = user_data;
+
+    return request->fetched && on_flags_untagged(response, request);
+}
+
+static void
+end_flags(FlagsRequest *request)
+{
+    if (!request->fetched || !request->looked)
+        return;
+    request->handler->done(request->error, request->user_data);
+    g_clear_error(&request->error);
+    g_free(request);
+}
+
 static void
 on_flags_done(const ImapStatus *status, const GError *error, gpointer user_data)
 {
     FlagsRequest *request = user_data;
 
-    request->handler->done(error, request->user_data);
-    g_free(request);
+    request->fetched = TRUE;
+    if (error != NULL)
+        request->error = g_error_copy(error);
+    end_flags(request);
+}
+
+static void
+on_noop_done(const ImapStatus *status, const GError *error, gpointer user_data)
+{
+    FlagsRequest *request = user_data;
+
+    request->looked = TRUE;
+    if (request->error == NULL && imap_error_is_of_the_line(error))
+        request->error = g_error_copy(error);
+    end_flags(request);
 }
 
 static const ImapCommandHandler flags_handler = {
     .untagged = on_flags_untagged,
     .done = on_flags_done,
+};
+
+static const ImapCommandHandler noop_handler = {
+    .untagged = on_noop_untagged,
+    .done = on_noop_done,
 };
 
 void
@@ -233,6 +273,7 @@ imap_request_flags(ImapConnection *connection, const char *uids, guint64 modseq,
         imap_command_add_format(
             command, " (CHANGEDSINCE %" G_GUINT64_FORMAT "%s)", modseq,
             imap_connection_has_qresync(connection) ? " VANISHED" : "");
-    imap_request_noop(connection);
+    imap_connection_send(connection, imap_command_new("NOOP"), &noop_handler,
+                         request);
     imap_connection_send(connection, command, &flags_handler, request);
 }

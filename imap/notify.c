@@ -17,14 +17,26 @@ on_done(const ImapStatus *status, const GError *error, gpointer user_data)
 
 static const ImapCommandHandler notify_handler = {.done = on_done};
 
+static void
+on_none_done(const ImapStatus *status, const GError *error, gpointer user_data)
+{
+}
+
+static const ImapCommandHandler none_handler = {.done = on_none_done};
+
 void
-imap_request_notify(ImapConnection *connection, ImapNotifyFunc done,
-                    gpointer user_data)
+imap_request_notify(ImapConnection *connection, gboolean again,
+                    ImapNotifyFunc done, gpointer user_data)
 {
     NotifyRequest *request = g_new0(NotifyRequest, 1);
 
     request->done = done;
     request->user_data = user_data;
+    /* Dovecot begins to listen anew before it ends what it did until then; and
+     * where both listen to the same file, that ends both. */
+    if (again)
+        imap_connection_send(connection, imap_command_new("NOTIFY NONE"),
+                             &none_handler, NULL);
     imap_connection_send(
         connection,
         imap_command_new("NOTIFY SET (personal (MailboxName SubscriptionChange "

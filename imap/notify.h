@@ -10,13 +10,14 @@
  * subscribed to or not. That comes to whoever hears what is unasked for
  * (imap_connection_set_unasked_func). Only where the server announced NOTIFY,
  * on a connection that has no mailbox selected, for of that one the server
- * would tell otherwise.
+ * would tell otherwise. @again: it tells so far, and is to begin anew; of what
+ * happens meanwhile it tells nothing.
  *
  * @done runs once, from the main loop; @error is NULL when the server does
  * so. */
 typedef void (*ImapNotifyFunc)(const GError *error, gpointer user_data);
-void imap_request_notify(ImapConnection *connection, ImapNotifyFunc done,
-                         gpointer user_data);
+void imap_request_notify(ImapConnection *connection, gboolean again,
+                         ImapNotifyFunc done, gpointer user_data);
 
 /* Whether the server says by @response that there is too much to tell, and that
  * it has stopped (NOTIFICATIONOVERFLOW). */

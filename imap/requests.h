@@ -72,9 +72,9 @@ void imap_request_ping(ImapConnection *connection, ImapDoneFunc done,
  * exist. Sends NOOP first, so that a server which keeps showing what another
  * client has expunged has the chance to stop; Dovecot, which answers the two
  * together, may do so behind the answer. What has come it tells behind it, too:
- * those in @uids that were not found are sought once more then. Who asks for
- * all has to look himself whether anything has come (ImapMailbox). @found is
- * borrowed, NULL on error. */
+ * so this is done when both are answered, and those in @uids that were not
+ * found are sought once more then. Who asks for all has to look himself whether
+ * anything has come (ImapMailbox). @found is borrowed, NULL on error. */
 typedef void (*ImapSearchFunc)(const ImapUidSet *found, const GError *error,
                                gpointer user_data);
 void imap_request_search(ImapConnection *connection, const ImapUidSet *uids,
@@ -117,9 +117,9 @@ void imap_request_fetch_list(ImapConnection *connection, const char *uids,
 /* UID FETCH of flags: of those messages of @uids ("1:*", a sequence set of
  * ours) that changed since @modseq, or of all (0; the only value for a server
  * without CONDSTORE). With QRESYNC enabled and a @modseq, the messages that
- * have vanished since are told as well. Sends NOOP first, as
- * imap_request_search does. @flags: as imap_flags_to_string writes them;
- * borrowed. */
+ * have vanished since are told as well. Sends NOOP first, and is done when both
+ * are answered, as imap_request_search is. @flags: as imap_flags_to_string
+ * writes them; borrowed. */
 typedef struct {
     void (*flags)(guint32 uid, const char *flags, gpointer user_data);
     void (*vanished)(const ImapUidSet *uids, gpointer user_data);

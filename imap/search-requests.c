@@ -15,6 +15,9 @@ typedef struct {
     guint n_responses;
     guint arrivals;       /* of the mailbox, when it was sent, or answered */
     gboolean beside_noop; /* that was sent together with it */
+    gboolean awaits_noop; /* which is not answered yet */
+    gboolean answered;
+    GError *error; /* of the answer, or of the line */
     ImapSearchFunc done;
     gpointer user_data;
 } SearchRequest;
@@ -55,20 +58,33 @@ on_search_untagged(const ImapResponse *response, gpointer user_data)
 static gboolean search_again(SearchRequest *request, const ImapUidSet *found);
 
 static void
+end_search(SearchRequest *request)
+{
+    g_autoptr(ImapUidSet) found = NULL;
+
+    if (!request->answered || request->awaits_noop)
+        return;
+    found = imap_uid_set_intersection(request->found, request->bounds);
+    if (request->error == NULL && search_again(request, found))
+        return;
+    request->done(request->error == NULL ? found : NULL, request->error,
+                  request->user_data);
+    imap_uid_set_free(request->found);
+    imap_uid_set_free(request->bounds);
+    g_clear_error(&request->error);
+    g_free(request);
+}
+
+static void
 on_search_done(const ImapStatus *status, const GError *error,
                gpointer user_data)
 {
     SearchRequest *request = user_data;
 
-    g_autoptr(ImapUidSet) found =
-        imap_uid_set_intersection(request->found, request->bounds);
-
-    if (error == NULL && search_again(request, found))
-        return;
-    request->done(error == NULL ? found : NULL, error, request->user_data);
-    imap_uid_set_free(request->found);
-    imap_uid_set_free(request->bounds);
-    g_free(request);
+    request->answered = TRUE;
+    if (error != NULL)
+        request->error = g_error_copy(error);
+    end_search(request);
 }
 
 static const ImapCommandHandler search_handler = {
@@ -195,8 +211,8 @@ send_search(ImapConnection *connection, ImapCommand *command,
 /* ---- by UIDs, together with a NOOP ---- */
 
 /* Dovecot searches before it carries out the NOOP, and tells then of what has
- * come: what it did not find may be among that. Once is enough, for the NOOP is
- * answered now. */
+ * come, perhaps behind the answer: what it did not find may be among that. Once
+ * is enough, for the NOOP is answered now. */
 static gboolean
 search_again(SearchRequest *request, const ImapUidSet *found)
 {
@@ -209,6 +225,7 @@ search_again(SearchRequest *request, const ImapUidSet *found)
         imap_uid_set_count(found) == imap_uid_set_count(request->bounds))
         return FALSE;
     request->beside_noop = FALSE;
+    request->answered = FALSE;
     imap_uid_set_free(request->found);
     request->found = imap_uid_set_new();
     request->n_responses = 0;
@@ -278,6 +295,20 @@ imap_request_search_for(ImapConnection *connection,
     send_search(connection, command, bounds_of(&anything), done, user_data);
 }
 
+static void
+on_beside_done(const ImapStatus *status, const GError *error,
+               gpointer user_data)
+{
+    SearchRequest *request = user_data;
+
+    request->awaits_noop = FALSE;
+    if (request->error == NULL && imap_error_is_of_the_line(error))
+        request->error = g_error_copy(error);
+    end_search(request);
+}
+
+static const ImapCommandHandler beside_handler = {.done = on_beside_done};
+
 void
 imap_request_search(ImapConnection *connection, const ImapUidSet *uids,
                     ImapSearchFunc done, gpointer user_data)
@@ -288,7 +319,9 @@ imap_request_search(ImapConnection *connection, const ImapUidSet *uids,
         request_new(connection, bounds_of(&sought), done, user_data);
 
     request->beside_noop = uids != NULL;
-    imap_request_noop(connection);
+    request->awaits_noop = TRUE;
+    imap_connection_send(connection, imap_command_new("NOOP"), &beside_handler,
+                         request);
     add_criteria(command, &sought);
     send_request(request, command);
 }

@@ -23,7 +23,7 @@ on_untagged(const ImapResponse *response, gpointer user_data)
     if (response->type == IMAP_RESPONSE_MAILBOX_STATUS)
         request->handler->status(response->mailbox_status, request->user_data);
     return response->type == IMAP_RESPONSE_MAILBOX_STATUS ||
-           response->type == IMAP_RESPONSE_LIST;
+           (response->type == IMAP_RESPONSE_LIST && !request->handler->singly);
 }
 
 static void
@@ -105,7 +105,8 @@ gboolean
 imap_request_statuses(ImapConnection *connection, const char *const *mailboxes,
                       const ImapStatusHandler *handler, gpointer user_data)
 {
-    gboolean can_list = imap_connection_has(connection, "LIST-STATUS") &&
+    gboolean can_list = !handler->singly &&
+                        imap_connection_has(connection, "LIST-STATUS") &&
                         imap_connection_has(connection, "LIST-EXTENDED");
     const char *selected = imap_connection_mailbox(connection)->name;
     g_autoptr(GPtrArray) listed = g_ptr_array_new();

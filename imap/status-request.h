@@ -4,6 +4,8 @@
 #include "imap/connection.h"
 
 typedef struct {
+    /* By one command each: LIST is told to others. */
+    gboolean singly;
     /* IMAP_MAILBOX_UNSEEN, IMAP_MAILBOX_SIZE: to be told, too, where the server
      * can. */
     guint more;

@@ -1,10 +1,16 @@
-/* One line after the other, each with one command of ours at a time: NOTIFY and
- * then a NOOP now and then; or EXAMINE and IDLE, in turn. A line is counted by
- * reference, for the answers of its commands may come after its end.
+/* One line after the other, each with one command of ours at a time: NOTIFY,
+ * now and then; or EXAMINE and IDLE, in turn. A line is counted by reference,
+ * for the answers of its commands may come after its end.
  *
  * The time between two attempts is begun anew only when a line has told for a
  * while: a server that lets us in and hangs up is not asked more often for
- * that. */
+ * that.
+ *
+ * NOTIFY is sent again after whatever it has told. Dovecot listens to the log
+ * that all changes go through, by its file: when that has grown to 64 kB it
+ * begins another, and hears nothing of that one but by a look every 30 seconds.
+ * The change that made it too long is still told, so a NOTIFY behind that comes
+ * in time. */
 #include "imap/watch.h"
 
 #include "imap/backoff.h"
@@ -12,12 +18,20 @@
 #include "imap/idle.h"
 #include "imap/notify.h"
 #include "imap/requests-private.h"
+#include "imap/status-request.h"
 
 #define RENEWAL_MS (9u * 60 * 1000)
 /* A line that has told for so long was a good one. */
 #define STEADY_US (30 * G_TIME_SPAN_SECOND)
 /* An IDLE that the server ends sooner by itself is none. */
 #define SHORT_IDLE_US (1 * G_TIME_SPAN_SECOND)
+
+/* NOTIFY is sent again when nothing was told for so long after something was;
+ * and in a stream without an end so long after its beginning. Not sooner, for
+ * what Dovecot was about to tell it tells no more: that takes it half a second,
+ * and of folders a second and a half. */
+#define AGAIN_MS 3000u
+#define AGAIN_LATEST 5 /* of those */
 
 #define INBOX "INBOX"
 
@@ -31,6 +45,7 @@ typedef struct {
     char *selected;       /* NULL: no mailbox */
     char *refused;        /* could not be selected; NULL: none */
     gint64 idle_since;    /* microseconds, monotonic */
+    gint64 told_since;    /* the same: the first news since NOTIFY; 0: none */
 } Line;
 
 struct ImapWatch {
@@ -39,6 +54,8 @@ struct ImapWatch {
     gpointer user_data;
     char *preferred; /* NULL: INBOX */
     guint renewal_ms;
+    guint again_ms;
+    gboolean only_once; /* the server takes no second NOTIFY */
     ImapBackoff backoff;
     guint wait_ms;     /* the next wait is no shorter */
     gboolean given_up; /* that the server is there again changes nothing */
@@ -46,6 +63,7 @@ struct ImapWatch {
     Line *line;        /* a reference; NULL: none is open */
     guint renewal;     /* a timer; 0 while nothing is told */
     guint overflow;    /* likewise, until NOTIFY is tried again */
+    guint again;       /* likewise, until it is sent again */
 };
 
 static void next_step(Line *line);
@@ -87,6 +105,7 @@ end_line(ImapWatch *watch)
 
     g_clear_handle_id(&watch->renewal, g_source_remove);
     g_clear_handle_id(&watch->overflow, g_source_remove);
+    g_clear_handle_id(&watch->again, g_source_remove);
     if (line == NULL)
         return;
     note_end_of_telling(line);
@@ -131,6 +150,14 @@ on_notify_done(const GError *error, gpointer user_data)
     line->n_pending--;
     if (line->watch == NULL)
         return;
+    if (error != NULL && line->telling) {
+        /* Not again: now it tells nothing at all. */
+        if (imap_connection_is_open(line->connection)) {
+            line->watch->only_once = TRUE;
+            imap_connection_close(line->connection, error);
+        }
+        return;
+    }
     line->all = error == NULL;
     if (line->all)
         begin_telling(line);
@@ -145,8 +172,10 @@ on_notify_done(const GError *error, gpointer user_data)
 static void
 notify(Line *line)
 {
+    g_clear_handle_id(&line->watch->again, g_source_remove);
+    line->told_since = 0;
     line->n_pending++;
-    imap_request_notify(line->connection, on_notify_done,
+    imap_request_notify(line->connection, line->telling, on_notify_done,
                         g_rc_box_acquire(line));
 }
 
@@ -160,6 +189,81 @@ on_overflow_over(gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
+static gboolean
+on_again(gpointer user_data)
+{
+    ImapWatch *watch = user_data;
+
+    watch->again = 0;
+    notify(watch->line);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+notify_again_soon(Line *line)
+{
+    ImapWatch *watch = line->watch;
+    gint64 now = g_get_monotonic_time();
+    gint64 latest;
+
+    if (watch->only_once)
+        return;
+    if (line->told_since == 0)
+        line->told_since = now;
+    latest = line->told_since +
+             AGAIN_LATEST * (gint64)watch->again_ms * G_TIME_SPAN_MILLISECOND;
+    if (watch->again != 0 && now >= latest)
+        return;
+    g_clear_handle_id(&watch->again, g_source_remove);
+    watch->again =
+        g_timeout_add((guint)CLAMP((latest - now) / G_TIME_SPAN_MILLISECOND, 0,
+                                   (gint64)watch->again_ms),
+                      on_again, watch);
+}
+
+/* What is told unasked meanwhile comes here, too: it is not as complete. */
+static void
+on_looked_at(const ImapMailboxStatus *status, gpointer user_data)
+{
+    Line *line = user_data;
+    const ImapResponse response = {.type = IMAP_RESPONSE_MAILBOX_STATUS,
+                                   .mailbox_status = status};
+
+    if (line->watch == NULL || !line->telling)
+        return;
+    if ((status->has & IMAP_MAILBOX_UIDVALIDITY) == 0)
+        notify_again_soon(line);
+    line->watch->handler->told(NULL, &response, line->watch->user_data);
+}
+
+static void
+on_look_done(const GError *error, gpointer user_data)
+{
+    Line *line = user_data;
+
+    line->n_pending--;
+    line_unref(line);
+}
+
+static const ImapStatusHandler look_handler = {
+    .singly = TRUE,
+    .status = on_looked_at,
+    .done = on_look_done,
+};
+
+void
+imap_watch_look(ImapWatch *watch, const char *const *mailboxes)
+{
+    Line *line = watch->line;
+
+    if (line == NULL || !line->telling || !line->all)
+        return;
+    line->n_pending++;
+    if (!imap_request_statuses(line->connection, mailboxes, &look_handler,
+                               g_rc_box_acquire(line)))
+        on_look_done(NULL, line);
+}
+
 /* It has stopped to tell (RFC 5465, section 5.8). */
 static void
 on_overflow(Line *line)
@@ -171,6 +275,7 @@ on_overflow(Line *line)
     if (watch->overflow != 0)
         return;
     note_end_of_telling(line);
+    g_clear_handle_id(&watch->again, g_source_remove);
     watch->overflow =
         g_timeout_add(imap_backoff_next(&watch->backoff, g_random_double()),
                       on_overflow_over, watch);
@@ -303,12 +408,15 @@ on_unasked(const ImapResponse *response, gpointer user_data)
     ImapWatch *watch = user_data;
     Line *line = watch->line;
 
-    if (line->all && imap_notify_is_overflow(response))
+    if (line->all && imap_notify_is_overflow(response)) {
         on_overflow(line);
-    else if (line->telling && (line->all ? is_of_a_mailbox(response)
-                                         : imap_idle_is_news(response)))
+    } else if (line->telling && (line->all ? is_of_a_mailbox(response)
+                                           : imap_idle_is_news(response))) {
+        if (line->all)
+            notify_again_soon(line);
         watch->handler->told(line->all ? NULL : line->selected, response,
                              watch->user_data);
+    }
 }
 
 /* ---- renewing ---- */
@@ -320,8 +428,10 @@ on_renewal(gpointer user_data)
     Line *line = watch->line;
 
     /* What is under way shows that we are there. */
-    if (line->all && line->n_pending == 0)
+    if (line->all && line->n_pending == 0 && watch->only_once)
         imap_request_noop(line->connection);
+    else if (line->all && line->n_pending == 0)
+        notify(line);
     else if (line->telling && line->n_pending == 1)
         idle(line);
     return G_SOURCE_CONTINUE;
@@ -401,6 +511,7 @@ imap_watch_new(ImapPool *pool, const ImapWatchHandler *handler, guint wait_ms,
     watch->handler = handler;
     watch->user_data = user_data;
     watch->renewal_ms = RENEWAL_MS;
+    watch->again_ms = AGAIN_MS;
     imap_pool_listen(pool, wait_ms, TRUE, &listener_handler, watch);
     return watch;
 }
@@ -439,6 +550,12 @@ imap_watch_set_renewal(ImapWatch *watch, guint milliseconds)
     watch->renewal_ms = MAX(milliseconds, 1);
     if (watch->renewal != 0)
         start_renewal(watch);
+}
+
+void
+imap_watch_set_again(ImapWatch *watch, guint milliseconds)
+{
+    watch->again_ms = milliseconds;
 }
 
 gboolean

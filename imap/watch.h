@@ -42,6 +42,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImapWatch, imap_watch_free)
  * be selected. */
 void imap_watch_prefer(ImapWatch *watch, const char *mailbox);
 
+/* Has the server tell how the @mailboxes (wire names, NULL-terminated; copied)
+ * are, each by one STATUS as if it told on its own. Also from inside begun.
+ * Does nothing while it does not tell of all. */
+void imap_watch_look(ImapWatch *watch, const char *const *mailboxes);
+
+/* How long after the server has told something by NOTIFY that is sent again, as
+ * some stop to tell then. Without this call: 3 seconds. */
+void imap_watch_set_again(ImapWatch *watch, guint milliseconds);
+
 /* How often the server is shown that we are there; servers hang up after half
  * an hour (RFC 2177), and what lies between often sooner. Without this call: 9
  * minutes. */

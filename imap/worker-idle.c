@@ -1,5 +1,7 @@
-/* IDLE on a connection that nobody uses at the moment. Whoever uses it next
- * ends that by sending a command, and waits for nothing. */
+/* What is heard on a connection that nobody uses at the moment: what comes
+ * behind the answers to those who did; and, with IDLE, all that happens.
+ * Whoever uses it next ends that by sending a command, and waits for nothing.
+ */
 #include "imap/idle.h"
 #include "imap/worker.h"
 
@@ -12,18 +14,33 @@ typedef struct ImapWorkerIdle {
     gint64 begun;       /* microseconds, monotonic; 0: not yet */
 } ImapWorkerIdle;
 
-/* An ImapUnaskedFunc. */
+static void
+tell(ImapWorker *worker, const char *mailbox)
+{
+    worker->changes_seen = imap_worker_changes(worker);
+    worker->handler->told(worker, mailbox, worker->user_data);
+}
+
+/* An ImapUnaskedFunc. Without a mailbox, nobody wants to hear of that one any
+ * more; and what is told to who uses it, the end of that use tells. */
 static void
 on_unasked(const ImapResponse *response, gpointer user_data)
 {
     ImapWorker *worker = user_data;
 
-    /* Without a mailbox, nobody wants to hear of that one any more. */
-    if (!imap_idle_is_news(response) || worker->handler == NULL ||
-        worker->mailbox == NULL)
+    if (worker->handler == NULL || worker->mailbox == NULL)
         return;
-    worker->changes_seen = imap_worker_changes(worker);
-    worker->handler->told(worker, worker->idle->mailbox, worker->user_data);
+    if (worker->idle != NULL && imap_idle_is_news(response))
+        tell(worker, worker->idle->mailbox);
+    else if (worker->n_leases == 0 && worker->state == IMAP_WORKER_READY &&
+             imap_worker_changes(worker) != worker->changes_seen)
+        tell(worker, worker->mailbox);
+}
+
+void
+imap_worker_hear(ImapWorker *worker)
+{
+    imap_connection_set_unasked_func(worker->connection, on_unasked, worker);
 }
 
 static void
@@ -71,7 +88,6 @@ on_done(gboolean by_server, const GError *error, gpointer user_data)
         return;
     worker->idle = NULL;
     worker->cannot_idle = error != NULL || (by_server && is_too_short(idle));
-    imap_connection_set_unasked_func(worker->connection, NULL, NULL);
     if (worker->handler != NULL)
         worker->handler->idled(worker, worker->user_data);
 }
@@ -85,12 +101,9 @@ static const ImapIdleHandler handler = {
 static void
 tell_missed(ImapWorker *worker)
 {
-    guint changes = imap_worker_changes(worker);
-
-    if (changes == worker->changes_seen || worker->handler == NULL)
-        return;
-    worker->changes_seen = changes;
-    worker->handler->told(worker, worker->idle->mailbox, worker->user_data);
+    if (imap_worker_changes(worker) != worker->changes_seen &&
+        worker->handler != NULL)
+        tell(worker, worker->idle->mailbox);
 }
 
 gboolean
@@ -106,16 +119,14 @@ imap_worker_idle(ImapWorker *worker)
     worker->idle = g_new0(ImapWorkerIdle, 1);
     worker->idle->worker = worker;
     worker->idle->mailbox = g_strdup(worker->mailbox);
-    imap_connection_set_unasked_func(worker->connection, on_unasked, worker);
     tell_missed(worker);
     imap_idle_start(worker->connection, &handler, worker->idle);
 }
 
 void
-imap_worker_forget_idle(ImapWorker *worker)
+imap_worker_hear_no_more(ImapWorker *worker)
 {
-    if (worker->idle == NULL)
-        return;
-    worker->idle->worker = NULL;
+    if (worker->idle != NULL)
+        worker->idle->worker = NULL;
     imap_connection_set_unasked_func(worker->connection, NULL, NULL);
 }

@@ -33,6 +33,7 @@ on_opened(ImapConnection *connection, const GError *error, gpointer user_data)
         worker->state = IMAP_WORKER_READY;
         worker->since = g_get_monotonic_time();
         imap_connection_set_closed(connection, on_closed, worker);
+        imap_worker_hear(worker);
     } else {
         worker->state = IMAP_WORKER_GONE;
     }
@@ -64,7 +65,7 @@ worker_clear(gpointer data)
 
     if (worker->change != NULL)
         worker->change->worker = NULL;
-    imap_worker_forget_idle(worker);
+    imap_worker_hear_no_more(worker);
     imap_connection_set_closed(worker->connection, NULL, NULL);
     /* Somebody may still hold a reference to it. */
     imap_connection_close(worker->connection, error);

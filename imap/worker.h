@@ -25,7 +25,7 @@ typedef struct {
      * end. */
     void (*switched)(ImapWorker *worker, const char *mailbox,
                      const GError *error, gpointer user_data);
-    /* While it idles: something has changed in the selected mailbox. */
+    /* While nobody uses it: something has changed in the selected mailbox. */
     void (*told)(ImapWorker *worker, const char *mailbox, gpointer user_data);
     /* It idles no longer. */
     void (*idled)(ImapWorker *worker, gpointer user_data);
@@ -99,8 +99,10 @@ gboolean imap_worker_is_unused(const ImapWorker *worker);
 void imap_worker_idle(ImapWorker *worker);
 /* Whether it could. */
 gboolean imap_worker_can_idle(const ImapWorker *worker);
-/* It is being freed. */
-void imap_worker_forget_idle(ImapWorker *worker);
+/* What comes while nobody uses it is told from now on, or, as it is being
+ * freed, not any more. */
+void imap_worker_hear(ImapWorker *worker);
+void imap_worker_hear_no_more(ImapWorker *worker);
 
 /* Selects @mailbox, @writable to change it, and asks for what has changed since
  * it was @known (NULL: it is not), or for @rows. The worker is usable and has

@@ -132,7 +132,7 @@ try_idle(FsCheck *check)
 static gboolean
 try_notify(FsCheck *check)
 {
-    imap_request_notify(check->connection, fs_check_on_done, check);
+    imap_request_notify(check->connection, FALSE, fs_check_on_done, check);
     if (!fs_check_wait(check))
         fs_check_say(check, FS_MARK_WARNING, "Push",
                      "the server announces NOTIFY, but refuses it: %s",

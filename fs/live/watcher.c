@@ -1,6 +1,7 @@
 /* From what the server tells to what has to be asked for. */
 #include "fs/live/watcher.h"
 
+#include "fs/live/recheck.h"
 #include "fs/live/watch-plan.h"
 #include "fs/sync/freshener.h"
 #include "fs/sync/lister.h"
@@ -19,6 +20,10 @@
  * some servers tell nothing, as Dovecot of a folder that is renamed and then
  * deleted. */
 #define LIST_AGAIN_MS 2000
+/* So long, for each mailbox in it, the list is not asked for once more only
+ * because something in it may have been missed: some kB a second at the most.
+ */
+#define LIST_REST_US (10 * 1000)
 /* A mailbox that is not in the list has the list asked for so often. */
 #define UNKNOWN_US (10 * G_TIME_SPAN_SECOND)
 
@@ -38,6 +43,7 @@ struct FsWatcher {
     gboolean missed;   /* things, while nothing was told */
     gboolean settled;  /* what was missed is in */
     guint list_again;  /* a timer, or 0 */
+    gint64 listed_at;  /* microseconds, monotonic: when that last ran */
     gint64 unknown_at; /* microseconds, monotonic */
 };
 
@@ -75,6 +81,7 @@ on_list_again(gpointer user_data)
     FsWatcher *watcher = user_data;
 
     watcher->list_again = 0;
+    watcher->listed_at = g_get_monotonic_time();
     fs_freshener_hint(watcher->freshener, FS_MAILBOX_TREE_ROOT);
     return G_SOURCE_REMOVE;
 }
@@ -85,6 +92,34 @@ hint_list(FsWatcher *watcher)
     fs_freshener_hint(watcher->freshener, FS_MAILBOX_TREE_ROOT);
     g_clear_handle_id(&watcher->list_again, g_source_remove);
     watcher->list_again = g_timeout_add(LIST_AGAIN_MS, on_list_again, watcher);
+}
+
+/* Dovecot tells of a folder that was renamed or deleted a second later, or not
+ * at all when it is asked to begin anew before that. */
+static void
+recheck_list(FsWatcher *watcher)
+{
+    gint64 rest =
+        LIST_REST_US * (gint64)fs_mailbox_tree_count(watcher->account->tree);
+    gint64 wait = watcher->listed_at + rest - g_get_monotonic_time();
+
+    if (watcher->list_again == 0)
+        watcher->list_again = g_timeout_add(
+            (guint)(CLAMP(wait, 0, rest) / 1000), on_list_again, watcher);
+}
+
+/* A FsMailboxEntryFunc. The list was found to be another one, before that was
+ * told, or without that it will be: this is news of it, too. */
+static void
+on_entry(guint32 parent, const char *name, guint32 before, gpointer user_data)
+{
+    FsWatcher *watcher = user_data;
+    const char *mailbox;
+
+    if (watcher->list_again == 0 &&
+        imap_watch_is_telling(watcher->watch, &mailbox) && mailbox == NULL)
+        watcher->list_again =
+            g_timeout_add(LIST_AGAIN_MS, on_list_again, watcher);
 }
 
 static void
@@ -125,8 +160,14 @@ on_begun(const char *name, gpointer user_data)
     const FsMailbox *mailbox =
         name != NULL ? mailbox_named(watcher, name) : NULL;
 
+    /* All mailboxes are begun again now and then. */
+    if (name == NULL && !watcher->missed) {
+        fs_recheck(watcher->account, watcher->kernel_cache, watcher->watch);
+        recheck_list(watcher);
+        return;
+    }
     g_info("the server tells of %s", name != NULL ? name : "all mailboxes");
-    if (watcher->missed || name == NULL)
+    if (watcher->missed)
         fs_kernel_cache_foreach_used(watcher->kernel_cache, hint_used, watcher);
     if (mailbox != NULL)
         hint(watcher, mailbox->id);
@@ -316,6 +357,7 @@ fs_watcher_new(FsAccount *account, FsKernelCache *kernel_cache)
         imap_watch_set_renewal(watcher->watch, (guint)MAX(atoi(renewal), 1));
     imap_pool_set_beside(account->pool, &beside_handler, watcher);
     fs_kernel_cache_set_use_func(kernel_cache, on_use, watcher);
+    fs_mailbox_tree_add_entry_func(account->tree, on_entry, watcher);
     return watcher;
 }
 
@@ -325,6 +367,8 @@ fs_watcher_free(FsWatcher *watcher)
     if (watcher == NULL)
         return;
     fs_kernel_cache_set_use_func(watcher->kernel_cache, NULL, NULL);
+    fs_mailbox_tree_remove_entry_func(watcher->account->tree, on_entry,
+                                      watcher);
     imap_pool_set_beside(watcher->account->pool, NULL, NULL);
     imap_watch_free(watcher->watch);
     g_clear_handle_id(&watcher->rank_timer, g_source_remove);

@@ -473,6 +473,12 @@ fs_mailbox_tree_find_use(const FsMailboxTree *tree, guint attribute)
 }
 
 guint
+fs_mailbox_tree_count(const FsMailboxTree *tree)
+{
+    return g_hash_table_size(tree->by_id);
+}
+
+guint
 fs_mailbox_tree_count_children(const FsMailboxTree *tree, guint32 parent)
 {
     const FsMailboxDirectory *directory = find_id(tree, parent);

@@ -125,6 +125,9 @@ const FsMailbox *fs_mailbox_tree_next_child(const FsMailboxTree *tree,
  * IMAP_LIST_… for special uses, and whose messages can be had; 0: none. */
 guint32 fs_mailbox_tree_find_use(const FsMailboxTree *tree, guint attribute);
 
+/* How many directories there are, the root among them. */
+guint fs_mailbox_tree_count(const FsMailboxTree *tree);
+
 /* How many children the directory @parent has. */
 guint fs_mailbox_tree_count_children(const FsMailboxTree *tree, guint32 parent);
 

@@ -126,7 +126,8 @@ on_done(const GError *error, gpointer user_data)
 
 static const ImapStatusHandler handler = {.status = on_status, .done = on_done};
 
-/* Of what is asked for, the mailbox that the connection has selected. */
+/* Of what is asked for, the mailbox that the connection has selected. What is
+ * being synchronised since before may come out as it was then. */
 static void
 synchronise_selected(Question *question)
 {
@@ -134,6 +135,7 @@ synchronise_selected(Question *question)
     const char *selected =
         imap_connection_mailbox(imap_lease_connection(question->lease))->name;
     const FsMailbox *mailbox;
+    gboolean begun = FALSE;
 
     for (guint i = 0; i < question->names->len - 1; i++) {
         if (g_strcmp0(g_ptr_array_index(question->names, i), selected) != 0)
@@ -141,10 +143,11 @@ synchronise_selected(Question *question)
         mailbox = fs_mailbox_tree_by_wire_name(account->tree, selected);
         if (mailbox == NULL)
             return;
-        g_hash_table_add(question->poll->settled,
-                         GUINT_TO_POINTER(mailbox->id));
-        fs_synchroniser_need_messages(account->synchroniser, mailbox->id,
-                                      FS_NOW);
+        fs_synchroniser_freshen(account->synchroniser, mailbox->id,
+                                question->asked_at, &begun);
+        if (begun)
+            g_hash_table_add(question->poll->settled,
+                             GUINT_TO_POINTER(mailbox->id));
         return;
     }
 }

@@ -420,6 +420,37 @@ flags_of_all_need_no_mod_sequence(void **state)
     assert_error(f->error, IMAP_ERROR_NO, "some are gone");
 }
 
+/* As by Dovecot, which carries out the NOOP behind what follows it. */
+static void
+flags_told_behind_the_answer_belong_to_it(void **state)
+{
+    Fixture *f = *state;
+    static const char *const steps[] = {LOGIN("CONDSTORE"),
+                                        "C:i3 NOOP",
+                                        "C:i4 UID FETCH 1:* (UID FLAGS)",
+                                        "S:* 1 FETCH (UID 5 FLAGS (a))",
+                                        "S:i4 OK",
+                                        "QUIET",
+                                        "S:* VANISHED 4",
+                                        "S:* 2 FETCH (UID 6 FLAGS (b))",
+                                        "S:i3 OK",
+                                        NULL};
+    static const char *const cut[] = {
+        LOGIN("CONDSTORE"), "C:i3 NOOP", "C:i4 UID FETCH 1:* (UID FLAGS)",
+        "S:i4 OK",          "CLOSE",     NULL};
+
+    open_ready(f, steps);
+    imap_request_flags(f->connection, "1:*", 0, &flags_handler, f);
+    wait_done(f);
+    assert_string_equal(f->log->str, "5=a; -4; 6=b; ");
+    assert_null(f->error);
+    drop(f);
+    open_ready(f, cut);
+    imap_request_flags(f->connection, "1:*", 0, &flags_handler, f);
+    wait_done(f);
+    assert_error(f->error, IMAP_ERROR_CLOSED, "");
+}
+
 static void
 on_row(const ImapFetch *fetch, gpointer user_data)
 {
@@ -489,6 +520,7 @@ main(void)
         connection_test(part_and_body_of_one_message_are_told_apart),
         connection_test(flags_are_asked_for_as_the_server_can),
         connection_test(flags_of_all_need_no_mod_sequence),
+        connection_test(flags_told_behind_the_answer_belong_to_it),
         connection_test(listing_brings_the_identity_that_the_server_has),
         cmocka_unit_test(identity_too_long_is_none),
     };

@@ -105,6 +105,35 @@ unwanted_mailbox_is_not_listened_to(void **state)
     end(&f, &owner);
 }
 
+/* As by Dovecot, which may tell of what a NOOP brings behind the answer to what
+ * was sent along. */
+static void
+news_behind_the_last_answer_are_told(void **state)
+{
+    Fixture f;
+    Owner owner = {.wanted = {NULL}};
+    Wish wish;
+    gboolean done;
+    static const char *const steps[] = {
+        IDLE_LOGIN,      EXAMINE(2, "A"), "C:i3 NOOP",
+        "S:* 2 EXISTS",  "S:i3 OK",       "QUIET",
+        "S:* 2 EXISTS",  "QUIET",         "S:* 1 FETCH (UID 4 FLAGS (a))",
+        "S:* 3 EXPUNGE", LONG_QUIET,      NULL};
+    const char *const *const scripts[] = {steps, NULL};
+
+    begin(&f, &owner, scripts, 1);
+    ask(&f, &wish, "A");
+    send_noop(get(&f, &wish), &done);
+    wait_for(&done);
+    release(&wish);
+    /* By who used it, if anybody; and what is no change, by nobody. */
+    assert_string_equal(owner.told->str, "");
+    wait_for(&owner.done);
+    run_for(2 * WAIT_MS);
+    assert_string_equal(owner.told->str, "AA");
+    end(&f, &owner);
+}
+
 static void
 refused_idle_is_not_repeated(void **state)
 {
@@ -243,6 +272,7 @@ main(void)
         cmocka_unit_test(mailbox_that_cannot_be_selected_leaves_its_place),
         cmocka_unit_test(unused_connection_hears_until_it_is_used),
         cmocka_unit_test(unwanted_mailbox_is_not_listened_to),
+        cmocka_unit_test(news_behind_the_last_answer_are_told),
         cmocka_unit_test(refused_idle_is_not_repeated),
         cmocka_unit_test(connection_of_no_other_use_goes_to_what_is_wanted),
         cmocka_unit_test(one_connection_is_left_for_requests),

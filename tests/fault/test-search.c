@@ -208,6 +208,12 @@ what_has_come_behind_the_answer_is_sought_again(void **state)
           "C:i4 NOOP", "C:i5 UID SEARCH UID 7,9", "S:* VANISHED 2",
           "S:* 3 EXISTS", "S:i4 OK", "S:i5 OK", "C:i6 UID SEARCH UID 7,9",
           "S:* SEARCH 7", "S:i6 OK"}},
+        /* Told of even behind that. */
+        {"[7] ",
+         {LOGIN(""), "C:i3 EXAMINE INBOX", "S:* 3 EXISTS", "S:i3 OK",
+          "C:i4 NOOP", "C:i5 UID SEARCH UID 7,9", "S:* SEARCH", "S:i5 OK",
+          "QUIET", "S:* 4 EXISTS", "S:i4 OK", "C:i6 UID SEARCH UID 7,9",
+          "S:* SEARCH 7", "S:i6 OK"}},
         /* It was told before, something has gone, or all is there. */
         {"[9] ",
          {LOGIN(""), "C:i3 EXAMINE INBOX", "S:* 3 EXISTS", "S:i3 OK",
@@ -236,6 +242,25 @@ what_has_come_behind_the_answer_is_sought_again(void **state)
     }
 }
 
+/* What has been found then may not be all that was there. */
+static void
+line_that_ends_before_noop_is_answered_is_an_error(void **state)
+{
+    Fixture *f = *state;
+    static const char *const steps[] = {LOGIN(""),
+                                        "C:i3 NOOP",
+                                        "C:i4 UID SEARCH ALL",
+                                        "S:* SEARCH 7",
+                                        "S:i4 OK",
+                                        "CLOSE",
+                                        NULL};
+
+    open_ready(f, steps);
+    imap_request_search(f->connection, NULL, on_found, f);
+    wait_done(f);
+    assert_error(f->error, IMAP_ERROR_CLOSED, "");
+}
+
 int
 main(void)
 {
@@ -248,6 +273,7 @@ main(void)
         connection_test(search_goes_on_while_the_server_says_so),
         connection_test(search_that_gets_no_farther_ends),
         connection_test(what_has_come_behind_the_answer_is_sought_again),
+        connection_test(line_that_ends_before_noop_is_answered_is_an_error),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

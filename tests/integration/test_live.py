@@ -371,6 +371,30 @@ for one in (NOTIFY, Way('idle', BASIC + ' IDLE', 60)):
              arguments=(one,))(renewed)
 
 
+@tap.test(limit=120)
+def test_notify_outlives_the_log_that_dovecot_watches(case):
+    """Dovecot hears of changes by the log of its list, and when that has grown
+    too long goes on listening to the old one."""
+    place = Place(case, NOTIFY)
+    place.look('INBOX', 'Other')
+    place.watched('all mailboxes')
+    log = place.server.mail_root() / 'dovecot.list.index.log'
+    number = os.stat(log).st_ino
+    place.client.open('Other', readonly=False)
+    stores = 0
+    while os.stat(log).st_ino == number and stores < 3000:
+        stores += 1
+        place.ok(place.client.imap.uid('STORE', '1', '+-'[stores % 2] + 'FLAGS',
+                                       '(\\Seen)'))
+    assert stores < 3000, 'the log goes on'
+    case.note(f'another log after {stores} changes')
+    # What Dovecot does not tell is looked for 3 seconds after what it has told.
+    for number in range(4):
+        place.look('Other')
+        uid, _ = place.append('Other', number)
+        place.shows('append', lambda u=uid: u in place.uids('Other'), SOON + 3)
+
+
 def begun(place):
     return place.mount.messages().count('the server tells of')
 

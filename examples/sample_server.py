@@ -195,7 +195,11 @@ class SampleServer:
         """Writes sample mail: sample_mail.generate(), and what it returns."""
         root = self.mail_root(user)
         made = sample_mail.generate(root, **options)
-        self._give_away(self.home / "mail")
+        if sample_store.INBOX in made:
+            self._give_away(self.home / "mail")
+        else:  # what is there already may be much
+            for folder in made:
+                self._give_away_folder(root, folder)
         return made
 
     def stored(self, folder, user=None):
@@ -282,6 +286,15 @@ class SampleServer:
                 for parent in home.parents):
             return tempfile.mkdtemp(prefix="imapfs-sample-", dir="/var/tmp")
         return home
+
+    def _give_away_folder(self, root, folder):
+        path = sample_store.folder_path(root, folder)
+        self._give_away(path)
+        if os.geteuid() == 0:
+            for parent in path.parents:
+                if parent == self.home:
+                    break
+                os.chown(parent, self._owner.pw_uid, self._owner.pw_gid)
 
     def _give_away(self, path):
         if os.geteuid() != 0:

@@ -31,7 +31,7 @@ def mail_of(groups, messages, listed, tiny):
     if {'scan', 'busy', 'views'} & groups:
         mail[MANY] = {'messages': messages, 'total_bytes': 14600 * messages,
                       'seed': 2}
-    if {'list', 'memory'} & groups:
+    if {'list', 'memory', 'start'} & groups:
         mail[BIG] = {'messages': listed, 'size_mean': 600, 'seed': 3}
     if 'large' in groups:
         mail[LARGE] = {'messages': 1, 'kind': 'large'}
@@ -39,7 +39,7 @@ def mail_of(groups, messages, listed, tiny):
         mail[ATTACHED] = {'messages': 3, 'kind': 'attached'}
     if {'single', 'busy'} & groups:
         mail[SIDE] = {'messages': SINGLES, 'seed': 4}
-    if 'busy' in groups:
+    if {'busy', 'idle'} & groups:
         for number in range(SIDE_FOLDERS):
             mail[f'Side/{number}'] = {'messages': SIDE_MESSAGES,
                                       'seed': 100 + number}
@@ -410,4 +410,4 @@ GROUPS = {'scan': scan, 'list': listing, 'single': single, 'busy': busy,
           'memory': memory_use, 'large': large, 'views': views,
           'million': million}
 # Where the round-trip time does not matter.
-ONCE = {'memory', 'million'}
+ONCE = {'memory', 'million', 'idle'}

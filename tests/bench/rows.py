@@ -8,6 +8,8 @@ RANGE_LIMIT = 256 * 1024
 LISTING_LIMIT = 20_000  # octets
 SEARCH_LIMIT = 10_000
 STRUCTURE_LIMIT = 4_000  # of one message, with its header
+IDLE_CPU_LIMIT = 0.1  # seconds of a minute
+IDLE_WAKES_LIMIT = 60
 CHANGES_LIMIT = 10_000  # more, for 10 new, 10 expunged, 10 flags
 
 
@@ -173,6 +175,28 @@ class Rows:
 
     def million(self):
         self.memory('million ', 100)
+
+    def idle(self):
+        rtt = self.rtts[0]
+        for push, which in (('all', 'all folders'), ('one', 'one folder')):
+            title = f'a minute unused, server tells of {which}'
+            self.row(None, f'{title}: processor',
+                     self.get(f'idle CPU {push}', rtt), 's', IDLE_CPU_LIMIT,
+                     f'{IDLE_CPU_LIMIT} s', 1)
+            self.row(None, f'{title}: wake-ups',
+                     self.get(f'idle wakes {push}', rtt), '', IDLE_WAKES_LIMIT,
+                     f'{IDLE_WAKES_LIMIT}', 1)
+            self.row(None, f'{title}: both ways',
+                     self.get(f'idle octets {push}', rtt), 'octets')
+
+    def start(self):
+        for rtt in self.rtts:
+            for what in ('first', 'known', 'known, cold', 'known, no server',
+                         'known, silent line'):
+                for key, title in (('mounted', 'mount'),
+                                   ('listed', 'mount and ls -f')):
+                    self.row(rtt, f'{title}, {what}',
+                             self.get(f'{key} {what}', rtt), 's')
 
     def views(self):
         for rtt in self.rtts:

@@ -6,6 +6,7 @@
 #include "fs/kernel/errno.h"
 #include "fs/options/mount-options.h"
 #include "fs/options/nearest-name.h"
+#include "fs/options/usage-error.h"
 
 #include <fuse_lowlevel.h>
 #include <stdio.h>
@@ -152,6 +153,39 @@ fs_command_line_nearest(const char *name)
     return fs_nearest_name(name, names);
 }
 
+/* The option that GLib's @message about a missing argument ends with; NULL: it
+ * is about something else. @written: as it was written. */
+static const GOptionEntry *
+find_lonely(const GOptionEntry *entries, const char *message,
+            const char **written)
+{
+    const char *blank = strrchr(message, ' ');
+
+    *written = blank != NULL ? blank + 1 : message;
+    for (const GOptionEntry *entry = entries; entry->description; entry++) {
+        g_autofree char *full = g_strconcat("--", entry->long_name, NULL);
+        const char brief[] = {'-', entry->short_name, '\0'};
+
+        if (entry->arg_description != NULL &&
+            (g_str_equal(*written, full) || g_str_equal(*written, brief)))
+            return entry;
+    }
+    return NULL;
+}
+
+static void
+set_read_error(GError **error, const GOptionEntry *entries, const char *message)
+{
+    const char *written;
+    const GOptionEntry *lonely = find_lonely(entries, message, &written);
+
+    if (lonely != NULL)
+        fs_usage_fail(error, "nothing follows %s; write %s %s", written,
+                      written, lonely->arg_description);
+    else
+        fs_usage_fail(error, "%s; " FS_USAGE, message);
+}
+
 gboolean
 fs_command_line_read(FsCommandLine *line, int argc, char **argv, GError **error)
 {
@@ -166,8 +200,7 @@ fs_command_line_read(FsCommandLine *line, int argc, char **argv, GError **error)
     /* GLib's own message would repeat the value of "--password=...". */
     g_option_context_set_ignore_unknown_options(context, TRUE);
     if (!g_option_context_parse_strv(context, &line->unknown, &cause))
-        g_set_error(error, FS_ERROR, FS_ERROR_USAGE, "%s; " FS_USAGE,
-                    cause->message);
+        set_read_error(error, entries, cause->message);
     return cause == NULL;
 }
 

@@ -206,12 +206,30 @@ take_targets(const Look *look, FsOptions *options, char **elsewhere)
         options->servers = g_steal_pointer(&servers);
 }
 
+/* What was meant, perhaps: who writes an address and a host behind it has named
+ * the server already. */
+static char *
+guess_url(const FsOptions *options)
+{
+    const char *domain = options->discover;
+    const char *username = options->settings->username;
+    const char *last = strrchr(username, '@');
+    g_autofree char *host = g_strconcat("imap.", domain, NULL);
+
+    if (last != NULL && g_str_equal(last + 1, domain)) {
+        g_autofree char *before = g_strndup(username, (gsize)(last - username));
+
+        if (strchr(before, '@') != NULL)
+            return url_of(0, before, domain, 993);
+    }
+    return url_of(0, username, host, 993);
+}
+
 static gboolean
 refuse(const Look *look, const FsOptions *options, GError **error)
 {
     const char *domain = options->discover;
-    g_autofree char *guess = g_strconcat("imap.", domain, NULL);
-    g_autofree char *url = url_of(0, options->settings->username, guess, 993);
+    g_autofree char *url = guess_url(options);
 
     if (look->late)
         return fs_usage_fail(

@@ -227,6 +227,10 @@ def test_address_whose_domain_names_nothing_is_refused(case):
                "record _imaps._tcp or _imap._tcp); write the server's URL, "
                'such as imaps://alice%40example.test@imap.example.test/',
                scene.arguments, prefix=scene.names.prefix())
+    scene.says('mail.example.test does not …, such as '
+               'imaps://alice%40example.test@mail.example.test/',
+               scene.words(url='alice@example.test@mail.example.test'),
+               prefix=scene.names.prefix())
 
 
 if __name__ == '__main__':

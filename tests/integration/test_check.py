@@ -403,7 +403,7 @@ def test_mistakes_on_the_command_line_are_sentences(case):
              'timeout'),
             (['--check', '-o', 'timout=3', 'imaps://me@localhost/'],
              'timeout'),
-            (['--check', '-o', 'ro'], 'Missing argument for --check'),
+            (['--check', '-o', 'ro'], 'nothing follows --check'),
             (['--status', ''], 'MOUNTPOINT right behind it'),
             (['--watch'], '--status'),
             (['--status', '/mnt', '--check', 'imaps://h/'], 'choose one'),

@@ -297,7 +297,7 @@ static const struct {
     {"@|" URL, "URL comes first", "usage:"},
     {"http://h/|@", "imap", "imap"},
     {"imaps://u:geheim@h/|@", "password", "password"},
-    {URL "|@|-o", "-o", "usage:"},
+    {URL "|@|-o", "-o", "write -o A,B=C"},
     {URL "|@|--forground", "'--forground'", "'--foreground'"},
     {URL "|@|--time-out=5", "'--time-out'", "-o timeout=..."},
     {URL "|@|--password=geheim", "'password'", "password_file="},

@@ -90,15 +90,28 @@ tell_waiting(FsSyncMailbox *mailbox, const GError *error)
         fs_need_complete(more, mailbox->refresh.known ? NULL : error);
 }
 
-static void
-tell_failure(const FsSyncMailbox *mailbox, const GError *error)
+/* One that was replaced has another id already, under the same name. */
+static char *
+path_of(const FsSync *sync)
 {
-    const FsAccount *account = mailbox->synchroniser->account;
-    g_autofree char *path = fs_mailbox_tree_path(account->tree, mailbox->id);
+    const FsMailboxTree *tree = sync->mailbox->synchroniser->account->tree;
+    char *path = fs_mailbox_tree_path(tree, sync->mailbox->id);
+    const FsMailbox *other;
 
-    fs_account_say(account, "%s cannot be listed: %s",
-                   path != NULL ? path : "a mailbox that is gone",
-                   error->message);
+    if (path != NULL || sync->wire_name == NULL)
+        return path;
+    other = fs_mailbox_tree_by_wire_name(tree, sync->wire_name);
+    return other != NULL ? fs_mailbox_tree_path(tree, other->id) : NULL;
+}
+
+static void
+tell_failure(const FsSync *sync, const GError *error)
+{
+    g_autofree char *path = path_of(sync);
+
+    fs_account_say(
+        sync->mailbox->synchroniser->account, "%s cannot be listed: %s",
+        path != NULL ? path : "a mailbox that is gone", error->message);
 }
 
 void
@@ -113,7 +126,7 @@ fs_sync_finish(FsSync *sync, const GError *error)
     } else {
         doubt_rows(sync);
         if (fs_refresh_is_news(&mailbox->refresh))
-            tell_failure(mailbox, error);
+            tell_failure(sync, error);
     }
     /* Before the end: what changed meanwhile is in, and makes nothing stale. */
     fs_sync_end_attempt(sync);

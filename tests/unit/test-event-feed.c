@@ -194,12 +194,21 @@ assert_told(Scene *scene, const char *wanted)
     assert_string_equal(text, wanted);
 }
 
+/* It may come in pieces. */
 static void
 wait_told(Scene *scene, const char *wanted)
 {
-    while (!fs_event_reader_is_ready(scene->reader))
-        g_main_context_iteration(NULL, TRUE);
-    assert_told(scene, wanted);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    while (text->len < strlen(wanted)) {
+        g_autofree char *more = NULL;
+
+        while (!fs_event_reader_is_ready(scene->reader))
+            g_main_context_iteration(NULL, TRUE);
+        more = told(scene);
+        g_string_append(text, more);
+    }
+    assert_string_equal(text->str, wanted);
 }
 
 #define NEW(mailbox, uid)                                                      \
@@ -212,6 +221,9 @@ wait_told(Scene *scene, const char *wanted)
     "\"kind\":\"moved\",\"mailbox\":\"A/B\",\"uid\":9,\"name\":\"9.eml\","     \
     "\"flags\":[\"\\\\Seen\"],\"old_mailbox\":\"A\",\"old_uid\":5,"            \
     "\"old_name\":\"5.eml\"}\n"
+
+/* So long a change may wait for its other half. */
+#define HOLD_US (500 * 1000)
 
 /* ---- the tests ---- */
 
@@ -270,15 +282,20 @@ flood_of_moves_is_not_held_back(void **state)
 {
     Scene *scene = *state;
     g_autofree char *text = NULL;
+    gint64 changed_at = 0;
 
     for (guint32 uid = 1; uid <= 10010; uid++) {
         g_autofree char *identity = g_strdup_printf("M%u", uid);
 
+        if (uid == 5000)
+            changed_at = g_get_monotonic_time();
         change(FS_CHANGE_GONE, scene->a, uid, identity);
     }
     text = told(scene);
     assert_true(g_str_has_prefix(text, EXPUNGED("A", "1")));
-    assert_null(strstr(text, "\"uid\":5000"));
+    /* Unless it is due by now, as on a machine that is slow. */
+    if (g_get_monotonic_time() - changed_at < HOLD_US)
+        assert_null(strstr(text, "\"uid\":5000"));
 }
 
 static void

@@ -333,9 +333,7 @@ make_readme(const FsControlFiles *control)
         "  The folders once more, each as a Maildir with cur, new and tmp, "
         "for\n"
         "  mail programs. It can",
-        writes ? " " : "not ",
-        "be written to.\n",
-        views, NULL);
+        writes ? " " : "not ", "be written to.\n", views, NULL);
 }
 
 /* FALSE: too many read events. */

@@ -12,7 +12,7 @@
 #include "fs/service/reload.h"
 #include "fs/service/service-manager.h"
 #include "fs/sync/lister.h"
-#include "fs/views/searches-view.h"
+#include "fs/views/search/searches-view.h"
 #include "fs/writing/local-names.h"
 #include "fs/writing/writing.h"
 #include "imap/error.h"

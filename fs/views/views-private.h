@@ -3,8 +3,8 @@
 #pragma once
 
 #include "fs/kernel/page-fill.h"
-#include "fs/views/kept-results.h"
-#include "fs/views/part-maker.h"
+#include "fs/views/parts/part-maker.h"
+#include "fs/views/search/kept-results.h"
 #include "fs/views/views.h"
 
 struct FsViews {

@@ -5,12 +5,12 @@
 
 #include "fs/kernel/inode.h"
 #include "fs/views/flags-view.h"
-#include "fs/views/index-view.h"
-#include "fs/views/parts-view.h"
-#include "fs/views/search-view.h"
-#include "fs/views/searches-view.h"
+#include "fs/views/index/index-view.h"
+#include "fs/views/parts/parts-view.h"
+#include "fs/views/search/search-view.h"
+#include "fs/views/search/searches-view.h"
 #include "fs/views/special-view.h"
-#include "fs/views/text-view.h"
+#include "fs/views/text/text-view.h"
 
 /* Of UIDs that searches have found: eight megabytes; and while they are being
  * listed, 32. */

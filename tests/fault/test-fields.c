@@ -2,7 +2,7 @@
  * attachments, against a server that follows a script. */
 #include "connection-fixture.h"
 
-#include "fs/views/attachments.h"
+#include "fs/views/parts/attachments.h"
 #include "imap/part-requests.h"
 
 static void

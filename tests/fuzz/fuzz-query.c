@@ -1,6 +1,6 @@
 /* Whatever people write: it is refused with a reason, or is one line that says
  * nothing beside its keys. */
-#include "fs/views/search-query.h"
+#include "fs/views/search/search-query.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* The size of base64 by its end. What it is compared with is GLib's encoder,
  * and decoders that differ on what is broken. */
-#include "fs/views/base64-tail.h"
+#include "fs/views/parts/base64-tail.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Messages as lines of a table. */
-#include "fs/views/index-line.h"
+#include "fs/views/index/index-line.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

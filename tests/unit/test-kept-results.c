@@ -1,5 +1,5 @@
 /* What searches have found is kept within a bound, the rest by its use. */
-#include "fs/views/kept-results.h"
+#include "fs/views/search/kept-results.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

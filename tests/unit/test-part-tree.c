@@ -1,12 +1,12 @@
 /* The parts of a message as entries: their names, their places, what is kept of
  * them, and what they hold as text. */
 #include "fs/names/header-field.h"
-#include "fs/views/decoded-store.h"
-#include "fs/views/part-maker-private.h"
-#include "fs/views/part-name.h"
-#include "fs/views/part-tree.h"
+#include "fs/views/parts/decoded-store.h"
+#include "fs/views/parts/part-maker-private.h"
+#include "fs/views/parts/part-name.h"
+#include "fs/views/parts/part-tree.h"
+#include "fs/views/parts/whole-message.h"
 #include "fs/views/text-form.h"
-#include "fs/views/whole-message.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* What people write, and what IMAP makes of it. */
 #include "fs/kernel/errno.h"
-#include "fs/views/search-query.h"
+#include "fs/views/search/search-query.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Which structures of servers are not to be believed. */
-#include "fs/views/part-tree.h"
+#include "fs/views/parts/part-tree.h"
 #include "imap/parser.h"
 
 #include <setjmp.h>

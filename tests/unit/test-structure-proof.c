@@ -1,5 +1,5 @@
 /* Whether the parts of a message add up to it, and its fields are plain. */
-#include "fs/views/structure-proof.h"
+#include "fs/views/parts/structure-proof.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

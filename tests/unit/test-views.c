@@ -8,8 +8,8 @@
 #include "fs/names/mailbox-layout.h"
 #include "fs/names/maildir-layout.h"
 #include "fs/options/options.h"
-#include "fs/views/search-view.h"
-#include "fs/views/search.h"
+#include "fs/views/search/search-view.h"
+#include "fs/views/search/search.h"
 
 #include <errno.h>
 #include <fcntl.h>

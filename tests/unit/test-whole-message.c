@@ -1,7 +1,7 @@
 /* Messages that were made to take much time, memory or stack to be taken apart.
  */
-#include "fs/views/parse-cost.h"
-#include "fs/views/whole-message.h"
+#include "fs/views/parts/parse-cost.h"
+#include "fs/views/parts/whole-message.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

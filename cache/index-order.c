@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+/* UIDs have no more. */
+#define FIRST_OF_TEN_DIGITS G_GUINT64_CONSTANT(1000000000)
+
 typedef struct {
     guint64 key;   /* the minute, or eight octets of the stem */
     guint32 group; /* the place of the first of those equal so far */
@@ -30,12 +33,25 @@ less_by_uid(const Entry *a, const Entry *b)
     return a->uid < b->uid;
 }
 
+/* As it stands in a name, with a "." behind it: 10 comes before 9. */
+static gboolean
+less_by_decimal(guint32 a, guint32 b)
+{
+    guint64 one = a, other = b;
+
+    while (one != 0 && one < FIRST_OF_TEN_DIGITS)
+        one *= 10;
+    while (other != 0 && other < FIRST_OF_TEN_DIGITS)
+        other *= 10;
+    return one != other ? one < other : a < b;
+}
+
 static gboolean
 less_by_key(const Entry *a, const Entry *b)
 {
     if (a->group != b->group)
         return a->group < b->group;
-    return a->key != b->key ? a->key < b->key : a->uid < b->uid;
+    return a->key != b->key ? a->key < b->key : less_by_decimal(a->uid, b->uid);
 }
 
 static void

@@ -83,9 +83,10 @@ gboolean cache_index_next(CacheIndex *index, guint32 mailbox, guint32 after,
                           CacheMessage *result);
 
 /* The UIDs of @mailbox in the order of date (sent or internal; a message
- * without the former has the latter; to the minute), then stem, then UID: that
- * of the names that are made of them. @done runs later, from the main loop,
- * with an array of guint32 that it takes over; empty when it cannot be had. */
+ * without the former has the latter; to the minute), then stem, then UID as
+ * text ("10." before "9."): that of the names that are made of them. @done runs
+ * later, from the main loop, with an array of guint32 that it takes over; empty
+ * when it cannot be had. */
 typedef void (*CacheOrderFunc)(GArray *uids, gpointer user_data);
 void cache_index_order_by_name(CacheIndex *index, guint32 mailbox,
                                gboolean by_sent_date, CacheOrderFunc done,

@@ -292,14 +292,12 @@ static gint
 compare_named(gconstpointer a, gconstpointer b)
 {
     const Named *one = *(Named *const *)a, *two = *(Named *const *)b;
-    gint by_stem;
+    g_autofree char *name = g_strdup_printf("%s%u.", one->stem, one->uid);
+    g_autofree char *other = g_strdup_printf("%s%u.", two->stem, two->uid);
 
     if (one->minute != two->minute)
         return one->minute < two->minute ? -1 : 1;
-    by_stem = strcmp(one->stem, two->stem);
-    if (by_stem != 0)
-        return by_stem;
-    return one->uid < two->uid ? -1 : one->uid > two->uid;
+    return strcmp(name, other);
 }
 
 static void

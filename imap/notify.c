@@ -2,6 +2,8 @@
  * the user's own, without a first account of it. */
 #include "imap/notify.h"
 
+#include "imap/requests.h"
+
 typedef struct {
     ImapNotifyFunc done;
     gpointer user_data;
@@ -33,10 +35,14 @@ imap_request_notify(ImapConnection *connection, gboolean again,
     request->done = done;
     request->user_data = user_data;
     /* Dovecot begins to listen anew before it ends what it did until then; and
-     * where both listen to the same file, that ends both. */
-    if (again)
+     * where both listen to the same file, that ends both. What it was going to
+     * tell, which it gathers for half a second, it forgets at that end, and
+     * tells at NOOP. */
+    if (again) {
+        imap_request_noop(connection);
         imap_connection_send(connection, imap_command_new("NOTIFY NONE"),
                              &none_handler, NULL);
+    }
     imap_connection_send(
         connection,
         imap_command_new("NOTIFY SET (personal (MailboxName SubscriptionChange "

@@ -156,15 +156,15 @@ notify_tells_of_all_mailboxes(void **state)
 }
 
 /* What Dovecot tells no more of, it tells of after that. */
-#define NOTIFY_AGAIN(n, m)                                                     \
-    "C:i" #n " NOTIFY NONE", "C:i" #m NOTIFY_LINE, "S:i" #n " OK",             \
-        "S:i" #m " OK"
+#define NOTIFY_AGAIN(l, n, m)                                                  \
+    "C:i" #l " NOOP", "C:i" #n " NOTIFY NONE", "C:i" #m NOTIFY_LINE,           \
+        "S:i" #l " OK", "S:i" #n " OK", "S:i" #m " OK"
 
 static void
 notify_is_renewed(void **state)
 {
-    static const char *const second[] = {NOTIFYING, NOTIFY_AGAIN(3, 4),
-                                         NOTIFY_AGAIN(5, 6), "HANG", NULL};
+    static const char *const second[] = {NOTIFYING, NOTIFY_AGAIN(3, 4, 5),
+                                         NOTIFY_AGAIN(6, 7, 8), "HANG", NULL};
     static const char *const *const scripts[] = {with_notify, second, NULL};
     Scene scene;
 
@@ -180,11 +180,11 @@ notify_is_sent_again_after_news(void **state)
     static const char *const second[] = {NOTIFYING,
                                          "QUIET",
                                          "S:* STATUS Box (MESSAGES 3)",
-                                         NOTIFY_AGAIN(3, 4),
+                                         NOTIFY_AGAIN(3, 4, 5),
                                          "QUIET",
                                          "S:* LIST () NIL New",
                                          "S:* STATUS Box (MESSAGES 4)",
-                                         NOTIFY_AGAIN(5, 6),
+                                         NOTIFY_AGAIN(6, 7, 8),
                                          "QUIET",
                                          "S:* LIST () NIL Last",
                                          "HANG",
@@ -251,7 +251,7 @@ look_is_told_like_all_else(void **state)
         "S:* LIST () NIL New",
         "S:* STATUS C (MESSAGES 4)",
         "S:i5 OK",
-        NOTIFY_AGAIN(6, 7),
+        NOTIFY_AGAIN(6, 7, 8),
         "HANG",
         NULL};
     static const char *const *const scripts[] = {with_notify, second, NULL};
@@ -279,10 +279,12 @@ refused_second_notify_is_the_last(void **state)
 {
     static const char *const second[] = {NOTIFYING,
                                          "S:* STATUS Box (MESSAGES 3)",
-                                         "C:i3 NOTIFY NONE",
-                                         "C:i4" NOTIFY_LINE,
+                                         "C:i3 NOOP",
+                                         "C:i4 NOTIFY NONE",
+                                         "C:i5" NOTIFY_LINE,
                                          "S:i3 OK",
-                                         "S:i4 BAD once is enough",
+                                         "S:i4 OK",
+                                         "S:i5 BAD once is enough",
                                          "HANG",
                                          NULL};
     static const char *const third[] = {

@@ -395,6 +395,25 @@ def test_notify_outlives_the_log_that_dovecot_watches(case):
         place.shows('append', lambda u=uid: u in place.uids('Other'), SOON + 3)
 
 
+@tap.test
+def test_folder_made_just_before_notify_is_sent_again_shows(case):
+    """Dovecot gathers what it tells for half a second, and forgets it if it is
+    asked anew in between, three seconds after it has told anything. Nor
+    does it hear of what happens just then."""
+    place = Place(case, NOTIFY)
+    place.look('INBOX')
+    place.watched('all mailboxes')
+    for number, delay in enumerate((2.65, 2.85)):
+        place.look('INBOX')
+        uid, _ = place.append(number=number)
+        place.shows('append', lambda u=uid: u in place.uids(), SOON)
+        time.sleep(delay)  # the moment is what is being tried
+        place.ok(place.client.imap.create(f'Fresh{number}'))
+        place.shows('folder made',
+                    lambda n=number: f'Fresh{n}' in place.names(''),
+                    FOLDERS_SOON + 5)
+
+
 def begun(place):
     return place.mount.messages().count('the server tells of')
 

@@ -189,11 +189,17 @@ on_overflow_over(gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
+/* Behind what was asked for after the last one: a server that is slow to answer
+ * that, and tells on, is not sent more and more. */
 static gboolean
 on_again(gpointer user_data)
 {
     ImapWatch *watch = user_data;
 
+    if (watch->line->n_pending > 0) {
+        watch->again = g_timeout_add(watch->again_ms, on_again, watch);
+        return G_SOURCE_REMOVE;
+    }
     watch->again = 0;
     notify(watch->line);
     return G_SOURCE_REMOVE;

@@ -273,6 +273,36 @@ look_is_told_like_all_else(void **state)
     end(&scene);
 }
 
+/* A server that is slow to answer, and tells on, is not sent more and more. */
+static void
+notify_waits_for_what_was_asked_before(void **state)
+{
+    static const char *const second[] = {
+        LOGIN_WITH("NOTIFY"),
+        "C:i2" NOTIFY_LINE,
+        "S:i2 OK",
+        "C:i3 STATUS A (MESSAGES UIDNEXT UIDVALIDITY)",
+        "S:* LIST () NIL New",
+        "QUIET",
+        "S:* LIST () NIL Newer",
+        "QUIET",
+        "S:* STATUS A (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 3)",
+        "S:i3 OK",
+        NOTIFY_AGAIN(4, 5, 6),
+        "HANG",
+        NULL};
+    static const char *const *const scripts[] = {with_notify, second, NULL};
+    static const char *const one[] = {"A", NULL};
+    Scene scene;
+
+    begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
+    imap_watch_set_again(scene.watch, 5);
+    wait_log(&scene, "+* ");
+    imap_watch_look(scene.watch, one);
+    wait_log(&scene, "+* list New list Newer status A +* ");
+    end(&scene);
+}
+
 /* Then the server tells nothing: a new line is as good as the first. */
 static void
 refused_second_notify_is_the_last(void **state)
@@ -773,6 +803,7 @@ main(void)
         cmocka_unit_test(notify_is_sent_again_after_news),
         cmocka_unit_test(notify_is_sent_again_amid_news),
         cmocka_unit_test(look_is_told_like_all_else),
+        cmocka_unit_test(notify_waits_for_what_was_asked_before),
         cmocka_unit_test(refused_second_notify_is_the_last),
         cmocka_unit_test(refused_notify_is_idle),
         cmocka_unit_test(overflow_asks_again_later),

@@ -232,7 +232,7 @@ on_flags_done(const ImapStatus *status, const GError *error, gpointer user_data)
     FlagsRequest *request = user_data;
 
     request->fetched = TRUE;
-    if (error != NULL)
+    if (request->error == NULL && error != NULL)
         request->error = g_error_copy(error);
     end_flags(request);
 }

@@ -82,7 +82,7 @@ on_search_done(const ImapStatus *status, const GError *error,
     SearchRequest *request = user_data;
 
     request->answered = TRUE;
-    if (error != NULL)
+    if (request->error == NULL && error != NULL)
         request->error = g_error_copy(error);
     end_search(request);
 }

@@ -438,6 +438,9 @@ flags_told_behind_the_answer_belong_to_it(void **state)
     static const char *const cut[] = {
         LOGIN("CONDSTORE"), "C:i3 NOOP", "C:i4 UID FETCH 1:* (UID FLAGS)",
         "S:i4 OK",          "CLOSE",     NULL};
+    static const char *const cut_sooner[] = {LOGIN("CONDSTORE"), "C:i3 NOOP",
+                                             "C:i4 UID FETCH 1:* (UID FLAGS)",
+                                             "CLOSE", NULL};
 
     open_ready(f, steps);
     imap_request_flags(f->connection, "1:*", 0, &flags_handler, f);
@@ -446,6 +449,11 @@ flags_told_behind_the_answer_belong_to_it(void **state)
     assert_null(f->error);
     drop(f);
     open_ready(f, cut);
+    imap_request_flags(f->connection, "1:*", 0, &flags_handler, f);
+    wait_done(f);
+    assert_error(f->error, IMAP_ERROR_CLOSED, "");
+    drop(f);
+    open_ready(f, cut_sooner);
     imap_request_flags(f->connection, "1:*", 0, &flags_handler, f);
     wait_done(f);
     assert_error(f->error, IMAP_ERROR_CLOSED, "");

@@ -254,8 +254,15 @@ line_that_ends_before_noop_is_answered_is_an_error(void **state)
                                         "S:i4 OK",
                                         "CLOSE",
                                         NULL};
+    static const char *const cut_sooner[] = {
+        LOGIN(""), "C:i3 NOOP", "C:i4 UID SEARCH ALL", "CLOSE", NULL};
 
     open_ready(f, steps);
+    imap_request_search(f->connection, NULL, on_found, f);
+    wait_done(f);
+    assert_error(f->error, IMAP_ERROR_CLOSED, "");
+    drop(f);
+    open_ready(f, cut_sooner);
     imap_request_search(f->connection, NULL, on_found, f);
     wait_done(f);
     assert_error(f->error, IMAP_ERROR_CLOSED, "");

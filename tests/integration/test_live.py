@@ -263,6 +263,9 @@ def test_folders_of_all_names_are_told_of(case):
         place.append(wire[folder])
     place.look()
     place.watched('all mailboxes')
+    # The list was asked for with the mount, perhaps before they were made.
+    place.shows('folders', lambda: set(folders) <= place.names(''),
+                FOLDERS_SOON + 20 * tap.PATIENCE)
     place.look(*folders)
     for folder in folders:
         uid, _ = place.append(wire[folder], 8)

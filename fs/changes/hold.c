@@ -11,12 +11,12 @@ is_deletion(const FsPending *pending)
            (pending->kind == FS_PENDING_MOVE && pending->name == NULL);
 }
 
-/* Whether the server knows nothing of it. */
+/* Whether the server knows nothing of it, nor can hear of it yet by a line that
+ * was cut. */
 static gboolean
 can_be_held(const FsPending *pending)
 {
-    return is_deletion(pending) && pending->step == FS_STEP_WAITING &&
-           !pending->in_flight && !pending->uncertain;
+    return is_deletion(pending) && !fs_pending_is_under_way(pending);
 }
 
 guint64
@@ -48,8 +48,7 @@ fs_changes_hold_deleted(FsChanges *changes, guint32 mailbox, const char *name,
 void
 fs_changes_hold(FsPending *deletion)
 {
-    if (deletion->changes == NULL || deletion->step != FS_STEP_WAITING ||
-        deletion->in_flight)
+    if (deletion->changes == NULL || fs_pending_is_under_way(deletion))
         return;
     deletion->step = FS_STEP_HELD;
     deletion->number = 0;

@@ -33,6 +33,9 @@ gboolean imap_connection_start_compression(ImapConnection *connection,
 void imap_connection_set_literals(ImapConnection *connection,
                                   ImapLiterals literals);
 
+/* Asks the gate of the login. */
+gboolean imap_connection_may_log_in(const ImapConnection *connection);
+
 /* The login came to its end. */
 void imap_connection_set_ready(ImapConnection *connection);
 

@@ -11,8 +11,9 @@ imap_connection_is_awaiting(gpointer user_data)
     switch (connection->state) {
     case STATE_CONNECTING:
     case STATE_GREETING:
-    case STATE_LOGIN:
         return TRUE;
+    case STATE_LOGIN:
+        return !imap_login_is_waiting(connection->login);
     case STATE_READY:
         return imap_command_queue_n_pending(connection->queue) > 0;
     case STATE_NEW:

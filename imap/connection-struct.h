@@ -50,6 +50,9 @@ struct ImapConnection {
     ImapUnaskedFunc unasked;
     gpointer unasked_data;
 
+    ImapLoginGate login_gate; /* NULL: open */
+    gpointer login_gate_data;
+
     ImapOpenFunc opened;
     gpointer opened_data;
     ImapOpenFunc closed;

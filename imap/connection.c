@@ -315,6 +315,30 @@ imap_connection_start_compression(ImapConnection *connection, GError **error)
     return TRUE;
 }
 
+void
+imap_connection_set_login_gate(ImapConnection *connection, ImapLoginGate gate,
+                               gpointer user_data)
+{
+    connection->login_gate = gate;
+    connection->login_gate_data = user_data;
+}
+
+gboolean
+imap_connection_may_log_in(const ImapConnection *connection)
+{
+    return connection->login_gate == NULL ||
+           connection->login_gate(connection->login_gate_data);
+}
+
+void
+imap_connection_log_in(ImapConnection *connection)
+{
+    if (connection->state != STATE_LOGIN ||
+        !imap_login_is_waiting(connection->login))
+        return;
+    imap_login_go_on(connection->login);
+}
+
 static void
 tell_of_login(const ImapConnection *connection)
 {

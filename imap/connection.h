@@ -44,6 +44,15 @@ void imap_connection_open(ImapConnection *connection, ImapOpenFunc done,
 void imap_connection_open_fd(ImapConnection *connection, int fd,
                              ImapOpenFunc done, gpointer user_data);
 
+/* Whether the credentials may be sent now. FALSE: the login waits, for as long
+ * as it takes, until imap_connection_log_in. */
+typedef gboolean (*ImapLoginGate)(gpointer user_data);
+/* Before it is opened. Without a gate nothing is asked. */
+void imap_connection_set_login_gate(ImapConnection *connection,
+                                    ImapLoginGate gate, gpointer user_data);
+/* A login that waits asks again. Does nothing to another. */
+void imap_connection_log_in(ImapConnection *connection);
+
 /* @closed runs once when a connection that was ready has ended, after all its
  * commands did. */
 void imap_connection_set_closed(ImapConnection *connection, ImapOpenFunc closed,

@@ -27,6 +27,7 @@
 struct ImapLogin {
     ImapConnection *connection;
     ImapAuth *auth;
+    gboolean waits; /* until the credentials may be sent */
     gboolean authenticated;
     GError *abort_reason;
     gboolean is_greeting_believed; /* the capabilities are those of it */
@@ -443,6 +444,29 @@ authenticate(ImapLogin *login)
         send_login_command(login);
 }
 
+/* What the server offers is known by now, so nothing is left to be done once
+ * they may be sent. */
+static void
+authenticate_if_allowed(ImapLogin *login)
+{
+    login->waits = !imap_connection_may_log_in(login->connection);
+    if (!login->waits)
+        authenticate(login);
+}
+
+gboolean
+imap_login_is_waiting(const ImapLogin *login)
+{
+    return login->waits;
+}
+
+void
+imap_login_go_on(ImapLogin *login)
+{
+    if (login->waits)
+        authenticate_if_allowed(login);
+}
+
 /* ---- STARTTLS ---- */
 
 static void
@@ -522,7 +546,7 @@ next_step(ImapLogin *login)
     else if (login->authenticated)
         ask_final(login);
     else
-        authenticate(login);
+        authenticate_if_allowed(login);
 }
 
 static void

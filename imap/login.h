@@ -23,5 +23,10 @@ const GError *imap_login_refusal(const ImapLogin *login);
 /* STARTTLS has done its work. */
 void imap_login_encrypted(ImapLogin *login);
 
+/* Whether it waits until the credentials may be sent. */
+gboolean imap_login_is_waiting(const ImapLogin *login);
+/* Asks again, if it does. */
+void imap_login_go_on(ImapLogin *login);
+
 /* A response that no command took. */
 void imap_login_untagged(ImapLogin *login, const ImapResponse *response);

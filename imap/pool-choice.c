@@ -88,6 +88,8 @@ imap_pool_begin_round(ImapPool *pool, ImapPoolRound *round)
     if (pool->allowance.limit < pool->allowance.max &&
         pool->allowance.grow_at > round->now && pool->waiting.length > 0)
         wake_at(round, pool->allowance.grow_at);
+    if (imap_pool_login_paused_until(pool) != 0 && pool->waiting.length > 0)
+        wake_at(round, imap_pool_login_paused_until(pool));
     imap_pool_retire_outdated(pool);
     for (guint i = 0; i < pool->workers->len; i++) {
         ImapWorker *worker = worker_at(pool, i);

@@ -21,12 +21,6 @@
 /* A connection that lasted so long was a good one. */
 #define LASTED_US (30 * G_TIME_SPAN_SECOND)
 
-static gboolean
-is_refusal(const GError *error)
-{
-    return g_error_matches(error, IMAP_ERROR, IMAP_ERROR_AUTHENTICATION);
-}
-
 static void
 set_state(ImapPool *pool, ImapPoolState state)
 {
@@ -95,7 +89,7 @@ imap_pool_put_off(ImapPool *pool, const GError *error)
     pool->last_error = g_error_copy(error);
     pool->retry_at =
         g_get_monotonic_time() +
-        (is_refusal(error) ? RETRY_DELAY_REFUSED_US : RETRY_DELAY_US);
+        (imap_pool_is_refusal(error) ? RETRY_DELAY_REFUSED_US : RETRY_DELAY_US);
 }
 
 void
@@ -132,15 +126,16 @@ imap_pool_line_failed(ImapPool *pool, const GError *error)
     if (all != NULL)
         error = all;
     imap_pool_put_off(pool, error);
-    if (is_refusal(error) && handler != NULL && handler->refused != NULL &&
-        handler->refused(error, pool->line_data)) {
+    if (imap_pool_is_refusal(error) && handler != NULL &&
+        handler->refused != NULL && handler->refused(error, pool->line_data)) {
         /* Not announced: it may be over soon. */
         g_clear_handle_id(&pool->reconnect_timer, g_source_remove);
         pool->state = IMAP_POOL_OFFLINE;
         pool->held = TRUE;
         return;
     }
-    set_state(pool, is_refusal(error) ? IMAP_POOL_REFUSED : IMAP_POOL_OFFLINE);
+    set_state(pool, imap_pool_is_refusal(error) ? IMAP_POOL_REFUSED
+                                                : IMAP_POOL_OFFLINE);
     schedule(pool);
 }
 
@@ -164,13 +159,28 @@ imap_pool_line_wanted(ImapPool *pool)
 
 /* Also one that is being logged out. */
 static gboolean
+is_worker_logged_in(const ImapWorker *worker)
+{
+    return worker->state == IMAP_WORKER_READY ||
+           worker->state == IMAP_WORKER_SWITCHING;
+}
+
+static gboolean
 is_logged_in(const ImapPool *pool)
+{
+    for (guint i = 0; i < pool->workers->len; i++)
+        if (is_worker_logged_in(g_ptr_array_index(pool->workers, i)))
+            return TRUE;
+    return FALSE;
+}
+
+gboolean
+imap_pool_has_present(const ImapPool *pool)
 {
     for (guint i = 0; i < pool->workers->len; i++) {
         const ImapWorker *worker = g_ptr_array_index(pool->workers, i);
 
-        if (worker->state == IMAP_WORKER_READY ||
-            worker->state == IMAP_WORKER_SWITCHING)
+        if (!worker->outdated)
             return TRUE;
     }
     return FALSE;
@@ -179,13 +189,19 @@ is_logged_in(const ImapPool *pool)
 gboolean
 imap_pool_line_is_in_doubt(const ImapPool *pool)
 {
-    return !is_logged_in(pool);
+    for (guint i = 0; i < pool->workers->len; i++) {
+        const ImapWorker *worker = g_ptr_array_index(pool->workers, i);
+
+        if (is_worker_logged_in(worker) && !worker->outdated)
+            return FALSE;
+    }
+    return TRUE;
 }
 
 gboolean
 imap_pool_line_is_put_off(const ImapPool *pool)
 {
-    if (pool->last_error == NULL || pool->workers->len > 0)
+    if (pool->last_error == NULL || imap_pool_has_present(pool))
         return FALSE;
     if (pool->state == IMAP_POOL_REFUSED && pool->line_handler != NULL &&
         pool->line_handler->refused != NULL)
@@ -212,10 +228,13 @@ imap_pool_retry(ImapPool *pool)
     imap_backoff_reset(&pool->backoff);
     pool->held = FALSE;
     pool->retry_at = 0;
+    imap_pool_forget_refusal(pool);
     /* The reason stays, for who asks, until the attempt has an end. */
     if (pool->state == IMAP_POOL_REFUSED)
         pool->state = IMAP_POOL_OFFLINE;
     attempt(pool);
+    /* Those that are outdated are no reason to wait. */
+    imap_pool_wake(pool);
 }
 
 void

@@ -101,7 +101,10 @@ imap_pool_open_listener(ImapPoolRound *round)
     if (pool->listener == NULL || pool->listening != NULL || !pool->pushes ||
         !is_line_good(pool))
         return;
-    if (round->now < pool->listen_at) {
+    if (imap_pool_login_paused_until(pool) != 0) {
+        round->wake_at =
+            MIN(round->wake_at, imap_pool_login_paused_until(pool));
+    } else if (round->now < pool->listen_at) {
         round->wake_at = MIN(round->wake_at, pool->listen_at);
     } else if (allowance->limit < 2) {
         if (allowance->max > 1)

@@ -2,8 +2,9 @@
  * pool-lease.c counts what is granted, pool-workers.c sees what becomes of
  * connections, pool-choice.c says which connection is whose, pool-line.c looks
  * after the line as a whole, pool-suspicion.c after connections that may be
- * dead, pool-reconnect.c after those that are to be made anew, pool-apart.c
- * keeps mailboxes to those who remove them. */
+ * dead, pool-reconnect.c after those that are to be made anew, pool-login.c
+ * keeps them from trying a wrong password more than once, pool-apart.c keeps
+ * mailboxes to those who remove them. */
 #pragma once
 
 #include "imap/allowance.h"
@@ -44,11 +45,14 @@ struct ImapPool {
     GError *last_error; /* of opening; NULL: none lately */
     gint64 retry_at;    /* microseconds, monotonic */
     ImapPoolState state;
-    gint64 state_since;    /* microseconds since the epoch */
-    gboolean lost;         /* all connections, since it was last online */
-    gboolean held;         /* other credentials are on their way */
-    gint64 opened_at;      /* microseconds, monotonic: the last connection */
-    ImapBackoff backoff;   /* of attempts that nobody asks for */
+    gint64 state_since;  /* microseconds since the epoch */
+    gint64 login_at;     /* microseconds, monotonic: while others are logged in,
+                            none is tried before; 0: nothing was refused */
+    gint64 login_pause;  /* microseconds: the last one; 0: none */
+    gboolean lost;       /* all connections, since it was last online */
+    gboolean held;       /* other credentials are on their way */
+    gint64 opened_at;    /* microseconds, monotonic: the last connection */
+    ImapBackoff backoff; /* of attempts that nobody asks for */
     guint reconnect_timer; /* of the next one; 0: none */
     gint64 suspect_at;     /* microseconds, monotonic: why all are, happened */
     guint suspect_ms;      /* how long those that are open may take to answer */
@@ -142,8 +146,11 @@ void imap_pool_put_off(ImapPool *pool, const GError *error);
 void imap_pool_line_lost(ImapPool *pool);
 /* Somebody asked in vain: then another attempt is due some time. */
 void imap_pool_line_wanted(ImapPool *pool);
-/* Whether it is not known if connections can be made: none is logged in. */
+/* Whether it is not known if connections can be made: none is logged in, or
+ * none with what we log in with now. */
 gboolean imap_pool_line_is_in_doubt(const ImapPool *pool);
+/* Whether there is a connection, or one is coming, that is not outdated. */
+gboolean imap_pool_has_present(const ImapPool *pool);
 /* Whether requests are refused for now, with pool->last_error. */
 gboolean imap_pool_line_is_put_off(const ImapPool *pool);
 
@@ -164,6 +171,24 @@ gboolean imap_pool_was_cut_along(const ImapPool *pool, const ImapWorker *worker,
                                  const GError *error);
 /* One could be opened. */
 void imap_pool_note_room(ImapPool *pool);
+
+/* ---- pool-login.c ---- */
+
+/* Whether @worker may send its credentials. */
+gboolean imap_pool_may_log_in(ImapPool *pool, ImapWorker *worker);
+/* Has those that wait for that send theirs, if they may now. */
+void imap_pool_let_log_in(ImapPool *pool);
+/* Whether @error is that the credentials were refused. */
+gboolean imap_pool_is_refusal(const GError *error);
+/* One has ended, and is none of the workers any more, by the refusal @error. */
+void imap_pool_note_refusal(ImapPool *pool, const GError *error);
+/* One is logged in. */
+void imap_pool_note_login(ImapPool *pool);
+/* The credentials may be others now. */
+void imap_pool_forget_refusal(ImapPool *pool);
+/* Microseconds, monotonic: until when there are to be no more connections, for
+ * the last one was refused; 0: there may be. */
+gint64 imap_pool_login_paused_until(const ImapPool *pool);
 
 /* ---- pool-suspicion.c ---- */
 

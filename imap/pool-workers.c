@@ -44,6 +44,7 @@ static void
 note_opened(ImapPool *pool, ImapWorker *worker)
 {
     imap_pool_note_room(pool);
+    imap_pool_note_login(pool);
     imap_pool_line_opened(pool);
     pool->pushes = imap_connection_has(worker->connection, "NOTIFY") ||
                    imap_connection_has(worker->connection, "IDLE");
@@ -77,6 +78,12 @@ note_listener_failure(ImapPool *pool, const ImapWorker *worker,
     imap_pool_listener_ended(pool, error);
 }
 
+static gboolean
+may_worker_log_in(ImapWorker *worker, gpointer user_data)
+{
+    return imap_pool_may_log_in(user_data, worker);
+}
+
 static void
 on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
 {
@@ -94,12 +101,17 @@ on_worker_opened(ImapWorker *worker, const GError *error, gpointer user_data)
     remove_worker(pool, worker);
     if (pool->logging_out || held->leaving)
         return;
-    if (held->listens)
+    if (imap_pool_is_refusal(error)) {
+        imap_pool_note_refusal(pool, error);
+        if (held->listens)
+            imap_pool_listener_ended(pool, error);
+    } else if (held->listens) {
         note_listener_failure(pool, held, error);
-    else if (pool->workers->len == 0)
+    } else if (pool->workers->len == 0) {
         note_last_failure(pool, held, error);
-    else
+    } else {
         imap_pool_note_one_too_many(pool, error);
+    }
 }
 
 /* It was selected to be changed, and cannot be. */
@@ -265,6 +277,7 @@ on_worker_idled(ImapWorker *worker, gpointer user_data)
 }
 
 const ImapWorkerHandler imap_pool_worker_handler = {
+    .may_log_in = may_worker_log_in,
     .opened = on_worker_opened,
     .switched = on_worker_switched,
     .told = on_worker_told,

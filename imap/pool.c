@@ -239,6 +239,7 @@ on_dispatch(gpointer user_data)
                        pool->logged_out_data);
         return G_SOURCE_REMOVE;
     }
+    imap_pool_let_log_in(pool);
     if (is_silenced(pool)) {
         if (pool->workers->len == 0 && imap_pool_line_is_in_doubt(pool))
             imap_pool_line_wanted(pool);
@@ -250,6 +251,7 @@ on_dispatch(gpointer user_data)
         g_autoptr(GError) error = g_error_copy(pool->last_error);
 
         imap_pool_fail_all(pool, error);
+        imap_pool_retire_outdated(pool);
         imap_pool_line_wanted(pool);
         if (pool->listener != NULL && pool->retry_at > g_get_monotonic_time())
             set_wake(pool, pool->retry_at);
@@ -466,9 +468,9 @@ imap_pool_limit(const ImapPool *pool)
 gboolean
 imap_pool_open_another(ImapPool *pool)
 {
-    if (imap_pool_line_is_in_doubt(pool)
-            ? pool->workers->len > 0
-            : imap_pool_n_serving(pool) >= imap_pool_room(pool))
+    if (imap_pool_n_serving(pool) >= imap_pool_room(pool) ||
+        imap_pool_login_paused_until(pool) != 0 ||
+        (imap_pool_line_is_in_doubt(pool) && imap_pool_has_present(pool)))
         return FALSE;
     g_ptr_array_add(pool->workers,
                     imap_worker_new(pool->settings, pool->line_rate,

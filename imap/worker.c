@@ -41,6 +41,15 @@ on_opened(ImapConnection *connection, const GError *error, gpointer user_data)
         worker->handler->opened(worker, error, worker->user_data);
 }
 
+static gboolean
+may_log_in(gpointer user_data)
+{
+    ImapWorker *worker = user_data;
+
+    return worker->handler != NULL &&
+           worker->handler->may_log_in(worker, worker->user_data);
+}
+
 ImapWorker *
 imap_worker_new(const ImapSettings *settings, ImapLineRate *rate,
                 const ImapWorkerHandler *handler, gpointer user_data)
@@ -52,6 +61,7 @@ imap_worker_new(const ImapSettings *settings, ImapLineRate *rate,
     worker->since = g_get_monotonic_time();
     worker->connection = imap_connection_new(settings);
     imap_connection_set_line_rate(worker->connection, rate);
+    imap_connection_set_login_gate(worker->connection, may_log_in, worker);
     imap_connection_open(worker->connection, on_opened, worker);
     return worker;
 }
@@ -67,6 +77,7 @@ worker_clear(gpointer data)
         worker->change->worker = NULL;
     imap_worker_hear_no_more(worker);
     imap_connection_set_closed(worker->connection, NULL, NULL);
+    imap_connection_set_login_gate(worker->connection, NULL, NULL);
     /* Somebody may still hold a reference to it. */
     imap_connection_close(worker->connection, error);
     imap_connection_unref(worker->connection);

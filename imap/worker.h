@@ -17,8 +17,11 @@ typedef enum {
     IMAP_WORKER_GONE,
 } ImapWorkerState;
 
-/* All run from the main loop; each may drop the worker. */
+/* All run from the main loop; each but the first may drop the worker. */
 typedef struct {
+    /* Whether it may send the credentials now; if not, it waits until
+     * imap_connection_log_in. */
+    gboolean (*may_log_in)(ImapWorker *worker, gpointer user_data);
     /* Ready, or (with @error) gone. */
     void (*opened)(ImapWorker *worker, const GError *error, gpointer user_data);
     /* With @error no mailbox is selected, and the connection may be about to
@@ -61,6 +64,7 @@ struct ImapWorker {
     gboolean outdated;  /* is to be, as soon as nobody uses it */
     gboolean listens;   /* is the listener's, and nobody else's */
     ImapRows rows;      /* sent ahead, for whoever had it switched */
+    gboolean logs_in;   /* the credentials may have been sent */
     gboolean given_up;  /* so that a request can have its place */
     guint changes_seen;
     gint64 probed_at; /* microseconds, monotonic: while it was idle */

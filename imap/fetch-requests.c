@@ -175,11 +175,14 @@ imap_request_fetch_list(ImapConnection *connection, const char *uids,
 /* ---- flags ---- */
 
 typedef struct {
+    ImapConnection *connection; /* borrowed: it outlives its commands */
     const ImapFlagsHandler *handler;
     gpointer user_data;
     gboolean fetched; /* the FETCH is answered */
     gboolean looked;  /* and the NOOP */
     GError *error;    /* of the FETCH, or of the line */
+    guint64 heard;    /* the highest mod-sequence told before it was sent */
+    guint64 told;     /* and by the answer to the FETCH; 0: none */
 } FlagsRequest;
 
 /* What the server says on its own while it answers is as true as the answer:
@@ -200,6 +203,8 @@ on_flags_untagged(const ImapResponse *response, gpointer user_data)
         g_autofree char *flags =
             imap_flags_to_string((const char *const *)response->fetch->flags);
 
+        if (response->fetch->has_modseq && !request->fetched)
+            request->told = MAX(request->told, response->fetch->modseq);
         request->handler->flags(response->fetch->uid, flags,
                                 request->user_data);
         return TRUE;
@@ -216,11 +221,30 @@ on_noop_untagged(const ImapResponse *response, gpointer user_data)
     return request->fetched && on_flags_untagged(response, request);
 }
 
+/* The answer is complete up to what had happened before it was asked for. Not
+ * up to what it tells: a message may change behind a server that goes through
+ * them, and another before it, which it then tells with a higher mod-sequence.
+ * And only up to what it tells: what was heard before may have come from where
+ * more is known than in what this answer was read from. */
+static void
+tell_complete(const FlagsRequest *request)
+{
+    const ImapMailbox *mailbox = imap_connection_mailbox(request->connection);
+    guint64 modseq = MIN(request->heard, request->told);
+
+    /* The server may have taken it back. */
+    modseq = MIN(modseq, mailbox->modseq_heard);
+    if (request->error == NULL && modseq > 0 &&
+        request->handler->complete != NULL)
+        request->handler->complete(modseq, request->user_data);
+}
+
 static void
 end_flags(FlagsRequest *request)
 {
     if (!request->fetched || !request->looked)
         return;
+    tell_complete(request);
     request->handler->done(request->error, request->user_data);
     g_clear_error(&request->error);
     g_free(request);
@@ -230,8 +254,12 @@ static void
 on_flags_done(const ImapStatus *status, const GError *error, gpointer user_data)
 {
     FlagsRequest *request = user_data;
+    guint64 highest;
 
     request->fetched = TRUE;
+    if (status != NULL &&
+        imap_status_code_number(status, "HIGHESTMODSEQ", &highest))
+        request->told = MIN(request->told, highest);
     if (request->error == NULL && error != NULL)
         request->error = g_error_copy(error);
     end_flags(request);
@@ -265,14 +293,17 @@ imap_request_flags(ImapConnection *connection, const char *uids, guint64 modseq,
     FlagsRequest *request = g_new0(FlagsRequest, 1);
     ImapCommand *command = imap_command_new("UID FETCH ");
 
+    request->connection = connection;
     request->handler = handler;
     request->user_data = user_data;
     imap_command_add_text(command, uids);
     imap_command_add_text(command, " (UID FLAGS)");
-    if (modseq > 0 && imap_connection_has_condstore(connection))
+    if (modseq > 0 && imap_connection_has_condstore(connection)) {
+        request->heard = imap_connection_mailbox(connection)->modseq_heard;
         imap_command_add_format(
             command, " (CHANGEDSINCE %" G_GUINT64_FORMAT "%s)", modseq,
             imap_connection_has_qresync(connection) ? " VANISHED" : "");
+    }
     imap_connection_send(connection, imap_command_new("NOOP"), &noop_handler,
                          request);
     imap_connection_send(connection, command, &flags_handler, request);

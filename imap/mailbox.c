@@ -62,10 +62,21 @@ imap_mailbox_apply_codes(ImapMailbox *mailbox, const ImapStatus *status)
     if (imap_status_code(status, "NOMODSEQ") != NULL) {
         mailbox->nomodseq = TRUE;
         mailbox->highestmodseq = 0;
+        mailbox->modseq_heard = 0;
     }
-    if (!mailbox->nomodseq)
-        imap_status_code_number(status, "HIGHESTMODSEQ",
-                                &mailbox->highestmodseq);
+    /* One that is lower than what was heard takes that back: so Dovecot says
+     * that it has not told all that has gone. */
+    if (!mailbox->nomodseq && imap_status_code_number(status, "HIGHESTMODSEQ",
+                                                      &mailbox->highestmodseq))
+        mailbox->modseq_heard = mailbox->highestmodseq;
+}
+
+/* What is no mod-sequence (RFC 7162, section 7: 63 bits) tells nothing. */
+static void
+hear_modseq(ImapMailbox *mailbox, const ImapFetch *fetch)
+{
+    if (fetch->has_modseq && fetch->modseq <= G_MAXINT64 && !mailbox->nomodseq)
+        mailbox->modseq_heard = MAX(mailbox->modseq_heard, fetch->modseq);
 }
 
 void
@@ -86,6 +97,8 @@ imap_mailbox_apply(ImapMailbox *mailbox, const ImapResponse *response)
     } else if (response->type == IMAP_RESPONSE_EXPUNGE) {
         mailbox->exists -= mailbox->exists > 0;
         mailbox->changes++;
+    } else if (response->type == IMAP_RESPONSE_FETCH) {
+        hear_modseq(mailbox, response->fetch);
     } else if (response->type == IMAP_RESPONSE_VANISHED &&
                !response->vanished->earlier) {
         gone = imap_uid_set_count(response->vanished->uids);

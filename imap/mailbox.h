@@ -9,6 +9,8 @@ typedef struct {
     guint64 uidvalidity;   /* 0: the server did not say */
     guint64 uidnext;       /* likewise */
     guint64 highestmodseq; /* 0: the server did not say, or has none */
+    guint64 modseq_heard;  /* the highest of any message since, or that: all up
+                              to it had happened when it was told */
     gboolean nomodseq;     /* it says that it has none */
     guint64 exists;
     guint64 exists_searched; /* the same when the last SEARCH was answered: what
@@ -32,8 +34,8 @@ gboolean imap_mailbox_keeps_flag(const ImapMailbox *mailbox, const char *flag);
 /* Takes over the codes of an OK that concern the mailbox. */
 void imap_mailbox_apply_codes(ImapMailbox *mailbox, const ImapStatus *status);
 
-/* Takes over EXISTS, EXPUNGE and VANISHED, and notes a SEARCH; others, and all
- * while no mailbox is selected, are passed over. */
+/* Takes over EXISTS, EXPUNGE and VANISHED, and notes a SEARCH and the MODSEQ of
+ * a FETCH; others, and all while no mailbox is selected, are passed over. */
 void imap_mailbox_apply(ImapMailbox *mailbox, const ImapResponse *response);
 /* Counts the flags of a response that no command has taken. */
 void imap_mailbox_apply_unasked(ImapMailbox *mailbox,

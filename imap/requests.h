@@ -119,10 +119,13 @@ void imap_request_fetch_list(ImapConnection *connection, const char *uids,
  * without CONDSTORE). With QRESYNC enabled and a @modseq, the messages that
  * have vanished since are told as well. Sends NOOP first, and is done when both
  * are answered, as imap_request_search is. @flags: as imap_flags_to_string
- * writes them; borrowed. */
+ * writes them; borrowed. complete (may be NULL): right before done, all that
+ * happened to @uids since then and up to @modseq has been told; at most once,
+ * and only if that is certain. */
 typedef struct {
     void (*flags)(guint32 uid, const char *flags, gpointer user_data);
     void (*vanished)(const ImapUidSet *uids, gpointer user_data);
+    void (*complete)(guint64 modseq, gpointer user_data);
     void (*done)(const GError *error, gpointer user_data);
 } ImapFlagsHandler;
 void imap_request_flags(ImapConnection *connection, const char *uids,

@@ -136,6 +136,9 @@ fs_sync_step_done(FsSync *sync, const GError *error)
     if (--sync->pending > 0)
         return;
     first = g_steal_pointer(&sync->error);
+    /* New messages bring their part of it, and may not have come. */
+    if (first != NULL)
+        sync->complete_to = 0;
     if (first != NULL && is_refusal(first) && sync->rounds < MAX_ROUNDS)
         fs_sync_start_round(sync);
     else if (first != NULL)
@@ -187,6 +190,14 @@ on_vanished(const ImapUidSet *uids, gpointer user_data)
     }
 }
 
+/* While a mailbox stays selected its HIGHESTMODSEQ is that of long ago, and all
+ * that has changed since would be told again and again. */
+static void
+on_complete(guint64 modseq, gpointer user_data)
+{
+    ((FsSync *)user_data)->complete_to = modseq;
+}
+
 static void
 on_changes_done(const GError *error, gpointer user_data)
 {
@@ -209,6 +220,7 @@ on_changes_done(const GError *error, gpointer user_data)
 static const ImapFlagsHandler changes_handler = {
     .flags = on_flags,
     .vanished = on_vanished,
+    .complete = on_complete,
     .done = on_changes_done,
 };
 

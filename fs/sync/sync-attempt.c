@@ -55,6 +55,7 @@ note_success(FsSync *sync)
     CacheMailbox state = sync->target;
 
     state.complete = TRUE;
+    state.highestmodseq = MAX(state.highestmodseq, sync->complete_to);
     if (!sync->flags_in)
         state.highestmodseq = 0;
     fs_sync_note(mailbox, &state);

@@ -67,6 +67,7 @@ struct FsSync {
     gboolean with_header;
     gboolean can_tell; /* the server can say what changed since known */
     gboolean flags_in; /* those of the rows that were known are the target's */
+    guint64 complete_to; /* a mod-sequence: all up to it was told; 0: unknown */
     guint rounds;
     guint overtaken;      /* rounds that count for nothing, as it had changed */
     guint changes_noted;  /* of the connection's mailbox, when asking began */

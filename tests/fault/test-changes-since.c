@@ -258,6 +258,145 @@ flags_told_unasked_are_counted(void **state)
 }
 
 static void
+on_complete(guint64 modseq, gpointer user_data)
+{
+    g_string_append_printf(((Fixture *)user_data)->log,
+                           "to %" G_GUINT64_FORMAT "; ", modseq);
+}
+
+/* @expected: what the second of two answers tells, and how far it is complete,
+ * if it is: "7=\\Seen; to 105; ". */
+static void
+expect_complete(Fixture *f, const char *const *steps, const char *expected)
+{
+    ImapFlagsHandler handler = flags_handler;
+
+    handler.complete = on_complete;
+    open_ready(f, steps);
+    imap_request_examine(f->connection, "INBOX", on_done, f);
+    wait_done(f);
+    for (guint i = 0; i < 2; i++) {
+        g_string_truncate(f->log, 0);
+        imap_request_flags(f->connection, "1:*", 100, &handler, f);
+        wait_done(f);
+    }
+    if (strcmp(f->log->str, expected) != 0)
+        fail_msg("\"%s\" instead of \"%s\"", f->log->str, expected);
+    drop(f);
+}
+
+#define SELECTED QRESYNC, "C:i4 EXAMINE INBOX", SAY, "S:i4 OK"
+#define SINCE(noop, fetch)                                                     \
+    "C:i" #noop " NOOP",                                                       \
+        "C:i" #fetch " UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE 100 VANISHED)"
+
+static void
+answer_is_complete_to_what_was_heard_before_it(void **state)
+{
+    Fixture *f = *state;
+    /* Each message's change is asked for once after it was heard of. */
+    static const char *const late[] = {
+        SELECTED,
+        SINCE(5, 6),
+        "S:i5 OK",
+        "S:* 2 FETCH (UID 2 FLAGS (b) MODSEQ (132))",
+        "S:i6 OK",
+        SINCE(7, 8),
+        "S:i7 OK",
+        "S:* 1 FETCH (UID 1 FLAGS (a) MODSEQ (131))",
+        "S:* 2 FETCH (UID 2 FLAGS (b) MODSEQ (132))",
+        "S:* 3 FETCH (UID 3 FLAGS (c) MODSEQ (140))",
+        "S:i8 OK",
+        NULL};
+    /* Unasked, and not what it tells itself. */
+    static const char *const unasked[] = {
+        SELECTED,  SINCE(5, 6), "S:i5 OK",
+        "S:i6 OK", SINCE(7, 8), "S:* 2 FETCH (UID 2 FLAGS (b) MODSEQ (132))",
+        "S:i7 OK", "S:i8 OK",   NULL};
+    /* Of what was heard before, this answer knows nothing. */
+    static const char *const behind[] = {
+        SELECTED,  SINCE(5, 6),
+        "S:i5 OK", "S:* 2 FETCH (UID 2 FLAGS (b) MODSEQ (132))",
+        "S:i6 OK", SINCE(7, 8),
+        "S:i7 OK", "S:* 3 FETCH (UID 3 FLAGS (c) MODSEQ (110))",
+        "S:i8 OK", NULL};
+    static const char *const silent[] = {
+        SELECTED,  SINCE(5, 6),
+        "S:i5 OK", "S:* 2 FETCH (UID 2 FLAGS (b) MODSEQ (132))",
+        "S:i6 OK", SINCE(7, 8),
+        "S:i7 OK", "S:* VANISHED (EARLIER) 9",
+        "S:i8 OK", NULL};
+    static const char *const refused[] = {
+        SELECTED,
+        SINCE(5, 6),
+        "S:i5 OK",
+        "S:i6 OK",
+        SINCE(7, 8),
+        "S:i7 OK",
+        "S:* 2 FETCH (UID 2 FLAGS (b) MODSEQ (132))",
+        "S:i8 NO some are gone",
+        NULL};
+    /* Dovecot, when it has not told yet what has gone. */
+    static const char *const taken_back[] = {
+        SELECTED,
+        SINCE(5, 6),
+        "S:i5 OK",
+        "S:* 2 FETCH (UID 2 FLAGS (b) MODSEQ (132))",
+        "S:i6 OK",
+        SINCE(7, 8),
+        "S:i7 OK",
+        "S:* 2 FETCH (UID 2 FLAGS (b) MODSEQ (132))",
+        "S:* OK [HIGHESTMODSEQ 125] highest",
+        "S:i8 OK",
+        NULL};
+    static const char *const tagged[] = {
+        SELECTED,
+        SINCE(5, 6),
+        "S:i5 OK",
+        "S:* 2 FETCH (UID 2 FLAGS (b) MODSEQ (132))",
+        "S:i6 OK",
+        SINCE(7, 8),
+        "S:i7 OK",
+        "S:* 2 FETCH (UID 2 FLAGS (b) MODSEQ (132))",
+        "S:i8 OK [HIGHESTMODSEQ 126] done",
+        NULL};
+    static const char *const by_code[] = {
+        SELECTED,  SINCE(5, 6),
+        "S:i5 OK", "S:* OK [HIGHESTMODSEQ 130] highest",
+        "S:i6 OK", SINCE(7, 8),
+        "S:i7 OK", "S:* 2 FETCH (UID 2 FLAGS (b) MODSEQ (132))",
+        "S:i8 OK", NULL};
+    static const char *const none[] = {
+        SELECTED,  SINCE(5, 6),
+        "S:i5 OK", "S:* OK [NOMODSEQ] none",
+        "S:i6 OK", SINCE(7, 8),
+        "S:i7 OK", "S:* 2 FETCH (UID 2 FLAGS (b) MODSEQ (132))",
+        "S:i8 OK", NULL};
+    static const char *const too_high[] = {
+        SELECTED,
+        SINCE(5, 6),
+        "S:i5 OK",
+        "S:* 2 FETCH (UID 2 FLAGS (b) MODSEQ (18446744073709551615))",
+        "S:i6 OK",
+        SINCE(7, 8),
+        "S:i7 OK",
+        "S:* 2 FETCH (UID 2 FLAGS (b) MODSEQ (18446744073709551615))",
+        "S:i8 OK",
+        NULL};
+
+    expect_complete(f, late, "1=a; 2=b; 3=c; to 132; ");
+    expect_complete(f, unasked, "2=b; to 120; ");
+    expect_complete(f, behind, "3=c; to 110; ");
+    expect_complete(f, silent, "-9; ");
+    expect_complete(f, refused, "2=b; ");
+    expect_complete(f, taken_back, "2=b; to 125; ");
+    expect_complete(f, tagged, "2=b; to 126; ");
+    expect_complete(f, by_code, "2=b; to 130; ");
+    expect_complete(f, none, "2=b; ");
+    expect_complete(f, too_high, "2=b; to 120; ");
+}
+
+static void
 server_that_asks_to_wait_is_heard(void **state)
 {
     static const struct {
@@ -311,6 +450,7 @@ main(void)
         connection_test(refusal_is_an_error_without_changes),
         connection_test(enable_is_one_command),
         connection_test(flags_told_unasked_are_counted),
+        connection_test(answer_is_complete_to_what_was_heard_before_it),
         connection_test(server_that_asks_to_wait_is_heard),
     };
 

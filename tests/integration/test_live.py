@@ -302,7 +302,7 @@ def test_idle_connections_tell_of_other_folders(case):
     another folder while nobody uses them, and again after they were used for
     something else."""
     place = Place(case, Way('idle', BASIC + ' IDLE', 60), connections=4)
-    place.ok(place.client.imap.create('Third'))
+    os.mkdir(place.path('Third'))
     place.append('Third')
     place.look('INBOX')
     place.watched('INBOX')

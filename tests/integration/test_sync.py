@@ -182,6 +182,90 @@ for server in SERVERS:
                 'it does not show')
 
 
+# ---- a mailbox that stays selected
+
+def asked_since(scene, mark):
+    """From which mod-sequences on it was asked for changes."""
+    return [int(found[1]) for found in
+            (re.search(r'CHANGEDSINCE (\d+)', c.text)
+             for c in fetches(scene, mark, True)) if found]
+
+
+def ask_again(case, scene, mark):
+    """Lists once more, and waits until the changes are asked for."""
+    before = len(asked_since(scene, mark))
+    stale()
+    listed(case, scene)
+    case.expect(wait_until(lambda: len(asked_since(scene, mark)) > before,
+                           PATIENT), 'never asked')
+
+
+for server in ('condstore', 'qresync'):
+    @tap.test(name=f'changes_are_not_asked_for_for_ever_{server}',
+              arguments=(server,))
+    def moves_on(case, kind):
+        """Each is told twice at the most, while the mailbox stays selected; and
+        the next mount goes on from there."""
+        mounts = Mounts(case, [simple_mailbox(count=50, size=500)], timeout=10,
+                        capabilities=SERVERS[kind],
+                        options={'poll': 1, 'connections': 1})
+        scene = mounts.scene
+        listed(case, scene)
+        begun, mark = scene.inbox.modseq, scene.server.mark()
+        for uid in range(1, 4):
+            scene.inbox.set_flags(uid, '\\Seen')
+            ask_again(case, scene, mark)
+        asked = asked_since(scene, mark)
+        case.note(begun, asked)
+        case.expect(asked[:2] == [begun, begun], asked)
+        case.expect(asked == sorted(asked) and asked[-1] >= begun + 1, asked)
+        case.expect(not scene.server.saw('EXAMINE *', mark), 'selected again')
+        scene.inbox.set_flags(9, '\\Flagged')
+        mark = mounts.again()
+        listed(case, scene)
+        word = {'condstore': 'CHANGEDSINCE', 'qresync': r'QRESYNC \(\d+'}[kind]
+
+        def went_on():
+            return [int(found[1]) for found in
+                    (re.search(word + r' (\d+)', c.text)
+                     for c in scene.server.since(mark)[0]) if found]
+
+        case.expect(wait_until(went_on, PATIENT)
+                    and went_on()[0] in (begun + 2, begun + 3), went_on())
+
+    @tap.test(name=f'change_that_is_told_late_is_listed_{server}',
+              arguments=(server,))
+    def told_late(case, kind):
+        """A server that goes through the messages: the first changes behind it,
+        and then one before it, which it tells."""
+        scene = Scene(case, [simple_mailbox(count=5, size=500)], timeout=10,
+                      capabilities=SERVERS[kind],
+                      options={'poll': 1, 'connections': 1, 'xattr': None})
+        scene.start()
+        listed(case, scene)
+        mark = scene.server.mark()
+        file = scene.file(1)
+        late = []
+
+        def go_through(line, command):
+            if 'CHANGEDSINCE' not in command.text or late:
+                return False
+            late.append(command)
+            scene.inbox.set_flags(1, '\\Flagged')
+            first = scene.inbox.get(1)
+            modseq, first.modseq = first.modseq, 1
+            scene.inbox.set_flags(2, '\\Seen')
+            line.send(line.default(command))
+            first.modseq = modseq
+            return True
+
+        scene.server.hooks['UID FETCH'] = go_through
+        ask_again(case, scene, mark)
+        ask_again(case, scene, mark)
+        case.expect(wait_until(lambda: b'Flagged' in os.getxattr(
+            file, 'user.imap.flags'), PATIENT), asked_since(scene, mark))
+
+
 # ---- servers that contradict themselves
 
 @tap.test

@@ -62,10 +62,17 @@ server(const Case *c, guint n)
     return listener_script(&c->f.listener, n);
 }
 
+static gboolean
+is_held(const Case *c, guint n)
+{
+    listener_check(&c->f.listener);
+    return c->f.listener.n_accepted > n && script_is_held(server(c, n));
+}
+
 static void
 await_hold(const Case *c, guint n)
 {
-    WAIT_UNTIL(c->f.listener.n_accepted > n && script_is_held(server(c, n)));
+    WAIT_UNTIL(is_held(c, n));
 }
 
 static void

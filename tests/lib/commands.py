@@ -15,9 +15,10 @@ def environment(case, data=None, **more):
     that other programs are."""
     data = data or case.path('data')
     os.makedirs(data, exist_ok=True)
+    os.makedirs(case.path('tmp'), exist_ok=True)
     return {'HOME': data, 'XDG_CACHE_HOME': data + '/cache',
             'XDG_STATE_HOME': data + '/state', 'G_DEBUG': 'fatal-warnings',
-            'LC_ALL': 'C.UTF-8', **more}
+            'TMPDIR': case.path('tmp'), 'LC_ALL': 'C.UTF-8', **more}
 
 
 def options_text(options):

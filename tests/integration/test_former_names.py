@@ -232,6 +232,9 @@ def test_next_mount_calls_it_as_that_which_was_killed(case):
                 for name in os.listdir(moving.in_maildir('Other', kind))}
 
     moving = Moving(case, 'uid')
+    # What is known of the messages is on the disk then.
+    moving.mount.unmount()
+    moving.start(data=moving.mount.data)
     moving.server.hooks['UID MOVE'] = cut
     move_by_uid(moving)
     seen, in_maildir = moving.names(), bases()

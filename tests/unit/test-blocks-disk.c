@@ -309,10 +309,12 @@ directory_unusable_is_memory_and_a_message(void **state)
     finish(&f);
 }
 
-/* Until it is killed. */
+/* Until it is killed. Tells through @told when the first are on the disk. */
 static void
-write_for_ever(Fixture *f)
+write_for_ever(Fixture *f, int told)
 {
+    gboolean has_told = FALSE;
+
     open_blocks(f);
     for (guint i = 0;; i++) {
         g_autofree char *key = key_of(i % 700);
@@ -320,8 +322,10 @@ write_for_ever(Fixture *f)
         put(f, key, 0, i, 1 + i * 37u % 20000);
         if (i % 11 == 0)
             cache_blocks_remove(f->blocks, key);
-        if (cache_blocks_unwritten(f->blocks) > MIB)
+        if (cache_blocks_unwritten(f->blocks) > MIB) {
             settle(f);
+            has_told = has_told || write(told, "", 1) == 1;
+        }
         g_main_context_iteration(NULL, FALSE);
     }
 }
@@ -350,14 +354,22 @@ writer_killed_leaves_right_blocks(void **state)
 
     f.directory = g_dir_make_tmp("imapfs-blocks-XXXXXX", NULL);
     for (guint round = 0; round < 12; round++) {
-        pid_t pid = fork();
+        int told[2];
+        char octet;
+        pid_t pid;
 
+        assert_int_equal(pipe(told), 0);
+        pid = fork();
         if (pid == 0)
-            write_for_ever(&f);
+            write_for_ever(&f, told[1]);
         assert_true(pid > 0);
+        close(told[1]);
+        if (round == 0)
+            assert_int_equal(read(told[0], &octet, 1), 1);
         g_usleep((gulong)g_rand_int_range(random, 5000, 120000));
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
+        close(told[0]);
 
         n_messages = 0;
         open_blocks(&f);

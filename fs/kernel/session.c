@@ -20,6 +20,7 @@
 #include "fs/kernel/session.h"
 
 #include "fs/kernel/errno.h"
+#include "fs/mount/fuse-connection.h"
 #include "fs/mount/mount.h"
 
 #include <errno.h>
@@ -211,9 +212,11 @@ shake_hands(FsSession *session, const char *mountpoint, GError **error)
     result = fuse_session_receive_buf(session->fuse, &session->buffer);
     if (result > 0)
         fs_session_handle(session, &session->buffer);
-    /* Unmounted already: the loop will find that, too. */
-    if (result == 0)
+    /* Unmounted already, or while it was read: the loop will find that, too. */
+    if (result == 0 || result == -ECONNABORTED) {
+        fuse_session_exit(session->fuse);
         return TRUE;
+    }
     if (session->initialised && !fuse_session_exited(session->fuse))
         return TRUE;
     fs_mount_set_error(error, mountpoint,
@@ -337,14 +340,19 @@ take_over(FsSession *session)
 }
 
 /* Not before the kernel is answered: whoever sees the mount may wait for that.
- */
+ * If it has been unmounted already, what was found may be another's. */
 static void
 note_mount(FsSession *session)
 {
-    if (fs_mount_identity_find(session->mountpoint, &session->mount))
+    gboolean found =
+        fs_mount_identity_find(session->mountpoint, &session->mount);
+
+    if (found)
         session->mark = fs_mount_mark_take(&session->mount);
-    else
+    if (!found || fs_fuse_connection_is_cut(fuse_session_fd(session->fuse))) {
+        fs_mount_mark_clear(&session->mark);
         session->mount.id = 0;
+    }
 }
 
 gboolean

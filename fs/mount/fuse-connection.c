@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,6 +24,14 @@ fs_fuse_connection_open(guint32 device)
 
     path_of(device, path);
     return open(path, O_WRONLY | O_CLOEXEC);
+}
+
+gboolean
+fs_fuse_connection_is_cut(int fuse)
+{
+    struct pollfd end = {.fd = fuse};
+
+    return poll(&end, 1, 0) > 0;
 }
 
 void

@@ -12,6 +12,10 @@
  * mounted. -1: none, or fusectl is not mounted. To be closed. */
 int fs_fuse_connection_open(guint32 device);
 
+/* Whether the kernel has cut the connection of @fuse, the descriptor of whoever
+ * serves it: there is no mount any more, and its numbers may be another's. */
+gboolean fs_fuse_connection_is_cut(int fuse);
+
 /* Ends it: all that waits for an answer gets an error. Does nothing if it has
  * ended, or if @connection is -1. */
 void fs_fuse_connection_abort(int connection);

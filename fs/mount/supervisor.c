@@ -206,15 +206,6 @@ on_end(int line, GIOCondition condition, gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
-/* The kernel has cut it, or there is no mount any more. */
-static gboolean
-is_cut(int fuse)
-{
-    struct pollfd end = {.fd = fuse};
-
-    return poll(&end, 1, 0) > 0;
-}
-
 void
 fs_supervisor_watch(FsSupervisor *supervisor, const FsMountIdentity *mount,
                     int fuse)
@@ -228,7 +219,7 @@ fs_supervisor_watch(FsSupervisor *supervisor, const FsMountIdentity *mount,
     charge = (Charge){*mount, fs_mount_mark_take(mount)};
     /* If it is not cut, it was ours. If the supervisor is gone, the source will
      * tell. */
-    if (!is_cut(fuse) && !tell(line, &charge))
+    if (!fs_fuse_connection_is_cut(fuse) && !tell(line, &charge))
         g_debug("supervisor: %s", g_strerror(errno));
     fs_mount_mark_clear(&charge.mark);
     supervisor->source =

@@ -487,7 +487,6 @@ static void
 on_written(gpointer user_data)
 {
     FsMessageBodies *bodies = user_data;
-
     g_autoptr(FsNeed) caught_up = NULL;
 
     if (cache_blocks_unwritten(bodies->account->blocks) > UNWRITTEN_RESUME)

@@ -67,14 +67,19 @@ is_made_of_another(const FsAccount *account, const FsPending *pending,
     return g_strcmp0(made, name) == 0;
 }
 
+gboolean
+fs_pending_name_is_free(const FsAccount *account, guint32 mailbox,
+                        const char *name)
+{
+    return fs_mailbox_tree_child(account->tree, mailbox, name) == NULL &&
+           cache_aliases_uid(account->aliases, mailbox, name) == 0 &&
+           fs_overlay_guest_by_name(account->overlay, mailbox, name) == NULL;
+}
+
 static gboolean
 is_free(const FsAccount *account, const FsPending *pending, const char *name)
 {
-    return fs_mailbox_tree_child(account->tree, pending->target, name) ==
-               NULL &&
-           cache_aliases_uid(account->aliases, pending->target, name) == 0 &&
-           fs_overlay_guest_by_name(account->overlay, pending->target, name) ==
-               NULL &&
+    return fs_pending_name_is_free(account, pending->target, name) &&
            !is_made_of_another(account, pending, name);
 }
 

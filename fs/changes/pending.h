@@ -173,6 +173,9 @@ char *fs_pending_name_on_the_way(FsChanges *changes, const FsPending *pending,
                                  const CacheMessage *row);
 /* Whether @name is one that the above has made up of mailbox and UID. */
 gboolean fs_pending_is_made_up_name(const char *name);
+/* Whether nothing was given @name in @mailbox: no folder, and no message. */
+gboolean fs_pending_name_is_free(const FsAccount *account, guint32 mailbox,
+                                 const char *name);
 FsPending *fs_pending_from_record(const CacheJournalRecord *record);
 /* Takes its place among the others, which keep a reference. */
 void fs_pending_enter(FsChanges *changes, FsPending *pending);

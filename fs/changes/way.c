@@ -40,15 +40,6 @@ fs_way_forget(FsPending *deletion)
 
 /* ---- on it again ---- */
 
-/* Somebody may have taken its name meanwhile. */
-static gboolean
-is_free(const FsAccount *account, guint32 mailbox, const char *name)
-{
-    return fs_mailbox_tree_child(account->tree, mailbox, name) == NULL &&
-           cache_aliases_uid(account->aliases, mailbox, name) == 0 &&
-           fs_overlay_guest_by_name(account->overlay, mailbox, name) == NULL;
-}
-
 void
 fs_way_give_up(FsPending *deletion)
 {
@@ -64,7 +55,8 @@ fs_way_give_up(FsPending *deletion)
     fs_pending_take_back(deletion);
     if (target == 0)
         return;
-    if (!is_free(changes->account, target, name)) {
+    /* Somebody may have taken it meanwhile. */
+    if (!fs_pending_name_is_free(changes->account, target, name)) {
         g_free(name);
         name = g_strdup_printf("%u.eml", uid);
     }

@@ -3,7 +3,8 @@
 The argument is its directory of results: `steps` has a line "STATUS NAME" for
 each step, NAME.log its output. A step test-X ran the suites of a build, and
 left meson's testlog.json there; lint and sample print TAP; a fuzz-X is one test;
-of the others only a failure counts.
+of the others only a failure counts. What failed beside the others and passed
+alone (see again.py) is in `passed-again`.
 
 Every TAP line is one test case. Meson's own count would not do: it knows a
 program that crashed after its last line only as a program, not as a case.
@@ -36,7 +37,22 @@ class Count:
         self.outputs.append(f"---- {name}\n{text.rstrip()}\n")
 
 
-def count_tap(count, program, output, ended):
+def failed_cases(output):
+    """Of a program that prints TAP: (name, what it said) of those that failed."""
+    found = []
+    said = None
+    for line in output.splitlines():
+        case = LINE.match(line)
+        if case:
+            said = [line] if case["failed"] else None
+            if case["failed"]:
+                found.append((case["name"] or case["number"], said))
+        elif said is not None:
+            said.append(line)
+    return found
+
+
+def count_tap(count, title, output, ended):
     """Counts one program. @ended: how, if not as it should have; else ""."""
     failed, cases, plan, skipped = [], 0, None, []
     for line in output.splitlines():
@@ -44,12 +60,12 @@ def count_tap(count, program, output, ended):
         if planned:
             plan = int(planned[1])
             if planned[2] is not None and plan == 0:
-                skipped.append(f"{program}: {planned[2]}")
+                skipped.append(f"{title}: {planned[2]}")
         elif line.startswith("Bail out!"):
             ended = ended or line
         elif case:
             cases += 1
-            name = f"{program}: {case['name'] or case['number']}"
+            name = f"{title}: {case['name'] or case['number']}"
             directive = (case["directive"] or "").lower()
             if directive == "skip":
                 skipped.append(f"{name}: {case['reason']}")
@@ -59,35 +75,49 @@ def count_tap(count, program, output, ended):
                 count.passed += 1
 
     if ended and not failed:
-        failed.append(f"{program}: {ended}")
+        failed.append(f"{title}: {ended}")
     elif plan is None and not cases:
-        failed.append(f"{program}: printed no test case")
+        failed.append(f"{title}: printed no test case")
     elif plan is None or plan != cases:
-        failed.append(f"{program}: planned {plan} cases, ran {cases}")
+        failed.append(f"{title}: planned {plan} cases, ran {cases}")
     count.failed += failed
     count.skipped += skipped
     return bool(failed)
 
 
-def count_meson(count, label, path):
-    """Counts every program of a testlog.json. FALSE if there was none."""
-    programs = 0
+def tests(path):
+    """The programs of a testlog.json, as meson describes them."""
     lines = path.read_text(errors="replace").splitlines() \
         if path.exists() else []
-    for line in lines:
-        programs += 1
-        test = json.loads(line)
-        program = f"{label}, {test['name']}"
-        output = test["stdout"] or ""
-        if test["result"] == "SKIP" and "1..0" not in output:
-            reason = (test.get("stderr") or output).strip() or "no reason given"
-            count.skipped.append(f"{program}: {reason}")
-            continue
-        ended = "" if test["result"] in ("OK", "SKIP") else \
-            f"{test['result']}, exit status {test['returncode']}"
-        if count_tap(count, program, output, ended):
-            count.output(program, output + "\n" + (test.get("stderr") or ""))
-    return programs > 0
+    return [json.loads(line) for line in lines]
+
+
+def program(label, test):
+    return f"{label}, {test['name']}"
+
+
+def count_test(count, label, test):
+    """Counts one program."""
+    title = program(label, test)
+    output = test["stdout"] or ""
+    errors = test.get("stderr") or ""
+    if test["result"] == "SKIP" and "1..0" not in output:
+        reason = (errors or output).strip() or "no reason given"
+        count.skipped.append(f"{title}: {reason}")
+        return
+    ended = "" if test["result"] in ("OK", "SKIP") else \
+        f"{test['result']}, exit status {test['returncode']}"
+    if count_tap(count, title, output, ended):
+        said = ["\n".join(lines) for _, lines in failed_cases(output)]
+        count.output(title, "\n".join(said or [output]) + "\n" + errors)
+
+
+def count_meson(count, label, path):
+    """Counts every program of a testlog.json. FALSE if there was none."""
+    found = tests(path)
+    for test in found:
+        count_test(count, label, test)
+    return bool(found)
 
 
 def count_step(count, results, status, name):
@@ -111,12 +141,23 @@ def count_step(count, results, status, name):
         count.passed += 1
 
 
+def take_back(count, path):
+    """Those that failed, and passed when they were run again."""
+    names = path.read_text().splitlines() if path.exists() else []
+    passed = [name for name in count.failed if name in names]
+    count.failed = [name for name in count.failed if name not in names]
+    count.passed += len(passed)
+    return passed
+
+
 def main():
     results = pathlib.Path(sys.argv[1])
     count = Count()
     for line in (results / "steps").read_text().splitlines():
         status, name = line.split(" ", 1)
         count_step(count, results, int(status), name)
+
+    passed_again = take_back(count, results / "passed-again")
 
     if count.skipped and os.environ.get("CI"):
         count.failed += [f"{name} (skipped)" for name in count.skipped]
@@ -125,6 +166,8 @@ def main():
         print(text)
     for name in count.skipped:
         print(f"skipped: {name}")
+    for name in passed_again:
+        print(f"passed alone, failed beside the others: {name}")
     for name in count.failed:
         print(f"failed: {name}")
     print(f"{count.passed} passed, {len(count.failed)} failed")

@@ -228,6 +228,8 @@ def main(setup=None, jobs=4):
     options = parser.parse_args()
     tests = [one for one in _tests
              if not options.k or any(key in one.name for key in options.k)]
+    only = os.environ.get('IMAPFS_TEST_ONLY', '').splitlines()
+    tests = [one for one in tests if not only or one.name in only]
     if options.l:
         print('\n'.join(one.name for one in tests))
         sys.exit(0)

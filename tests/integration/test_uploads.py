@@ -124,7 +124,7 @@ def test_full_disk_is_enospc_and_loses_nothing(case):
 @tap.test
 def test_rights_are_in_the_modes_and_refuse_at_once(case):
     place = Scene(case, [simple_mailbox(count=2), Mailbox('Other')],
-                  timeout=3 * tap.PATIENCE, names='uid',
+                  timeout=20 * tap.PATIENCE, names='uid',
                   capabilities=CAPABILITIES + ' ACL')
     place.server.find('Other').rights = 'lr'
     place.server.find('INBOX').rights = 'lrsi'
@@ -159,7 +159,7 @@ def test_rights_are_in_the_modes_and_refuse_at_once(case):
 @tap.test
 def test_df_shows_the_quota(case):
     place = Scene(case, [simple_mailbox(count=2), Mailbox('Other')],
-                  timeout=3 * tap.PATIENCE,
+                  timeout=20 * tap.PATIENCE,
                   capabilities=CAPABILITIES + ' QUOTA')
     place.server.quota = 10 * 1024 * 1024
     place.start()

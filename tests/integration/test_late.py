@@ -512,7 +512,8 @@ def test_the_one_of_two_that_the_user_keeps_stays(case):
     place.be_late('APPEND', lambda commands: other.present)
     written(place, message())
     place.expect_soon(lambda: '2.eml' in place.ls('Other'), 'it is not there')
-    case.expect(place.sh('rm Other/x.eml').clean, 'rm')
+    # It is being stored until the end of it is on the disk.
+    place.expect_soon(lambda: place.sh('rm Other/x.eml').clean, 'rm')
     place.settles('Other', [crlf(message())])
     case.expect(place.ls('Other') == {'2.eml'}, place.ls('Other'))
 

@@ -167,6 +167,26 @@ silence_counts_from_the_command_not_the_last_reply(void **state)
     assert_null(f->error);
 }
 
+/* As where a process is stopped, or others have the processor. */
+static void
+answer_that_came_while_we_did_not_run_is_no_silence(void **state)
+{
+    const guint timeout_ms = 10 * TIMEOUT_MS;
+    Fixture *f = *state;
+    static const char *const steps[] = {
+        LOGIN(""), "C:i3 NOOP", "HOLD", "S:i3 OK", NULL,
+    };
+
+    open_ready(f, steps);
+    set_timeout(f, timeout_ms);
+    send_text(f, "NOOP");
+    WAIT_UNTIL(script_is_held(f->script));
+    script_go_on(f->script);
+    g_usleep((timeout_ms + TIMEOUT_MS) * 1000);
+    wait_done(f);
+    assert_null(f->error);
+}
+
 static void
 sending_does_not_extend_the_wait_for_what_was_sent(void **state)
 {
@@ -440,6 +460,7 @@ main(void)
         connection_test(session_cut_anywhere_ends_in_an_error),
         connection_test(session_hung_anywhere_times_out),
         connection_test(silence_counts_from_the_command_not_the_last_reply),
+        connection_test(answer_that_came_while_we_did_not_run_is_no_silence),
         connection_test(sending_does_not_extend_the_wait_for_what_was_sent),
         connection_test(commands_are_pipelined_to_the_depth),
         connection_test(argument_with_line_break_never_reaches_the_wire),

@@ -140,7 +140,7 @@ session_hung_anywhere_times_out(void **state)
             assert_false(run_session(f));
             assert_error(f->error, IMAP_ERROR_TIMEOUT, "did not answer");
             assert_true(g_get_monotonic_time() - began <
-                        20 * TIMEOUT_MS * G_TIME_SPAN_MILLISECOND);
+                        60 * TIMEOUT_MS * G_TIME_SPAN_MILLISECOND);
             drop(f);
         }
     }
@@ -149,7 +149,8 @@ session_hung_anywhere_times_out(void **state)
 static void
 silence_counts_from_the_command_not_the_last_reply(void **state)
 {
-    const guint timeout_ms = 6 * TIMEOUT_MS;
+    /* A busy machine may keep us from going on for half a second. */
+    const guint timeout_ms = 24 * TIMEOUT_MS;
     Fixture *f = *state;
     static const char *const steps[] = {
         LOGIN(""), "C:i3 NOOP", "S:i3 OK", "C:i4 NOOP", "HOLD", "S:i4 OK", NULL,

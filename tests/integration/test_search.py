@@ -292,7 +292,7 @@ def test_nothing_is_renamed_or_made_in_a_search(case):
     desk.agree('INBOX')
 
 
-@tap.test(limit=240)
+@tap.test(limit=480)
 def test_views_agree_after_changes_from_both_sides(case):
     desk = desk_with_letters(case, {'INBOX': 60, 'Other': 30})
     source = random.Random(7)

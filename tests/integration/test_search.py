@@ -332,7 +332,7 @@ def test_views_agree_after_changes_from_both_sides(case):
     desk.agree('INBOX', 'Other')
 
 
-@tap.test(limit=120)
+@tap.test(limit=300)
 def test_folder_that_was_never_listed_is_not_listed_for_a_search(case):
     desk = desk_with_letters(case, {'INBOX': 5, 'Big': 4000}, rtt_ms=20)
     # What listens logs in when the mount has rested for a moment.

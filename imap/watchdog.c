@@ -6,6 +6,10 @@
  * come: one of many megabytes takes its time on a slow line. */
 #define PROGRESS_OCTETS (16 * 1024)
 
+/* A process that was not let run for a while finds its time over, and octets
+ * that have come meanwhile: it reads them first. */
+#define SECOND_LOOK_MS 20
+
 void
 imap_watchdog_init(ImapWatchdog *watchdog, guint limit_ms,
                    gboolean (*is_awaiting)(gpointer user_data),
@@ -32,22 +36,42 @@ imap_watchdog_silence(const ImapWatchdog *watchdog)
            MAX(watchdog->last_progress, watchdog->wait_began);
 }
 
+static gboolean on_time(gpointer user_data);
+
+/* Microseconds that are left; and sets the timer for them. */
+static gint64
+wait_on(ImapWatchdog *watchdog)
+{
+    gint64 left_us =
+        watchdog->limit_ms * (gint64)1000 - imap_watchdog_silence(watchdog);
+
+    if (left_us > 0)
+        watchdog->source =
+            g_timeout_add((guint)(left_us / 1000) + 1, on_time, watchdog);
+    return left_us;
+}
+
+/* What had come by then has been read by now. */
+static gboolean
+on_second_look(gpointer user_data)
+{
+    ImapWatchdog *watchdog = user_data;
+
+    watchdog->source = 0;
+    if (watchdog->is_awaiting(watchdog->user_data) && wait_on(watchdog) <= 0)
+        watchdog->silent(watchdog->user_data);
+    return G_SOURCE_REMOVE;
+}
+
 static gboolean
 on_time(gpointer user_data)
 {
     ImapWatchdog *watchdog = user_data;
-    gint64 limit_us = watchdog->limit_ms * (gint64)1000;
-    gint64 silence_us;
 
     watchdog->source = 0;
-    if (!watchdog->is_awaiting(watchdog->user_data))
-        return G_SOURCE_REMOVE;
-    silence_us = imap_watchdog_silence(watchdog);
-    if (silence_us < limit_us)
-        watchdog->source = g_timeout_add((limit_us - silence_us) / 1000 + 1,
-                                         on_time, watchdog);
-    else
-        watchdog->silent(watchdog->user_data);
+    if (watchdog->is_awaiting(watchdog->user_data) && wait_on(watchdog) <= 0)
+        watchdog->source =
+            g_timeout_add(SECOND_LOOK_MS, on_second_look, watchdog);
     return G_SOURCE_REMOVE;
 }
 

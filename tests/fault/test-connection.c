@@ -140,7 +140,7 @@ session_hung_anywhere_times_out(void **state)
             assert_false(run_session(f));
             assert_error(f->error, IMAP_ERROR_TIMEOUT, "did not answer");
             assert_true(g_get_monotonic_time() - began <
-                        20 * TIMEOUT_MS * G_TIME_SPAN_MILLISECOND);
+                        60 * TIMEOUT_MS * G_TIME_SPAN_MILLISECOND);
             drop(f);
         }
     }
@@ -149,7 +149,8 @@ session_hung_anywhere_times_out(void **state)
 static void
 silence_counts_from_the_command_not_the_last_reply(void **state)
 {
-    const guint timeout_ms = 6 * TIMEOUT_MS;
+    /* A busy machine may keep us from going on for half a second. */
+    const guint timeout_ms = 24 * TIMEOUT_MS;
     Fixture *f = *state;
     static const char *const steps[] = {
         LOGIN(""), "C:i3 NOOP", "S:i3 OK", "C:i4 NOOP", "HOLD", "S:i4 OK", NULL,
@@ -163,6 +164,26 @@ silence_counts_from_the_command_not_the_last_reply(void **state)
     send_text(f, "NOOP");
     run_for(timeout_ms / 2);
     script_go_on(f->script);
+    wait_done(f);
+    assert_null(f->error);
+}
+
+/* As where a process is stopped, or others have the processor. */
+static void
+answer_that_came_while_we_did_not_run_is_no_silence(void **state)
+{
+    const guint timeout_ms = 10 * TIMEOUT_MS;
+    Fixture *f = *state;
+    static const char *const steps[] = {
+        LOGIN(""), "C:i3 NOOP", "HOLD", "S:i3 OK", NULL,
+    };
+
+    open_ready(f, steps);
+    set_timeout(f, timeout_ms);
+    send_text(f, "NOOP");
+    WAIT_UNTIL(script_is_held(f->script));
+    script_go_on(f->script);
+    g_usleep((timeout_ms + TIMEOUT_MS) * 1000);
     wait_done(f);
     assert_null(f->error);
 }
@@ -440,6 +461,7 @@ main(void)
         connection_test(session_cut_anywhere_ends_in_an_error),
         connection_test(session_hung_anywhere_times_out),
         connection_test(silence_counts_from_the_command_not_the_last_reply),
+        connection_test(answer_that_came_while_we_did_not_run_is_no_silence),
         connection_test(sending_does_not_extend_the_wait_for_what_was_sent),
         connection_test(commands_are_pipelined_to_the_depth),
         connection_test(argument_with_line_break_never_reaches_the_wire),

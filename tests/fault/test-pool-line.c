@@ -168,8 +168,8 @@ login_gets_through_while_the_network_never_rests(void **state)
     Wish a;
     guint changes;
     static const char *const first[] = {"HANG", NULL};
-    static const char *const second[] = {WAIT_LONG, WAIT_LONG, LOGIN,
-                                         EXAMINE(2, "INBOX"), NULL};
+    static const char *const second[] = {WAIT_LONG, LOGIN, EXAMINE(2, "INBOX"),
+                                         NULL};
     const char *const *const scripts[] = {first, second, NULL};
 
     start(&f, scripts, 1, LONG_TIMEOUT_MS);

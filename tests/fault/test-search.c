@@ -131,25 +131,38 @@ refusals_tell_why(void **state)
     assert_error(f->error, IMAP_ERROR_BAD, "what?");
 }
 
+#define FOUR_WAITS "WAIT", "WAIT", "WAIT", "WAIT"
+
 /* Searching through all that there is takes longer than a server may be silent
  * otherwise. */
 static void
 search_goes_on_while_the_server_says_so(void **state)
 {
     Fixture *f = *state;
-    static const char *const steps[] = {
-        LOGIN(""), "C:i3 NOOP", "C:i4 UID SEARCH UNSEEN FROM a",
-        "WAIT",    "WAIT",      "S:* OK Searched 10% of the mailbox",
-        "WAIT",    "WAIT",      "S:* OK Searched 20% of the mailbox",
-        "WAIT",    "WAIT",      "S:* OK Searched 30% of the mailbox",
-        "WAIT",    "WAIT",      "S:* OK Searched 50% of the mailbox",
-        "WAIT",    "WAIT",      "S:* OK Searched 70% of the mailbox",
-        "WAIT",    "WAIT",      "S:* OK Searched 90% of the mailbox",
-        "WAIT",    "WAIT",      "S:* SEARCH 3",
-        "S:i4 OK", "S:i3 OK",   NULL};
+    static const char *const steps[] = {LOGIN(""),
+                                        "C:i3 NOOP",
+                                        "C:i4 UID SEARCH UNSEEN FROM a",
+                                        FOUR_WAITS,
+                                        "S:* OK Searched 10% of the mailbox",
+                                        FOUR_WAITS,
+                                        "S:* OK Searched 20% of the mailbox",
+                                        FOUR_WAITS,
+                                        "S:* OK Searched 30% of the mailbox",
+                                        FOUR_WAITS,
+                                        "S:* OK Searched 50% of the mailbox",
+                                        FOUR_WAITS,
+                                        "S:* OK Searched 70% of the mailbox",
+                                        FOUR_WAITS,
+                                        "S:* OK Searched 90% of the mailbox",
+                                        FOUR_WAITS,
+                                        "S:* SEARCH 3",
+                                        "S:i4 OK",
+                                        "S:i3 OK",
+                                        NULL};
 
     open_ready(f, steps);
-    set_timeout(f, 12 * WAIT_MS);
+    /* Less than all of it takes, and far more than a part. */
+    set_timeout(f, 24 * WAIT_MS);
     search_for(f, "a");
     assert_null(f->error);
     assert_string_equal(f->log->str, "[3] ");

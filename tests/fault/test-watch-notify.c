@@ -191,16 +191,22 @@ refused_second_notify_is_the_last(void **state)
                                          "HANG",
                                          NULL};
     static const char *const third[] = {
-        NOTIFYING, "S:* STATUS Box (MESSAGES 4)", "QUIET", "QUIET", "C:i3 NOOP",
-        "S:i3 OK", "S:* LIST () NIL Last",        "HANG",  NULL};
+        NOTIFYING, "S:* STATUS Box (MESSAGES 4)",
+        "QUIET",   "QUIET",
+        "HOLD",    "C:i3 NOOP",
+        "S:i3 OK", "S:* LIST () NIL Last",
+        "HANG",    NULL};
     static const char *const *const scripts[] = {with_notify, second, third,
                                                  NULL};
     Scene scene;
+    Script *script;
 
     begin(&scene, scripts, 2, LONG_TIMEOUT_MS);
     imap_watch_set_again(scene.watch, 10);
     wait_log(&scene, "- +* status Box ");
-    run_for(4 * WAIT_MS);
+    script = listener_script(&scene.f.listener, 2);
+    WAIT_UNTIL(script_is_held(script));
+    script_go_on(script);
     imap_watch_set_renewal(scene.watch, 20);
     wait_log(&scene, "Last");
     assert_string_equal(scene.log->str,

@@ -5,6 +5,7 @@ is what the server has, under names that cannot be confused."""
 import os
 import subprocess
 import sys
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -392,21 +393,22 @@ def test_interrupted_open_still_corrects_the_size(case):
         Message(1, make_message(1, 5000), announced=100)])], timeout=10)
     scene.start()
     assert scene.listing()
+    gone = threading.Event()
 
-    def slowly(line, command):
-        if 'BODY.PEEK[]' not in command.text:
-            return False
-        time.sleep(1)
+    def when_gone(line, command):
+        if 'BODY.PEEK[]' in command.text:
+            gone.wait(5)
         return False
 
-    scene.server.hooks['UID FETCH'] = slowly
+    scene.server.hooks['UID FETCH'] = when_gone
+    mark = scene.server.mark()
     reader = subprocess.Popen(['cat', scene.file(1)],
                               stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL)
     assert wait_until(lambda: scene.server.saw('UID FETCH 1 *BODY.PEEK*'))
     reader.kill()
     reader.wait()
-    mark = scene.server.mark()
+    gone.set()
     assert wait_until(lambda: scene.server.saw('UID SEARCH *UID 1', mark))
     time.sleep(0.3)  # the transfer ends without anybody waiting for it
     case.expect(scene.cat(1), 'cat failed')

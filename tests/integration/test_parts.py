@@ -231,7 +231,7 @@ def test_text_is_fetched_alone(case):
     commands = bench.proxy.counts()['turns']
     result, octets = bench.received(
         lambda: run('grep', '-rc', 'Wörterbuch',
-                    bench.path('.imapfs', 'text', 'Hard'), limit=60))
+                    bench.path('.imapfs', 'text', 'Hard'), limit=60 * PATIENCE))
     commands = bench.proxy.counts()['turns'] - commands
     found = result.out.decode().split()
     case.expect(len(found) == count and all(line.endswith('.eml.txt:1')
@@ -241,7 +241,7 @@ def test_text_is_fetched_alone(case):
     case.note(f'{octets} octets, {commands} round trips, {count} texts')
     again, fetches = bench.fetches(
         lambda: run('grep', '-rc', 'Wörterbuch',
-                    bench.path('.imapfs', 'text', 'Hard'), limit=60))
+                    bench.path('.imapfs', 'text', 'Hard'), limit=60 * PATIENCE))
     case.expect(again.out == result.out and fetches == [],
                 f'fetched for the same once more: {fetches}')
 
@@ -259,7 +259,7 @@ def test_scan_of_texts_sends_no_reads(case):
     os.listdir(folder)
     before = len(bench.mount.messages())
     result = run('sh', '-c', 'cd "$0" && cat $(seq -f %.0f.eml.txt '
-                 f'{count} -1 1)', folder, limit=60)
+                 f'{count} -1 1)', folder, limit=60 * PATIENCE)
     said = bench.mount.messages()[before:]
     sent = {kind: len(re.findall(rf'opcode: {kind} ', said))
             for kind in ('OPEN', 'READ', 'GETATTR')}
@@ -284,7 +284,8 @@ def test_texts_in_the_order_of_names_are_fetched_together(case):
     folder = bench.path('.imapfs', 'text', 'Hard')
     bench.soon(lambda: len(os.listdir(folder)) == count, 'they do not come')
     trips = bench.proxy.counts()['turns']
-    result = run('sh', '-c', 'cd "$0" && cat *', folder, limit=60)
+    result = run('sh', '-c', 'cd "$0" && cat *', folder,
+                 limit=60 * PATIENCE)
     trips = bench.proxy.counts()['turns'] - trips
     case.expect(all(f'\ntext {i}\n' in result.out.decode()
                     for i in range(count)), 'a text is missing')

@@ -283,7 +283,7 @@ def test_flags_of_a_copy_that_goes_again_are_those_of_the_original(case):
 @tap.test(limit=120)
 def test_flags_that_a_copy_lacks_stay_with_the_original(case):
     """The server has copied the message without them."""
-    desk = Desk(case, CAPABILITIES)
+    desk = Desk(case, CAPABILITIES, timeout=60)
     desk.names('Other')
     other = desk.server.find('Other')
     two = desk.server.find('INBOX').get(2)
@@ -302,7 +302,7 @@ def test_flags_that_a_copy_lacks_stay_with_the_original(case):
             return False
         read.append(wait_until(lambda: not desk.run(
             'getfattr', '--only-values', '-n', 'user.imap.flags',
-            desk.path('Other/two.eml')).out.strip(), 3 * tap.PATIENCE))
+            desk.path('Other/two.eml')).out.strip(), 30 * tap.PATIENCE))
         one.line(f'{asked.tag} NO [NOPERM] no')
         return True
 

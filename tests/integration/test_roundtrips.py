@@ -151,7 +151,16 @@ def test_concurrent_opens_are_pipelined(case):
     scene = Scene(case, options=ONE, timeout=20)
     settled(scene)
     mark = scene.server.mark()
-    scene.server.delay = 1.0 * tap.PATIENCE
+
+    def first(line, _command):
+        """Is answered when all have come."""
+        scene.server.hooks.clear()
+        wait_until(lambda: line._drain(0.05) or
+                   len(scene.server.saw('UID FETCH*', mark)) +
+                   line.buffer.count(b'UID FETCH') >= 4, 15)
+        return False
+
+    scene.server.hooks['UID FETCH'] = first
     readers = [subprocess.Popen(['cat', scene.file(uid)],
                                 stdout=subprocess.PIPE) for uid in (1, 2, 3, 4)]
     for uid, reader in zip((1, 2, 3, 4), readers):

@@ -292,7 +292,7 @@ def test_nothing_is_renamed_or_made_in_a_search(case):
     desk.agree('INBOX')
 
 
-@tap.test(limit=240)
+@tap.test(limit=480)
 def test_views_agree_after_changes_from_both_sides(case):
     desk = desk_with_letters(case, {'INBOX': 60, 'Other': 30})
     source = random.Random(7)
@@ -332,7 +332,7 @@ def test_views_agree_after_changes_from_both_sides(case):
     desk.agree('INBOX', 'Other')
 
 
-@tap.test(limit=120)
+@tap.test(limit=300)
 def test_folder_that_was_never_listed_is_not_listed_for_a_search(case):
     desk = desk_with_letters(case, {'INBOX': 5, 'Big': 4000}, rtt_ms=20)
     # What listens logs in when the mount has rested for a moment.

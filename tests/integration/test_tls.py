@@ -21,6 +21,8 @@ from imapserver import Server
 from mount import BINARY, Mount, is_mounted, mount_fails
 
 TIMEOUT = 3
+# For what is done before and after, on a machine that does more beside it.
+SLACK = 10 * tap.PATIENCE
 HOSTS = ['localhost', '127.0.0.1']
 
 
@@ -54,7 +56,7 @@ class Place:
         failure = mount_fails(self.case, url or self.url(),
                               {**self.options, **(options or {})}, **named)
         says(self.case, failure, *words)
-        self.case.expect(failure.seconds <= TIMEOUT + 2 * tap.PATIENCE,
+        self.case.expect(failure.seconds <= TIMEOUT + SLACK,
                          f'only after {failure.seconds:.1f} s')
         self.case.expect(not self.logins_in_clear(),
                          'the password went over the line in clear')
@@ -240,8 +242,9 @@ def test_wrong_fingerprint_is_refused(case):
     place = Place(case)
     del place.options['ca_file']
     place.refuses(['fingerprint'], {'fingerprint': '00' * 32})
-    failure = place.refuses([('fingerprint',)], {'fingerprint': 'nonsense'})
-    case.expect(failure.seconds < 2 * tap.PATIENCE, 'it asked the server')
+    asked = len(place.server.connections)
+    place.refuses([('fingerprint',)], {'fingerprint': 'nonsense'})
+    case.expect(len(place.server.connections) == asked, 'it asked the server')
 
 
 @tap.test
@@ -288,7 +291,7 @@ def test_silent_server_is_refused_in_time(case):
                 case, f'{scheme}://alice@localhost:{port}/',
                 {'tls': tls, 'timeout': TIMEOUT})
             case.expect(TIMEOUT - 1 <= failure.seconds
-                        <= TIMEOUT + 2 * tap.PATIENCE, failure)
+                        <= TIMEOUT + SLACK, failure)
 
 
 # STARTTLS and those who attack it
@@ -451,10 +454,8 @@ def own_address():
 def test_password_in_url_is_refused_unread(case):
     place = Place(case)
     url = place.url().replace('alice@', 'alice:secret@')
-    failure = place.refuses(['password', ('password_file', 'password_command')],
-                            url=url)
+    place.refuses(['password', ('password_file', 'password_command')], url=url)
     case.expect(not place.server.connections, 'it connected')
-    case.expect(failure.seconds < 2 * tap.PATIENCE, failure)
 
 
 @tap.test
@@ -532,7 +533,7 @@ def test_usage_errors_are_one_sentence(case):
              ['nosuchoption']),
             (['--nonsense', 'imaps://a@localhost/', case.directory],
              ['nonsense'])):
-        result = run(BINARY, *arguments, limit=10)
+        result = run(BINARY, *arguments)
         case.expect(result.status not in (0, 126, 127)
                     and 0 < result.status < 128, result)
         case.expect(result.err.startswith('imapfs: ')

@@ -177,16 +177,16 @@ class Mount:
     def peak_memory(self):
         return peak_memory(self.pid)
 
-    def unmount(self, limit=10):
+    def unmount(self, limit=30):
         """Ends it as a user does, and checks that the daemon goes in peace."""
         run('fusermount3', '-u', self.mountpoint, check=True)
         self.wait_ended(limit)
 
-    def terminate(self, limit=10):
+    def terminate(self, limit=30):
         os.kill(self.pid, signal.SIGTERM)
         self.wait_ended(limit)
 
-    def wait_ended(self, limit=10):
+    def wait_ended(self, limit=30):
         limit *= PATIENCE
         if not wait_until(lambda: not self.is_alive(), limit):
             raise Stuck(f'the daemon still runs after {limit} s')

@@ -143,7 +143,7 @@ next_request(guint wait_ms)
 static void
 assert_asked(const char *wanted)
 {
-    g_autofree char *found = next_request(5000);
+    g_autofree char *found = next_request(20000);
 
     assert_non_null(found);
     assert_string_equal(found, wanted);

@@ -315,9 +315,17 @@ hold_and_end(const Fixture *f, int ready)
     if (directory == NULL)
         return;
     cache_directory_announce_end(directory);
+    alarm(60);
     if (write(ready, "x", 1) == 1)
-        g_usleep(2 * G_USEC_PER_SEC); /* longer than who is not ending gets */
+        pause();
     cache_directory_close(directory);
+}
+
+static gboolean
+end_it(gpointer user_data)
+{
+    kill(GPOINTER_TO_INT(user_data), SIGKILL);
+    return G_SOURCE_REMOVE;
 }
 
 static void
@@ -369,6 +377,8 @@ opening_waits_for_who_announced_the_end(void **state)
     assert_refused(f->path, CACHE_ERROR_LOCKED, "process");
     begin_waiting(&waiting, f);
     turns = g_timeout_add(10, take_a_turn, &waiting);
+    /* Longer than who is not ending gets. */
+    g_timeout_add(2000, end_it, GINT_TO_POINTER(pid));
     g_main_loop_run(waiting.loop);
     g_source_remove(turns);
     assert_non_null(waiting.directory);

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -268,7 +269,7 @@ static void
 messages_in_great_number_come_and_go_quickly(void **state)
 {
     g_autoptr(CacheIndex) index = new_with_mailbox(1);
-    gint64 start = g_get_monotonic_time();
+    clock_t start = clock(); /* of the processor: others may have that */
     const guint32 n = 300000;
 
     for (guint32 uid = n; uid > 0; uid--)
@@ -279,7 +280,7 @@ messages_in_great_number_come_and_go_quickly(void **state)
     for (guint32 uid = 1; uid <= 2 * n; uid++)
         cache_index_remove(index, 1, uid);
     assert_totals(index, 0, 0);
-    assert_true(g_get_monotonic_time() - start < 20 * G_USEC_PER_SEC);
+    assert_true(clock() - start < 20 * CLOCKS_PER_SEC);
 }
 
 static void

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 5000
+#define PATIENCE_MS 20000
 
 /* ---- the stand-ins for the kernel's timer: no test sets the clock ---- */
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -480,7 +481,7 @@ stem_huge_fields_are_bounded(void **state)
         "\r\n \t",   "=?x?Q?a?=",   "\342\200\213",
         "[1]",
     };
-    gint64 begin = g_get_monotonic_time();
+    clock_t begin = clock(); /* of the processor: others may have that */
 
     for (gsize i = 0; i < G_N_ELEMENTS(fillers); i++) {
         g_autoptr(GString) header = g_string_new("From: ");
@@ -493,7 +494,7 @@ stem_huge_fields_are_bounded(void **state)
         assert_promises(header->str, header->len);
     }
     /* Tens of milliseconds; anything quadratic would take minutes. */
-    assert_true(g_get_monotonic_time() - begin < 20 * G_USEC_PER_SEC);
+    assert_true(clock() - begin < 20 * CLOCKS_PER_SEC);
 }
 
 static void

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -653,7 +654,7 @@ search_million_uids_backwards_is_quick(void **state)
 {
     g_autoptr(GString) input = g_string_new("* SEARCH");
     g_autofree char *dump = NULL;
-    gint64 start = g_get_monotonic_time();
+    clock_t start = clock(); /* of the processor: others may have that */
 
     for (guint i = 1000000; i > 0; i--)
         g_string_append_printf(input, " %u", 2 * i);
@@ -661,7 +662,7 @@ search_million_uids_backwards_is_quick(void **state)
     dump = dump_parse((guint8 *)input->str, input->len, cut_evenly,
                       GSIZE_TO_POINTER(7));
     assert_true(g_str_has_prefix(dump, "SEARCH {2,4,6,"));
-    assert_true(g_get_monotonic_time() - start < 20 * G_USEC_PER_SEC);
+    assert_true(clock() - start < 20 * CLOCKS_PER_SEC);
 }
 
 /* What a handler that stops, or looks at what is unread, has seen. */

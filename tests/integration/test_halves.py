@@ -192,6 +192,39 @@ def test_copy_is_not_made_again_while_its_folder_cannot_be_read(case):
     case.expect(place.ls('Other') == {'two.eml'}, place.ls('Other'))
 
 
+@tap.test(limit=120)
+def test_copy_to_a_folder_that_is_replaced_just_before(case):
+    """The number of the copy means nothing in the folder that was known."""
+    for killed in (False, True):
+        place = Place(case, CAPABILITIES)
+        body = place.inbox.get(2).body
+        asked = []
+
+        def copy(line, command):
+            with place.server.changing:
+                place.server.find('Other').uidvalidity += 1
+                line.send(line.default(command))
+            place.server.hooks.pop('UID COPY')
+
+        def hang(line, command):
+            asked.append(command)
+            return line.hang() if killed else False
+
+        place.server.hooks.update({'UID COPY': copy, 'UID STORE': hang})
+        case.expect(place.sh('mv INBOX/2.eml Other/two.eml').clean, 'mv')
+        if killed:
+            place.expect_soon(lambda: asked, 'it is not deleted')
+            data = place.kill()
+            place.server.behave()
+            place.start(data=data)
+        place.expect_soon(lambda: place.wait().ok, 'it does not end')
+        case.expect(place.uids() == [1, 3] and place.has('Other') == [body],
+                    killed, place.uids(), place.uids('Other'))
+        place.expect_soon(lambda: place.ls('Other') == {'1.eml'},
+                          place.ls('Other'))
+        place.mount.unmount(limit=30)
+
+
 # ---- a message of which nobody knows yet whether it is stored
 
 def lose_answer(place):

@@ -225,6 +225,48 @@ def test_copy_to_a_folder_that_is_replaced_just_before(case):
         place.mount.unmount(limit=30)
 
 
+def cut_copy(place, hook):
+    """The copy is not made, and of another one that has come to Other instead,
+    of that size, the octets are asked for: hook(line, command), if it is so."""
+    other = place.server.find('Other')
+    body = place.inbox.get(2).body
+
+    def copy(line, command):
+        place.server.hooks.pop('UID COPY')
+        other.store(body.replace(b'e', b'o'), 1795339800)
+        line.close()
+
+    place.server.hooks.update({'UID COPY': copy, 'UID FETCH': lambda *both: (
+        both[0].mailbox is other and 'BODY' in both[1].text and hook(*both))})
+    place.case.expect(place.sh('mv INBOX/2.eml Other/two.eml').clean, 'mv')
+    return place.wait()
+
+
+@tap.test(limit=120)
+def test_what_may_be_the_copy_is_removed_while_it_is_compared(case):
+    place = Place(case, CAPABILITIES)
+    body = place.inbox.get(2).body
+    said = cut_copy(place, lambda *_: bool(
+        place.server.find('Other').remove(1)))
+    case.expect(said.clean, said)
+    case.expect(place.uids() == [1, 3] and place.has('Other') == [body],
+                place.uids(), place.uids('Other'))
+    case.expect(place.ls('Other') == {'two.eml'}, place.ls('Other'))
+
+
+@tap.test(limit=120)
+def test_what_may_be_the_copy_cannot_be_compared(case):
+    place = Place(case, CAPABILITIES)
+    said = cut_copy(place, lambda line, command: line.line(
+        f'{command.tag} NO no'))
+    case.expect('does not let us see' in said.err, said)
+    case.expect(place.wait().ok, 'it does not end')
+    case.expect(place.uids() == [1, 2, 3] and
+                place.ls('INBOX') == {'1.eml', '2.eml', '3.eml'} and
+                place.ls('Other') == {'1.eml'}, place.uids(),
+                place.ls('INBOX'), place.ls('Other'))
+
+
 # ---- a message of which nobody knows yet whether it is stored
 
 def lose_answer(place):

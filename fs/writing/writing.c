@@ -364,6 +364,8 @@ begin_upload(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
     watch->flags = fs_file_flags_sent(writing->flags, file, mailbox, name);
     watch->file = fs_local_file_ref(file);
     fs_upload_set_changed_func(file->upload, on_upload, watch, watch_free);
+    /* Of a copy, its end may be known at once. */
+    on_upload(file->upload, watch);
 }
 
 static FsCommit
@@ -473,6 +475,8 @@ commit_as(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
         return FS_COMMIT_DONE;
     if (file->upload == NULL || file->uploading != file->generation)
         begin_upload(writing, file, mailbox, name);
+    if (file->upload == NULL)
+        return fail(file->refusal, error_number);
     return outcome(writing, file, need, error_number);
 }
 

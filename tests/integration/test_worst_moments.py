@@ -600,6 +600,30 @@ def test_opened_large_message_that_is_deleted_elsewhere_is_stale(case):
 
 
 @tap.test(limit=120)
+def test_folder_removed_elsewhere_while_a_copy_into_it_is_open(case):
+    place = Place(case)
+    body = place.inbox.get(2).body
+    with place.program('source = os.open(sys.argv[1], os.O_RDONLY)\n'
+                       'fd = os.open(sys.argv[2], os.O_CREAT | os.O_RDWR)\n'
+                       'print(os.copy_file_range(source, fd, 1 << 20),'
+                       ' flush=True)\n'
+                       'sys.stdin.readline()\n'
+                       'try:\n'
+                       '    os.close(fd)\n'
+                       'except OSError as error:\n'
+                       '    print(error.strerror)\n', 'INBOX/2.eml',
+                       'Other/two.eml', stdin=subprocess.PIPE) as writer:
+        case.expect(int(writer.stdout.readline()) == len(body), 'size')
+        with place.server.changing:
+            place.server.mailboxes.remove(place.server.find('Other'))
+        place.expect_soon(lambda: not place.sh('stat Other').ok, 'it is there')
+        out = writer.communicate(b'\n', PATIENT)[0]
+    case.expect(out == b'No such file or directory\n', out)
+    case.expect(place.sh('cat .imapfs/lost+found/two.eml').out == body,
+                place.lost())
+
+
+@tap.test(limit=120)
 def test_moved_message_is_not_fetched_again(case):
     place = Place(case)
     body = place.inbox.get(2).body

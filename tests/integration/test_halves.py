@@ -193,6 +193,25 @@ def test_copy_is_not_made_again_while_its_folder_cannot_be_read(case):
 
 
 @tap.test(limit=120)
+def test_older_message_is_not_taken_for_the_copy_and_deleted(case):
+    """The server says so."""
+    place = Place(case, CAPABILITIES)
+    other = place.server.find('Other')
+    older = other.store(crlf(message(7)), 1795339800)
+    place.expect_soon(lambda: place.ls('Other') == {'1.eml'}, 'it is not told')
+    bodies = place.has()
+    place.server.hooks['UID COPY'] = lambda line, command: line.send(
+        line.default(command).replace(b' 2 2]', b' 2 1]'))
+    refuse(place, 'NO [NOPERM] no')
+    case.expect(place.sh('mv INBOX/2.eml Other/two.eml').clean, 'mv')
+    said = place.wait()
+    case.expect('not moved to Other' in said.err, said)
+    place.expect_soon(lambda: place.wait().ok, 'it does not end')
+    case.expect(place.has() == bodies and older.body in place.has('Other'),
+                place.uids(), place.uids('Other'))
+
+
+@tap.test(limit=120)
 def test_copy_to_a_folder_that_is_replaced_just_before(case):
     """The number of the copy means nothing in the folder that was known."""
     for killed in (False, True):

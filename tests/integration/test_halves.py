@@ -300,6 +300,21 @@ def lose_answer(place):
 
 
 @tap.test(limit=120)
+def test_older_message_is_not_taken_for_what_was_stored(case):
+    """The server says so."""
+    place = Place(case, CAPABILITIES)
+    body = place.inbox.get(1).body
+    place.server.hooks['APPEND'] = lambda line, command: line.send(
+        line.default(command).replace(b' 4]', b' 1]'))
+    case.expect(place.put('INBOX/x.eml', message(8)).clean, 'it fails')
+    case.expect(place.wait().clean, 'it does not end')
+    case.expect(place.ls('INBOX') == {'1.eml', '2.eml', '3.eml', 'x.eml'},
+                place.ls('INBOX'))
+    case.expect(place.sh('cat INBOX/x.eml').out == crlf(message(8)) and
+                place.sh('cat INBOX/1.eml').out == body, 'another one')
+
+
+@tap.test(limit=120)
 def test_message_that_may_be_what_is_looked_for_is_not_moved_away(case):
     place = Place(case)
     searches = []

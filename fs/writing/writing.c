@@ -448,7 +448,7 @@ is_message(const FsLocalFile *file, const char *name)
 
     return file->size > 0 &&
            (kind == FS_FILE_MAIL || kind == FS_FILE_MAILDIR ||
-            fs_given_name_is_maildir(name)) &&
+            fs_given_name_is_maildir(name) || fs_local_file_is_edit(file)) &&
            (!file->filled ||
             fs_written_ranges_is_whole(file->written, file->size));
 }

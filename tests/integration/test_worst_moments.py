@@ -369,6 +369,24 @@ def test_octets_written_and_not_stored_survive_the_end_of_the_mount(case):
 
 
 @tap.test(limit=120)
+def test_edit_is_stored_whatever_the_message_is_called(case):
+    """Programs make backups by giving messages such names."""
+    place = Place(case)
+    bodies = place.has()
+    names = ('1.eml~', '2.eml.bak', 'a letter')
+    for uid, name in enumerate(names, 1):
+        result = place.sh(f'mv INBOX/{uid}.eml "INBOX/{name}" && '
+                          f'echo more >> "INBOX/{name}"')
+        case.expect(result.clean, result)
+    case.expect(place.wait().clean, 'it does not end')
+    case.expect(place.has() == sorted(b + b'more\r\n' for b in bodies),
+                place.uids())
+    case.expect(place.sh('ls INBOX').out.decode().splitlines() ==
+                sorted(names), place.sh('ls INBOX'))
+    case.expect(place.lost() == set(), place.lost())
+
+
+@tap.test(limit=120)
 def test_edit_with_a_hole_is_neither_stored_nor_forgotten(case):
     place = Place(case)
     old = place.inbox.get(2).body

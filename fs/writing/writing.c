@@ -237,7 +237,8 @@ fs_writing_hold(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
         .kind = RECORD_KIND, .mailbox = mailbox, .name = name};
     guint32 uid;
 
-    if (file->held != 0 || file->replaces != 0)
+    if (file->held != 0 || file->replaces != 0 ||
+        fs_file_name_kind(name) == FS_FILE_SCRATCH)
         return;
     file->record = cache_journal_add(account->journal, &record);
     file->held = fs_changes_hold_deleted(account->changes, mailbox, name,

@@ -387,6 +387,16 @@ def test_edit_is_stored_whatever_the_message_is_called(case):
 
 
 @tap.test(limit=120)
+def test_message_removed_for_a_temporary_file_is_deleted(case):
+    place = Place(case)
+    case.expect(place.sh('mv INBOX/2.eml INBOX/2.eml~ && rm INBOX/2.eml~ && '
+                         'echo a backup > INBOX/2.eml~').clean, 'it fails')
+    case.expect(place.wait().clean, 'it does not end')
+    case.expect(place.uids() == [1, 3], place.uids())
+    case.expect(place.sh('cat INBOX/2.eml~').out == b'a backup\n', 'octets')
+
+
+@tap.test(limit=120)
 def test_edit_with_a_hole_is_neither_stored_nor_forgotten(case):
     place = Place(case)
     old = place.inbox.get(2).body

@@ -213,6 +213,23 @@ def test_removed_and_written_anew_when_the_disk_is_full(case):
 
 
 @tap.test(limit=120)
+def test_message_whose_writer_is_killed_is_what_it_was(case):
+    """Also in the kernel's own copy."""
+    place = Place(case)
+    body = place.inbox.get(2).body
+    case.expect(place.sh('cat INBOX/2.eml').out == body, 'other octets')
+    with place.program('fd = os.open(sys.argv[1], os.O_RDWR)\n'
+                       'os.read(fd, 100000)\n'
+                       'os.pwrite(fd, b"Subject: another", 0)\n'
+                       'os.kill(os.getpid(), 9)\n', 'INBOX/2.eml') as writer:
+        writer.wait(PATIENT)
+    place.expect_soon(lambda: place.lost() == {'2.eml'}, place.lost())
+    case.expect(place.sh('cat INBOX/2.eml').out == body, 'it is changed')
+    case.expect(place.sh('head -c 16 .imapfs/lost+found/2.eml').out ==
+                b'Subject: another', 'what was written is not kept')
+
+
+@tap.test(limit=120)
 def test_removed_and_made_anew_but_never_opened(case):
     """As by a tar --xattrs that is killed then."""
     place = Place(case)

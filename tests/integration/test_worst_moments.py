@@ -414,6 +414,21 @@ def test_message_removed_for_a_temporary_file_is_deleted(case):
 
 
 @tap.test(limit=120)
+def test_mapped_message_that_was_opened_to_append_is_not_appended(case):
+    place = Place(case)
+    body = place.inbox.get(2).body
+    with place.program('import mmap\n'
+                       'fd = os.open(sys.argv[1], os.O_RDWR | os.O_APPEND)\n'
+                       'there = mmap.mmap(fd, 0)\n'
+                       'there[:7] = b"X-Path:"\n'
+                       'there.flush()\n', 'INBOX/2.eml') as writer:
+        case.expect(writer.wait(PATIENT) == 0, 'it fails')
+    case.expect(place.wait().clean, 'it does not end')
+    case.expect(b'X-Path:' + body[7:] in place.has() and
+                len(place.has()) == 3, [len(one) for one in place.has()])
+
+
+@tap.test(limit=120)
 def test_edit_with_a_hole_is_neither_stored_nor_forgotten(case):
     place = Place(case)
     old = place.inbox.get(2).body

@@ -58,14 +58,16 @@ is_over(Copy *copy)
 /* ---- the copy ---- */
 
 /* A message that has a copy is the sender's again, to be deleted; of one of
- * which nothing is told, it is found out what has become. */
+ * which nothing is told, it is found out what has become. So it is if that is
+ * told to be the copy which was there before. */
 static void
 note_copied(FsBatch *batch, FsPending *pending, const ImapCopied *copied)
 {
     guint32 uid;
 
     pending->in_flight = FALSE;
-    if (!fs_batch_find_copied(batch, copied, pending->uid, &uid)) {
+    if (!fs_batch_find_copied(batch, copied, pending->uid, &uid) ||
+        (uid != 0 && uid < pending->number)) {
         fs_batch_note_untold(batch, pending);
         /* It may be there all the same: another is not to be made. */
         pending->step = FS_STEP_SENT;

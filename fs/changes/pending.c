@@ -408,11 +408,12 @@ void
 fs_pending_copied(FsPending *pending)
 {
     FsChanges *changes = pending->changes;
-    FsGuest *guest = guest_of(pending);
+    FsGuest *guest;
 
     pending->step = FS_STEP_COPIED;
     fs_pending_note(pending);
     land(pending, pending->target_uid);
+    guest = guest_of(pending); /* none, if it is not known where it is */
     if (guest != NULL)
         g_clear_pointer(&guest->under_way, fs_need_unref);
     if (g_hash_table_lookup(changes->by_inode, &pending->inode) == pending)

@@ -77,6 +77,7 @@ struct FsPending {
     guint n_unanswered;    /* of a move: that it may make yet, and that were
                               given up */
     guint n_put_off;       /* attempts to find out that have failed */
+    guint n_unread;        /* times that it could not be compared */
     gint64 put_off_at;     /* microseconds, monotonic: the first of those */
     gint64 ready_at;       /* microseconds, monotonic: others have gathered */
     gint64 not_before;     /* the same: after an attempt that failed */

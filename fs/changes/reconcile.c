@@ -69,6 +69,19 @@ end(Reconcile *reconcile)
     fs_sender_wake(changes->sender);
 }
 
+/* It may be done, or not. */
+static void
+refuse_unseen(FsPending *pending)
+{
+    g_autoptr(GError) error =
+        g_error_new(FS_ERROR, FS_ERROR_INCOMPLETE,
+                    "the server does not let us see whether it is done "
+                    "already");
+
+    pending->uncertain = FALSE;
+    fs_pending_refuse(pending, error);
+}
+
 /* ---- waiting ---- */
 
 static gboolean
@@ -84,6 +97,19 @@ run_later(Reconcile *reconcile, guint wait_ms)
     g_timeout_add(wait_ms, on_timer, reconcile);
 }
 
+/* What was being compared may be gone, so it is looked for anew. If it goes on
+ * not to be readable, nobody knows whether it is the copy. */
+static void
+give_up_comparison(Reconcile *reconcile)
+{
+    g_autoptr(FsPending) pending = g_steal_pointer(&reconcile->compared);
+
+    g_clear_pointer(&reconcile->comparison, fs_comparison_free);
+    if (pending != NULL && pending->changes != NULL &&
+        ++pending->n_unread >= ATTEMPTS_MAX)
+        refuse_unseen(pending);
+}
+
 static void
 on_need(const GError *error, gpointer user_data)
 {
@@ -93,8 +119,10 @@ on_need(const GError *error, gpointer user_data)
         run(reconcile);
         return;
     }
-    reconcile->refused |=
-        error->domain != IMAP_ERROR || error->code > IMAP_ERROR_CLOSED;
+    if (error->domain != IMAP_ERROR || error->code > IMAP_ERROR_CLOSED) {
+        reconcile->refused = TRUE;
+        give_up_comparison(reconcile);
+    }
     run_later(reconcile, RETRY_MS);
 }
 
@@ -513,19 +541,13 @@ static void
 put_off(Reconcile *reconcile)
 {
     FsChanges *changes = reconcile->changes;
-    g_autoptr(GError) error =
-        g_error_new(FS_ERROR, FS_ERROR_INCOMPLETE,
-                    "the server does not let us see whether it is done "
-                    "already");
     FsPending *pending;
 
     for (GList *link = changes->all.head; link != NULL; link = link->next)
         if (is_unread(reconcile, link->data))
             count_put_off(link->data);
-    while ((pending = next_hopeless(reconcile)) != NULL) {
-        pending->uncertain = FALSE;
-        fs_pending_refuse(pending, error);
-    }
+    while ((pending = next_hopeless(reconcile)) != NULL)
+        refuse_unseen(pending);
     g_hash_table_remove(changes->reconciling,
                         GUINT_TO_POINTER(reconcile->mailbox));
     reconcile_free(reconcile);

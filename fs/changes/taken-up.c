@@ -23,7 +23,7 @@ show_taken_up(FsChanges *changes, FsPending *pending)
     if (pending->kind != FS_PENDING_MOVE || pending->name == NULL)
         return;
     if (pending->step == FS_STEP_COPIED) {
-        if (fs_pending_keeps_name(pending->name))
+        if (pending->target_uid != 0 && fs_pending_keeps_name(pending->name))
             fs_given_name_set(account->aliases, pending->target,
                               pending->target_uid, pending->name);
         return;

@@ -174,16 +174,19 @@ run_write(FsOperation *operation)
     const FsWriteHandle *handle = fs_write_handle_of(operation);
     FsLocalFile *file = handle->file;
     gsize size = g_bytes_get_size(change->data);
+    guint64 offset = (guint64)operation->offset;
 
     operation->patient = TRUE;
     if (change->need == NULL) {
         if (waits_for_octets(operation, file))
             return;
         /* Where the end is, the kernel may not know yet: what is stored has
-         * other line ends than what was written. */
-        fs_local_file_write(
-            file, handle->appends ? file->size : (guint64)operation->offset,
-            change->data, on_changed, ask_disk(change));
+         * other line ends than what was written. What was changed by mapping
+         * the file (mmap) comes by any handle, and is where it is. */
+        if (handle->appends && !operation->file.writepage)
+            offset = file->size;
+        fs_local_file_write(file, offset, change->data, on_changed,
+                            ask_disk(change));
     }
     if (!fs_need_is_complete(change->need))
         fs_operation_wait(operation, change->need);

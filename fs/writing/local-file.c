@@ -172,11 +172,18 @@ fs_local_file_is_emptied(const FsLocalFile *file)
 }
 
 gboolean
+fs_local_file_is_edit(const FsLocalFile *file)
+{
+    return file->in_place && !file->listed;
+}
+
+gboolean
 fs_local_file_is_scratch(const FsLocalFile *file)
 {
     return fs_local_is_kept(file->directory) ||
            fs_local_is_tmp(file->directory) ||
-           fs_file_name_kind(file->name) == FS_FILE_SCRATCH;
+           (fs_file_name_kind(file->name) == FS_FILE_SCRATCH &&
+            !fs_local_file_is_edit(file));
 }
 
 gboolean

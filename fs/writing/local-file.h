@@ -108,6 +108,8 @@ gboolean fs_local_file_is_dirty(const FsLocalFile *file);
 /* Whether it is a message that a program has emptied, and nothing was written
  * since: what is next may come with another open. */
 gboolean fs_local_file_is_emptied(const FsLocalFile *file);
+/* Whether it is a new state of a message, whatever that is called. */
+gboolean fs_local_file_is_edit(const FsLocalFile *file);
 /* Whether it is a file on its way, or one that is kept, and no message before
  * it is called otherwise, or is elsewhere. */
 gboolean fs_local_file_is_scratch(const FsLocalFile *file);

@@ -260,6 +260,14 @@ fs_local_files_unlist(FsLocalFiles *files, FsLocalFile *file)
     fs_local_files_released(files, file);
 }
 
+/* The message that it was a new state of is again what it was. */
+static void
+tell_unchanged(FsLocalFiles *files, const FsLocalFile *file)
+{
+    if (files->entry != NULL)
+        files->entry(file->directory, NULL, file->inode, files->entry_data);
+}
+
 /* TRUE and takes it out, if it has been empty for too long. */
 static gboolean
 restore_emptied(gpointer key, gpointer value, gpointer user_data)
@@ -277,8 +285,7 @@ restore_emptied(gpointer key, gpointer value, gpointer user_data)
               "was before",
               file->name);
     file->detached = TRUE;
-    if (files->entry != NULL)
-        files->entry(file->directory, NULL, file->inode, files->entry_data);
+    tell_unchanged(files, file);
     return TRUE;
 }
 
@@ -477,6 +484,7 @@ detach(FsLocalFiles *files, FsLocalFile *file)
     file->spool = cache_spool_file_new(files->spool);
     file->detached = TRUE;
     file->size = 0;
+    tell_unchanged(files, file);
     if (fs_local_files_get(files, file->inode) == file)
         g_hash_table_remove(files->by_inode, &file->inode);
 }

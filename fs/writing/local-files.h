@@ -67,7 +67,7 @@ void fs_local_files_lose_all(FsLocalFiles *files, guint32 directory);
 
 /* Told of each entry that goes from @directory, or comes to those that are
  * lost, without a program having asked for it; or, with the name NULL, that the
- * message behind @inode (else 0) is what it was before it was emptied. */
+ * message behind @inode (else 0) is what it was before it was changed. */
 typedef void (*FsLocalEntryFunc)(guint32 directory, const char *name,
                                  guint64 inode, gpointer user_data);
 void fs_local_files_set_entry_func(FsLocalFiles *files, FsLocalEntryFunc func,

@@ -25,7 +25,8 @@ end_sending(FsUpload *upload)
     upload->uploads->octets_sending -= upload->text.size;
 }
 
-/* The server has answered OK, and perhaps said which message it is. */
+/* The server has answered OK, and perhaps said which message it is. That is
+ * looked for if it says that it is one which was there before. */
 static void
 on_accepted(FsUpload *upload, guint64 uidvalidity, guint32 uid)
 {
@@ -33,7 +34,7 @@ on_accepted(FsUpload *upload, guint64 uidvalidity, guint32 uid)
         uidvalidity != upload->uidvalidity) {
         /* It has replaced the mailbox: the number means nothing here. */
         fs_upload_stored(upload, 0);
-    } else if (uid != 0) {
+    } else if (uid != 0 && uid >= upload->from_uid) {
         upload->is_told = upload->copy_uid == 0;
         fs_upload_stored(upload, uid);
     } else {

@@ -237,7 +237,8 @@ fs_writing_hold(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
         .kind = RECORD_KIND, .mailbox = mailbox, .name = name};
     guint32 uid;
 
-    if (file->held != 0 || file->replaces != 0)
+    if (file->held != 0 || file->replaces != 0 ||
+        fs_file_name_kind(name) == FS_FILE_SCRATCH)
         return;
     file->record = cache_journal_add(account->journal, &record);
     file->held = fs_changes_hold_deleted(account->changes, mailbox, name,
@@ -364,6 +365,8 @@ begin_upload(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
     watch->flags = fs_file_flags_sent(writing->flags, file, mailbox, name);
     watch->file = fs_local_file_ref(file);
     fs_upload_set_changed_func(file->upload, on_upload, watch, watch_free);
+    /* Of a copy, its end may be known at once. */
+    on_upload(file->upload, watch);
 }
 
 static FsCommit
@@ -446,7 +449,7 @@ is_message(const FsLocalFile *file, const char *name)
 
     return file->size > 0 &&
            (kind == FS_FILE_MAIL || kind == FS_FILE_MAILDIR ||
-            fs_given_name_is_maildir(name)) &&
+            fs_given_name_is_maildir(name) || fs_local_file_is_edit(file)) &&
            (!file->filled ||
             fs_written_ranges_is_whole(file->written, file->size));
 }
@@ -473,6 +476,8 @@ commit_as(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
         return FS_COMMIT_DONE;
     if (file->upload == NULL || file->uploading != file->generation)
         begin_upload(writing, file, mailbox, name);
+    if (file->upload == NULL)
+        return fail(file->refusal, error_number);
     return outcome(writing, file, need, error_number);
 }
 

@@ -64,7 +64,8 @@ gboolean fs_writing_give_up(FsLocalFile *file);
 FsNeed *fs_writing_forget(FsWriting *writing);
 
 /* If a message of that name has just been deleted, @file is written in its
- * place: the server is not told of that before it has this one. */
+ * place: the server is not told of that before it has this one. Unless the name
+ * is that of a temporary file, which it never has. */
 void fs_writing_hold(FsWriting *writing, FsLocalFile *file, guint32 mailbox,
                      const char *name);
 /* @file will not be stored, or not now: the deletion is made (@done), or taken

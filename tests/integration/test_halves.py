@@ -192,6 +192,100 @@ def test_copy_is_not_made_again_while_its_folder_cannot_be_read(case):
     case.expect(place.ls('Other') == {'two.eml'}, place.ls('Other'))
 
 
+@tap.test(limit=120)
+def test_older_message_is_not_taken_for_the_copy_and_deleted(case):
+    """The server says so."""
+    place = Place(case, CAPABILITIES)
+    other = place.server.find('Other')
+    older = other.store(crlf(message(7)), 1795339800)
+    place.expect_soon(lambda: place.ls('Other') == {'1.eml'}, 'it is not told')
+    bodies = place.has()
+    place.server.hooks['UID COPY'] = lambda line, command: line.send(
+        line.default(command).replace(b' 2 2]', b' 2 1]'))
+    refuse(place, 'NO [NOPERM] no')
+    case.expect(place.sh('mv INBOX/2.eml Other/two.eml').clean, 'mv')
+    said = place.wait()
+    case.expect('not moved to Other' in said.err, said)
+    place.expect_soon(lambda: place.wait().ok, 'it does not end')
+    case.expect(place.has() == bodies and older.body in place.has('Other'),
+                place.uids(), place.uids('Other'))
+
+
+@tap.test(limit=120)
+def test_copy_to_a_folder_that_is_replaced_just_before(case):
+    """The number of the copy means nothing in the folder that was known."""
+    for killed in (False, True):
+        place = Place(case, CAPABILITIES)
+        body = place.inbox.get(2).body
+        asked = []
+
+        def copy(line, command):
+            with place.server.changing:
+                place.server.find('Other').uidvalidity += 1
+                line.send(line.default(command))
+            place.server.hooks.pop('UID COPY')
+
+        def hang(line, command):
+            asked.append(command)
+            return line.hang() if killed else False
+
+        place.server.hooks.update({'UID COPY': copy, 'UID STORE': hang})
+        case.expect(place.sh('mv INBOX/2.eml Other/two.eml').clean, 'mv')
+        if killed:
+            place.expect_soon(lambda: asked, 'it is not deleted')
+            data = place.kill()
+            place.server.behave()
+            place.start(data=data)
+        place.expect_soon(lambda: place.wait().ok, 'it does not end')
+        case.expect(place.uids() == [1, 3] and place.has('Other') == [body],
+                    killed, place.uids(), place.uids('Other'))
+        place.expect_soon(lambda: place.ls('Other') == {'1.eml'},
+                          place.ls('Other'))
+        place.mount.unmount(limit=30)
+
+
+def cut_copy(place, hook):
+    """The copy is not made, and of another one that has come to Other instead,
+    of that size, the octets are asked for: hook(line, command), if it is so."""
+    other = place.server.find('Other')
+    body = place.inbox.get(2).body
+
+    def copy(line, command):
+        place.server.hooks.pop('UID COPY')
+        other.store(body.replace(b'e', b'o'), 1795339800)
+        line.close()
+
+    place.server.hooks.update({'UID COPY': copy, 'UID FETCH': lambda *both: (
+        both[0].mailbox is other and 'BODY' in both[1].text and hook(*both))})
+    place.case.expect(place.sh('mv INBOX/2.eml Other/two.eml').clean, 'mv')
+    return place.wait()
+
+
+@tap.test(limit=120)
+def test_what_may_be_the_copy_is_removed_while_it_is_compared(case):
+    place = Place(case, CAPABILITIES)
+    body = place.inbox.get(2).body
+    said = cut_copy(place, lambda *_: bool(
+        place.server.find('Other').remove(1)))
+    case.expect(said.clean, said)
+    case.expect(place.uids() == [1, 3] and place.has('Other') == [body],
+                place.uids(), place.uids('Other'))
+    case.expect(place.ls('Other') == {'two.eml'}, place.ls('Other'))
+
+
+@tap.test(limit=120)
+def test_what_may_be_the_copy_cannot_be_compared(case):
+    place = Place(case, CAPABILITIES)
+    said = cut_copy(place, lambda line, command: line.line(
+        f'{command.tag} NO no'))
+    case.expect('does not let us see' in said.err, said)
+    case.expect(place.wait().ok, 'it does not end')
+    case.expect(place.uids() == [1, 2, 3] and
+                place.ls('INBOX') == {'1.eml', '2.eml', '3.eml'} and
+                place.ls('Other') == {'1.eml'}, place.uids(),
+                place.ls('INBOX'), place.ls('Other'))
+
+
 # ---- a message of which nobody knows yet whether it is stored
 
 def lose_answer(place):
@@ -203,6 +297,21 @@ def lose_answer(place):
         line.close()
 
     place.server.hooks['APPEND'] = hook
+
+
+@tap.test(limit=120)
+def test_older_message_is_not_taken_for_what_was_stored(case):
+    """The server says so."""
+    place = Place(case, CAPABILITIES)
+    body = place.inbox.get(1).body
+    place.server.hooks['APPEND'] = lambda line, command: line.send(
+        line.default(command).replace(b' 4]', b' 1]'))
+    case.expect(place.put('INBOX/x.eml', message(8)).clean, 'it fails')
+    case.expect(place.wait().clean, 'it does not end')
+    case.expect(place.ls('INBOX') == {'1.eml', '2.eml', '3.eml', 'x.eml'},
+                place.ls('INBOX'))
+    case.expect(place.sh('cat INBOX/x.eml').out == crlf(message(8)) and
+                place.sh('cat INBOX/1.eml').out == body, 'another one')
 
 
 @tap.test(limit=120)

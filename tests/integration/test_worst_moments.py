@@ -213,6 +213,23 @@ def test_removed_and_written_anew_when_the_disk_is_full(case):
 
 
 @tap.test(limit=120)
+def test_message_whose_writer_is_killed_is_what_it_was(case):
+    """Also in the kernel's own copy."""
+    place = Place(case)
+    body = place.inbox.get(2).body
+    case.expect(place.sh('cat INBOX/2.eml').out == body, 'other octets')
+    with place.program('fd = os.open(sys.argv[1], os.O_RDWR)\n'
+                       'os.read(fd, 100000)\n'
+                       'os.pwrite(fd, b"Subject: another", 0)\n'
+                       'os.kill(os.getpid(), 9)\n', 'INBOX/2.eml') as writer:
+        writer.wait(PATIENT)
+    place.expect_soon(lambda: place.lost() == {'2.eml'}, place.lost())
+    case.expect(place.sh('cat INBOX/2.eml').out == body, 'it is changed')
+    case.expect(place.sh('head -c 16 .imapfs/lost+found/2.eml').out ==
+                b'Subject: another', 'what was written is not kept')
+
+
+@tap.test(limit=120)
 def test_removed_and_made_anew_but_never_opened(case):
     """As by a tar --xattrs that is killed then."""
     place = Place(case)
@@ -366,6 +383,49 @@ def test_octets_written_and_not_stored_survive_the_end_of_the_mount(case):
     kept = place.sh('cat .imapfs/lost+found/*')
     case.expect(b'Subject: edited' in kept.out, kept)
     case.expect(place.uids() == [1, 2, 3], place.uids())
+
+
+@tap.test(limit=120)
+def test_edit_is_stored_whatever_the_message_is_called(case):
+    """Programs make backups by giving messages such names."""
+    place = Place(case)
+    bodies = place.has()
+    names = ('1.eml~', '2.eml.bak', 'a letter')
+    for uid, name in enumerate(names, 1):
+        result = place.sh(f'mv INBOX/{uid}.eml "INBOX/{name}" && '
+                          f'echo more >> "INBOX/{name}"')
+        case.expect(result.clean, result)
+    case.expect(place.wait().clean, 'it does not end')
+    case.expect(place.has() == sorted(b + b'more\r\n' for b in bodies),
+                place.uids())
+    case.expect(place.sh('ls INBOX').out.decode().splitlines() ==
+                sorted(names), place.sh('ls INBOX'))
+    case.expect(place.lost() == set(), place.lost())
+
+
+@tap.test(limit=120)
+def test_message_removed_for_a_temporary_file_is_deleted(case):
+    place = Place(case)
+    case.expect(place.sh('mv INBOX/2.eml INBOX/2.eml~ && rm INBOX/2.eml~ && '
+                         'echo a backup > INBOX/2.eml~').clean, 'it fails')
+    case.expect(place.wait().clean, 'it does not end')
+    case.expect(place.uids() == [1, 3], place.uids())
+    case.expect(place.sh('cat INBOX/2.eml~').out == b'a backup\n', 'octets')
+
+
+@tap.test(limit=120)
+def test_mapped_message_that_was_opened_to_append_is_not_appended(case):
+    place = Place(case)
+    body = place.inbox.get(2).body
+    with place.program('import mmap\n'
+                       'fd = os.open(sys.argv[1], os.O_RDWR | os.O_APPEND)\n'
+                       'there = mmap.mmap(fd, 0)\n'
+                       'there[:7] = b"X-Path:"\n'
+                       'there.flush()\n', 'INBOX/2.eml') as writer:
+        case.expect(writer.wait(PATIENT) == 0, 'it fails')
+    case.expect(place.wait().clean, 'it does not end')
+    case.expect(b'X-Path:' + body[7:] in place.has() and
+                len(place.has()) == 3, [len(one) for one in place.has()])
 
 
 @tap.test(limit=120)
@@ -597,6 +657,30 @@ def test_opened_large_message_that_is_deleted_elsewhere_is_stale(case):
         place.inbox.remove(4)
         out = reader.communicate(b'\n', PATIENT)[0]
     case.expect(b'Stale' in out, out)
+
+
+@tap.test(limit=120)
+def test_folder_removed_elsewhere_while_a_copy_into_it_is_open(case):
+    place = Place(case)
+    body = place.inbox.get(2).body
+    with place.program('source = os.open(sys.argv[1], os.O_RDONLY)\n'
+                       'fd = os.open(sys.argv[2], os.O_CREAT | os.O_RDWR)\n'
+                       'print(os.copy_file_range(source, fd, 1 << 20),'
+                       ' flush=True)\n'
+                       'sys.stdin.readline()\n'
+                       'try:\n'
+                       '    os.close(fd)\n'
+                       'except OSError as error:\n'
+                       '    print(error.strerror)\n', 'INBOX/2.eml',
+                       'Other/two.eml', stdin=subprocess.PIPE) as writer:
+        case.expect(int(writer.stdout.readline()) == len(body), 'size')
+        with place.server.changing:
+            place.server.mailboxes.remove(place.server.find('Other'))
+        place.expect_soon(lambda: not place.sh('stat Other').ok, 'it is there')
+        out = writer.communicate(b'\n', PATIENT)[0]
+    case.expect(out == b'No such file or directory\n', out)
+    case.expect(place.sh('cat .imapfs/lost+found/two.eml').out == body,
+                place.lost())
 
 
 @tap.test(limit=120)

@@ -15,7 +15,8 @@
 typedef struct {
     SpoolFixture *spool;
     FsLocalFiles *files;
-    GString *told; /* "DIRECTORY/NAME " for each entry that changed */
+    GString *told; /* "DIRECTORY/NAME " for each entry that changed; "UID "
+                      of each message that is what it was */
 } Scene;
 
 static void
@@ -23,7 +24,9 @@ on_entry(guint32 directory, const char *name, guint64 inode, gpointer user_data)
 {
     Scene *scene = user_data;
 
-    if (directory == FS_LOCAL_LOST)
+    if (name == NULL)
+        g_string_append_printf(scene->told, "%u ", fs_inode_uid(inode));
+    else if (directory == FS_LOCAL_LOST)
         g_string_append_printf(scene->told, "lost/%s ", name);
     else
         g_string_append_printf(scene->told, "%u/%s ", directory, name);
@@ -241,7 +244,7 @@ lost_edit_leaves_its_inode_to_the_message(void **state)
     fs_local_file_ref(file);
     write_text(scene, file, "hello");
     fs_local_files_lose(scene->files, file);
-    told_is(scene, "lost/m.7.eml ");
+    told_is(scene, "lost/m.7.eml 7 ");
     assert_null(fs_local_files_get(scene->files, inode));
     lost = fs_local_files_find(scene->files, FS_LOCAL_LOST, "m.7.eml");
     assert_non_null(lost);

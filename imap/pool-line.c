@@ -18,6 +18,10 @@
 #define RETRY_DELAY_US (1 * G_USEC_PER_SEC)
 #define RETRY_DELAY_REFUSED_US (30 * G_USEC_PER_SEC)
 
+/* While a server lets nobody in for now, attempts that nobody has to wait for
+ * follow one another no quicker in the end, whatever the owner wants. */
+#define UNWELCOME_MS 30000u
+
 /* A connection that lasted so long was a good one. */
 #define LASTED_US (30 * G_TIME_SPAN_SECOND)
 
@@ -60,6 +64,27 @@ on_reconnect(gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
+/* The line is good, and the server has refused the last login, but not for the
+ * password: it is at its limit, or what it needs itself is not there. */
+static gboolean
+is_unwelcome(const ImapPool *pool)
+{
+    const GError *error = pool->last_error;
+
+    return error != NULL && error->domain == IMAP_ERROR &&
+           error->code >= IMAP_ERROR_NO;
+}
+
+/* Nor does who asks meanwhile make for more of them. */
+static void
+put_off_until_next(ImapPool *pool, guint wait_ms)
+{
+    gint64 wait_us = wait_ms * (gint64)G_TIME_SPAN_MILLISECOND;
+
+    pool->retry_at =
+        MAX(pool->retry_at, g_get_monotonic_time() + wait_us - wait_us / 8);
+}
+
 static void
 schedule(ImapPool *pool)
 {
@@ -74,9 +99,13 @@ schedule(ImapPool *pool)
     if (patience_ms == 0 || pool->logging_out ||
         pool->state == IMAP_POOL_REFUSED)
         return;
+    if (is_unwelcome(pool))
+        patience_ms = MAX(patience_ms, UNWELCOME_MS);
     wait_ms = imap_backoff_next(&pool->backoff, hint_ms);
     if (hint_ms < patience_ms)
         wait_ms = MIN(wait_ms, patience_ms);
+    if (is_unwelcome(pool))
+        put_off_until_next(pool, wait_ms);
     pool->reconnect_timer = g_timeout_add(wait_ms, on_reconnect, pool);
 }
 

@@ -329,7 +329,9 @@ on_use(guint32 id, gpointer user_data)
 
     if (watcher->rank_timer == 0)
         watcher->rank_timer = g_timeout_add(RANK_MS, on_rank, watcher);
-    if (!fs_watch_plan_use(watcher->plan, id, g_get_monotonic_time()))
+    /* The one that was chosen before may have been renamed since. */
+    if (!fs_watch_plan_use(watcher->plan, id, g_get_monotonic_time()) &&
+        id != fs_watch_plan_chosen(watcher->plan))
         return;
     mailbox = fs_mailbox_tree_get(watcher->account->tree, id);
     if (mailbox != NULL && mailbox->selectable)

@@ -2,7 +2,8 @@
  * what was found.
  *
  * In a mailbox whose messages are known, what is found and not known is new: it
- * comes by a synchronisation, which misses nothing between. In another one,
+ * comes by a synchronisation, which misses nothing between. One that is under
+ * way may have begun before it came; then it takes another. In another mailbox,
  * rows are asked for of what was found alone, in small portions, two of them at
  * a time, so that others who share the connection get their turn. */
 #include "fs/sync/mailbox-search.h"
@@ -37,6 +38,8 @@ struct FsMailboxSearch {
 
     guint repeats;
     guint changes_seen; /* of the connection's mailbox, when it was asked */
+    gint64 found_at;    /* microseconds, monotonic: the answer came */
+    gboolean renewed;   /* a second synchronisation is waited for */
     ImapUidSet *found;
     ImapUidSet *missing; /* in the index */
     guint range;         /* of found, the first not compared to its end, */
@@ -115,13 +118,22 @@ fail(FsMailboxSearch *search, const GError *error)
 
 /* ---- a mailbox whose messages are known ---- */
 
+static void synchronise(FsMailboxSearch *search);
+
 static void
 on_synchronised(const GError *error, gpointer user_data)
 {
     FsMailboxSearch *search = user_data;
 
     search->waiting = NULL;
-    finish(search, error);
+    if (error == NULL && !search->renewed &&
+        !fs_synchroniser_has_seen(search->synchroniser, search->mailbox,
+                                  search->found_at)) {
+        search->renewed = TRUE;
+        synchronise(search);
+    } else {
+        finish(search, error);
+    }
 }
 
 /* NULL if it is not known, nor being listed. */
@@ -389,6 +401,7 @@ on_searched(const ImapUidSet *found, const GError *error, gpointer user_data)
     }
     g_clear_pointer(&search->found, imap_uid_set_free);
     search->found = imap_uid_set_intersection(found, found);
+    search->found_at = g_get_monotonic_time();
     compare(search);
 }
 

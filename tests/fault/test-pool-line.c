@@ -438,6 +438,47 @@ refused_login_is_not_repeated(void **state)
     disown(&owner);
 }
 
+/* Not as often as the owner would have a line that is cut made again. */
+static void
+login_that_is_refused_for_now_is_repeated_after_a_while(void **state)
+{
+    Fixture f;
+    Owner owner = {.patience_ms = 20};
+    Wish a;
+    static const char *const bad[] = {"S:* OK hello",
+                                      "C:i1 CAPABILITY",
+                                      "S:* CAPABILITY IMAP4rev1",
+                                      "S:i1 OK",
+                                      "C:i2 LOGIN alice good",
+                                      "S:i2 NO [UNAVAILABLE] not now",
+                                      NULL};
+    static const char *const good[] = {"S:* OK hello",
+                                       "C:i1 CAPABILITY",
+                                       "S:* CAPABILITY IMAP4rev1",
+                                       "S:i1 OK",
+                                       "C:i2 LOGIN alice good",
+                                       "S:i2 OK",
+                                       "C:i3 CAPABILITY",
+                                       "S:* CAPABILITY IMAP4rev1",
+                                       "S:i3 OK",
+                                       "QUIET",
+                                       NULL};
+    const char *const *const scripts[] = {bad, good, NULL};
+    gint64 begin = g_get_monotonic_time();
+
+    start(&f, scripts, 4, LONG_TIMEOUT_MS);
+    set_password(&f, "good");
+    own(&f, &owner);
+    ask(&f, &a, "INBOX");
+    assert_refused(&a, IMAP_ERROR_UNAVAILABLE, "for now");
+    WAIT_UNTIL(owner.states->len == 2);
+    assert_told(&owner, "fo");
+    assert_true(g_get_monotonic_time() - begin >= G_USEC_PER_SEC);
+    assert_int_equal(f.listener.n_accepted, 2);
+    stop(&f);
+    disown(&owner);
+}
+
 /* The second was being opened, and nobody has tried since. */
 static void
 line_that_is_cut_during_an_opening_is_lost_and_not_offline(void **state)
@@ -508,6 +549,8 @@ main(void)
         cmocka_unit_test(line_that_was_not_needed_is_tried_with_one_connection),
         cmocka_unit_test(who_waits_gets_the_connection_of_the_new_password),
         cmocka_unit_test(refused_login_is_not_repeated),
+        cmocka_unit_test(
+            login_that_is_refused_for_now_is_repeated_after_a_while),
         cmocka_unit_test(
             line_that_is_cut_during_an_opening_is_lost_and_not_offline),
         cmocka_unit_test(server_that_hangs_up_after_selecting_is_given_up),

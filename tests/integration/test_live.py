@@ -285,6 +285,10 @@ def test_idle_follows_who_works_elsewhere(case):
     place.look('Other')
     uid, _ = place.append('Other')
     place.shows('append there', lambda: uid in place.uids('Other'), SOON)
+    os.rename(place.path('Other'), place.path('Moved'))
+    assert wait_until(lambda: place.uids('Moved') and
+                      'the server tells of Moved' in place.mount.messages(),
+                      30 * tap.PATIENCE, 0.2), 'it stays at a former name'
 
 
 def heard(place, folder):

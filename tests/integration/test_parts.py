@@ -473,39 +473,68 @@ def test_part_that_cannot_be_what_was_told_is_not_shown(case):
         case.expect(found == octets, lies.keys(), len(found), found[:60])
 
 
-def with_long_texts(line, command, message, octets, count):
-    """As if it had count texts of so many octets; each comes shorter."""
+def with_long_texts(line, command, octets, count):
+    """As if each message had count texts of so many octets; they come
+    shorter."""
     section = re.search(r'BODY\.PEEK\[(\d+)\]', command.text)
-    if 'BODYSTRUCTURE' in command.text:
+    if not section and 'BODYSTRUCTURE' not in command.text:
+        return False
+    asked = mailstore.parse_set(command.text.partition(' ')[0], 0)
+    for number, message in enumerate(line.mailbox.present, 1):
         part = b'("text" "plain" NIL NIL NIL "7bit" %d 1)' % octets
         head = message.body.partition(b'\r\n\r\n')[0] + b'\r\n\r\n'
         what = (b'RFC822.SIZE %d BODYSTRUCTURE (%s "mixed" ("boundary" "b")) '
                 b'BODY[HEADER] {%d}\r\n%s'
                 % (message.size, part * count, len(head), head))
-    elif section:
-        what = b'BODY[%b] "text %b"' % ((section[1].encode(),) * 2)
-    else:
-        return False
-    line.send(b'* 1 FETCH (UID %d %s)\r\n' % (message.uid, what)
-              + f'{command.tag} OK done\r\n'.encode())
+        if section:
+            what = b'BODY[%b] "text %b"' % ((section[1].encode(),) * 2)
+        if mailstore.in_set(message.uid, asked):
+            line.send(b'* %d FETCH (UID %d %s)\r\n'
+                      % (number, message.uid, what))
+    line.line(f'{command.tag} OK done')
     return True
+
+
+def scene_of_long_texts(case, messages, octets, count):
+    letters = [mailstore.Message(
+        uid, b'Subject: long\r\nContent-Type: multipart/mixed; boundary=b'
+        b'\r\n\r\nbody\r\n', announced=octets * count)
+        for uid in range(1, messages + 1)]
+    scene = Scene(case, [mailstore.Mailbox('INBOX', letters)],
+                  timeout=10 * PATIENCE)
+    scene.server.hooks['UID FETCH'] = (
+        lambda line, command: with_long_texts(line, command, octets, count))
+    scene.start()
+    return scene
 
 
 @tap.test
 def test_texts_of_one_message_are_bounded(case):
     """They are in memory, all of them; what is beyond 64 MB is left out, and
     said to be."""
-    message = mailstore.Message(
-        1, b'Subject: long\r\nContent-Type: multipart/mixed; boundary=b'
-        b'\r\n\r\nbody\r\n', announced=120 * MB)
-    scene = Scene(case, [mailstore.Mailbox('INBOX', [message])],
-                  timeout=10 * PATIENCE)
-    scene.server.hooks['UID FETCH'] = lambda line, command: with_long_texts(
-        line, command, message, 15 * MB, 8)
-    scene.start()
+    scene = scene_of_long_texts(case, 1, 15 * MB, 8)
     found = read(scene.path('.imapfs', 'text', 'INBOX', '1.eml.txt'))
     case.expect(found.count(b'text') == 4 + found.count(b'too long')
                 and found.count(b'too long') == 4, found)
+
+
+@tap.test
+def test_texts_that_are_fetched_ahead_are_bounded(case):
+    """Of each message one is in memory until the other has come, which may be
+    after those of all others."""
+    scene = scene_of_long_texts(case, 30, 5 * MB, 2)
+    os.listdir(scene.path('.imapfs', 'text', 'INBOX'))
+    result = run('cat', *(scene.path('.imapfs', 'text', 'INBOX',
+                                     f'{uid}.eml.txt') for uid in range(1, 31)),
+                 limit=60 * PATIENCE)
+    case.expect(result.out.count(b'text 1') == result.out.count(b'text 2')
+                == 30, result)
+    counts = [sum(mailstore.in_set(uid, mailstore.parse_set(
+        command.text.partition(' ')[0], 0)) for uid in range(1, 31))
+        for command in scene.server.commands
+        if 'BODY.PEEK[1]' in command.text]
+    case.note(f'messages in a command: {counts}')
+    case.expect(max(counts) <= 3, '10 MB each:', counts)
 
 
 if __name__ == '__main__':

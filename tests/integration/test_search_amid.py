@@ -244,6 +244,37 @@ def test_nobody_waits_behind_a_search_that_was_left(case):
 
 
 @tap.test(limit=120)
+def test_message_that_came_while_the_folder_is_listed_is_found(case):
+    """What is being listed was so before it came, and the server does not tell
+    of it there."""
+    scene = scene_of(case, 'INBOX')
+    reached, opened = threading.Event(), threading.Event()
+
+    def fetch(line, command):
+        rows = line.default(command)
+        if not reached.is_set():
+            reached.set()
+            opened.wait(60 * PATIENCE)
+        line.send(rows)
+
+    scene.server.hooks['UID FETCH'] = fetch
+    scene.start(arguments=('--trace',))
+    case.defer(opened.set)
+    listing = start_listing(case, scene.path('INBOX'))
+    case.expect(reached.wait(30 * PATIENCE), 'it is not listed')
+    scene.inbox.store(mailstore.make_message(4), 1795339800)
+    search = start_listing(case, scene.path('.imapfs/search/INBOX/raw:ALL'))
+    case.expect(wait_until(lambda: 'OK found' in scene.mount.messages(),
+                           30 * PATIENCE), 'nothing is searched')
+    opened.set()
+    listing.communicate(timeout=60 * PATIENCE)
+    out, err = search.communicate(timeout=60 * PATIENCE)
+    case.expect(search.returncode == 0 and
+                sorted(out.split()) == [b'%d.eml' % uid for uid in (1, 2, 3, 4)],
+                out, err)
+
+
+@tap.test(limit=120)
 def test_folder_that_fails_is_named(case):
     scene = scene_of(case, 'INBOX', 'Good', 'Broken')
 

@@ -10,6 +10,9 @@
 
 /* For what is announced to come. */
 #define RESERVED_MAX (64u * 1024)
+/* Of texts that are fetched ahead in one batch: all but the last of a message
+ * wait for that in memory. What is beyond is fetched when it is asked for. */
+#define AHEAD_MAX (32u * 1024 * 1024)
 
 /* A section that is being fetched, of several messages. */
 typedef struct {
@@ -234,6 +237,33 @@ want(FsHeadItem *item, const FsPart *part, guint index, GHashTable *sections)
     item->missing++;
 }
 
+/* As is announced. */
+static guint64
+octets_of_texts(const FsHeadItem *item)
+{
+    guint64 octets = 0;
+
+    for (guint i = 0; i < item->tree->parts->len; i++) {
+        const FsPart *part = fs_part_tree_get(item->tree, i);
+
+        if (part->charset != NULL && part->octets <= FS_TEXT_MAX)
+            octets += part->octets;
+    }
+    return MIN(octets, FS_TEXTS_MAX);
+}
+
+/* *@octets: of those before @item. One alone has room. */
+static gboolean
+has_room(const FsHeadBatch *batch, const FsHeadItem *item, guint64 *octets)
+{
+    guint64 more = octets_of_texts(item);
+
+    if (batch->ahead && *octets > 0 && *octets + more > AHEAD_MAX)
+        return FALSE;
+    *octets += more;
+    return TRUE;
+}
+
 static void
 send_section(FsHeadBatch *batch, const char *name, const ImapUidSet *uids)
 {
@@ -263,6 +293,7 @@ fs_head_texts_fetch(FsHeadBatch *batch)
     g_autoptr(GHashTable) sections =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_uids);
     GHashTableIter iter;
+    guint64 octets = 0;
     gpointer key;
     gpointer value;
 
@@ -272,6 +303,10 @@ fs_head_texts_fetch(FsHeadBatch *batch)
 
         if (item->key == NULL || item->tree == NULL || item->useless)
             continue;
+        if (!has_room(batch, item, &octets)) {
+            fs_head_batch_end_item(batch, item, NULL);
+            continue;
+        }
         for (guint i = 0; i < item->tree->parts->len; i++)
             want(item, fs_part_tree_get(item->tree, i), i, sections);
         if (item->missing == 0)

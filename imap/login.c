@@ -277,6 +277,19 @@ is_for_now(const ImapStatus *status, const GError *error)
            imap_status_code(status, "SERVERBUG") != NULL;
 }
 
+/* What helps against one that does not pass (likewise). */
+static const char *
+remedy_of(const ImapStatus *status)
+{
+    if (imap_status_code(status, "EXPIRED") != NULL)
+        return "set a new password at the provider";
+    if (imap_status_code(status, "CONTACTADMIN") != NULL)
+        return "ask whoever runs the server";
+    if (imap_status_code(status, "AUTHORIZATIONFAILED") != NULL)
+        return "check the user name, or ask whoever runs the server";
+    return "check the user name and the password or token";
+}
+
 static GError *
 refusal_new(const ImapLogin *login, const ImapStatus *status,
             const GError *error, const char *reason)
@@ -284,15 +297,16 @@ refusal_new(const ImapLogin *login, const ImapStatus *status,
     const ImapSettings *settings = imap_connection_settings(login->connection);
     const char *who =
         settings->username != NULL ? settings->username : "the client";
+    /* That has no code of an error by which others know what helps. */
+    gboolean is_bug = imap_status_code(status, "SERVERBUG") != NULL;
 
     if (is_for_now(status, error))
-        return g_error_new(IMAP_ERROR, error->code,
-                           "%s refuses the login of %s for now: %s",
-                           settings->host, who, reason);
+        return g_error_new(
+            IMAP_ERROR, error->code, "%s refuses the login of %s for now: %s%s",
+            settings->host, who, reason, is_bug ? "; try again later" : "");
     return g_error_new(IMAP_ERROR, IMAP_ERROR_AUTHENTICATION,
-                       "%s refuses the login of %s: %s; check the user name "
-                       "and the password or token",
-                       settings->host, who, reason);
+                       "%s refuses the login of %s: %s; %s", settings->host,
+                       who, reason, remedy_of(status));
 }
 
 static void

@@ -2,6 +2,7 @@
  * that ours has. */
 #include "fs/commands/mount-status.h"
 
+#include "fs/control/mount-around.h"
 #include "fs/kernel/errno.h"
 
 #include <errno.h>
@@ -13,18 +14,23 @@
 static void
 fail(GError **error, const char *mountpoint, int reason)
 {
-    if (reason == ENOENT || reason == ENOTDIR || reason == EACCES)
+    if (reason == ENOENT || reason == ENOTDIR) {
+        g_autofree char *none = fs_mount_around_sentence(mountpoint);
+
+        g_set_error_literal(error, FS_ERROR, FS_ERROR_MOUNT, none);
+    } else if (reason == EACCES) {
         g_set_error(error, FS_ERROR, FS_ERROR_MOUNT,
-                    "%s is no mount of imapfs%s", mountpoint,
-                    reason == EACCES ? ", or not one of yours" : "");
-    else if (reason == ENOTCONN || reason == ECONNABORTED)
+                    "%s is no mount of imapfs, or not one of yours",
+                    mountpoint);
+    } else if (reason == ENOTCONN || reason == ECONNABORTED) {
         g_set_error(error, FS_ERROR, FS_ERROR_MOUNT,
                     "%s: the mount is dead; mount there again, or unmount it "
                     "with fusermount3 -u",
                     mountpoint);
-    else
+    } else {
         g_set_error(error, FS_ERROR, FS_ERROR_MOUNT, "%s: %s", mountpoint,
                     g_strerror(reason));
+    }
 }
 
 static char *

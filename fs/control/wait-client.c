@@ -1,6 +1,8 @@
 /* "imapfs --wait MOUNTPOINT". */
 #include "fs/control/wait-client.h"
 
+#include "fs/control/mount-around.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
@@ -11,10 +13,12 @@
 static int
 fail(const char *mountpoint, int reason)
 {
-    if (reason == ENOENT || reason == ENOTDIR)
-        fprintf(stderr, "imapfs: %s is no mount of imapfs\n", mountpoint);
-    else
-        fprintf(stderr, "imapfs: %s: %s\n", mountpoint, g_strerror(reason));
+    g_autofree char *sentence =
+        reason == ENOENT || reason == ENOTDIR
+            ? fs_mount_around_sentence(mountpoint)
+            : g_strdup_printf("%s: %s", mountpoint, g_strerror(reason));
+
+    fprintf(stderr, "imapfs: %s\n", sentence);
     return EXIT_FAILURE;
 }
 

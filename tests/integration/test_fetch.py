@@ -252,6 +252,13 @@ def test_what_is_no_mount_or_no_folder_is_told(case):
     case.expect(result.status == 1 and 'is no mount of imapfs' in result.err
                 and len(result.err.splitlines()) == 1, result)
     mount = place.mount()
+    inside = mount.path('INBOX')
+    for words in (['--fetch', inside], ['--wait', inside],
+                  ['--status', inside]):
+        result = imapfs(case, *words)
+        case.expect(result.status == 1 and result.err ==
+                    f'imapfs: {inside} is no mount of imapfs, but lies in the '
+                    f'one at {mount.mountpoint}; name that\n', words, result)
     result = place.fetch(mount.mountpoint, 'INBOX', 'Nowhere')
     case.expect(result.status == 1 and 'Nowhere' in result.err, result)
     result = place.fetch(mount.mountpoint, options={'ro': None})

@@ -249,7 +249,7 @@ static const FsViewClass index_class = {
     .name = "index",
     .about = "  Each folder as a table, a line for each message:\n"
              "  index/INBOX.tsv has uid, name, size, date, flags, from, to,\n"
-             "  subject, message-id, attachments (yes or no), with tabs\n"
+             "  subject, message_id, attachments (yes or no), with tabs\n"
              "  between; index/INBOX.jsonl the same as JSON.",
     .first = FS_VIEW_INDEX,
     .last = FS_VIEW_INDEX,

@@ -226,7 +226,7 @@ def before(case, stages, act):
         scene.start()
     except MountFailed as failure:
         # More than one stage may have had its own deadline.
-        case.expect(failure.seconds <= scene.deadline, 'too late:', failure)
+        case.expect(failure.taken <= scene.deadline, 'too late:', failure)
         case.expect(0 < failure.status < 125, failure)
         case.expect(re.match(r'imapfs: .+\n\Z', failure.message),
                     f'not one sentence: {failure.message!r}')
@@ -274,7 +274,7 @@ def before_tls(case, act):
     try:
         scene.start()
     except MountFailed as failure:
-        case.expect(failure.seconds <= scene.deadline, failure)
+        case.expect(failure.taken <= scene.deadline, failure)
         case.expect(re.match(r'imapfs: .+\n\Z', failure.message), failure)
         case.note(failure)
     else:

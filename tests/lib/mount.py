@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 
+import stalls
 from command import Stuck, run, wait_until
 from tap import PATIENCE
 
@@ -16,14 +17,16 @@ BINARY = os.environ.get('IMAPFS_BINARY', os.path.join(
 
 
 class MountFailed(Exception):
-    """imapfs ended before it had mounted. The text is what it said."""
+    """imapfs ended before it had mounted. The text is what it said; taken: the
+    seconds, less what was lost (see stalls)."""
 
-    def __init__(self, status, message, seconds):
+    def __init__(self, status, message, seconds, taken=None):
         super().__init__(f'exit status {status} after {seconds:.1f} s: '
                          f'{message.strip()}')
         self.status = status
         self.message = message
         self.seconds = seconds
+        self.taken = seconds if taken is None else taken
 
 
 def is_mounted(path):
@@ -136,7 +139,9 @@ class Mount:
         if not wait_until(settled, limit):
             raise Stuck(f'{self.command} neither mounts nor ends in {limit} s; '
                         f'it said: {self.messages()!r}')
-        self.seconds = time.monotonic() - started
+        ended = time.monotonic()
+        self.seconds = ended - started
+        self.taken = self.seconds - stalls.lost(started, ended)
         status = self.process.poll()
         if self.background and status == 0:
             if not is_mounted(self.mountpoint):
@@ -144,7 +149,8 @@ class Mount:
             self.pids = daemon_pids(self.mountpoint)
         elif status is not None:
             self.status = status
-            raise MountFailed(status, self.messages(), self.seconds)
+            raise MountFailed(status, self.messages(), self.seconds,
+                              self.taken)
         else:
             self.pids = [self.process.pid]
 

@@ -116,7 +116,7 @@ class Scene:
 
     def _in_time(self, result):
         if result.status != -9:
-            self.case.expect(result.seconds <= self.deadline, 'too late:',
+            self.case.expect(result.taken <= self.deadline, 'too late:',
                              result)
         self._no_dead_mount(result)
 

@@ -159,7 +159,7 @@ def test_rights_are_in_the_modes_and_refuse_at_once(case):
 @tap.test
 def test_df_shows_the_quota(case):
     place = Scene(case, [simple_mailbox(count=2), Mailbox('Other')],
-                  timeout=3 * tap.PATIENCE,
+                  timeout=20 * tap.PATIENCE,
                   capabilities=CAPABILITIES + ' QUOTA')
     place.server.quota = 10 * 1024 * 1024
     place.start()

@@ -17,16 +17,17 @@ BINARY = os.environ.get('IMAPFS_BINARY', os.path.join(
 
 
 class MountFailed(Exception):
-    """imapfs ended before it had mounted. The text is what it said; taken: the
-    seconds, less what was lost (see stalls)."""
+    """imapfs ended before it had mounted. The text is what it said; lost: of
+    the seconds, see stalls."""
 
-    def __init__(self, status, message, seconds, taken=None):
+    def __init__(self, status, message, seconds, lost=0.0):
         super().__init__(f'exit status {status} after {seconds:.1f} s: '
                          f'{message.strip()}')
         self.status = status
         self.message = message
         self.seconds = seconds
-        self.taken = seconds if taken is None else taken
+        self.lost = lost
+        self.taken = seconds - lost
 
 
 def is_mounted(path):
@@ -141,7 +142,8 @@ class Mount:
                         f'it said: {self.messages()!r}')
         ended = time.monotonic()
         self.seconds = ended - started
-        self.taken = self.seconds - stalls.lost(started, ended)
+        lost = stalls.lost(started, ended)
+        self.taken = self.seconds - lost
         status = self.process.poll()
         if self.background and status == 0:
             if not is_mounted(self.mountpoint):
@@ -149,8 +151,7 @@ class Mount:
             self.pids = daemon_pids(self.mountpoint)
         elif status is not None:
             self.status = status
-            raise MountFailed(status, self.messages(), self.seconds,
-                              self.taken)
+            raise MountFailed(status, self.messages(), self.seconds, lost)
         else:
             self.pids = [self.process.pid]
 

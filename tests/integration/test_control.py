@@ -53,7 +53,7 @@ class Events:
 
     def stop(self):
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(20 * tap.PATIENCE)
         self.thread.join(10)
         self.process.stdout.close()
         self.process.stderr.close()

@@ -492,7 +492,7 @@ done > {case.path('out')}.$$ 2>&1
         time.sleep(0.01)
     for worker in workers:
         try:
-            worker.wait(20 * tap.PATIENCE)
+            worker.wait(90 * tap.PATIENCE)
         except subprocess.TimeoutExpired:
             os.killpg(worker.pid, signal.SIGKILL)
             raise Stuck('a worker is stuck') from None

@@ -18,6 +18,7 @@ struct FsNeed {
     guint references;
     gboolean complete;
     gboolean standing;
+    gboolean local;
     GError *error;
     GQueue waiting;  /* of FsNeedWaiter, by their links */
     guint n_waiters; /* in waiting, and due */
@@ -54,6 +55,21 @@ fs_need_new(void)
     need->standing = FALSE;
     n_pending++;
     return need;
+}
+
+FsNeed *
+fs_need_new_local(void)
+{
+    FsNeed *need = fs_need_new();
+
+    need->local = TRUE;
+    return need;
+}
+
+gboolean
+fs_need_is_local(const FsNeed *need)
+{
+    return need->local;
 }
 
 FsNeed *

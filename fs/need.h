@@ -13,6 +13,10 @@ FsNeed *fs_need_new(void);
 /* One that is there for good, for whoever wants to hear of progress: nobody is
  * at work on it, and it does not count as pending. */
 FsNeed *fs_need_new_standing(void);
+/* One that this machine meets by itself, by writing to its disk: whoever waits
+ * for it does not wait for the server. */
+FsNeed *fs_need_new_local(void);
+gboolean fs_need_is_local(const FsNeed *need);
 FsNeed *fs_need_ref(FsNeed *need);
 /* Accepts NULL. If none but the waiters hold a reference any longer and the
  * need is not complete, it fails with G_IO_ERROR_FAILED: nobody waits for ever.

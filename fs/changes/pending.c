@@ -106,7 +106,7 @@ fs_pending_new(FsPendingKind kind, guint32 mailbox, guint32 uid)
     pending->mailbox = mailbox;
     pending->uid = uid;
     pending->link.data = pending->message_link.data = pending;
-    pending->written = fs_need_new();
+    pending->written = fs_need_new_local();
     pending->done = fs_need_new();
     return pending;
 }

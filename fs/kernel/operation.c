@@ -255,7 +255,7 @@ fs_operation_fail_older(gconstpointer owner, gint64 when, int error_number)
 
         next = link->next;
         if (operation->user_data == owner && !operation->patient &&
-            operation->moved_at < when)
+            !fs_need_is_local(operation->need) && operation->moved_at < when)
             fs_operation_fail(operation, error_number);
     }
 }

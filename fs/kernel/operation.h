@@ -119,7 +119,7 @@ void fs_operation_set_watch(gconstpointer owner,
  * the main loop, not from inside a run. */
 void fs_operation_run_all_again(gconstpointer owner);
 /* Fails those with @error_number whose needs have not moved on since @when
- * (microseconds, monotonic). */
+ * (microseconds, monotonic), but for those that wait for this machine. */
 void fs_operation_fail_older(gconstpointer owner, gint64 when,
                              int error_number);
 

@@ -14,6 +14,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import certificates
 import dovecot
+import stalls
 import tap
 from command import run, wait_until
 from imapserver import CAPABILITIES
@@ -25,7 +26,7 @@ from scene import Scene
 # Seconds, of programs that begin on a machine that does more: whoever waited for
 # the server would be served after its timeout.
 AT_ONCE = 1.5 if not tap.SANITIZED else 2
-SOON = 10 * tap.PATIENCE
+SOON = 20 * tap.PATIENCE
 
 
 class Line:
@@ -89,7 +90,7 @@ class Line:
         """What is known, as it was."""
         for result in (self.ls(folder), *(self.cat(uid, folder)
                                           for uid in uids)):
-            self.case.expect(result.clean and result.seconds < AT_ONCE,
+            self.case.expect(result.clean and result.taken < AT_ONCE,
                              'not served at once:', result)
         for uid in uids:
             self.case.expect(self.cat(uid, folder).out
@@ -99,7 +100,7 @@ class Line:
         words = [os.strerror(number) for number in errnos]
         self.case.expect(not result.ok and any(w in result.err for w in words),
                          'not the right error:', result)
-        self.case.expect(result.seconds < self.limit, 'too late:', result)
+        self.case.expect(result.taken < self.limit, 'too late:', result)
 
     def said(self, *words):
         return wait_until(lambda: all(word in self.mount.messages()
@@ -123,7 +124,7 @@ def test_refused_connection_leaves_what_is_known(case):
     time.sleep(1.2)  # what is known has grown old
     line.served_at_once([3])
     stat = run('stat', line.mount.path('INBOX/5.eml'), limit=line.limit)
-    case.expect(stat.clean and stat.seconds < AT_ONCE, stat)
+    case.expect(stat.clean and stat.taken < AT_ONCE, stat)
     line.expect_said('Connection refused', 'is shown as it was')
     line.add(20)
     line.back()
@@ -141,7 +142,7 @@ def test_black_hole_leaves_what_is_known(case):
     line.proxy.hold()
     time.sleep(1.2)
     first = line.ls()
-    case.expect(first.clean and first.seconds < 4.5, first)
+    case.expect(first.clean and first.taken < 4.5, first)
     line.fails(line.cat(4), errno.ETIMEDOUT)
     line.served_at_once([3])
     line.add(20)
@@ -179,7 +180,9 @@ def test_attempts_nobody_asks_for_become_rare(case):
     time.sleep(8)
     attempts = len(line.server.connections) - before
     case.note(f'{attempts} attempts in 8 s')
-    case.expect(2 <= attempts <= 7, f'{attempts} attempts')
+    case.expect(attempts <= 7, f'{attempts} attempts')
+    case.expect(wait_until(
+        lambda: len(line.server.connections) - before >= 2, SOON), 'too few')
     line.server.behave()
     case.expect(wait_until(line.shows, SOON, 0.1), 'not live again')
 
@@ -211,7 +214,7 @@ def test_retries_do_not_add_up(case):
     case.expect(line.shows(), 'first reading failed')
     line.proxy.hold()
     import subprocess
-    started = time.monotonic()
+    clock = stalls.Clock()
     reader = subprocess.Popen(['cat', line.mount.path('INBOX/4.eml')],
                               stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL)
@@ -219,8 +222,8 @@ def test_retries_do_not_add_up(case):
     case.defer(reader.kill)
     time.sleep(3)
     line.proxy.cut()
-    reader.wait(30)
-    took = time.monotonic() - started
+    reader.wait(60)
+    took = clock.seconds()
     case.note(f'{took:.1f} s')
     case.expect(reader.returncode != 0 and took < line.limit, took)
 
@@ -260,7 +263,7 @@ def test_offline_mount_in_a_black_hole_begins_soon(case):
     line.proxy.hold()
     line.options['offline_ok'] = None
     line.start()
-    case.expect(line.mount.seconds < line.limit, line.mount.seconds)
+    case.expect(line.mount.taken < line.limit, line.mount.taken)
     line.served_at_once([])
     line.proxy.resume()
     line.add(20)
@@ -397,8 +400,8 @@ def test_typed_or_unchanged_password_file_is_not_repeated(case):
 def test_command_that_takes_its_time_holds_up_nobody(case):
     """What is cached is served while it runs, and what waits goes on."""
     path, words = command(case, 'word', 'secret')
-    line = Line(case, timeout=8, password_command=(
-        f'test -e {path}.slow && sleep 4; {words}'))
+    line = Line(case, timeout=30 * tap.PATIENCE, password_command=(
+        f'while test -e {path}.slow; do sleep 0.1; done; {words}'))
     line.start(password=None)
     case.expect(line.shows() and line.cat(3).clean, 'first reading failed')
     line.server.account = ('alice', 'other')
@@ -417,7 +420,8 @@ def test_command_that_takes_its_time_holds_up_nobody(case):
     time.sleep(0.2)
     line.served_at_once([3])
     case.expect(reader.poll() is None, 'the command had ended before')
-    out, _ = reader.communicate(timeout=20)
+    os.unlink(path + '.slow')
+    out, _ = reader.communicate(timeout=60)
     case.expect(out == line.body(4), 'who waited did not get it')
 
 

@@ -18,6 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import dovecot
+import stalls
 import tap
 from command import run, wait_until
 from imapserver import CAPABILITIES
@@ -52,7 +53,7 @@ class Events:
 
     def stop(self):
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(20 * tap.PATIENCE)
         self.thread.join(10)
         self.process.stdout.close()
         self.process.stderr.close()
@@ -334,11 +335,12 @@ def test_status_shows_who_waits(case):
     case.defer(waiting.wait, 30)
     case.defer(waiting.kill)
     case.expect(wait_until(lambda: status(scene.mount)['pending']['operations']
-                           == 1, 9), status(scene.mount)['pending'])
+                           == 1, 20 * tap.PATIENCE),
+                status(scene.mount)['pending'])
     pending = status(scene.mount)['pending']
     case.expect(pending['needs'] >= 1, pending)
     waiting.send_signal(signal.SIGINT)
-    waiting.wait(10)
+    waiting.wait(20 * tap.PATIENCE)
     case.expect(wait_until(lambda: status(scene.mount)['pending']['operations']
                            == 0, 20 * tap.PATIENCE),
                 status(scene.mount)['pending'])
@@ -356,10 +358,10 @@ def test_status_shows_who_waits(case):
 @tap.test
 def test_events_wait_longer_than_any_server(case):
     """Nothing happens for longer than the time-out, and nobody asks."""
-    scene = scripted(case, poll=60, timeout=1)
+    scene = scripted(case, poll=60, timeout=3)
     names(scene.path('INBOX'))
     reader = Events(case, scene.mount)
-    case.expect(not wait_until(lambda: reader.process.poll() is not None, 4),
+    case.expect(not wait_until(lambda: reader.process.poll() is not None, 6),
                 'the reader has ended')
 
 
@@ -433,7 +435,8 @@ def test_header_that_does_not_come_holds_no_event_for_long(case):
     scene.server.hooks['UID FETCH'] = hang
     for uid in range(50, 300):
         scene.inbox.messages.append(Message(uid, make_message(uid)))
-    case.expect(wait_until(lambda: len(reader.find('new')) == 250, 20),
+    case.expect(wait_until(lambda: len(reader.find('new')) == 250,
+                           40 * tap.PATIENCE),
                 len(reader.find('new')))
     case.expect(1 <= len(asked) <= 16, f'{len(asked)} headers at a time')
     case.expect([event['uid'] for event in reader.find('new')] ==
@@ -569,8 +572,8 @@ def test_poll_select_and_epoll_wake(case):
         woken = {}
 
         def wait(key, call):
-            begin = time.monotonic()
-            woken[key] = (call(), time.monotonic() - begin)
+            clock = stalls.Clock()
+            woken[key] = (call(), clock.seconds())
 
         waiters = [threading.Thread(target=wait, args=each) for each in (
             ('poll', lambda: poll.poll(15000)),
@@ -612,7 +615,7 @@ def test_recipe_of_the_manual_works(case):
     case.defer(program.wait, 10)
     case.defer(os.killpg, program.pid, signal.SIGKILL)
     assert wait_until(lambda: status(scene.mount)['pending']['event_readers'],
-                      10), 'jq does not read'
+                      20 * tap.PATIENCE), 'jq does not read'
     message = Message(70, make_message(70))
     scene.inbox.messages.append(message)
     wanted = email.message_from_bytes(message.body)
@@ -640,14 +643,15 @@ def test_line_longer_than_the_buffer_is_continued(case):
 def test_reader_is_ended_by_interrupt(case):
     scene = scripted(case)
     reader = Events(case, scene.mount)
-    started = time.monotonic()
+    clock = stalls.Clock()
     reader.process.send_signal(signal.SIGINT)
-    reader.process.wait(10)
-    took = time.monotonic() - started
+    reader.process.wait(20 * tap.PATIENCE)
+    took = clock.seconds()
     case.expect(reader.process.returncode == -signal.SIGINT)
     case.expect(took <= AT_ONCE, f'it took {took:.2f} s')
     case.expect(wait_until(lambda: status(scene.mount)['pending']
-                           ['event_readers'] == 0, 5), status(scene.mount))
+                           ['event_readers'] == 0, 20 * tap.PATIENCE),
+                status(scene.mount))
 
 
 @tap.test(alone=True)
@@ -659,7 +663,7 @@ def test_reader_is_ended_by_the_end_of_the_mount(case):
         poll = select.poll()
         poll.register(polled, select.POLLIN)
         case.expect(poll.poll(0) == [])
-        started = time.monotonic()
+        clock = stalls.Clock()
         if end == 'signal':
             os.kill(scene.mount.pid, signal.SIGTERM)
         else:
@@ -667,9 +671,9 @@ def test_reader_is_ended_by_the_end_of_the_mount(case):
             case.expect(not busy.ok, 'it was not in use')
             case.expect(reader.process.poll() is None, 'it has ended')
             run('fusermount3', '-uz', scene.mount.mountpoint, check=True)
-        case.expect(poll.poll(5000), 'whoever polls was not woken')
-        reader.process.wait(10)
-        took = time.monotonic() - started
+        case.expect(poll.poll(20000), 'whoever polls was not woken')
+        reader.process.wait(20 * tap.PATIENCE)
+        took = clock.seconds()
         case.expect(reader.process.returncode == 0, end,
                     reader.process.returncode, reader.process.stderr.read())
         case.expect(took < 5 * tap.PATIENCE, f'{end}: {took:.2f} s')
@@ -713,9 +717,10 @@ def test_slow_reader_loses_and_is_told(case):
             f'{len(quick.find("flags"))} events of flags')
         case.note(f'{count} changes told after '
                   f'{time.monotonic() - begin:.2f} s')
-        case.expect(run('stat', scene.file(1), limit=5).ok)
+        case.expect(run('stat', scene.file(1)).ok)
     text = b''
-    while b'"lost"' not in text:
+    # Not of a connection that was lost, which may be told of before.
+    while not re.search(rb'"lost" *:', text):
         piece = os.read(reader, 1 << 20)
         case.expect(piece, 'an end')
         text += piece

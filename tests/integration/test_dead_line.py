@@ -82,7 +82,7 @@ class Far:
         self.case.note(f'{result.seconds:.1f} s: {result.err.strip()}')
         self.case.expect(not result.ok and any(w in result.err for w in words),
                          result)
-        self.case.expect(result.seconds < timeout + SOON,
+        self.case.expect(result.taken < timeout + SOON,
                          'too late:', result)
 
     def noticed(self, limit):

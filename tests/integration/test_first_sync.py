@@ -2,6 +2,7 @@
 """The first listing of a mailbox: it is shown as it comes, whole or as an error,
 and goes on where it was cut. Nobody waits for all of it who looks up one."""
 
+import json
 import os
 import subprocess
 import sys
@@ -13,10 +14,10 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import mailstore
 import tap
-from command import run
+from command import run, wait_until
 from mailstore import Message, make_message, simple_mailbox
-from rows import (SERVERS, Held, Scan, change, cut_line, fetches, listed,
-                  rows_of, stale, tagged)
+from rows import (PATIENT, SERVERS, Held, Scan, change, cut_line, fetches,
+                  listed, rows_of, stale, tagged)
 from scene import Scene
 
 
@@ -170,6 +171,12 @@ def test_cut_in_descending_rows_leaves_none_out(case):
 
 # ---- look-ups
 
+def operations(mount):
+    """How many requests wait for something."""
+    with open(mount.path('.imapfs', 'status')) as file:
+        return json.load(file)['pending']['operations']
+
+
 @tap.test
 def test_look_up_needs_no_listing(case):
     scene = Scene(case, [simple_mailbox(count=300, size=400)], timeout=10,
@@ -229,17 +236,22 @@ def test_listing_after_a_look_up_is_complete(case):
 
 @tap.test
 def test_look_ups_are_pipelined(case):
-    scene = Scene(case, [simple_mailbox(count=30)], timeout=20,
+    scene = Scene(case, [simple_mailbox(count=30)], timeout=60 * tap.PATIENCE,
                   options={'connections': 1})
     scene.start()
     case.expect(scene.stat(1), 'stat failed')
     mark = scene.server.mark()
-    scene.server.delay = 1.0 * tap.PATIENCE
+    all_wait = threading.Event()
+    scene.server.hooks['UID FETCH'] = (
+        lambda line, command: all_wait.wait(60) and False)
     readers = [subprocess.Popen(['stat', scene.file(uid)],
                                 stdout=subprocess.DEVNULL)
                for uid in range(2, 10)]
+    case.expect(wait_until(lambda: operations(scene.mount) == len(readers),
+                           PATIENT), operations(scene.mount), 'wait')
+    all_wait.set()
     for reader in readers:
-        case.expect(reader.wait(30) == 0, 'stat failed')
+        case.expect(reader.wait(30 * tap.PATIENCE) == 0, 'stat failed')
     _, flights = scene.server.since(mark)
     case.expect(flights <= 3, f'{flights} flights for eight look-ups')
 

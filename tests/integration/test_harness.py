@@ -1,20 +1,26 @@
 #!/usr/bin/env python3
 """The scripted server itself, driven by Python's own IMAP client: what the
-other tests prove is worth no more than this server."""
+other tests prove is worth no more than this server, and than the clock that
+judges how long they take."""
 
 import imaplib
 import os
 import socket
 import ssl
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import certificates
 import mailstore
+import stalls
 import tap
+from command import run, wait_until
 from imapserver import Server
+
+PATIENT = 60
 
 
 def started(case, *arguments, **named):
@@ -24,7 +30,7 @@ def started(case, *arguments, **named):
 
 
 def logged_in(server):
-    client = imaplib.IMAP4('127.0.0.1', server.port, timeout=10)
+    client = imaplib.IMAP4('127.0.0.1', server.port, timeout=PATIENT)
     client.login('alice', 'secret')
     return client
 
@@ -121,7 +127,7 @@ def test_hook_before_a_literal_may_refuse_it(case):
 @tap.test
 def test_wrong_password_is_refused(case):
     server = started(case)
-    client = imaplib.IMAP4('127.0.0.1', server.port, timeout=10)
+    client = imaplib.IMAP4('127.0.0.1', server.port, timeout=PATIENT)
     try:
         client.login('alice', 'wrong')
     except imaplib.IMAP4.error as error:
@@ -132,8 +138,8 @@ def test_wrong_password_is_refused(case):
 
 def ask(server, *pieces):
     """Sends pieces, waiting for an answer after each."""
-    with socket.create_connection(('127.0.0.1', server.port), 10) as line:
-        line.settimeout(10)
+    with socket.create_connection(('127.0.0.1', server.port), PATIENT) as line:
+        line.settimeout(PATIENT)
         line.recv(1000)
         for piece in pieces:
             line.sendall(piece)
@@ -164,7 +170,7 @@ def test_close_after_every_octet_sends_exactly_that_many(case):
     server = started(case)
     for limit in range(0, 200):
         server.close_after = limit
-        with socket.create_connection(('127.0.0.1', server.port), 10) as line:
+        with socket.create_connection(('127.0.0.1', server.port), PATIENT) as line:
             line.sendall(b'a LOGIN alice secret\r\nb EXAMINE INBOX\r\n')
             got = b''
             try:
@@ -184,11 +190,11 @@ def test_tls_both_ways_is_served(case):
     context = ssl.create_default_context(cafile=authority.certificate)
     server = started(case, tls='implicit', certificate=pair)
     client = imaplib.IMAP4_SSL('localhost', server.port, ssl_context=context,
-                               timeout=10)
+                               timeout=PATIENT)
     client.login('alice', 'secret')
     client.logout()
     server = started(case, tls='starttls', certificate=pair)
-    client = imaplib.IMAP4('localhost', server.port, timeout=10)
+    client = imaplib.IMAP4('localhost', server.port, timeout=PATIENT)
     client.starttls(context)
     client.login('alice', 'secret')
     client.logout()
@@ -197,11 +203,23 @@ def test_tls_both_ways_is_served(case):
     server = started(case, tls='implicit', certificate=expired)
     try:
         imaplib.IMAP4_SSL('localhost', server.port, ssl_context=context,
-                          timeout=10)
+                          timeout=PATIENT)
     except ssl.SSLCertVerificationError as error:
         assert 'expired' in str(error)
     else:
         raise AssertionError('an expired certificate was taken')
+
+
+@tap.test
+def test_time_in_which_nothing_could_run_is_not_counted(case):
+    clock = stalls.Clock()
+    began = time.monotonic()
+    run('sh', '-c', 'kill -STOP $0; sleep 1; kill -CONT $0', str(os.getpid()))
+    took = time.monotonic() - began
+    counted = clock.seconds()
+    assert took >= 1 and 0 <= counted <= took - 0.7, (took, counted)
+    assert not wait_until(lambda: False, 0.3)
+    assert wait_until(lambda: clock.seconds() > counted + 0.2)
 
 
 if __name__ == '__main__':

@@ -14,10 +14,13 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 import certificates
 import mailstore
 import tap
+from command import wait_until
 from mount import MountFailed
 from scene import Scene
 
 LISTING = ('UID FETCH', 'UID SEARCH')
+# The timeout where there is nothing that takes until then.
+PATIENT = 20 * tap.PATIENCE
 
 
 def is_body(command):
@@ -226,7 +229,7 @@ def before(case, stages, act):
         scene.start()
     except MountFailed as failure:
         # More than one stage may have had its own deadline.
-        case.expect(failure.seconds <= scene.deadline, 'too late:', failure)
+        case.expect(failure.taken <= scene.deadline, 'too late:', failure)
         case.expect(0 < failure.status < 125, failure)
         case.expect(re.match(r'imapfs: .+\n\Z', failure.message),
                     f'not one sentence: {failure.message!r}')
@@ -249,7 +252,7 @@ def mounted(case, stages, act, fails):
 def listed(case, act):
     scene = Scene(case)
     scene.start()
-    case.expect(scene.listing(), 'the listing before failed')
+    case.expect(wait_until(scene.listing), 'the listing before failed')
     scene.server.hooks['UID FETCH'] = on_body(act)
     results = scene.probe(fails=NO_BODY)
     case.expect(results['ls'], 'what was listed does not list again')
@@ -274,7 +277,7 @@ def before_tls(case, act):
     try:
         scene.start()
     except MountFailed as failure:
-        case.expect(failure.seconds <= scene.deadline, failure)
+        case.expect(failure.taken <= scene.deadline, failure)
         case.expect(re.match(r'imapfs: .+\n\Z', failure.message), failure)
         case.note(failure)
     else:
@@ -314,7 +317,8 @@ def test_server_gone_answers_in_time(case):
 def test_folder_cannot_be_selected_is_error_alone(case):
     """One folder that is refused does not harm its neighbours."""
     scene = Scene(case, [mailstore.simple_mailbox(),
-                         mailstore.simple_mailbox('Broken', 2)])
+                         mailstore.simple_mailbox('Broken', 2)],
+                  timeout=PATIENT)
     scene.start()
 
     def refuse_broken(line, command):
@@ -407,7 +411,8 @@ def none_of_wildduck(line, command):
 def expunged_between_listing_and_open(case, act):
     """The message is gone; the server says so only when it is asked."""
     for size in (2000, 129 - 37 * 3):  # the second has the fake's very size
-        scene = Scene(case, [mailstore.simple_mailbox(size=size)])
+        scene = Scene(case, [mailstore.simple_mailbox(size=size)],
+                      timeout=PATIENT)
         scene.start()
         assert scene.listing()
         scene.server.hooks['UID FETCH'] = on_body(act)
@@ -438,7 +443,7 @@ def uid_last_with_chatter(line, command):
 
 @tap.test
 def test_listed_body_uid_comes_last_is_read(case):
-    scene = Scene(case)
+    scene = Scene(case, timeout=PATIENT)
     scene.start()
     assert scene.listing()
     scene.server.hooks['UID FETCH'] = on_body(uid_last_with_chatter)
@@ -451,7 +456,7 @@ def test_mailbox_names_that_are_tricks_stay_inside(case):
              'esc\x1b[31mred', 'percent%2e%2e', 'quote"back\\slash', '&Jjo-',
              '&broken', 'x' * 400, ' space ', '-rf', 'new&AAo-line']
     scene = Scene(case, [mailstore.simple_mailbox()] + [
-        mailstore.simple_mailbox(name, 1) for name in names])
+        mailstore.simple_mailbox(name, 1) for name in names], timeout=PATIENT)
     scene.server.delimiter = '^'
     scene.start()
     result = scene.mount.run('find', scene.mount.mountpoint, '-print0',

@@ -52,7 +52,7 @@ def cut_after(case, scene, point, heals):
     try:
         scene.start()
     except MountFailed as failure:
-        case.expect(failure.seconds <= scene.deadline, point, failure)
+        case.expect(failure.taken <= scene.deadline, point, failure)
         case.expect(0 < failure.status < 125, point, failure)
         scene.server.behave()
         return

@@ -13,6 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import dovecot
+import stalls
 import tap
 from command import run, wait_until
 from imapserver import CAPABILITIES
@@ -54,6 +55,7 @@ class Place:
         self.client = dovecot.Client(self.server)
         case.defer(lambda: contextlib.suppress(OSError) or
                    self.client.imap.shutdown())
+        self.witness = None
         url = self.server.url
         if rtt_ms is not None:
             self.proxy = Proxy(self.server.tls_port, case, rtt_ms=rtt_ms)
@@ -109,16 +111,41 @@ class Place:
         code = self.client.imap.untagged_responses['APPENDUID'][-1]
         return int(code.split()[1]), body
 
-    def shows(self, what, condition, limit):
-        """What the other client did last shows within the limit."""
-        begin = self.answered
+    def listed(self):
+        """The folders, by a client that has known them as long as the mount.
+        Dovecot (2.3) makes its index of them anew at times; whoever had the old
+        one open is then shown what was, until the next change."""
+        if self.witness is None:
+            self.witness = dovecot.Client(self.server)
+        return {line.decode().rsplit(' ', 1)[1]
+                for line in self.witness.imap.list()[1]}
+
+    def shows_folders(self, what, condition, limit, *present, absent=()):
+        """The same of folders. False: Dovecot itself does not show it."""
+
+        def is_old():
+            listed = self.listed()
+            self.case.note(f'{what}: Dovecot lists', sorted(listed))
+            return set(present) - listed or set(absent) & listed
+
+        shown = self.shows(what, condition, limit, is_old)
+        self.listed()
+        return shown
+
+    def shows(self, what, condition, limit, is_excused=lambda: False):
+        """What the other client did last shows within the limit. False: it
+        does not, and need not."""
+        clock = stalls.Clock(self.answered)
         shown = wait_until(condition, limit + 10 * tap.PATIENCE, 0.005)
-        seconds = time.monotonic() - begin
-        self.case.expect(shown, 'never shown:', what)
+        seconds = clock.seconds()
+        if not shown and is_excused():
+            return False
+        self.case.expect(shown, 'never shown:', what, self.said()[-4000:])
         self.case.expect(seconds <= limit,
                          f'too late: {what} after {seconds:.2f} s, '
                          f'limit {limit:.2f}')
         self.case.note(f'{self.way.name}: {what} after {seconds:.2f} s')
+        return True
 
     def limits(self):
         """For messages of INBOX, of other folders, and for folders."""
@@ -132,9 +159,39 @@ def modified(path):
     return os.stat(path).st_mtime_ns
 
 
+def change_folders(place, elsewhere, folders):
+    imap = place.client.imap
+    place.listed()
+    place.look('INBOX', 'Other')
+    place.ok(imap.create('Fresh'))
+    if not place.shows_folders('folder made', lambda: place.is_there('Fresh'),
+                               elsewhere, 'Fresh'):
+        return
+    place.case.expect('Fresh' in place.names(''), 'ls does not find it')
+    place.look('Fresh')
+    place.append('Fresh')
+    place.shows('append in it', lambda: place.uids('Fresh') == {1}, elsewhere)
+    place.look('Fresh')
+    place.ok(imap.rename('Fresh', 'Fresher'))
+    if not place.shows_folders('folder renamed, by ls',
+                               lambda: 'Fresher' in place.names(''), folders,
+                               'Fresher'):
+        return
+    place.shows('folder renamed, by stat',
+                lambda: not place.is_there('Fresh', '1.eml') and
+                not place.is_there('Fresh'), folders)
+    place.case.expect(place.uids('Fresher') == {1}, 'its mail')
+    place.look('Fresher')
+    place.ok(imap.delete('Fresher'))
+    if place.shows_folders('folder deleted, by stat',
+                           lambda: not place.is_there('Fresher'), folders,
+                           absent=['Fresher']):
+        place.case.expect('Fresher' not in place.names(''), 'ls finds it')
+
+
 for one in WAYS:
     @tap.test(name=f'changes_elsewhere_show_{one.name}', arguments=(one,),
-              limit=100)
+              limit=200)
     def changes(case, way):
         place = Place(case, way)
         imap = place.client.imap
@@ -203,31 +260,11 @@ for one in WAYS:
                     lambda: not place.is_there('INBOX', '5.eml'), soon)
         place.shows('move to', lambda: 6 in place.uids('Other'), elsewhere)
 
-        place.look('INBOX', 'Other')
-        place.ok(imap.create('Fresh'))
-        place.shows('folder made', lambda: place.is_there('Fresh'), elsewhere)
-        case.expect('Fresh' in place.names(''), 'ls does not find it')
-        place.look('Fresh')
-        place.append('Fresh')
-        place.shows('append in it', lambda: place.uids('Fresh') == {1},
-                    elsewhere)
-        place.look('Fresh')
-        place.ok(imap.rename('Fresh', 'Fresher'))
-        place.shows('folder renamed, by ls',
-                    lambda: 'Fresher' in place.names(''), folders)
-        place.shows('folder renamed, by stat',
-                    lambda: not place.is_there('Fresh', '1.eml') and
-                    not place.is_there('Fresh'), folders)
-        case.expect(place.uids('Fresher') == {1}, 'its mail')
-        place.look('Fresher')
-        place.ok(imap.delete('Fresher'))
-        place.shows('folder deleted, by stat',
-                    lambda: not place.is_there('Fresher'), folders)
-        case.expect('Fresher' not in place.names(''), 'ls finds it')
-        begin = time.monotonic()
+        change_folders(place, elsewhere, folders)
+        clock = stalls.Clock()
         place.mount.unmount()
-        case.expect(time.monotonic() - begin < 2 * tap.PATIENCE,
-                    'unmounting took', time.monotonic() - begin)
+        took = clock.seconds()
+        case.expect(took < 2 * tap.PATIENCE, 'unmounting took', took)
 
 
 def far_away(case, way):
@@ -410,15 +447,17 @@ def test_folder_made_just_before_notify_is_sent_again_shows(case):
     place = Place(case, NOTIFY)
     place.look('INBOX')
     place.watched('all mailboxes')
+    place.listed()
     for number, delay in enumerate((2.65, 2.85)):
         place.look('INBOX')
         uid, _ = place.append(number=number)
         place.shows('append', lambda u=uid: u in place.uids(), SOON)
         time.sleep(delay)  # the moment is what is being tried
         place.ok(place.client.imap.create(f'Fresh{number}'))
-        place.shows('folder made',
-                    lambda n=number: f'Fresh{n}' in place.names(''),
-                    FOLDERS_SOON + 5)
+        if not place.shows_folders(
+                'folder made', lambda n=number: f'Fresh{n}' in place.names(''),
+                FOLDERS_SOON + 5, f'Fresh{number}'):
+            return
 
 
 def begun(place):
@@ -435,15 +474,16 @@ def cut(case, way):
     place.look('INBOX', 'Other')
     place.client.open('INBOX', readonly=False)
     before = begun(place)
-    begin = time.monotonic()
+    clock = stalls.Clock()
     place.proxy.cut()
     imap.uid('STORE', '2:3', '+FLAGS', '(\\Deleted)')
     place.ok(imap.uid('EXPUNGE', '2:3'))
     place.ok(imap.uid('MOVE', '5', 'Other'))
     assert wait_until(lambda: begun(place) > before, 10 * tap.PATIENCE), \
         place.said()
-    case.note(f'told again after {time.monotonic() - begin:.2f} s')
-    case.expect(time.monotonic() - begin < 5 * tap.PATIENCE, 'that is late')
+    took = clock.seconds()
+    case.note(f'told again after {took:.2f} s')
+    case.expect(took < 5 * tap.PATIENCE, 'that is late')
     place.answered = time.monotonic()
     place.shows('expunge while it was cut',
                 lambda: not place.is_there('INBOX', '2.eml'), SOON)
@@ -536,10 +576,10 @@ def odd(case, words, **hooks):
 def shows_new(case, scene, limit):
     uid = scene.inbox.uidnext
     scene.inbox.add(Message(uid, make_message(uid, 300)))
-    begin = time.monotonic()
+    clock = stalls.Clock()
     shown = wait_until(lambda: f'{uid}.eml' in run(
         'ls', scene.path('INBOX')).out.decode().split(), limit + 10, 0.05)
-    seconds = time.monotonic() - begin
+    seconds = clock.seconds()
     case.expect(shown and seconds <= limit * tap.PATIENCE,
                 f'shown after {seconds:.2f} s, limit {limit}')
     case.note(f'after {seconds:.2f} s')
@@ -555,7 +595,7 @@ def idle(line, command):
 @tap.test
 def test_idle_that_never_tells_is_polled(case):
     scene = odd(case, ' IDLE', IDLE=idle)
-    case.expect(wait_until(lambda: scene.server.saw('IDLE*'), 5), 'no IDLE')
+    case.expect(wait_until(lambda: scene.server.saw('IDLE*')), 'no IDLE')
     shows_new(case, scene, 2 + SOON)
     case.expect(len(scene.server.saw('IDLE*')) == 1, 'more than one IDLE')
 
@@ -588,14 +628,16 @@ def test_flood_of_unknown_names_costs_little(case):
                            for number in range(names)))
 
     scene = odd(case, ' NOTIFY', NOTIFY=notify)
-    case.expect(wait_until(lambda: scene.server.saw('NOTIFY*'), 5), 'no NOTIFY')
+    case.expect(wait_until(lambda: scene.server.saw('NOTIFY*')), 'no NOTIFY')
     begin = time.monotonic()
     before = len(scene.server.saw('LIST*'))
     while time.monotonic() < begin + 4:
         case.expect(scene.listing(), 'a listing fails')
     lists = len(scene.server.saw('LIST*')) - before
-    # Of the polls, two; for the names, one and the one behind it.
-    case.expect(lists <= 6, f'{lists} lists')
+    # Of the polls, two; for the names, one and the one behind it. A listing
+    # that takes its time leaves time for more polls.
+    took = time.monotonic() - begin
+    case.expect(lists <= 4 + took / 2, f'{lists} lists in {took:.1f} s')
     case.expect(scene.mount.peak_memory() < 60e6 or tap.SANITIZED,
                 scene.mount.peak_memory())
 

@@ -175,7 +175,7 @@ def test_thousands_of_changes_while_programs_scan(case):
     took = time.monotonic() - begin
     case.expect(changes.made == CHANGES == 10000, changes.made)
     # A machine that does more beside it gives the other client less.
-    case.expect(took < 3 * SECONDS * tap.PATIENCE,
+    case.expect(took < 4 * SECONDS * tap.PATIENCE,
                 f'the changes took {took:.1f} s')
     answered = time.monotonic()
 

@@ -29,7 +29,7 @@ class Desk(Scene):
         super().__init__(
             case, [simple_mailbox('INBOX', 5), simple_mailbox('Other', 3),
                    *more], capabilities=capabilities,
-            timeout=5 * tap.PATIENCE, options={'xattr': None, **options})
+            timeout=20 * tap.PATIENCE, options={'xattr': None, **options})
         self.start()
         for folder in ('INBOX', 'Other'):
             os.listdir(self.path(folder))

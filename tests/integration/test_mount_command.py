@@ -70,7 +70,7 @@ class Place:
 
     def is_gone(self):
         self.case.expect(wait_until(
-            lambda: not mounting.is_mounted(self.mountpoint), 5), 'mounted')
+            lambda: not mounting.is_mounted(self.mountpoint)), 'mounted')
         self.case.expect(wait_until(
             lambda: not mounting.daemon_pids(self.mountpoint),
             20 * tap.PATIENCE), 'the daemon has not ended')

@@ -175,7 +175,7 @@ def test_moved_twice_without_a_line_and_killed(case):
 @tap.test(limit=120)
 def test_moved_again_while_the_server_does_not_answer(case):
     """What is refused then stays where it was, and what is not is done."""
-    box = Away(case, options={'timeout': 2 * tap.PATIENCE})
+    box = Away(case, options={'timeout': 5 * tap.PATIENCE})
     box.proxy.hold()
     for number in range(1, 5):
         box.move(number, 'INBOX', 'Other')

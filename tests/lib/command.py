@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 
+import stalls
 from tap import PATIENCE
 
 
@@ -22,10 +23,16 @@ class Result:
     out: bytes
     err: str
     seconds: float
+    lost: float = 0.0  # of these; see stalls
 
     @property
     def ok(self):
         return self.status == 0
+
+    @property
+    def taken(self):
+        """Seconds, less what the machine kept it from going on."""
+        return self.seconds - self.lost
 
     @property
     def clean(self):
@@ -34,11 +41,26 @@ class Result:
 
     def __str__(self):
         return (f'{self.arguments} → {self.status} after {self.seconds:.2f} s, '
+                f'of which {self.lost:.2f} s were lost, '
                 f'{len(self.out)} octets out, stderr: {self.err.strip()!r}')
 
 
+def _more(began, limit):
+    """For how long, after the limit, the end of what began then is awaited, for
+    what was lost."""
+    return min(stalls.lost(began, time.monotonic()), 2 * limit)
+
+
+def _communicate(process, began, limit):
+    try:
+        return process.communicate(timeout=limit)
+    except subprocess.TimeoutExpired:
+        return process.communicate(timeout=_more(began, limit))
+
+
 def run(*arguments, limit=30 * PATIENCE, check=False, **named):
-    """Runs a program. Raises Stuck when it does not end in limit seconds."""
+    """Runs a program. Raises Stuck when it does not end in limit seconds, and
+    those that were lost meanwhile."""
     arguments = [os.fspath(argument) for argument in arguments]
     started = time.monotonic()
     environment = dict(os.environ, LC_ALL='C.UTF-8')
@@ -48,23 +70,27 @@ def run(*arguments, limit=30 * PATIENCE, check=False, **named):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
         start_new_session=True, **named)
     try:
-        out, err = process.communicate(timeout=limit)
+        out, err = _communicate(process, started, limit)
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         raise Stuck(f'{arguments} still runs after {limit} s') from None
+    ended = time.monotonic()
     result = Result(arguments, process.returncode, out,
-                    err.decode(errors='replace'), time.monotonic() - started)
+                    err.decode(errors='replace'), ended - started,
+                    stalls.lost(started, ended))
     if check and not result.ok:
         raise AssertionError(str(result))
     return result
 
 
-def wait_until(condition, limit=10 * PATIENCE, step=0.02):
-    """The first true value of condition(), or the last one at the limit."""
-    end = time.monotonic() + limit
+def wait_until(condition, limit=20 * PATIENCE, step=0.02):
+    """The first true value of condition(), or the last one at the limit, to
+    which is added what was lost meanwhile."""
+    began = time.monotonic()
     while True:
         value = condition()
-        if value or time.monotonic() > end:
+        over = time.monotonic() - began - limit
+        if value or (over > 0 and over > _more(began, limit)):
             return value
         time.sleep(step)

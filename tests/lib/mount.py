@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 
+import stalls
 from command import Stuck, run, wait_until
 from tap import PATIENCE
 
@@ -16,14 +17,17 @@ BINARY = os.environ.get('IMAPFS_BINARY', os.path.join(
 
 
 class MountFailed(Exception):
-    """imapfs ended before it had mounted. The text is what it said."""
+    """imapfs ended before it had mounted. The text is what it said; lost: of
+    the seconds, see stalls."""
 
-    def __init__(self, status, message, seconds):
+    def __init__(self, status, message, seconds, lost=0.0):
         super().__init__(f'exit status {status} after {seconds:.1f} s: '
                          f'{message.strip()}')
         self.status = status
         self.message = message
         self.seconds = seconds
+        self.lost = lost
+        self.taken = seconds - lost
 
 
 def is_mounted(path):
@@ -136,7 +140,10 @@ class Mount:
         if not wait_until(settled, limit):
             raise Stuck(f'{self.command} neither mounts nor ends in {limit} s; '
                         f'it said: {self.messages()!r}')
-        self.seconds = time.monotonic() - started
+        ended = time.monotonic()
+        self.seconds = ended - started
+        lost = stalls.lost(started, ended)
+        self.taken = self.seconds - lost
         status = self.process.poll()
         if self.background and status == 0:
             if not is_mounted(self.mountpoint):
@@ -144,7 +151,7 @@ class Mount:
             self.pids = daemon_pids(self.mountpoint)
         elif status is not None:
             self.status = status
-            raise MountFailed(status, self.messages(), self.seconds)
+            raise MountFailed(status, self.messages(), self.seconds, lost)
         else:
             self.pids = [self.process.pid]
 

@@ -23,7 +23,7 @@ class Place(Scene):
     """messages: in INBOX; the folders beside it are empty. listed: whether they
     have been, so that the mount knows what is there."""
 
-    def __init__(self, case, capabilities=ABLE, timeout=5, messages=3,
+    def __init__(self, case, capabilities=ABLE, timeout=20, messages=3,
                  folders=('Other',), listed=True, **options):
         super().__init__(
             case, [simple_mailbox(count=messages), *map(Mailbox, folders)],

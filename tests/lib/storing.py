@@ -13,7 +13,7 @@ from writing import crlf, message
 PATIENT = 20 * tap.PATIENCE
 
 
-def scene(case, capabilities=CAPABILITIES, timeout=3, data=None, **named):
+def scene(case, capabilities=CAPABILITIES, timeout=20, data=None, **named):
     made = Scene(case, [simple_mailbox(count=2), Mailbox('Other')],
                  timeout=timeout * tap.PATIENCE, names='subject',
                  capabilities=capabilities, **named)

@@ -18,6 +18,8 @@ import tempfile
 import time
 import traceback
 
+import stalls
+
 SANITIZED = os.environ.get('IMAPFS_SANITIZED') == '1'
 
 # Sanitized programs are slower by this much, at most.
@@ -107,6 +109,7 @@ def _run_child(one, output):
     """In the forked process: status 0 passed, 1 failed, 77 skipped."""
     signal.signal(signal.SIGALRM, _on_alarm)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    stalls.watch()
     case = Case(output)
     status = 1
     try:

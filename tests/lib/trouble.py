@@ -12,6 +12,7 @@ import sys
 import time
 
 import dovecot
+import stalls
 from command import run, wait_until
 from mount import Mount
 from proxy import Proxy
@@ -26,6 +27,7 @@ CACHED, FRESH, LISTED = 'Cached', 'Fresh', 'Listed'
 TIMEOUT = 3
 MARGIN = 2 * PATIENCE
 LIVE_AGAIN = 5 * PATIENCE
+STUCK = 60 * PATIENCE
 
 
 def prepare(server):
@@ -169,11 +171,13 @@ class Trouble:
     # The verdict
 
     def _silence(self, record):
-        """The longest time within a call in which no octet moved."""
+        """The longest time within a call in which no octet moved, although the
+        machine let programs go on."""
         first = bisect.bisect_left(self.moved, record['began'])
         last = bisect.bisect_right(self.moved, record['ended'])
         times = [record['began'], *self.moved[first:last], record['ended']]
-        return max(after - before for before, after in zip(times, times[1:]))
+        return max(after - before - stalls.lost(before, after)
+                   for before, after in zip(times, times[1:]))
 
     def _judge_error(self, record, folder):
         number = record['errno']
@@ -201,8 +205,8 @@ class Trouble:
 
     def judge(self):
         for reader in self.readers:
-            self.case.expect(reader.stop(TIMEOUT + MARGIN),
-                             'a reader hangs:', reader.output)
+            self.case.expect(reader.stop(STUCK), 'a reader hangs:',
+                             reader.output)
         failed = done = 0
         longest = 0
         for reader in self.readers:

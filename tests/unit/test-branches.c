@@ -199,14 +199,20 @@ watch(gpointer user_data)
 }
 
 static void
-let_wait(Scene *scene)
+let_wait_for(Scene *scene, FsNeed *awaited)
 {
-    need = fs_need_new();
+    need = awaited;
     for (int i = WORK; i <= HOME; i++) {
         put(scene, FUSE_STATFS, root_of(scene, i), NULL, 0, NULL, NULL);
         assert_int_equal(fs_operation_n_waiting(&scene->accounts[i]), 1);
     }
     assert_null(take(scene));
+}
+
+static void
+let_wait(Scene *scene)
+{
+    let_wait_for(scene, fs_need_new());
 }
 
 /* Those of HOME fail, too. */
@@ -231,6 +237,21 @@ operations_of_another_account_do_not_fail(void **state)
     assert_null(take(scene));
     assert_int_equal(fs_operation_n_waiting(&scene->accounts[WORK]), 0);
     assert_int_equal(fs_operation_n_waiting(&scene->accounts[HOME]), 1);
+    end_waiting(scene);
+}
+
+/* The disk may take longer than a server may, and the change is made. */
+static void
+operation_that_waits_for_the_disk_does_not_fail(void **state)
+{
+    Scene *scene = *state;
+
+    let_wait_for(scene, fs_need_new_local());
+    fs_operation_fail_older(&scene->accounts[WORK], G_MAXINT64, ETIMEDOUT);
+    assert_null(take(scene));
+    assert_int_equal(fs_operation_n_waiting(&scene->accounts[WORK]), 1);
+    fs_operation_fail_all(&scene->accounts[WORK], ENETDOWN);
+    assert_int_equal(take(scene)->error, -ENETDOWN);
     end_waiting(scene);
 }
 
@@ -499,6 +520,7 @@ main(void)
         TEST(forgetting_is_not_answered),
         TEST(what_libfuse_does_not_know_is_refused),
         TEST(operations_of_another_account_do_not_fail),
+        TEST(operation_that_waits_for_the_disk_does_not_fail),
         TEST(operations_of_another_account_are_not_run_again),
         TEST(end_of_one_account_lets_others_wait),
         TEST(each_account_has_its_watch),

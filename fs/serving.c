@@ -284,6 +284,13 @@ fs_serving_begin(FsServing *serving)
 }
 
 void
+fs_serving_say_in_use(const FsServing *serving)
+{
+    fs_account_directories_say_in_use(&serving->account->directories,
+                                      serving->options);
+}
+
+void
 fs_serving_mounted(FsServing *serving, const FsMountIdentity *identity)
 {
     if (identity != NULL) {

@@ -127,6 +127,18 @@ fs_account_directories_say_without_cache(const FsOptions *options,
 }
 
 void
+fs_account_directories_say_in_use(const FsAccountDirectories *directories,
+                                  const FsOptions *options)
+{
+    if (directories->in_use == NULL)
+        return;
+    fs_log_of(fs_account_label(options),
+              "%s: this mount keeps nothing, neither mail nor inode numbers; "
+              "to keep them, give it a cache_dir and a state_dir of its own",
+              directories->in_use);
+}
+
+void
 fs_account_directories_paths(const FsOptions *options, char **state,
                              char **cache)
 {
@@ -223,6 +235,7 @@ fs_account_directories_close(FsAccountDirectories *directories)
     g_clear_pointer(&directories->state, cache_state_close);
     g_clear_pointer(&directories->cache_directory, cache_directory_close);
     g_clear_pointer(&directories->state_directory, cache_directory_close);
+    g_clear_pointer(&directories->in_use, g_free);
 }
 
 guint64

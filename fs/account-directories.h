@@ -11,6 +11,7 @@ typedef struct {
                                         the cache cannot be, which uses its
                                         ids */
     CacheDirectory *cache_directory; /* NULL: the cache is not kept */
+    char *in_use; /* who has them, as a sentence; NULL: nobody else */
 } FsAccountDirectories;
 
 /* Opens the state in what was locked (fs/account-locks.h), and makes the cache
@@ -23,6 +24,9 @@ gboolean fs_account_directories_open(FsAccountDirectories *directories,
 /* Says that there is no cache, as @error has it. */
 void fs_account_directories_say_without_cache(const FsOptions *options,
                                               const GError *error);
+/* Says that another mount has them, if one has. */
+void fs_account_directories_say_in_use(const FsAccountDirectories *directories,
+                                       const FsOptions *options);
 /* They will be closed soon: another mount of the account waits for that. */
 void fs_account_directories_announce_end(FsAccountDirectories *directories);
 /* The work of @thread for what lies in them must be over. What is NULL is

@@ -39,26 +39,20 @@ end(FsAccountLocks *locks, const GError *error)
     gpointer user_data = locks->user_data;
     const FsAccountDirectories taken = locks->taken;
 
-    locks->taken = (FsAccountDirectories){NULL, NULL, NULL};
+    memset(&locks->taken, 0, sizeof locks->taken);
     locks_free(locks);
     locked(error == NULL ? &taken : NULL, error, user_data);
 }
 
-/* ---- what is said ---- */
-
+/* Who mounts a second time at the same place is to read that alone: so it is
+ * said when there is a mount. */
 static gboolean
-is_locked(const GError *error)
+is_in_use(FsAccountLocks *locks, const GError *error)
 {
-    return g_error_matches(error, CACHE_ERROR, CACHE_ERROR_LOCKED);
-}
-
-static void
-say_in_use(const FsAccountLocks *locks, const GError *error)
-{
-    fs_log_of(fs_account_label(locks->options),
-              "%s: this mount keeps nothing, neither mail nor inode numbers; "
-              "to keep them, give it a cache_dir and a state_dir of its own",
-              error->message);
+    if (!g_error_matches(error, CACHE_ERROR, CACHE_ERROR_LOCKED))
+        return FALSE;
+    locks->taken.in_use = g_strdup(error->message);
+    return TRUE;
 }
 
 /* ---- the cache ---- */
@@ -71,8 +65,7 @@ on_cache(CacheDirectory *directory, const GError *error, gpointer user_data)
 
     locks->opening = NULL;
     locks->taken.cache_directory = directory;
-    if (is_locked(error)) {
-        say_in_use(locks, error);
+    if (is_in_use(locks, error)) {
         g_clear_pointer(&locks->taken.state_directory, cache_directory_close);
     } else if (error != NULL) {
         fs_account_directories_say_without_cache(locks->options, error);
@@ -91,9 +84,11 @@ on_state(CacheDirectory *directory, const GError *error, gpointer user_data)
 
     locks->opening = NULL;
     locks->taken.state_directory = directory;
-    if (is_locked(error)) {
-        say_in_use(locks, error);
-    } else if (error != NULL) {
+    if (is_in_use(locks, error)) {
+        end(locks, NULL);
+        return;
+    }
+    if (error != NULL) {
         reason = g_error_new(
             error->domain, error->code,
             "%s; name another place for what must be kept with "

@@ -283,6 +283,7 @@ tell_mounted(const Account *account)
                           "/%s",
                           account->given->name) < sizeof identity.path - used;
 
+    fs_serving_say_in_use(account->serving);
     fs_log_set_present(account->given->name);
     fs_serving_mounted(account->serving,
                        together->found && fits ? &identity : NULL);

@@ -466,6 +466,7 @@ serve(FsMountRun *run, FsServing *serving, const FsOptions *options)
     /* Before anybody hears that it is mounted, and may unmount it. */
     gboolean found = fs_mount_run_find(run, &identity);
 
+    fs_serving_say_in_use(serving);
     fs_mount_run_announce_views(options, options->mountpoint, serving);
     fs_serving_begin(serving);
     if (!options->foreground) {

@@ -7,6 +7,7 @@
 #include "fs/live/line.h"
 #include "fs/names/mailbox-layout.h"
 #include "fs/names/maildir-layout.h"
+#include "fs/options/discovery-again.h"
 #include "fs/options/known-server.h"
 #include "fs/service/mount-report.h"
 #include "fs/service/reload.h"
@@ -45,9 +46,10 @@ struct FsServing {
     FsWriting *writing; /* NULL: read-only */
     FsHandlers *handlers;
     FsAnnouncer *announcer;
-    FsLine *line;     /* NULL before and after serving */
-    FsReload *reload; /* NULL before serving */
-    FsDrain *drain;   /* NULL but at the end */
+    FsLine *line;                /* NULL before and after serving */
+    FsReload *reload;            /* NULL before serving */
+    FsDiscoveryAgain *discovery; /* NULL likewise, and where it is not needed */
+    FsDrain *drain;              /* NULL but at the end */
     Done login;
     guint late;            /* a source, while the login or the list is late */
     FsNeedWaiter *listing; /* NULL: nothing is waited for */
@@ -117,6 +119,7 @@ fs_serving_free(FsServing *serving)
     fs_drain_free(serving->drain);
     if (serving->line != NULL)
         fs_line_free(serving->line);
+    fs_discovery_again_free(serving->discovery);
     fs_handlers_free(serving->handlers);
     fs_name_space_free(serving->names);
     fs_writing_free(serving->writing);
@@ -280,7 +283,15 @@ fs_serving_begin(FsServing *serving)
     serving->line = fs_line_new(serving->account,
                                 fs_handlers_kernel_cache(serving->handlers));
     serving->reload = fs_reload_new(serving->account, serving->options);
+    serving->discovery = fs_discovery_again_new(serving->options);
     fs_mount_report_line(serving->account);
+}
+
+void
+fs_serving_say_in_use(const FsServing *serving)
+{
+    fs_account_directories_say_in_use(&serving->account->directories,
+                                      serving->options);
 }
 
 void
@@ -360,6 +371,7 @@ fs_serving_stop(FsServing *serving, FsServingFunc done, gpointer user_data)
     fs_mount_report_remove(serving->account);
     fs_announcer_retire(serving->announcer);
     g_clear_pointer(&serving->line, fs_line_free);
+    g_clear_pointer(&serving->discovery, fs_discovery_again_free);
     serving->stopped = (Done){done, user_data};
     fs_handlers_stop(serving->handlers, ENETDOWN, on_stopped, serving);
 }

@@ -50,6 +50,9 @@ void fs_serving_attach(FsServing *serving, struct fuse_session *fuse,
 /* The login is over, one way or the other: looks after the line to the server
  * from now on. */
 void fs_serving_begin(FsServing *serving);
+/* It is mounted: says so if another mount has the directories of the account.
+ */
+void fs_serving_say_in_use(const FsServing *serving);
 /* It is mounted: takes up what was left, and watches for changes. @identity:
  * with the path of its directory; NULL: not known. */
 void fs_serving_mounted(FsServing *serving, const FsMountIdentity *identity);

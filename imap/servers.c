@@ -24,7 +24,10 @@ struct ImapServers {
     ImapSettings *settings;
     GArray *list; /* of Server */
     guint chosen;
-    GError *first; /* of this round; NULL: none has failed */
+    GError *first;   /* of this round; NULL: none has failed */
+    GArray *renewed; /* of Server: what the list is to be; NULL: what it is */
+    ImapServersFunc failed;
+    gpointer user_data;
 };
 
 static void
@@ -35,14 +38,22 @@ server_clear(gpointer data)
     g_free(server->host);
 }
 
+static GArray *
+new_list(void)
+{
+    GArray *list = g_array_new(FALSE, TRUE, sizeof(Server));
+
+    g_array_set_clear_func(list, server_clear);
+    return list;
+}
+
 ImapServers *
 imap_servers_new(ImapSettings *settings)
 {
     ImapServers *servers = g_new0(ImapServers, 1);
 
     servers->settings = settings;
-    servers->list = g_array_new(FALSE, TRUE, sizeof(Server));
-    g_array_set_clear_func(servers->list, server_clear);
+    servers->list = new_list();
     return servers;
 }
 
@@ -52,6 +63,7 @@ imap_servers_free(ImapServers *servers)
     if (servers == NULL)
         return;
     g_array_unref(servers->list);
+    g_clear_pointer(&servers->renewed, g_array_unref);
     g_clear_error(&servers->first);
     g_free(servers);
 }
@@ -110,21 +122,28 @@ begin_round(ImapServers *servers, guint index)
     choose(servers, index);
 }
 
+static Server *
+find(GArray *list, const char *host, guint16 port, ImapTls tls)
+{
+    for (guint i = 0; i < list->len; i++) {
+        Server *other = &g_array_index(list, Server, i);
+
+        if (g_ascii_strcasecmp(other->host, host) == 0 && other->port == port &&
+            other->tls == tls)
+            return other;
+    }
+    return NULL;
+}
+
 void
 imap_servers_add(ImapServers *servers, const char *host, guint16 port,
                  ImapTls tls)
 {
     Server server = {.port = port, .tls = tls};
 
-    if (servers->list->len >= IMAP_SERVERS_MAX)
+    if (servers->list->len >= IMAP_SERVERS_MAX ||
+        find(servers->list, host, port, tls) != NULL)
         return;
-    for (guint i = 0; i < servers->list->len; i++) {
-        const Server *other = server_at(servers, i);
-
-        if (g_ascii_strcasecmp(other->host, host) == 0 && other->port == port &&
-            other->tls == tls)
-            return;
-    }
     server.host = g_strdup(host);
     g_array_append_val(servers->list, server);
     if (servers->list->len == 1)
@@ -169,17 +188,43 @@ add_others(const GError *error)
                        (int)length, error->message, error->message + length);
 }
 
+/* The one that has just failed need not be tried again. */
+static void
+take_renewed(ImapServers *servers)
+{
+    const Server *failed = server_at(servers, servers->chosen);
+    Server *same;
+
+    if (servers->renewed == NULL)
+        return;
+    same = find(servers->renewed, failed->host, failed->port, failed->tls);
+    if (same != NULL)
+        same->tried = TRUE;
+    g_array_unref(servers->list);
+    servers->list = g_steal_pointer(&servers->renewed);
+    servers->chosen = 0;
+    g_clear_error(&servers->first);
+}
+
+static void
+tell_failed(const ImapServers *servers)
+{
+    if (servers->failed != NULL)
+        servers->failed(servers->user_data);
+}
+
 gboolean
 imap_servers_next(ImapServers *servers, const GError *error, GError **all)
 {
     guint next;
 
-    if (servers->list->len < 2)
+    if (servers->list->len == 0)
         return FALSE;
     if (!is_of_server(error)) {
         imap_servers_reached(servers);
         return FALSE;
     }
+    take_renewed(servers);
     if (servers->first == NULL)
         servers->first = g_error_copy(error);
     next = best_left(servers);
@@ -188,8 +233,10 @@ imap_servers_next(ImapServers *servers, const GError *error, GError **all)
         g_info("%s; trying %s", error->message, servers->settings->host);
         return TRUE;
     }
-    g_propagate_error(all, add_others(servers->first));
+    if (servers->list->len > 1)
+        g_propagate_error(all, add_others(servers->first));
     begin_round(servers, 0);
+    tell_failed(servers);
     return FALSE;
 }
 
@@ -201,4 +248,39 @@ imap_servers_reached(ImapServers *servers)
     begin_round(servers, servers->chosen);
     /* It may be slow, and is the right one. */
     servers->settings->opening_ms = 0;
+}
+
+void
+imap_servers_set_failed_func(ImapServers *servers, ImapServersFunc failed,
+                             gpointer user_data)
+{
+    servers->failed = failed;
+    servers->user_data = user_data;
+}
+
+static gboolean
+are_same(GArray *list, GArray *others)
+{
+    if (list->len != others->len)
+        return FALSE;
+    for (guint i = 0; i < list->len; i++) {
+        const Server *server = &g_array_index(list, Server, i);
+
+        if (find(others, server->host, server->port, server->tls) == NULL)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+void
+imap_servers_renew(ImapServers *servers, ImapServers *others)
+{
+    g_clear_pointer(&servers->renewed, g_array_unref);
+    if (others->list->len > 0 && !are_same(servers->list, others->list)) {
+        servers->renewed = g_steal_pointer(&others->list);
+        others->list = new_list();
+        for (guint i = 0; i < servers->renewed->len; i++)
+            g_array_index(servers->renewed, Server, i).tried = FALSE;
+    }
+    imap_servers_free(others);
 }

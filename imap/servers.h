@@ -32,3 +32,13 @@ gboolean imap_servers_next(ImapServers *servers, const GError *error,
                            GError **all);
 /* The one that is chosen could be reached: it stays. */
 void imap_servers_reached(ImapServers *servers);
+
+/* Told, inside imap_servers_next, that none could be reached: there may be
+ * others by now. NULL: nobody. */
+typedef void (*ImapServersFunc)(gpointer user_data);
+void imap_servers_set_failed_func(ImapServers *servers, ImapServersFunc failed,
+                                  gpointer user_data);
+/* Those of @others take the place of all that are there when the one that is
+ * chosen fails the next time; nothing is done if they are the same.
+ * Takes ownership of @others. */
+void imap_servers_renew(ImapServers *servers, ImapServers *others);

@@ -313,8 +313,8 @@ count_waiting(const FsControlFiles *control)
 static char *
 make_readme(const FsControlFiles *control)
 {
-    g_autofree char *views = fs_views_about(control->views);
     gboolean writes = !control->account->options->read_only;
+    g_autofree char *views = fs_views_about(control->views, writes);
 
     return g_strconcat(
         "What this mount shows beside the mail.\n"

@@ -16,6 +16,7 @@
  * detached and is in use. */
 #include "fs/mount/supervisor.h"
 
+#include "fs/log.h"
 #include "fs/mount/fuse-connection.h"
 #include "fs/mount/helper-process.h"
 #include "fs/mount/mount.h"
@@ -110,6 +111,19 @@ may_be_ours(const Charge *charge, const FsMountIdentity *found)
            strcmp(found->path, charge->mount.path) == 0;
 }
 
+/* What is mounted over it is somebody else's, and there is no way to what lies
+ * below. */
+static void
+say_covered(const char *path)
+{
+    fs_log_start(FALSE);
+    fs_log_use_system();
+    g_message("imapfs was killed, and its mount at %s stays, dead, for another "
+              "one is mounted over it; unmount that, and then this one with "
+              "fusermount3 -uz",
+              path);
+}
+
 /* One that was detached (fusermount3 -uz) and is still in use is not in the
  * list of mounts any more, and is aborted all the same. */
 static void
@@ -122,9 +136,12 @@ end_mount(Charge *charge)
     /* Again, for it may be moved meanwhile. */
     for (int i = 0; i < END_ATTEMPTS; i++) {
         FsMountIdentity found = charge->mount;
+        FsMountPlace place = fs_mount_identity_locate(&found);
 
-        if (fs_mount_identity_locate(&found) != FS_MOUNT_ON_TOP ||
-            !may_be_ours(charge, &found) ||
+        if (place == FS_MOUNT_COVERED &&
+            strcmp(found.path, charge->mount.path) == 0)
+            say_covered(found.path);
+        if (place != FS_MOUNT_ON_TOP || !may_be_ours(charge, &found) ||
             fs_mount_detach(&found, &charge->mark))
             return;
     }

@@ -57,7 +57,9 @@ typedef struct {
     const char *name;  /* of its directory */
     const char *about; /* for ".imapfs/README": one or more lines; NULL: it is
                           listed, and told of among the files there */
-    guint first;       /* its numbers: FS_VIEW_… */
+    const char *about_changes; /* the same of what can be changed in it; NULL:
+                                  nothing */
+    guint first;               /* its numbers: FS_VIEW_… */
     guint last;
     gboolean for_crawlers; /* who sees it, too: nothing is fetched for it */
     /* It shows files of the mount that are no messages, too

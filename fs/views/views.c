@@ -84,16 +84,19 @@ fs_views_names(FsViews *views)
 }
 
 char *
-fs_views_about(FsViews *views)
+fs_views_about(FsViews *views, gboolean writes)
 {
     GString *text = g_string_new(NULL);
 
     for (guint i = 0; i < views->views->len; i++) {
-        const FsView *view = g_ptr_array_index(views->views, i);
+        const FsViewClass *class =
+            ((const FsView *)g_ptr_array_index(views->views, i))->class;
 
-        if (view->class->about != NULL)
-            g_string_append_printf(text, "\n%s/\n%s\n", view->class->name,
-                                   view->class->about);
+        if (class->about != NULL)
+            g_string_append_printf(text, "\n%s/\n%s\n", class->name,
+                                   class->about);
+        if (writes && class->about_changes != NULL)
+            g_string_append_printf(text, "%s\n", class->about_changes);
     }
     return g_string_free(text, FALSE);
 }

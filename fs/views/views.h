@@ -20,10 +20,10 @@ void fs_views_attach(FsViews *views, struct fuse_session *fuse);
 gboolean fs_views_own(guint64 inode);
 /* The number of the directory of the view @name; 0: there is none. */
 guint64 fs_views_root(FsViews *views, const char *name);
-/* What views there are, for people: in short ("parts, text"), and what each is.
- * Caller frees. */
+/* What views there are, for people: in short ("parts, text"), and what each is;
+ * with @writes, also what can be changed there. Caller frees. */
 char *fs_views_names(FsViews *views);
-char *fs_views_about(FsViews *views);
+char *fs_views_about(FsViews *views, gboolean writes);
 
 /* The requests, each of which is answered, or waits. The user data of the
  * session is a FsHandlers. */

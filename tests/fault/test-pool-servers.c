@@ -37,6 +37,7 @@ typedef struct {
     Fixture f;
     Listener other;
     ImapServers *servers;
+    ImapSettings *unused; /* of those that are to take their place */
 } Several;
 
 /* The fixture's listener is the last one. */
@@ -165,6 +166,87 @@ refused_login_is_tried_nowhere_else(void **state)
     stop_several(&s, TRUE);
 }
 
+/* A ImapServersFunc. */
+static void
+add_good(gpointer user_data)
+{
+    Several *s = user_data;
+    ImapServers *others = imap_servers_new(s->unused);
+
+    imap_servers_add(others, "127.0.0.1", s->f.listener.port, IMAP_TLS_OFF);
+    imap_servers_renew(s->servers, others);
+}
+
+static void
+renewed_take_the_place_of_those_that_fail(void **state)
+{
+    Several s;
+    Wish a, b;
+
+    start(&s.f, good_scripts, 2, LONG_TIMEOUT_MS);
+    s.servers = imap_servers_new(s.f.settings);
+    imap_servers_add(s.servers, "127.0.0.1", closed_port(), IMAP_TLS_OFF);
+    imap_pool_set_servers(s.f.pool, s.servers);
+    s.unused = imap_settings_new();
+    imap_servers_set_failed_func(s.servers, add_good, &s);
+    ask(&s.f, &a, "INBOX");
+    assert_refused(&a, IMAP_ERROR_CONNECT, "refused; ");
+    assert_int_equal(imap_servers_count(s.servers), 1);
+    /* Nothing is known to be better until it has failed once more. */
+    assert_int_not_equal(s.f.settings->port, s.f.listener.port);
+    imap_pool_retry(s.f.pool);
+    ask(&s.f, &b, "INBOX");
+    get(&s.f, &b);
+    assert_int_equal(s.f.settings->port, s.f.listener.port);
+    assert_int_equal(imap_servers_count(s.servers), 1);
+    release(&b);
+    imap_settings_free(s.unused);
+    stop_several(&s, FALSE);
+}
+
+static void
+renewed_that_are_the_same_change_nothing(void **state)
+{
+    g_autoptr(ImapSettings) settings = imap_settings_new();
+    g_autoptr(ImapSettings) unused = imap_settings_new();
+    g_autoptr(ImapServers) servers = imap_servers_new(settings);
+    g_autoptr(GError) error = g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED, "cut");
+    ImapServers *others = imap_servers_new(unused);
+
+    imap_servers_add(servers, "one.example.org", 993, IMAP_TLS_IMPLICIT);
+    imap_servers_add(servers, "two.example.org", 993, IMAP_TLS_IMPLICIT);
+    imap_servers_add(others, "two.example.org", 993, IMAP_TLS_IMPLICIT);
+    imap_servers_add(others, "one.example.org", 993, IMAP_TLS_IMPLICIT);
+    imap_servers_renew(servers, others);
+    assert_true(imap_servers_next(servers, error, NULL));
+    assert_string_equal(settings->host, "two.example.org");
+    assert_false(imap_servers_next(servers, error, NULL));
+    assert_string_equal(settings->host, "one.example.org");
+}
+
+/* The one that is known stays in use among the new ones. */
+static void
+renewed_are_tried_behind_the_one_that_failed(void **state)
+{
+    g_autoptr(ImapSettings) settings = imap_settings_new();
+    g_autoptr(ImapSettings) unused = imap_settings_new();
+    g_autoptr(ImapServers) servers = imap_servers_new(settings);
+    g_autoptr(GError) error = g_error_new(IMAP_ERROR, IMAP_ERROR_CLOSED, "cut");
+    g_autoptr(GError) all = NULL;
+    ImapServers *others = imap_servers_new(unused);
+
+    imap_servers_add(servers, "old.example.org", 993, IMAP_TLS_IMPLICIT);
+    imap_servers_add(others, "new.example.org", 143, IMAP_TLS_STARTTLS);
+    imap_servers_add(others, "old.example.org", 993, IMAP_TLS_IMPLICIT);
+    imap_servers_renew(servers, others);
+    assert_true(imap_servers_next(servers, error, NULL));
+    assert_string_equal(settings->host, "new.example.org");
+    assert_int_equal(settings->tls, IMAP_TLS_STARTTLS);
+    /* Both have failed. */
+    assert_false(imap_servers_next(servers, error, &all));
+    assert_non_null(all);
+}
+
 int
 main(void)
 {
@@ -174,6 +256,9 @@ main(void)
         cmocka_unit_test(next_is_tried_when_one_is_lost_later),
         cmocka_unit_test(all_that_fail_are_told_of_as_the_first),
         cmocka_unit_test(refused_login_is_tried_nowhere_else),
+        cmocka_unit_test(renewed_take_the_place_of_those_that_fail),
+        cmocka_unit_test(renewed_that_are_the_same_change_nothing),
+        cmocka_unit_test(renewed_are_tried_behind_the_one_that_failed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

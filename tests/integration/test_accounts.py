@@ -116,9 +116,8 @@ class Domain(Scene):
             host: [address('127.0.0.1')]})
         self.arguments = self.words(url=USER)
 
-
-    def mount_and_end(self, *options):
-        """Mounts it, and unmounts it. Returns what was said."""
+    def mount(self, *options):
+        """Mounts it where nobody else sees it. Returns the process."""
         process = subprocess.Popen(
             [*self.names.prefix(), BINARY, '-f', *options,
              *self.arguments[:-1], self.mountpoint],
@@ -135,11 +134,31 @@ class Domain(Scene):
         self.case.expect(wait_until(lambda: process.poll() is not None or
                                     is_mounted_there(), 40 * tap.PATIENCE),
                          'nothing was mounted')
+        return process
+
+    def mount_and_end(self, *options):
+        """Mounts it, and unmounts it. Returns what was said."""
+        process = self.mount(*options)
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=40 * tap.PATIENCE)
         self.case.expect(process.returncode == 0, said)
         return said
+
+    def move(self, *where):
+        """The server is elsewhere from now on, and has another folder."""
+        self.server.stop()
+        moved = Server([simple_mailbox(), simple_mailbox('Moved')],
+                       tls='implicit', account=self.server.account,
+                       certificate=self.certificate).start(*where)
+        self.case.defer(moved.stop)
+        return moved
+
+    def finds(self, process, name):
+        """Whether the mount comes to show a folder of that name."""
+        top = f'/proc/{process.pid}/root{self.mountpoint}'
+        return wait_until(lambda: run('ls', top, limit=40 * tap.PATIENCE)
+                          .out.decode().split().count(name), 60 * tap.PATIENCE)
 
 
 @tap.test
@@ -174,6 +193,32 @@ def test_server_that_cannot_be_reached_makes_way_for_the_next(case):
     scene.says('no such host: gone.example.test, and no other server of the '
                'account does better; check its spelling',
                scene.arguments, prefix=scene.names.prefix())
+
+
+@tap.test(limit=120)
+def test_mount_finds_its_server_at_another_address(case):
+    """Of which another name server knows: as after a move to another
+    network."""
+    scene = Domain(case, 'mail.example.test')
+    process = scene.mount('-v')
+    case.expect(scene.finds(process, 'INBOX'), 'nothing is there')
+    scene.move(scene.server.port, '127.0.0.2')
+    elsewhere = NameServer(case, {
+        **scene.names.records, 'mail.example.test': [address('127.0.0.2')]},
+        at='127.0.0.3', instead_of=scene.names)
+    case.expect(scene.finds(process, 'Moved'), elsewhere.asked)
+
+
+@tap.test(limit=120)
+def test_mount_finds_another_server_of_its_domain(case):
+    scene = Domain(case, 'mail.example.test')
+    process = scene.mount('-v')
+    case.expect(scene.finds(process, 'INBOX'), 'nothing is there')
+    moved = scene.move()
+    case.expect(moved.port != scene.server.port, 'nothing is tested')
+    scene.names.records['_imaps._tcp.example.test'] = [
+        service_record(moved.port, 'mail.example.test')]
+    case.expect(scene.finds(process, 'Moved'), scene.names.asked)
 
 
 @tap.test

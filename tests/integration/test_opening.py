@@ -125,6 +125,18 @@ def test_mount_waits_for_one_that_sends_its_changes(case):
 
 
 @tap.test
+def test_second_mount_at_the_same_place_says_that_alone(case):
+    """And not that it would keep nothing."""
+    first = Place(case).mount
+    again = run(*(word for word in first.command if word not in ('-d', '-f')),
+                env=first.environment, limit=STUCK)
+    case.expect(again.status == 1 and again.err ==
+                f'imapfs: cannot mount at {first.mountpoint}: a mailbox is '
+                'mounted there already; unmount it first with fusermount3 '
+                '-u\n', again)
+
+
+@tap.test
 def test_interrupt_ends_who_waits_and_says_for_whom(case):
     """At once, at the terminal, and so that the shell sees it."""
     place = Place(case)

@@ -507,6 +507,10 @@ def test_kept_searches_show_at_the_top(case):
 def test_read_only_mount_keeps_no_searches(case):
     desk = desk_with_letters(case, ro=None)
     refused(case, os.mkdir, kept(desk, 'from:alice'), why=errno.EROFS)
+    with open(desk.path('.imapfs/README')) as file:
+        about = file.read()
+    case.expect('\nsearches/\n' in about and 'mkdir' not in about and
+                'write to it' not in about, about)
     case.expect(len(os.listdir(search(desk, 'INBOX', 'from:alice'))) == 2,
                 'nothing is found')
 

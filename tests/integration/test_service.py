@@ -448,5 +448,23 @@ for background in (False, True):
             case.expect(wanted.items() <= entry.items(), entry)
 
 
+@tap.test
+def test_journal_is_told_of_a_dead_mount_that_is_covered(case):
+    journal = Journal(case)
+    scene = Scene(case, timeout=10)
+    mount = mounting.Mount(case, scene.server.url(), scene.options)
+    run('mount', '-t', 'tmpfs', 'none', mount.mountpoint, check=True)
+    case.defer(run, 'umount', '-l', mount.mountpoint)
+    case.expect(not journal.read(), journal.entries)
+    os.kill(mount.process.pid, signal.SIGKILL)
+    mount.process.wait(20 * tap.PATIENCE)
+    mount.process.returncode = 0
+    case.expect(wait_until(journal.read, 20 * tap.PATIENCE), 'nothing is said')
+    (entry,) = journal.entries
+    case.expect(f'its mount at {mount.mountpoint} stays, dead, for another one '
+                'is mounted over it' in entry['MESSAGE'] and
+                entry['SYSLOG_IDENTIFIER'] == 'imapfs', entry)
+
+
 if __name__ == '__main__':
     tap.main(jobs=3)

@@ -280,6 +280,7 @@ def test_verbose_and_quiet(case):
     for arguments, is_told in ((), True), (('-q',), False):
         first = desk.mount
         second = desk.start(arguments=arguments)
+        os.listdir(second.path())  # whoever serves has said it
         case.expect(('keeps nothing' in second.messages()) == is_told,
                     arguments, second.messages())
         second.unmount()

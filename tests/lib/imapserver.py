@@ -631,9 +631,9 @@ class Server:
             self.tls_context.load_cert_chain(*certificate)
             self.tls_context.set_alpn_protocols(['imap'])
 
-    def start(self, port=0):
+    def start(self, port=0, address='127.0.0.1'):
         self._listener = socket.create_server(
-            ('127.0.0.1', port or ports.reserve()), backlog=64)
+            (address, port or ports.reserve()), backlog=64)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
         return self

@@ -25,9 +25,9 @@ class Scene:
         os.makedirs(os.path.dirname(self.conf))
         os.makedirs(self.mountpoint)
         self.authority = certificates.Authority(case.path('ca'))
-        self.server = Server(
-            tls=tls, account=account,
-            certificate=self.authority.issue('server', hosts)).start(port)
+        self.certificate = self.authority.issue('server', hosts)
+        self.server = Server(tls=tls, account=account,
+                             certificate=self.certificate).start(port)
         case.defer(self.server.stop)
         self.password_file = self.write('password', 'secret\n', 0o600)
 

@@ -26,17 +26,19 @@ def service(port, target, priority=0):
 
 class NameServer:
     """records: name → list of what address() and service() return. Listens on
-    port 53 of the loopback of the namespace that it is made in."""
+    port 53 of the loopback of the namespace that it is made in. Who asked
+    instead_of, another one, asks this one from now on."""
 
-    def __init__(self, case, records):
+    def __init__(self, case, records, at='127.0.0.1', instead_of=None):
         self.records = records
         self.asked = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(('127.0.0.1', 53))
+        self.socket.bind((at, 53))
         case.defer(self.socket.close)
-        self.resolv_conf = case.path('resolv.conf')
+        self.resolv_conf = (instead_of.resolv_conf if instead_of
+                            else case.path('resolv.conf'))
         with open(self.resolv_conf, 'w') as file:
-            file.write('nameserver 127.0.0.1\noptions timeout:2\n')
+            file.write(f'nameserver {at}\noptions timeout:2\n')
         threading.Thread(target=self._serve, daemon=True).start()
 
     def prefix(self):

@@ -187,10 +187,14 @@ account_that_another_has_is_used_without_either(void **state)
     assert_null(second.error);
     assert_null(second.locked.state_directory);
     assert_null(second.locked.cache_directory);
+    assert_non_null(strstr(second.locked.in_use, " is in use by process "));
+    fs_account_directories_close(&second.locked);
     /* Nor the state, if it is the cache that another has. */
     g_clear_pointer(&first.locked.state_directory, cache_directory_close);
     second = take(&options);
     assert_null(second.locked.state_directory);
+    assert_non_null(second.locked.in_use);
+    fs_account_directories_close(&second.locked);
     fs_account_directories_close(&first.locked);
 
     options.cache_dir = state_dir;

@@ -37,7 +37,7 @@ set_up(void **state)
                             "imap://me%40example.org@mail.example.org/",
                             "/tmp",
                             NULL};
-    FsAccountDirectories locked = {NULL, NULL, NULL};
+    FsAccountDirectories locked = {.state = NULL};
     Scene *scene = g_new0(Scene, 1);
     g_autoptr(GError) error = NULL;
     gboolean ending;

@@ -348,9 +348,11 @@ searches_clear(FsView *view)
 
 static const FsViewClass searches_class = {
     .name = "searches",
-    .about = "  Searches that are kept: mkdir 'searches/is:unread from:alice'\n"
-             "  makes one; echo 'tag:work in:INBOX' > searches/NAME/query\n"
-             "  changes what it searches for; rmdir forgets it.",
+    .about = "  Searches that are kept, each a directory of what it finds.",
+    .about_changes =
+        "  mkdir 'searches/is:unread from:alice' makes one; echo\n"
+        "  'tag:work in:INBOX' > searches/NAME/query changes what\n"
+        "  it searches for; rmdir forgets it.",
     .first = FS_VIEW_SEARCHES,
     .last = FS_VIEW_SEARCHES,
     .look_up = searches_look_up,

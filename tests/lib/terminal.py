@@ -1,11 +1,16 @@
 """A terminal of a given size, and what a program shows in it (tmux)."""
 
+import itertools
 import os
 import shutil
 import subprocess
 
 from command import run, wait_until
 from tap import PATIENCE, Skip
+
+
+# The server of a terminal that was closed may not have gone yet.
+_numbers = itertools.count(1)
 
 
 class Terminal:
@@ -17,8 +22,9 @@ class Terminal:
         if shutil.which('tmux') is None:
             raise Skip('tmux is not installed')
         self.case = case
-        self.socket = case.path(f'tmux-{width}-{os.getpid()}')
-        script = case.path(f'terminal-{width}.sh')
+        number = next(_numbers)
+        self.socket = case.path(f'tmux-{number}')
+        script = case.path(f'terminal-{number}.sh')
         with open(script, 'w') as file:
             # Ctrl-C is for the command alone.
             file.write('trap : INT\necho "before>"\n')

@@ -392,17 +392,17 @@ def test_doveadm_imports_all_of_it(case):
                    f'doveadm -c {config} import '
                    f'{shlex.quote(source)} "" all', home, USER='root')
     digests = set()
-    for directory, _, names in os.walk(home + '/mail'):
+    for directory, _, files in os.walk(home + '/mail'):
         if os.path.basename(directory) in ('cur', 'new'):
-            for name in names:
+            for name in files:
                 with open(os.path.join(directory, name), 'rb') as file:
                     digests.add(digest(file.read()))
     wanted = {key for folder in before.values() for _, key in folder}
     case.expect(digests >= wanted, [
         name for name in names
         if not {key for _, key in before[name]} <= digests], result)
-    case.expect({name for _, _, names in os.walk(home + '/mail')
-                 for name in names if name.endswith(':2,F')}, 'no flags')
+    case.expect({name for _, _, files in os.walk(home + '/mail')
+                 for name in files if name.endswith(':2,F')}, 'no flags')
     after = box.state(*names)
     for name in names:
         case.expect(after[name] == before[name], 'it has changed mail in', name,

@@ -5,8 +5,9 @@ that others may keep busy, too: a test then waits in vain for what comes later
 than ever. What fails again has failed. What passes is counted as passed, and
 named as such beside what it said at first.
 
-More than a few are no accident, nor is a crash, nor what a sanitizer reports:
-those are not run again.
+More than a few are no accident, nor is a crash, nor what a sanitizer reports,
+nor are wrong octets, or a message that is there too often or not at all: those
+are not run again.
 
 The argument is the directory of results of tests/run; what passed is left there
 in `passed-again`, a line each, as report.py names it.
@@ -25,7 +26,8 @@ CASES_MAX = 5
 SECONDS_MAX = 300  # for each program
 NO_ACCIDENT = re.compile(
     r"Sanitizer|runtime error:|ended by signal|the daemon is gone|"
-    r"core dumped|-(CRITICAL|ERROR) \*\*|Assertion `")
+    r"core dumped|-(CRITICAL|ERROR) \*\*|Assertion `|"
+    r"wrong bytes|too much: |too little: |other than all the mail")
 
 
 class Failure:

@@ -103,11 +103,13 @@ def test_what_is_skipped_or_missing_then_has_failed(case):
 
 
 @tap.test
-def test_crash_and_report_of_a_sanitizer_are_not_run_again(case):
+def test_what_no_haste_can_explain_is_not_run_again(case):
     for word in ('ERROR: AddressSanitizer: heap-use-after-free',
                  'fs/need.c:3:1: runtime error: null pointer',
                  'the daemon is gone: ', 'ended by signal 11',
-                 'GLib-CRITICAL **: 10:00:00: g_source_remove'):
+                 'GLib-CRITICAL **: 10:00:00: g_source_remove',
+                 'failed: wrong bytes: 3 octets for 4',
+                 "failed: too much: [('<1@work>', 'ab')] too little: []"):
         part = tap.Case(sys.stdout)
         case.defer(part.close)
         output = LATE[0] + f'# {word}\n'

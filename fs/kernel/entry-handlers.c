@@ -321,6 +321,12 @@ prepare_move(FsOperation *operation)
     int error_number = target_refusal(handlers, move);
     guint32 uid;
 
+    /* It was closed while this waited, and is being stored where it was, or
+     * has been: it is not to come to be there twice. */
+    if (file->upload != NULL || !file->listed) {
+        fs_operation_fail(operation, EBUSY);
+        return FALSE;
+    }
     if (error_number != 0) {
         fs_message_changes_refuse_new(operation, move->place.mailbox,
                                       error_number);

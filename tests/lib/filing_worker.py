@@ -59,7 +59,7 @@ class Worker:
         print(*words, flush=True)
 
     def choose(self):
-        """A message: folder, name, octets. None: there is none there."""
+        """A message: folder, name, octets. None: there is none yet."""
         folder = self.source.choice(self.folders)
         names = sorted(name for name in os.listdir(f'{self.root}/{folder}')
                        if 'work-' in name and name.endswith('.eml'))
@@ -67,7 +67,9 @@ class Worker:
             return None
         name = self.source.choice(names)
         with open(self.path(folder, name), 'rb') as file:
-            return folder, name, file.read()
+            body = file.read()
+        # It may be there already, and be written only now.
+        return (folder, name, body) if key_of(body) else None
 
     # What it does with a message; each says what first.
 

@@ -149,17 +149,23 @@ def work_aerc(case, root, count):
             return wait_until(lambda: text in terminal.text(), 5)
         until(is_selected, f'select {place}, {text}')
 
+    def state():
+        return [sorted(names(root, folder)) for folder in ('INBOX', 'Other')]
+
     def order(text, condition):
         """What it does with headers alone, it fetches them for, and has to be
-        told again then."""
+        told again then; also if that was too short to be seen."""
         def is_fetching():
             return 'Fetching missing message headers' in terminal.text()
 
         def is_done():
+            before = state()
             terminal.command(text)
             if wait_until(lambda: is_fetching() or condition(), 5):
                 wait_until(lambda: not is_fetching(), LIMIT * tap.PATIENCE)
                 return condition()
+            if not wait_until(lambda: state() != before, 60 * tap.PATIENCE, 1):
+                return False
             return wait_until(condition, LIMIT * tap.PATIENCE)
         until(is_done, text)
 

@@ -456,9 +456,11 @@ def test_killed_daemon_loses_and_doubles_nothing(case):
 
         case.expect(wait_until(is_whole, PATIENT), f'round {round_}: said '
                     f'{said}, the server has', numbers(), 'lost', place.lost())
-        case.expect(set(place.names('Kept')) ==
-                    {f'k{i}.eml' for i in numbers()},
-                    f'round {round_}:', sorted(place.names('Kept')))
+        # The last one is there, and may not have been found yet.
+        case.expect(wait_until(
+            lambda: set(place.names('Kept')) ==
+            {f'k{i}.eml' for i in numbers()}, PATIENT),
+            f'round {round_}:', sorted(place.names('Kept')))
         place.mount.unmount()
 
 
@@ -491,9 +493,10 @@ def test_killed_daemon_edits_each_message_once(case):
         case.expect(wait_until(is_right, PATIENT), f'round {round_}: said '
                     f'{said}, the server has',
                     [one.body[-60:] for one in place.stored('Kept')])
-        case.expect(set(place.names('Kept')) ==
-                    {f'e{i}.eml' for i in range(40)},
-                    f'round {round_}:', sorted(place.names('Kept')))
+        case.expect(wait_until(
+            lambda: set(place.names('Kept')) ==
+            {f'e{i}.eml' for i in range(40)}, PATIENT),
+            f'round {round_}:', sorted(place.names('Kept')))
         place.mount.unmount(limit=30)
 
 

@@ -241,6 +241,8 @@ def test_look_ups_are_pipelined(case):
     scene.start()
     case.expect(scene.stat(1), 'stat failed')
     mark = scene.server.mark()
+    # So long, what is sent without waiting for an answer has come, too.
+    scene.server.delay = 0.3
     all_wait = threading.Event()
     scene.server.hooks['UID FETCH'] = (
         lambda line, command: all_wait.wait(60) and False)

@@ -17,7 +17,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 
 import mount as mounting
 import tap
-from command import run, wait_until
+from command import is_waiting, run, wait_until
 from house import NAMES, STUCK, House
 from mount import BINARY, Mount, is_mounted
 from place import Place
@@ -215,15 +215,6 @@ def test_account_that_waits_leaves_the_others_served(case):
     # It hears of what others do, and its numbers are in its own state.
     case.expect(os.path.exists(glob.glob(case.path('state/*/state.db'))[0]))
     case.expect(house.ends(signal.SIGTERM) == 0, house.said())
-
-
-def is_waiting(pid):
-    """For an answer of a file system."""
-    with contextlib.suppress(OSError):
-        with open(f'/proc/{pid}/wchan') as file:
-            name = file.read()
-        return 'fuse' in name or 'request_wait' in name
-    return False
 
 
 LOOKS = '''

@@ -17,7 +17,7 @@ sys.path[:0] = [HERE + '/../lib', HERE + '/../../examples']
 import mailstore
 import mount as mounting
 import tap
-from command import run, wait_until
+from command import is_waiting, run, wait_until
 from namespace import enter_own_namespace
 from scene import Scene
 
@@ -59,15 +59,6 @@ def helpers(case, mount, options=(GUARD, ANNOUNCER)):
 
 def is_gone(pid):
     return state_of(pid)[1] in (None, 'Z', 'X')
-
-
-def is_waiting(pid):
-    """For an answer of a file system."""
-    with contextlib.suppress(OSError):
-        with open(f'/proc/{pid}/wchan') as file:
-            name = file.read()
-        return 'fuse' in name or 'request_wait' in name
-    return False
 
 
 def nothing_is_left(case, mount, pids=()):

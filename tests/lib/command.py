@@ -94,3 +94,12 @@ def wait_until(condition, limit=20 * PATIENCE, step=0.02):
         if value or (over > 0 and over > _more(began, limit)):
             return value
         time.sleep(step)
+
+
+def is_waiting(pid):
+    """Whether the program waits for an answer of a file system."""
+    with contextlib.suppress(OSError):
+        with open(f'/proc/{pid}/wchan') as file:
+            name = file.read()
+        return 'fuse' in name or 'request_wait' in name
+    return False
